@@ -1,0 +1,78 @@
+# Own macros of packet-exporter's configure.
+
+# PE_MISSING(WHAT, DEBIAN-PACKAGE): remembers that something is missing.
+AC_DEFUN([PE_MISSING], [
+  pe_missing="$pe_missing
+  - $1 (Debian package: $2)"
+])
+
+# PE_LIBRARY(VARIABLE-PREFIX, PKG-CONFIG-SPEC, DEBIAN-PACKAGE)
+AC_DEFUN([PE_LIBRARY], [
+  PKG_CHECK_MODULES([$1], [$2], [], [PE_MISSING([$2], [$3])])
+])
+
+# PE_OPTIONAL_LIBRARY(VARIABLE-PREFIX, PKG-CONFIG-SPEC, DEBIAN-PACKAGE, WHAT-FOR)
+AC_DEFUN([PE_OPTIONAL_LIBRARY], [
+  PKG_CHECK_MODULES([$1], [$2], [pe_have_$1=yes], [
+    pe_have_$1=no
+    AC_MSG_NOTICE([without $2 there are no $4 (Debian package: $3)])
+  ])
+  AM_CONDITIONAL([HAVE_$1], [test "$pe_have_$1" = yes])
+])
+
+# PE_REFUSE_IF_MISSING: one error that names everything.
+AC_DEFUN([PE_REFUSE_IF_MISSING], [
+  AS_IF([test -n "$pe_missing"], [AC_MSG_ERROR([missing:$pe_missing])])
+])
+
+# PE_WARNINGS: the warnings this code is free of.
+AC_DEFUN([PE_WARNINGS], [
+  PE_CFLAGS="-std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes"
+  PE_CFLAGS="$PE_CFLAGS -Wpointer-arith -Wformat=2 -Wvla -Wno-unused-parameter -fno-common"
+  AC_ARG_ENABLE([werror],
+    [AS_HELP_STRING([--enable-werror], [treat warnings as errors])],
+    [AS_IF([test "$enableval" = yes], [PE_CFLAGS="$PE_CFLAGS -Werror"])])
+  AC_SUBST([PE_CFLAGS])
+])
+
+# PE_SANITIZE: --with-sanitizers=address,undefined or =thread.
+AC_DEFUN([PE_SANITIZE], [
+  AC_ARG_WITH([sanitizers],
+    [AS_HELP_STRING([--with-sanitizers=LIST], [build with -fsanitize=LIST])],
+    [AS_IF([test "$withval" != no], [
+      PE_CFLAGS="$PE_CFLAGS -fsanitize=$withval -fno-sanitize-recover=all -fno-omit-frame-pointer"
+      LDFLAGS="$LDFLAGS -fsanitize=$withval"
+    ])])
+])
+
+# PE_BPF_TOOLCHAIN: clang with the BPF target, bpftool, and the flags for both.
+AC_DEFUN([PE_BPF_TOOLCHAIN], [
+  AC_ARG_VAR([CLANG], [clang with the BPF target])
+  AC_ARG_VAR([BPFTOOL], [bpftool, which links BPF objects and writes skeletons])
+  AC_PATH_PROGS([CLANG], [clang clang-19 clang-16 clang-15 clang-14], [no])
+  AC_PATH_PROG([BPFTOOL], [bpftool], [no], [$PATH:/usr/sbin:/sbin])
+  AC_MSG_CHECKING([whether clang compiles for BPF])
+  pe_bpf_works=no
+  AS_IF([test "$CLANG" != no], [
+    echo 'int f(void *c) { return 0; }' >conftest.bpf.c
+    AS_IF([$CLANG -target bpf -mcpu=v3 -O2 -g -c conftest.bpf.c -o conftest.bpf.o >&AS_MESSAGE_LOG_FD 2>&1],
+      [pe_bpf_works=yes])
+    rm -f conftest.bpf.c conftest.bpf.o
+  ])
+  AC_MSG_RESULT([$pe_bpf_works])
+  AS_IF([test $pe_bpf_works = no], [PE_MISSING([clang with the BPF target], [clang])])
+  AS_IF([test "$BPFTOOL" = no || ! "$BPFTOOL" version >&AS_MESSAGE_LOG_FD 2>&1],
+    [PE_MISSING([bpftool], [bpftool])])
+  # clang's BPF target does not look into the architecture's own include folder.
+  BPF_CPPFLAGS=
+  pe_multiarch=`$CC -print-multiarch 2>/dev/null`
+  AS_IF([test -n "$pe_multiarch" && test -d "/usr/include/$pe_multiarch"],
+    [BPF_CPPFLAGS="-idirafter /usr/include/$pe_multiarch"])
+  AC_SUBST([BPF_CPPFLAGS])
+])
+
+# PE_PTHREAD: -pthread is all that is needed on Linux.
+AC_DEFUN([PE_PTHREAD], [
+  PE_CFLAGS="$PE_CFLAGS -pthread"
+  LDFLAGS="$LDFLAGS -pthread"
+])

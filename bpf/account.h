@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Counting one packet: first its row, exactly; then its flow, as detail.
+ */
+#ifndef PE_BPF_ACCOUNT_H
+#define PE_BPF_ACCOUNT_H
+
+#include "flow.h"
+
+/* Bucket of a length: two small tables, because BPF has no instruction that counts leading zeros.
+ */
+const __u8 bucket_of_64[32] = { 0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4,
+				5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5 };
+const __u8 bucket_of_2048[32] = { 5,  6,  7,  7,  8,  8,  8,  8,  9,  9,  9,  9,  9,  9,  9,  9,
+				  10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10 };
+
+static __always_inline __u32 size_bucket(__u32 length)
+{
+	__u32 last = length - 1;
+
+	if (last < 2048)
+		return bucket_of_64[last >> 6];
+	if (last < 65536)
+		return bucket_of_2048[last >> 11];
+	return length ? PE_SIZE_BUCKETS - 1 : 0;
+}
+
+static __always_inline void account_tcp(struct pe_row *row, __u8 flags)
+{
+	if (likely(!(flags & (TCP_SYN | TCP_FIN | TCP_RST))))
+		return;
+	if (flags & TCP_SYN)
+		row->tcp[flags & TCP_ACK ? PE_TCP_SYNACK : PE_TCP_SYN]++;
+	if (flags & TCP_FIN)
+		row->tcp[PE_TCP_FIN]++;
+	if (flags & TCP_RST)
+		row->tcp[PE_TCP_RST]++;
+}
+
+static __always_inline void account(struct pe_cpu *cpu, __u32 cpu_id, union pe_slot_ref ref,
+				    enum pe_direction direction, struct packet *packet,
+				    __u32 length)
+{
+	struct pe_row *row = row_find(ref.slot, direction, cpu_id);
+	__u32 class = packet->class;
+	__u32 bucket = size_bucket(length);
+
+	if (!row || class >= PE_CLASS_COUNT || bucket >= PE_SIZE_BUCKETS)
+		return;
+	row->class[class].packets++;
+	row->class[class].bytes += length;
+	row->size[bucket]++;
+	if (unlikely(packet->vlan))
+		row->vlan++;
+	if (unlikely(packet->fragment))
+		row->fragments++;
+	if (unlikely(packet->truncated))
+		row->truncated++;
+	account_tcp(row, packet->tcp_flags);
+
+	if (likely(packet->has_flow)) {
+		packet->key.slot = ref.slot;
+		packet->key.tag = PE_FLOW_TAG(ref.generation, packet->ipv6, direction);
+		flow_add(cpu, cpu_id, row, packet, length);
+	} else if (class < PE_CLASS_ARP) {
+		flow_lost(row, packet->key.ip_proto, 1, length);
+	}
+}
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flow cache: gathers packets into flows, so that the ring carries one record for many packets.
+ *
+ * Each CPU has its own sets of two ways and touches no other's: plain loads and stores, no lock.
+ * A hit costs one cache line. A miss evicts the smaller way as one record, and the larger flow
+ * stays. What does not reach the ring is counted, packets and bytes, in the flow's own row.
+ *
+ * Packets (with bottom halves off) never interrupt each other on one CPU. The sweep, which comes by
+ * interrupt, can: `busy` keeps it out.
+ */
+#ifndef PE_BPF_FLOW_H
+#define PE_BPF_FLOW_H
+
+#include "maps.h"
+#include "parse.h"
+
+/* So many records are sent between two looks at how full the ring is; the look is a helper call. */
+#define LOOK_EVERY 32
+
+static __always_inline __u64 flow_hash(const struct pe_flow_key *key)
+{
+	const __u64 *word = (const __u64 *)key;
+	__u64 h = pe_seed;
+
+	/* Odd 64-bit constants from the golden ratio; the high bits are the good ones. */
+	h = (h ^ word[4]) * 0x9e3779b97f4a7c15ULL;
+	if (PE_FLOW_IS_IPV6(key->tag)) {
+		h = (h ^ h >> 32 ^ word[0]) * 0xbf58476d1ce4e5b9ULL;
+		h = (h ^ h >> 32 ^ word[1]) * 0x9e3779b97f4a7c15ULL;
+		h = (h ^ h >> 32 ^ word[2]) * 0xbf58476d1ce4e5b9ULL;
+		h = (h ^ h >> 32 ^ word[3]) * 0x94d049bb133111ebULL;
+	} else {
+		h = (h ^ h >> 32 ^ (word[0] << 32 | word[2])) * 0x94d049bb133111ebULL;
+	}
+	return h;
+}
+
+static __always_inline bool flow_equal(const struct pe_flow_key *a, const struct pe_flow_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return !((x[4] ^ y[4]) | (x[0] ^ y[0]) | (x[2] ^ y[2]) | (x[1] ^ y[1]) | (x[3] ^ y[3]));
+}
+
+/* Flow detail that will be missing: kept in the row, where its packets are counted anyway. */
+static __always_inline void flow_lost(struct pe_row *row, __u8 ip_proto, __u64 packets, __u64 bytes)
+{
+	__u32 proto = proto_of[ip_proto];
+
+	if (proto >= PE_PROTO_COUNT)
+		return;
+	row->lost[proto].packets += packets;
+	row->lost[proto].bytes += bytes;
+}
+
+/*
+ * Sends a way as a record and empties it. `set` is the set's number within the CPU's part: it comes
+ * from the flow's hash alone, so that one ring, and one worker, gets all of a flow from every CPU.
+ */
+static __noinline int flow_evict(struct pe_cpu *cpu, __u32 cpu_id, __u32 set, struct pe_flow *flow,
+				 __u32 reason)
+{
+	__u32 ring_id = (__u64)set * pe_rings >> pe_set_bits;
+	__u64 flags = BPF_RB_NO_WAKEUP;
+	void *ring;
+
+	if (!cpu || !flow || reason >= PE_EVICT_REASONS)
+		return 0;
+	flow->reason = reason;
+	cpu->evicted[reason]++;
+	cpu->flows--;
+	ring = bpf_map_lookup_elem(&rings, &ring_id);
+	if (!ring)
+		goto lost;
+	if (++cpu->sent % LOOK_EVERY == 0 &&
+	    bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= pe_wake_bytes)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (likely(!bpf_ringbuf_output(ring, flow, sizeof(*flow), flags))) {
+		flow->packets = 0;
+		return 0;
+	}
+lost:
+	cpu->lost[reason]++;
+	struct pe_row *row = row_find(flow->key.slot, PE_FLOW_DIRECTION(flow->key.tag), cpu_id);
+
+	if (row)
+		flow_lost(row, flow->key.ip_proto, flow->packets, flow->bytes);
+	flow->packets = 0;
+	return 0;
+}
+
+static __always_inline void flow_hit(struct pe_flow *flow, __u32 length, __u32 now, __u8 tcp_flags)
+{
+	flow->bytes += length;
+	flow->packets++;
+	flow->last = now;
+	flow->tcp_flags |= tcp_flags;
+}
+
+static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe_row *row,
+				     const struct packet *packet, __u32 length)
+{
+	const struct pe_flow_key *key = &packet->key;
+	__u32 now = bpf_jiffies64(); /* inlined: one load */
+	__u32 set_id = flow_hash(key) >> (64 - pe_set_bits);
+	__u32 index = (cpu_id << pe_set_bits) + set_id;
+	struct pe_flow_set *set = bpf_map_lookup_elem(&flows, &index);
+	struct pe_flow *flow;
+
+	if (unlikely(!set || cpu->busy)) {
+		cpu->bypassed++;
+		flow_lost(row, key->ip_proto, 1, length);
+		return;
+	}
+	cpu->busy = 1;
+	barrier();
+
+	flow = &set->way[0];
+	if (!flow_equal(&flow->key, key) || !flow->packets) {
+		flow = &set->way[1];
+		if (!flow_equal(&flow->key, key) || !flow->packets)
+			goto miss;
+	}
+	flow_hit(flow, length, now, packet->tcp_flags);
+	/* A flow that never pauses is reported all the same; its next packet begins a new record.
+	 */
+	if (unlikely(now - flow->first >= pe_active_ticks))
+		flow_evict(cpu, cpu_id, set_id, flow, PE_EVICT_ACTIVE);
+	barrier();
+	cpu->busy = 0;
+	return;
+
+miss:
+	if (set->way[0].packets <= set->way[1].packets)
+		flow = &set->way[0];
+	if (flow->packets)
+		flow_evict(cpu, cpu_id, set_id, flow, PE_EVICT_CAPACITY);
+	flow->key = *key;
+	flow->bytes = length;
+	flow->packets = 1;
+	flow->first = now;
+	flow->last = now;
+	flow->tcp_flags = packet->tcp_flags;
+	cpu->flows++;
+	barrier();
+	cpu->busy = 0;
+}
+
+#endif

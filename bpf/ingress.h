@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ingress: XDP. Whatever happens, the packet goes on: there is one return value.
+ */
+#ifndef PE_BPF_INGRESS_H
+#define PE_BPF_INGRESS_H
+
+#include "account.h"
+
+/*
+ * A program stays attached to an interface that moves to another namespace, where its ifindex may
+ * be that of one of ours.
+ */
+static __always_inline bool is_elsewhere(struct xdp_md *ctx)
+{
+	struct xdp_buff *xdp;
+
+	if (!pe_check_netns)
+		return false;
+	xdp = bpf_cast_to_kern_ctx(ctx);
+	return xdp->rxq->dev->nd_net.net->ns.inum != pe_netns;
+}
+
+/*
+ * Length of the whole frame. The helper that knows costs as much as all the parsing, so it is asked
+ * only where there can be more than the linear part: when the IP header does not confirm that the
+ * linear part is all, or that part is so long that a driver may have begun another.
+ */
+#define ALWAYS_LINEAR 1024
+static __always_inline __u32 frame_length(struct xdp_md *ctx, const struct frame *frame,
+					  const struct packet *packet)
+{
+	__u32 linear = (long)frame->end - (long)frame->data;
+
+	if (!pe_has_buff_len)
+		return linear;
+	if (likely(linear <= ALWAYS_LINEAR && (packet->end == linear || linear <= ETH_ZLEN)))
+		return linear;
+	return bpf_xdp_get_buff_len(ctx);
+}
+
+SEC("xdp.frags")
+int pe_ingress(struct xdp_md *ctx)
+{
+	struct frame frame = {
+		.data = (const void *)(long)ctx->data,
+		.end = (const void *)(long)ctx->data_end,
+	};
+	union pe_slot_ref ref = interface_find(ctx->ingress_ifindex);
+	struct packet packet = {};
+	__u32 cpu_id = bpf_get_smp_processor_id();
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+
+	if (!(ref.flags & PE_SLOT_INGRESS) || !cpu || is_elsewhere(ctx))
+		return XDP_PASS;
+	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
+	account(cpu, cpu_id, ref, PE_INGRESS, &packet, frame_length(ctx, &frame, &packet));
+	return XDP_PASS;
+}
+
+#endif

@@ -1,0 +1,39 @@
+# clang → bpftool gen object → bpftool gen skeleton
+
+bpf_sources = \
+	bpf/packet_exporter.bpf.c \
+	bpf/account.h \
+	bpf/egress.h \
+	bpf/flow.h \
+	bpf/ingress.h \
+	bpf/kernel.h \
+	bpf/maps.h \
+	bpf/parse.h \
+	bpf/sweep.h
+EXTRA_DIST += $(bpf_sources)
+
+BPF_FLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	-I$(top_srcdir)/include -I$(top_srcdir)/bpf $(BPF_CPPFLAGS)
+
+V_CLANG = $(v_clang_@AM_V@)
+v_clang_ = $(v_clang_@AM_DEFAULT_V@)
+v_clang_0 = @echo "  CLANG   " $@;
+V_SKEL = $(v_skel_@AM_V@)
+v_skel_ = $(v_skel_@AM_DEFAULT_V@)
+v_skel_0 = @echo "  SKEL    " $@;
+
+bpf/%.clang.o: $(top_srcdir)/bpf/%.bpf.c
+	@$(MKDIR_P) bpf
+	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -MMD -MP -MF bpf/$*.bpf.d -MT $@ -c $< -o $@
+
+bpf/%.bpf.o: bpf/%.clang.o
+	$(V_SKEL)$(BPFTOOL) gen object $@ $<
+
+bpf/%.skel.h: bpf/%.bpf.o
+	$(V_SKEL)$(BPFTOOL) gen skeleton $< name pe_bpf >$@.tmp && mv $@.tmp $@
+
+-include bpf/packet_exporter.bpf.d
+
+.PRECIOUS: bpf/%.clang.o bpf/%.bpf.o
+BUILT_SOURCES += bpf/packet_exporter.skel.h
+CLEANFILES += bpf/*.o bpf/*.d bpf/*.skel.h

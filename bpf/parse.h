@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a frame to what is known about it. One parser for both directions.
+ *
+ * Whatever is cut short or odd ends the walk: the packet is counted as what was recognised so far.
+ */
+#ifndef PE_BPF_PARSE_H
+#define PE_BPF_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include "kernel.h"
+#include "pe/abi.h"
+
+#define ETH_P_8021Q_OLD	  0x9100
+#define VLAN_TAGS	  2
+#define IPV6_EXTENSIONS	  6
+#define IP_MORE_FRAGMENTS 0x2000
+#define IP_OFFSET	  0x1fff
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 ethertype;
+};
+
+struct ipv6_extension {
+	__u8 next;
+	__u8 length; /* in 8 bytes, without the first 8 */
+	__be16 fragment;
+	__u32 rest;
+};
+
+struct l4_ports {
+	__be16 source;
+	__be16 dest;
+};
+
+struct tcp_head {
+	struct l4_ports ports;
+	__be16 sequence[4]; /* 16 bits wide, or the structure would be padded */
+	__u8 offset;
+	__u8 flags;
+};
+
+/* What was recognised. The key's slot and tag are the caller's. */
+struct packet {
+	struct pe_flow_key key;
+	__u32 class;
+	__u32 end; /* where the IP header says that the packet ends; 0 if it does not say */
+	__u8 tcp_flags;
+	bool has_flow; /* the key's addresses are known */
+	bool ipv6;
+	bool vlan;
+	bool fragment;
+	bool truncated;
+};
+
+/* IP protocol number → enum pe_proto; a table, because a switch is a chain of jumps. */
+const __u8 proto_of[256] = {
+	[IPPROTO_TCP] = PE_PROTO_TCP,	[IPPROTO_UDP] = PE_PROTO_UDP,
+	[IPPROTO_ICMP] = PE_PROTO_ICMP, [58] = PE_PROTO_ICMPV6,
+	[IPPROTO_SCTP] = PE_PROTO_SCTP, [IPPROTO_IGMP] = PE_PROTO_IGMP,
+	[IPPROTO_GRE] = PE_PROTO_GRE,	[IPPROTO_ESP] = PE_PROTO_ESP,
+	[IPPROTO_AH] = PE_PROTO_AH,	[IPPROTO_IPIP] = PE_PROTO_IPIP,
+	[IPPROTO_IPV6] = PE_PROTO_IPV6,
+};
+
+/*
+ * How the bytes are reached: XDP reads the packet itself (data, end); the tracepoint has no access
+ * to it and reads a window, a copy of its head. Which of the two is known when this is compiled.
+ */
+struct frame {
+	const void *data;
+	const void *end;
+	const __u8 *window;
+	const void *source; /* where the window was copied from */
+	__u32 length;	    /* of the linear part at source */
+};
+
+/* `size` bytes at `offset`, perhaps copied to `buf`, or NULL if the frame ends before. */
+static __always_inline const void *frame_pull(const struct frame *frame, __u32 offset, __u32 size,
+					      void *buf)
+{
+	const void *at;
+
+	if (!frame->window) {
+		at = frame->data + offset;
+		return at + size > frame->end ? NULL : at;
+	}
+	if (offset + size > frame->length)
+		return NULL;
+	if (likely(offset <= PE_WINDOW - size))
+		return frame->window + offset;
+	/* Behind the window: after long options or extension headers. */
+	return bpf_probe_read_kernel(buf, size, frame->source + offset) ? NULL : buf;
+}
+
+static __always_inline void parse_l4(const struct frame *frame, __u32 offset, struct packet *packet)
+{
+	union {
+		struct tcp_head tcp;
+		struct l4_ports ports;
+		__u8 icmp[2];
+	} buf;
+
+	switch (packet->key.ip_proto) {
+	case IPPROTO_TCP: {
+		const struct tcp_head *tcp = frame_pull(frame, offset, sizeof(*tcp), &buf);
+
+		if (!tcp)
+			break;
+		packet->key.sport = tcp->ports.source;
+		packet->key.dport = tcp->ports.dest;
+		packet->tcp_flags = tcp->flags;
+		return;
+	}
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_DCCP:
+	case IPPROTO_SCTP: {
+		const struct l4_ports *ports = frame_pull(frame, offset, sizeof(*ports), &buf);
+
+		if (!ports)
+			break;
+		packet->key.sport = ports->source;
+		packet->key.dport = ports->dest;
+		return;
+	}
+	case IPPROTO_ICMP:
+	case 58: {
+		const __u8 *icmp = frame_pull(frame, offset, 2, &buf);
+
+		if (!icmp)
+			break;
+		packet->key.sport = bpf_htons((__u16)icmp[0] << 8 | icmp[1]);
+		return;
+	}
+	default:
+		return;
+	}
+	packet->truncated = true;
+}
+
+static __always_inline void parse_ipv4(const struct frame *frame, __u32 offset,
+				       struct packet *packet)
+{
+	struct iphdr buf;
+	const struct iphdr *ip = frame_pull(frame, offset, sizeof(*ip), &buf);
+	__u16 fragment;
+
+	packet->class = PE_CLASS_IPV4;
+	if (!ip) {
+		packet->truncated = true;
+		return;
+	}
+	if (ip->version != 4 || ip->ihl < 5)
+		return;
+	packet->key.ip_proto = ip->protocol;
+	packet->class = PE_CLASS_IPV4 + proto_of[ip->protocol];
+	*(__u32 *)packet->key.saddr = ip->saddr;
+	*(__u32 *)packet->key.daddr = ip->daddr;
+	packet->has_flow = true;
+	/* 0 with segmentation offload above 64 KiB: then the IP header does not say. */
+	if (ip->tot_len)
+		packet->end = offset + bpf_ntohs(ip->tot_len);
+	fragment = bpf_ntohs(ip->frag_off);
+	if (fragment & (IP_MORE_FRAGMENTS | IP_OFFSET)) {
+		packet->fragment = true;
+		if (fragment & IP_OFFSET)
+			return;
+	}
+	parse_l4(frame, offset + ip->ihl * 4, packet);
+}
+
+static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
+				       struct packet *packet)
+{
+	struct ipv6hdr buf;
+	const struct ipv6hdr *ip = frame_pull(frame, offset, sizeof(*ip), &buf);
+	__u8 next;
+
+	packet->class = PE_CLASS_IPV6;
+	packet->ipv6 = true;
+	if (!ip) {
+		packet->truncated = true;
+		return;
+	}
+	if (ip->version != 6)
+		return;
+	__builtin_memcpy(packet->key.saddr, &ip->saddr, 16);
+	__builtin_memcpy(packet->key.daddr, &ip->daddr, 16);
+	packet->has_flow = true;
+	next = ip->nexthdr;
+	/* 0 with a jumbo payload: then the IP header does not say. */
+	if (ip->payload_len)
+		packet->end = offset + sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	offset += sizeof(*ip);
+
+	for (int i = 0; i < IPV6_EXTENSIONS; i++) {
+		struct ipv6_extension extension_buf;
+		const struct ipv6_extension *extension;
+
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT)
+			break;
+		extension = frame_pull(frame, offset, sizeof(*extension), &extension_buf);
+		if (!extension) {
+			packet->truncated = true;
+			return;
+		}
+		if (next == IPPROTO_FRAGMENT) {
+			__u16 fragment = bpf_ntohs(extension->fragment);
+
+			next = extension->next;
+			offset += sizeof(*extension);
+			/* An "atomic" fragment (RFC 6946) is a whole packet. */
+			if (fragment & 0xfff9)
+				packet->fragment = true;
+			if (fragment & 0xfff8) {
+				packet->key.ip_proto = next;
+				packet->class = PE_CLASS_IPV6 + proto_of[next];
+				return;
+			}
+		} else {
+			next = extension->next;
+			offset += (extension->length + 1) * 8;
+		}
+	}
+	packet->key.ip_proto = next;
+	packet->class = PE_CLASS_IPV6 + proto_of[next];
+	parse_l4(frame, offset, packet);
+}
+
+static __always_inline void parse_l3(const struct frame *frame, __u32 offset, __u16 ethertype,
+				     struct packet *packet)
+{
+	switch (ethertype) {
+	case ETH_P_IP:
+		parse_ipv4(frame, offset, packet);
+		break;
+	case ETH_P_IPV6:
+		parse_ipv6(frame, offset, packet);
+		break;
+	case ETH_P_ARP:
+		packet->class = PE_CLASS_ARP;
+		break;
+	default:
+		packet->class = PE_CLASS_OTHER;
+	}
+}
+
+static __always_inline bool is_vlan(__u16 ethertype)
+{
+	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD ||
+	       ethertype == ETH_P_8021Q_OLD;
+}
+
+/* Fills a zeroed packet. */
+static __always_inline void parse(const struct frame *frame, bool ethernet, struct packet *packet)
+{
+	__u32 offset = 0;
+	__u16 ethertype;
+
+	packet->class = PE_CLASS_OTHER;
+	if (likely(ethernet)) {
+		struct ethhdr buf;
+		const struct ethhdr *eth = frame_pull(frame, 0, sizeof(*eth), &buf);
+
+		if (!eth) {
+			packet->truncated = true;
+			return;
+		}
+		ethertype = bpf_ntohs(eth->h_proto);
+		offset = sizeof(*eth);
+#pragma unroll
+		for (int i = 0; i < VLAN_TAGS; i++) {
+			struct vlan_tag tag_buf;
+			const struct vlan_tag *tag;
+
+			if (likely(!is_vlan(ethertype)))
+				break;
+			packet->vlan = true;
+			tag = frame_pull(frame, offset, sizeof(*tag), &tag_buf);
+			if (!tag) {
+				packet->truncated = true;
+				return;
+			}
+			ethertype = bpf_ntohs(tag->ethertype);
+			offset += sizeof(*tag);
+		}
+	} else {
+		__u8 buf;
+		const __u8 *first = frame_pull(frame, 0, 1, &buf);
+
+		if (!first) {
+			packet->truncated = true;
+			return;
+		}
+		ethertype = *first >> 4 == 4 ? ETH_P_IP : *first >> 4 == 6 ? ETH_P_IPV6 : 0;
+	}
+	parse_l3(frame, offset, ethertype, packet);
+}
+
+#endif

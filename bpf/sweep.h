@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sweep: sends the flows that have become quiet. User space runs it on each CPU in turn
+ * (BPF_PROG_TEST_RUN of a raw tracepoint program), some sets at a time, because it is an
+ * interrupt to that CPU. A packet that it interrupts has `busy` set; then it does nothing.
+ */
+#ifndef PE_BPF_SWEEP_H
+#define PE_BPF_SWEEP_H
+
+#include "flow.h"
+
+/* A global function: the verifier looks at it once, not once for each set. */
+__noinline int sweep_set(__u32 set_id, __u32 cpu_id, __u32 now, __u32 idle_for)
+{
+	__u32 index = (cpu_id << pe_set_bits) + set_id;
+	struct pe_flow_set *set = bpf_map_lookup_elem(&flows, &index);
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+
+	if (!set || !cpu)
+		return 0;
+	for (int i = 0; i < PE_FLOW_WAYS; i++) {
+		struct pe_flow *flow = &set->way[i];
+
+		if (flow->packets && now - flow->last >= idle_for)
+			flow_evict(cpu, cpu_id, set_id, flow, PE_EVICT_IDLE);
+	}
+	return 0;
+}
+
+SEC("raw_tp")
+int pe_sweep(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 cpu_id = bpf_get_smp_processor_id();
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	__u32 from = ctx->args[0], sets = ctx->args[1], idle_for = ctx->args[2];
+	__u32 now = bpf_jiffies64();
+
+	if (!cpu)
+		return 0;
+	if (cpu->busy)
+		return PE_SWEEP_BUSY;
+	for (__u32 i = 0; i < PE_SWEEP_SETS && i < sets; i++)
+		sweep_set(from + i, cpu_id, now, idle_for);
+	return 0;
+}
+
+/* The low 32 bits of jiffies, so that user space can tell how long ago a record's times are. */
+SEC("raw_tp")
+int pe_now(void *ctx)
+{
+	return bpf_jiffies64();
+}
+
+#endif

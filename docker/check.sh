@@ -1,0 +1,358 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Builds the image and runs docker-compose.yml on a real engine, with containers whose packets are
+# known, and looks for exactly those packets on every way out: /metrics, Pushgateway, Prometheus.
+#
+#     docker/check.sh [SOURCE-DIR]
+#
+# The engine is a private dockerd, in PID and mount namespaces of its own, so that nothing it starts
+# outlives it. It builds in the caller's network namespace with neither bridge nor firewall rules,
+# and runs in a namespace without any way out: the host's interfaces, ports, nftables and containers
+# are never touched. Images are kept in ~/.cache/packet-exporter/docker, which may be deleted.
+#
+# Exit status: 0 all passed, 1 not, 77 skipped.
+
+set -u
+shopt -s inherit_errexit
+
+source_dir=$(cd "${1:-$(dirname "$0")/..}" && pwd) || exit 1
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter
+suite=bookworm
+base=debian:$suite-slim
+netns=pe-docker-$$
+cgroup=/pe-docker-$$
+compose_file=docker/docker-compose.yml
+engine= # pid of the unshare(1) that holds the engine
+work=
+passed=0
+failed=0
+
+skip() {
+	echo "skip: $*"
+	exit 77
+}
+
+ok() {
+	passed=$((passed + 1))
+	echo "ok $((passed + failed)) - $1"
+}
+
+not_ok() {
+	failed=$((failed + 1))
+	echo "not ok $((passed + failed)) - $1"
+	shift
+	[ $# -eq 0 ] || printf '%s\n' "$@" | sed 's/^/# /'
+}
+
+# check NAME COMMAND...: one result; the command's output is shown when it fails.
+check() {
+	local name=$1 output
+	shift
+	if output=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "$output"; fi
+}
+
+die() {
+	not_ok "$@"
+	finish
+}
+
+finish() {
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+	exit
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; its last output and status.
+wait_for() {
+	local deadline=$((SECONDS + $1)) output
+	shift
+	until output=$("$@" 2>&1); do
+		if [ $SECONDS -ge $deadline ]; then
+			printf '%s\n' "$output"
+			return 1
+		fi
+		sleep 0.2
+	done
+	printf '%s\n' "$output"
+}
+
+# No command of the client outlasts this.
+docker() {
+	timeout --foreground 300 docker "$@"
+}
+
+# ---- the engine ---------------------------------------------------------------------------------
+
+engine_pid() {
+	ps -o pid= --ppid "$engine" | tr -d ' '
+}
+
+engine_gone() {
+	! kill -0 "$engine" 2>/dev/null
+}
+
+# start_engine NETNS-PATH OPTION...
+start_engine() {
+	local net=$1
+	shift
+	unshare --mount --pid --fork --kill-child --mount-proc \
+		nsenter --net="$net" dockerd \
+		--data-root "$cache/docker" --exec-root "$work/run" --pidfile "$work/dockerd.pid" \
+		--host "$DOCKER_HOST" --exec-opt native.cgroupdriver=cgroupfs \
+		--cgroup-parent "$cgroup" "$@" >>"$work/dockerd.log" 2>&1 9>&- &
+	engine=$!
+	wait_for 60 docker info >"$work/info" || die "engine starts" "$(tail -n 20 "$work/dockerd.log")"
+}
+
+# Politely first, so that the engine unmounts and writes its state; then for certain.
+stop_engine() {
+	local pid
+	[ -n "$engine" ] || return 0
+	pid=$(engine_pid)
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	wait_for 30 engine_gone >/dev/null || kill -KILL "$engine" 2>/dev/null
+	wait "$engine" 2>/dev/null
+	engine=
+}
+
+cleanup() {
+	trap - EXIT INT TERM HUP
+	if [ -n "$engine" ]; then
+		docker ps -aq 2>/dev/null | timeout 60 xargs -r docker rm -fv >/dev/null 2>&1
+		docker volume ls -q 2>/dev/null | timeout 60 xargs -r docker volume rm >/dev/null 2>&1
+		stop_engine
+	fi
+	[ ! -e "/run/netns/$netns" ] || ip netns del "$netns"
+	find /sys/fs/cgroup -depth -type d -path "*$cgroup*" -exec rmdir {} + 2>/dev/null
+	[ -z "$work" ] || rm -rf "$work"
+}
+
+# ---- images -------------------------------------------------------------------------------------
+
+# The base image without a registry. The package archive and how to reach it are the host's, as apt
+# knows them; none of it is written in the Dockerfiles.
+bootstrap_base() {
+	local root=$work/root mirror
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+		"Codename: $suite" 2>/dev/null | head -n 1)
+	debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"} || return
+	{
+		apt-config dump | grep -E '^Acquire::(https?::|Check-)'
+		[ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";"
+		[ -z "${https_proxy:-}" ] || echo "Acquire::https::Proxy \"$https_proxy\";"
+	} >"$root/etc/apt/apt.conf.d/90host"
+	rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+	tar -C "$root" -c . | docker import --change 'CMD ["bash"]' - "$base" || return
+	rm -rf "$root"
+}
+
+import_busybox() {
+	install -D "$(command -v busybox)" "$work/busybox/bin/busybox"
+	tar -C "$work/busybox" -c . |
+		docker import --change 'ENTRYPOINT ["/bin/busybox"]' - pe-check/busybox
+}
+
+build_images() {
+	docker image inspect "$base" >/dev/null 2>&1 ||
+		docker pull "$base" >/dev/null 2>&1 ||
+		bootstrap_base || return
+	import_busybox || return
+	compose -f docker/test-images/docker-compose.build.yml build
+}
+
+# ---- the run ------------------------------------------------------------------------------------
+
+compose() {
+	(cd "$source_dir" && timeout --foreground 1200 docker-compose -f "$compose_file" "$@")
+}
+
+inside() {
+	nsenter --net="/run/netns/$netns" "$@"
+}
+
+fetch() {
+	inside curl -sS -f --max-time 5 "$@"
+}
+
+# The interface on the host's side of a container.
+veth_of() {
+	local index
+	index=$(docker exec "$1" /bin/busybox cat /sys/class/net/eth0/iflink) || return
+	inside ip -o link | sed -n "s/^$index: \([^@:]*\)[@:].*/\1/p"
+}
+
+ping_from_container() {
+	docker run --rm pe-check/busybox ping -q -A -w 60 -c "$1" "$2" >/dev/null
+}
+
+# sum_samples FILTER...: sum of the samples of a text exposition (stdin) that contain every filter.
+sum_samples() {
+	awk 'BEGIN { for (i = 1; i < ARGC; i++) filter[i] = ARGV[i]; n = ARGC; ARGC = 1 }
+	/^#/ { next }
+	{ for (i = 1; i < n; i++) if (!index($0, filter[i])) next; sum += $NF }
+	END { printf "%.0f\n", sum }' "$@"
+}
+
+# equals WANTED URL FILTER...
+equals() {
+	local wanted=$1 url=$2 page sum
+	shift 2
+	page=$(fetch "$url") || return
+	sum=$(sum_samples "$@" <<<"$page")
+	[ "$sum" = "$wanted" ] || {
+		echo "$url has $sum, not $wanted, in samples with: $*"
+		return 1
+	}
+}
+
+# query WANTED PROMQL: the one value of an instant query.
+query() {
+	local answer
+	answer=$(fetch --get --data-urlencode "query=$2" "$prometheus/api/v1/query") || return
+	grep -q "\"value\":\[[0-9.]*,\"$1\"\]" <<<"$answer" || {
+		echo "$2 is not $1: $answer"
+		return 1
+	}
+}
+
+# Every packet the kernel saw on the interface is there: counted, or named as not observed.
+as_kernel() {
+	local veth=$1 page rx tx
+	page=$(fetch "$exporter/metrics") || return
+	read -r rx tx < <(inside ip -s -o link show dev "$veth" |
+		awk '{ gsub(/\\/, "\n"); print }' |
+		awk '/RX:/ { getline; rx = $2 } /TX:/ { getline; print rx, $2 }')
+	page=$(grep -E '^packet_exporter_(unobserved_)?packets_total' <<<"$page" |
+		grep -F "\"$veth\"")
+	[ "$rx $tx" = "$(sum_samples '"ingress"' <<<"$page") $(sum_samples '"egress"' <<<"$page")" ] || {
+		printf '%s\nthe kernel has %s received, %s sent\n' "$page" "$rx" "$tx"
+		return 1
+	}
+}
+
+confined() {
+	local status
+	status=$(docker exec "$1" cat /proc/1/status) || return
+	grep -E '^(Cap|NoNewPrivs|Seccomp)' <<<"$status"
+	# NET_ADMIN (12) and SYS_ADMIN (21), or NET_ADMIN, PERFMON (38) and BPF (39).
+	grep -qE '^CapBnd:\s+(0000000000201000|000000c000001000)$' <<<"$status" &&
+		grep -qE '^NoNewPrivs:\s+1$' <<<"$status" &&
+		grep -qE '^Seccomp:\s+2$' <<<"$status" &&
+		! docker exec "$1" touch /probe
+}
+
+healthy() {
+	docker inspect -f '{{.State.Health.Status}}' "$1" | grep -x healthy
+}
+
+exit_status() {
+	docker inspect -f '{{.State.ExitCode}}' "$1" | grep -x "$2"
+}
+
+nothing_attached() {
+	! inside ip -d link | grep xdp
+}
+
+icmp='protocol="icmp"'
+exporter=http://127.0.0.1:9817
+pushgateway=http://127.0.0.1:9091
+prometheus=http://127.0.0.1:9090
+packets='packet_exporter_packets_total{'
+
+run_stack() {
+	local id i name address veth total=0 short=5 each=20
+	local -a veths wanted pings
+
+	# An engine that knows the narrow capabilities gets by without SYS_ADMIN.
+	if docker run --rm --cap-add BPF --cap-add PERFMON pe-check/busybox true 2>/dev/null; then
+		export PE_CAP_BPF=BPF PE_CAP_PERFMON=PERFMON
+	fi
+	check "docker-compose up" compose up -d
+	id=$(compose ps -q exporter)
+	check "the exporter is ready" wait_for 60 fetch "$exporter/-/ready"
+	[ "$failed" -eq 0 ] || {
+		docker logs "$id" 2>&1 | tail -n 20 | sed 's/^/# /'
+		return
+	}
+	check "it holds the few capabilities that it needs, on a read-only root" confined "$id"
+
+	# Long-lived containers: each is sent its own number of echo requests, and answers them.
+	for i in 1 2 3; do
+		name=pe-check-$i
+		docker run -d --name $name pe-check/busybox sleep 3600 >/dev/null ||
+			die "containers start"
+		address=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' $name)
+		veths[i]=$(veth_of $name)
+		wanted[i]=$((i * 100))
+		ping_from_container "${wanted[i]}" "$address" || die "$name answers"
+	done
+	# Short-lived ones, all at once, to the last of those.
+	for ((i = 0; i < short; i++)); do
+		ping_from_container $each "$address" &
+		pings[i]=$!
+	done
+	wait "${pings[@]}"
+	wanted[3]=$((wanted[3] + short * each))
+
+	for i in 1 2 3; do
+		veth=${veths[i]} total=$((total + wanted[i]))
+		check "/metrics has the ${wanted[i]} requests to container $i" wait_for 20 \
+			equals "${wanted[i]}" "$exporter/metrics" "$packets" "\"$veth\"" '"egress"' "$icmp"
+		check "/metrics has the ${wanted[i]} answers of container $i" wait_for 20 \
+			equals "${wanted[i]}" "$exporter/metrics" "$packets" "\"$veth\"" '"ingress"' "$icmp"
+		check "/metrics has as many packets of container $i as the kernel" wait_for 20 \
+			as_kernel "$veth"
+		check "the Pushgateway has the packets of container $i" wait_for 60 \
+			equals $((2 * wanted[i])) "$pushgateway/metrics" "$packets" "\"$veth\"" "$icmp" \
+			'job="packet_exporter_push"'
+	done
+	# A request and its answer pass two veths each, and half of these are gone by now.
+	check "/metrics keeps the packets of the containers that are gone" wait_for 20 \
+		equals $((4 * total)) "$exporter/metrics" "$packets" '"veth' "$icmp"
+
+	check "Prometheus scrapes the exporter" wait_for 60 query 1 'up{job="packet_exporter"}'
+	check "Prometheus scrapes the Pushgateway" wait_for 60 \
+		query 1 'up{instance="127.0.0.1:9091"} or up{job="pushgateway"}'
+	check "Prometheus has every packet, pulled" wait_for 60 query $((4 * total)) \
+		"sum(${packets}job=\"packet_exporter\",interface=~\"veth.*\",$icmp})"
+	check "Prometheus has every packet, pushed" wait_for 60 query $((4 * total)) \
+		"sum(${packets}job=\"packet_exporter_push\",interface=~\"veth.*\",$icmp})"
+	check "the health check passes" wait_for 60 healthy "$id"
+
+	check "docker-compose stop" compose stop
+	check "the exporter ends with status 0" exit_status "$id" 0
+	check "no program stays attached" wait_for 10 nothing_attached
+	[ "$failed" -eq 0 ] || docker logs "$id" 2>&1 | tail -n 40 | sed 's/^/# /'
+	check "docker-compose down" compose down -v
+}
+
+[ "$(id -u)" -eq 0 ] || skip "needs root"
+for tool in dockerd docker docker-compose debootstrap busybox curl ip nsenter ps unshare; do
+	command -v $tool >/dev/null || skip "$tool is not installed"
+done
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+
+mkdir -p "$cache"
+exec 9>"$cache/docker.lock"
+flock -n 9 || skip "another check uses $cache/docker"
+work=$(mktemp -d "${TMPDIR:-/tmp}/pe-docker.XXXXXX")
+ip netns add "$netns" || skip "no network namespace can be made"
+inside ip link set lo up
+
+export DOCKER_HOST=unix://$work/docker.sock DOCKER_CONFIG=$work/config
+export PE_IMAGE=pe-check/packet-exporter PE_PUSHGATEWAY_IMAGE=pe-check/pushgateway
+export PE_PROMETHEUS_IMAGE=pe-check/prometheus
+
+start_engine /proc/self/ns/net --bridge=none --iptables=false --ip-forward=false
+if build_images >"$work/build.log" 2>&1; then
+	ok "the image is built"
+else
+	die "the image is built" "$(tail -n 40 "$work/build.log")"
+fi
+stop_engine
+
+start_engine "/run/netns/$netns"
+run_stack
+finish

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel side (bpf/) and the user side (src/) share, byte for byte.
+ *
+ * This is the only header both include. Every field has a fixed width, every hole is named,
+ * and the static asserts at the end are checked by both compilers.
+ */
+#ifndef PE_ABI_H
+#define PE_ABI_H
+
+#include <linux/types.h>
+
+/* As the interface sees it: ingress is what it received, egress what it sent. */
+enum pe_direction {
+	PE_INGRESS,
+	PE_EGRESS,
+	PE_DIRECTIONS,
+};
+
+/* The values of the `protocol` label. PE_PROTO_OTHER is an IP protocol without a name of its own.
+ */
+enum pe_proto {
+	PE_PROTO_OTHER,
+	PE_PROTO_TCP,
+	PE_PROTO_UDP,
+	PE_PROTO_ICMP,
+	PE_PROTO_ICMPV6,
+	PE_PROTO_SCTP,
+	PE_PROTO_IGMP,
+	PE_PROTO_GRE,
+	PE_PROTO_ESP,
+	PE_PROTO_AH,
+	PE_PROTO_IPIP,
+	PE_PROTO_IPV6,
+	PE_PROTO_COUNT,
+};
+
+/*
+ * A packet is counted in exactly one class: its family, and for IP its protocol.
+ * class = PE_CLASS_IPV4 + proto, or PE_CLASS_IPV6 + proto, or one of the last two.
+ */
+enum pe_class {
+	PE_CLASS_IPV4 = 0,
+	PE_CLASS_IPV6 = PE_CLASS_IPV4 + PE_PROTO_COUNT,
+	PE_CLASS_ARP = PE_CLASS_IPV6 + PE_PROTO_COUNT,
+	PE_CLASS_OTHER,
+	PE_CLASS_COUNT,
+};
+
+/* Upper bounds 64, 128, … 65536 bytes, then +Inf. */
+#define PE_SIZE_BUCKETS 12
+
+enum pe_tcp_kind {
+	PE_TCP_SYN,
+	PE_TCP_SYNACK,
+	PE_TCP_FIN,
+	PE_TCP_RST,
+	PE_TCP_KINDS,
+};
+
+struct pe_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/*
+ * The exact counters of one (slot, direction, CPU). Written only by that CPU, never cleared:
+ * user space keeps a baseline for each use of a slot, so no packet can fall between a read and a
+ * reset. Index in the map: (slot * PE_DIRECTIONS + direction) * cpus + cpu.
+ */
+struct pe_row {
+	struct pe_count class[PE_CLASS_COUNT];
+	__u64 size[PE_SIZE_BUCKETS];
+	__u64 tcp[PE_TCP_KINDS];
+	__u64 fragments;
+	__u64 vlan;
+	/* Frames that ended inside a header; counted in the class of what was recognised until
+	 * then. */
+	__u64 truncated;
+	__u64 reserved;
+	/* Packets whose flow record did not reach a worker, by protocol. They are in `class` all
+	 * the same. */
+	struct pe_count lost[PE_PROTO_COUNT];
+} __attribute__((aligned(64)));
+
+#define PE_ROW_WORDS (sizeof(struct pe_row) / sizeof(__u64))
+
+/* What a slot's interface is like: pe_slot_ref.flags. */
+#define PE_SLOT_NO_ETHERNET 0x01 /* frames start at the IP header (tun, wireguard) */
+#define PE_SLOT_INGRESS	    0x02 /* XDP counts its ingress */
+#define PE_SLOT_EGRESS	    0x04 /* the tracepoint counts its egress */
+
+/*
+ * One entry of the interface table: a set-associative map from ifindex to slot, written by user
+ * space as a single 64-bit store. ifindex 0 is a free entry.
+ */
+union pe_slot_ref {
+	struct {
+		__u32 ifindex;
+		__u16 slot;
+		__u8 generation; /* 6 bits: tells one use of a slot from the next */
+		__u8 flags;
+	};
+	__u64 word;
+};
+
+#define PE_SLOT_WAYS	    4
+#define PE_SLOT_GENERATIONS 64
+
+/*
+ * One flow as the cache holds it and as the ring carries it: one cache line.
+ * Addresses are in network order, IPv4 in the first four bytes and the rest zero; ports are in
+ * network order, ICMP has its type and code in `sport`. Times are the low 32 bits of jiffies.
+ */
+struct pe_flow_key {
+	__u8 saddr[16];
+	__u8 daddr[16];
+	__be16 sport;
+	__be16 dport;
+	__u16 slot;
+	__u8 ip_proto;
+	__u8 tag; /* PE_FLOW_TAG() */
+};
+
+struct pe_flow {
+	struct pe_flow_key key;
+	__u64 bytes;
+	__u32 packets; /* 0 marks an empty way */
+	__u32 first;
+	__u32 last;
+	__u8 tcp_flags; /* every flag seen, as in the TCP header */
+	__u8 reason;	/* enum pe_evict */
+	__u8 pad[2];
+} __attribute__((aligned(64)));
+
+#define PE_FLOW_TAG(generation, ipv6, direction) \
+	((__u8)((generation) << 2 | (ipv6) << 1 | (direction)))
+#define PE_FLOW_DIRECTION(tag)	((tag)&1)
+#define PE_FLOW_IS_IPV6(tag)	((tag) >> 1 & 1)
+#define PE_FLOW_GENERATION(tag) ((tag) >> 2)
+
+/* One use of a slot by one interface, as user space names it. */
+#define PE_TOKEN(slot, generation) ((__u32)(slot) << 8 | (generation))
+#define PE_TOKEN_SLOT(token)	   ((token) >> 8)
+#define PE_TOKEN_NONE		   0xffffffffu
+
+#define PE_FLOW_WAYS 2
+struct pe_flow_set {
+	struct pe_flow way[PE_FLOW_WAYS];
+};
+
+/* Why a flow left the cache. */
+enum pe_evict {
+	PE_EVICT_CAPACITY, /* another flow needed its place */
+	PE_EVICT_ACTIVE,   /* reported because it had been gathering long enough */
+	PE_EVICT_IDLE,	   /* swept because it was quiet, or its interface has gone */
+	PE_EVICT_REASONS,
+};
+
+/* The head of an egress packet, copied once so that parsing it needs no further helper call. */
+#define PE_WINDOW 96
+
+/* State of one CPU; index in the map is the CPU. */
+struct pe_cpu {
+	__u32 busy;  /* set while this CPU changes its part of the flow cache */
+	__u32 sent;  /* records since the last look at the ring's fill */
+	__s64 flows; /* occupied ways */
+	__u64 evicted[PE_EVICT_REASONS];
+	__u64 lost[PE_EVICT_REASONS]; /* evicted, but the ring was full */
+	__u64 bypassed;		      /* packets that found the cache busy; counted in row.lost */
+	__u64 unused[11];
+	__u8 window[PE_WINDOW];
+} __attribute__((aligned(128)));
+
+/* Arguments and result of the sweep, run on one CPU by BPF_PROG_TEST_RUN. */
+struct pe_sweep {
+	__u64 from;	/* first set, relative to the CPU's part */
+	__u64 sets;	/* how many to look at */
+	__u64 idle_for; /* jiffies without a packet */
+	__u64 unused[5];
+};
+/* The sweep looks at no more sets, and evicts no more flows, in one call: it runs with interrupts
+ * off. */
+#define PE_SWEEP_SETS 128
+#define PE_SWEEP_BUSY 0xffffffffu /* result: the CPU was in the middle of a packet; try again */
+
+_Static_assert(sizeof(struct pe_row) == 768, "pe_row is 12 cache lines");
+_Static_assert(sizeof(union pe_slot_ref) == 8, "pe_slot_ref is written by one store");
+_Static_assert(sizeof(struct pe_flow_key) == 40, "pe_flow_key has no hole");
+_Static_assert(sizeof(struct pe_flow) == 64, "pe_flow is one cache line");
+_Static_assert(sizeof(struct pe_cpu) == 256, "pe_cpu shares no line with its neighbour");
+_Static_assert(sizeof(struct pe_sweep) == 64, "pe_sweep is a raw tracepoint context");
+
+#endif

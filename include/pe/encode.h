@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The encoder: a snapshot as text, a piece at a time.
+ *
+ * OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) or Prometheus text
+ * 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). The order is fixed:
+ * families as in the table of families.c, interfaces by name. An encoder keeps one buffer, as large
+ * as the largest (family, interface) pair, whatever the size of the whole answer. One thread at a
+ * time; nothing blocks.
+ */
+#ifndef PE_ENCODE_H
+#define PE_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct pe_snapshot;
+struct pe_encoder;
+
+enum pe_format {
+	PE_FORMAT_TEXT,	       /* 0.0.4 */
+	PE_FORMAT_OPENMETRICS, /* 1.0.0 */
+};
+
+struct pe_encode_options {
+	enum pe_format format;
+	bool legacy;	 /* add total_packets and total_throughput of the original exporter */
+	bool no_process; /* leave process_* out: they collide with the Pushgateway's own */
+};
+
+/* The Content-Type of a format, with version and charset. */
+const char *pe_format_content_type(enum pe_format format);
+
+/* Takes a reference to the snapshot. 0 or -ENOMEM. The caller owns *ret_encoder. */
+int pe_encoder_new(struct pe_snapshot *snapshot, const struct pe_encode_options *options,
+		   struct pe_encoder **ret_encoder);
+struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder);
+
+/*
+ * The next bytes, at most `size` (> 0). Returns how many (short only at the end), 0 at the end,
+ * -ENOMEM if memory is refused; the answer is then incomplete and must not be sent as complete.
+ */
+ssize_t pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size);
+
+#endif

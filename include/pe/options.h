@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Options: one table (src/daemon/options_table.c) gives the flags, the environment and --help.
+ *
+ * --push.url=X ⇔ PE_PUSH_URL=X; a flag wins over the environment, the environment over the default.
+ * A repeatable option's environment value is split at commas. Also PE_PORT (=>
+ * --web.listen-address=:PORT) and PE_WORKERS, as the original exporter had them. One thread, at
+ * start.
+ */
+#ifndef PE_OPTIONS_H
+#define PE_OPTIONS_H
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "pe/log.h"
+#include "pe/push.h"
+
+enum pe_xdp_mode {
+	PE_XDP_AUTO, /* generic for virtual kinds; native, then generic, for hardware */
+	PE_XDP_GENERIC,
+	PE_XDP_NATIVE,
+};
+
+struct pe_strings {
+	char **item;
+	size_t count;
+};
+
+struct pe_options {
+	/* interfaces */
+	char *interface_include; /* POSIX ERE, unanchored; default "" matches all */
+	char *interface_exclude; /* default "^lo$" */
+	regex_t include, exclude;
+	bool has_regex;
+	enum pe_xdp_mode xdp_mode;
+	bool egress;
+	unsigned int max_interfaces; /* 1..16384, default 1024 */
+	unsigned int netlink_rcvbuf; /* bytes, default 16 MiB */
+	/* flows */
+	unsigned int workers;	 /* 1..256, default: the CPUs that may be used, at most 8 */
+	unsigned int flows_top;	 /* 0..1000 */
+	unsigned int flow_cache; /* flows per CPU, power of two, 64..1048576, default 32768 */
+	unsigned int flow_table; /* flows remembered by the workers, 64..16777216, default 131072 */
+	unsigned int ring_size;	 /* bytes of each ring, power of two, 4096..1 GiB, default 1 MiB */
+	uint64_t flow_idle_ns;	 /* default 30 s */
+	/* metrics */
+	uint64_t departed_retention_ns; /* default 5 m */
+	unsigned int departed_max;	/* default 4096 */
+	bool legacy;
+	/* web */
+	struct pe_strings listen; /* default ":9817" */
+	char *telemetry_path;
+	unsigned int web_max_connections; /* default 512 */
+	/* push; url NULL is off */
+	char *push_url;
+	char *push_job;
+	char *push_instance;		  /* default: the host name */
+	struct pe_strings push_grouping;  /* NAME, a NUL, VALUE; for pe_options_push() */
+	uint64_t push_interval_ns;	  /* default 15 s */
+	uint64_t push_timeout_ns;	  /* default 10 s */
+	uint64_t push_departure_delay_ns; /* default 1 s */
+	enum pe_push_exit push_on_exit;
+	bool push_gzip;
+	char *push_username;
+	char *push_password_file;
+	char *push_bearer_token_file;
+	char *push_tls_ca_file;
+	char *push_tls_cert_file;
+	char *push_tls_key_file;
+	/* log */
+	enum pe_log_level log_level;
+	enum pe_log_format log_format;
+};
+
+enum pe_options_action {
+	PE_OPTIONS_RUN,
+	PE_OPTIONS_CHECK_CONFIG, /* --check-config: all is valid */
+	PE_OPTIONS_EXIT,	 /* --help or --version was printed */
+};
+
+/*
+ * Reads argv and the environment. On success the options are filled (the caller ends them with
+ * pe_options_fini()) and *ret_action says what to do. On error -EINVAL, after one line on `err`
+ * that names the option (or variable), the value and what is allowed. --help and --version print to
+ * `out`.
+ */
+int pe_options_parse(struct pe_options *ret_options, int argc, char *const *argv,
+		     const char *const *environ, FILE *out, FILE *err,
+		     enum pe_options_action *ret_action);
+
+/* Frees what the options own. Half-built and zeroed options are fine. */
+void pe_options_fini(struct pe_options *options);
+
+/* True if the expressions let an interface of this name be watched. */
+bool pe_options_match(const struct pe_options *options, const char *name);
+
+/*
+ * The push options of these options but for `snapshot`. Strings are borrowed; `labels` has room for
+ * push_grouping.count labels and is borrowed, too.
+ */
+void pe_options_push(const struct pe_options *options, struct pe_push_label *labels,
+		     struct pe_push_options *ret_push);
+
+/* "15s", "1m30s", "500ms", "2h", "1d": Prometheus' duration syntax. 0 or -EINVAL. */
+int pe_parse_duration(const char *text, uint64_t *ret_ns);
+
+#endif

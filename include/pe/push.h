@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The push client (libcurl, one thread of its own): PUT of text 0.0.4 to a Pushgateway.
+ *
+ * See https://github.com/prometheus/pushgateway#api. One state at a time is under way, so two
+ * states never arrive out of order. A failure is retried with jittered exponential back-off up to
+ * the interval, each time with the state of that moment; a 400 waits for the next interval.
+ * Redirects are not followed: they name another group.
+ */
+#ifndef PE_PUSH_H
+#define PE_PUSH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pe/sample.h"
+
+struct pe_push;
+
+enum pe_push_exit {
+	PE_PUSH_EXIT_PUSH,
+	PE_PUSH_EXIT_DELETE,
+	PE_PUSH_EXIT_NONE,
+};
+
+struct pe_push_label {
+	const char *name;
+	const char *value;
+};
+
+struct pe_push_options {
+	const char *url; /* http(s)://[user:password@]host[:port][/prefix] */
+	const char *job;
+	const char *instance;
+	const struct pe_push_label *grouping; /* further labels */
+	size_t grouping_count;
+	uint64_t interval_ns;
+	uint64_t timeout_ns;
+	enum pe_push_exit on_exit;
+	bool gzip;
+	bool legacy;
+	const char *username;	       /* each NULL if not given */
+	const char *password_file;     /* re-read before each push */
+	const char *bearer_token_file; /* re-read before each push */
+	const char *tls_ca_file;
+	const char *tls_cert_file;
+	const char *tls_key_file;
+	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
+	void *userdata;
+};
+
+/*
+ * Starts the thread; the first push is made at once. 0 or -errno: -EINVAL for options that
+ * pe_push_check() refuses. Options are copied. The caller owns *ret_push.
+ */
+int pe_push_new(const struct pe_push_options *options, struct pe_push **ret_push);
+
+/*
+ * Stops the thread after the last push (or DELETE) that on_exit asks for. Blocks for that, at most
+ * `timeout_ns`. NULL is fine. Returns NULL.
+ */
+struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns);
+
+/* Asks for a push within delay_ns; requests that come meanwhile join it. Any thread; never blocks.
+ */
+void pe_push_request(struct pe_push *push, uint64_t delay_ns);
+
+/* Any thread. */
+void pe_push_get_stats(const struct pe_push *push, struct pe_push_sample *ret_sample);
+
+/*
+ * Says whether url and grouping key can be pushed without harm: UTF-8, no empty job or instance,
+ * label names as Prometheus wants them, none twice. 0 or -EINVAL with a message for a person in
+ * `error`.
+ */
+int pe_push_check(const struct pe_push_options *options, char *error, size_t error_size);
+
+/*
+ * The address of the group: URL without credentials + /metrics/job/… with @base64 where the value
+ * needs it. A string the caller frees, NULL if memory is refused. Pure.
+ */
+char *pe_push_group_url(const struct pe_push_options *options);
+
+/* The URL with credentials and query replaced by "…", to be shown in logs. The caller frees. Pure.
+ */
+char *pe_push_redact_url(const char *url);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registry: which interfaces have series, under which name, from their appearance to the fold.
+ *
+ *   live ──remove──▶ departed (series stay) ──retention──▶ folded into (kind, master) sums
+ *     ▲                  │
+ *     └── same name ─────┘ the series go on, counters included
+ *
+ * Invariant: the sum over live, departed and folded never decreases and counts nothing twice.
+ * It does not know where numbers come from: the supervisor wires `ops`. One mutex inside; every
+ * call is safe from any thread, holds the mutex for at most one pass over the interfaces, and
+ * calls `ops` with it held.
+ */
+#ifndef PE_REGISTRY_H
+#define PE_REGISTRY_H
+
+#include "pe/sample.h"
+
+struct pe_registry;
+
+/* Where counters come from. Tokens are PE_TOKEN(); PE_TOKEN_NONE is never passed. */
+struct pe_registry_ops {
+	/* The exact counters since the token was handed out, overwriting ret_row[PE_DIRECTIONS]. */
+	void (*read_rows)(uint32_t token, struct pe_row *ret_row, void *userdata);
+	/* The flows since then, into a zeroed sample, memory from the arena. 0 or -ENOMEM. */
+	int (*read_flows)(uint32_t token, struct pe_arena *arena, struct pe_flow_sample *ret_flows,
+			  void *userdata);
+	/* Rows will not be read again: the slot may be used by another interface (after a pause).
+	 */
+	void (*release_rows)(uint32_t token, void *userdata);
+	/* Flows will not be read again: late records of this token are orphans. */
+	void (*release_flows)(uint32_t token, void *userdata);
+};
+
+struct pe_registry_options {
+	uint64_t retention_ns; /* how long a departed interface keeps its series; 0 folds at once */
+	size_t max_departed;   /* more than this fold early, oldest first; 0 is no limit */
+};
+
+/* 0 or -ENOMEM. `ops` must outlive the registry. The caller owns *ret_registry. */
+int pe_registry_new(const struct pe_registry_options *options, const struct pe_registry_ops *ops,
+		    void *userdata, struct pe_registry **ret_registry);
+
+/* Frees it; releases every token. NULL is fine. Returns NULL. */
+struct pe_registry *pe_registry_free(struct pe_registry *registry);
+
+/*
+ * An interface appeared. `token` may be PE_TOKEN_NONE (nothing is counted yet). If a departed
+ * interface has this name, the series go on. If a live one has it (the old one's news are still
+ * under way), that one is treated as departed first. Times are wall clock.
+ * 0, -EEXIST if the ifindex is live, -ENOMEM.
+ */
+int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
+		    uint64_t now_ns);
+
+/*
+ * A live interface changed: new name, alias, master or mode. A rename takes the counters along to
+ * the new name (joining what a departed interface of that name left). 0 or -ENOENT.
+ */
+int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info *info,
+		       uint64_t now_ns);
+
+/*
+ * A live interface is counted under another token from now on (or PE_TOKEN_NONE); what the old one
+ * counted is kept and the old one released. 0 or -ENOENT.
+ */
+int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t token);
+
+/* Adds to what could not be counted. 0 or -ENOENT. */
+int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
+			       enum pe_direction direction, enum pe_unobserved reason,
+			       const struct pe_count *count);
+
+/*
+ * A live interface has gone: its rows are read for the last time and released, its flows stay
+ * readable until the fold, because records may still be on their way. 0 or -ENOENT.
+ */
+int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns);
+
+/*
+ * Folds what departed before now_ns - retention. Returns how many folded; *ret_next_ns (may be
+ * NULL) is when to call again, 0 if nothing waits.
+ */
+size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_t *ret_next_ns);
+
+/* The token of a live interface, PE_TOKEN_NONE if it has none or does not exist. */
+uint32_t pe_registry_token(struct pe_registry *registry, int ifindex);
+
+/*
+ * Fills ifaces, departed, self.departed_early and self.interfaces_attached of a snapshot under
+ * construction. 0 or -ENOMEM.
+ */
+int pe_registry_collect(struct pe_registry *registry, struct pe_snapshot *snapshot);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The snapshot: every number of one moment, as plain data.
+ *
+ * Counters, shards and self-metrics flow into a snapshot; the encoder is the only reader. It is
+ * immutable once built and shared by reference: several scrapes may read one at the same time.
+ */
+#ifndef PE_SAMPLE_H
+#define PE_SAMPLE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pe/abi.h"
+
+struct pe_arena;
+
+/* ---- flows ---- */
+
+/* Upper bounds in ms: 10, 50, 100, 500, 1000, 5000, 10000, 30000, 60000, 300000, 1800000, +Inf. */
+#define PE_DURATION_BUCKETS 12
+/* Upper bounds in bytes: powers of four from 256 to 1 GiB, +Inf. */
+#define PE_FLOW_SIZE_BUCKETS 13
+
+/* The flows of one interface and one protocol. */
+struct pe_flow_stats {
+	uint64_t flows[PE_DIRECTIONS]; /* seen for the first time */
+	/* Flows that ended, both directions. Buckets are not cumulative. */
+	uint64_t duration[PE_DURATION_BUCKETS];
+	uint64_t duration_sum_ns;
+	uint64_t size[PE_FLOW_SIZE_BUCKETS];
+	uint64_t size_sum_bytes;
+};
+
+struct pe_top_flow {
+	struct pe_flow_key key;
+	struct pe_count count;
+	uint64_t since_ns; /* wall clock: when it became one of the largest; the count starts there
+			    */
+};
+
+/* The flows of one interface. Protocols that never occurred are NULL. */
+struct pe_flow_sample {
+	uint64_t active;
+	struct pe_flow_stats *proto[PE_PROTO_COUNT];
+	struct pe_top_flow *top; /* at most K, largest first */
+	size_t top_count;
+	/* All other flows: top and rest together are every packet that reached a worker. */
+	struct pe_count rest[PE_DIRECTIONS][PE_PROTO_COUNT];
+};
+
+/* ---- interfaces ---- */
+
+enum pe_mode {
+	PE_MODE_NONE,	 /* ingress is not counted; `reason` says why */
+	PE_MODE_NATIVE,	 /* XDP in the driver */
+	PE_MODE_GENERIC, /* XDP in the network stack */
+	PE_MODE_TCX,
+	PE_MODE_STATS, /* the link's own counters, no detail */
+	PE_MODE_COUNT,
+};
+
+enum pe_unobserved {
+	PE_UNOBSERVED_BEFORE_ATTACH,
+	PE_UNOBSERVED_LOST,
+	PE_UNOBSERVED_REASONS,
+};
+
+#define PE_ALIAS_MAX 256
+#define PE_KIND_MAX  16
+
+/* What identifies an interface to people. Names are the kernel's bytes, perhaps not UTF-8. */
+struct pe_iface_info {
+	int ifindex;
+	char name[IFNAMSIZ];
+	char alias[PE_ALIAS_MAX];
+	char kind[PE_KIND_MAX]; /* "" for hardware */
+	char master[IFNAMSIZ];	/* name, "" if none */
+	enum pe_mode mode;
+};
+
+struct pe_iface_sample {
+	struct pe_iface_info info;
+	bool departed; /* gone, kept for the retention; has no info series and no active flows */
+	uint64_t created_ns; /* wall clock: when these counters began at zero */
+	struct pe_row row[PE_DIRECTIONS];
+	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
+	struct pe_flow_sample flows;
+};
+
+/* What departed interfaces left when their series ended. */
+struct pe_departed_sample {
+	char kind[PE_KIND_MAX];
+	char master[IFNAMSIZ];
+	uint64_t created_ns;
+	uint64_t interfaces;
+	struct pe_count count[PE_DIRECTIONS];
+};
+
+/* ---- the exporter itself ---- */
+
+/* Upper bounds in µs: 10, 50, 100, 500, 1000, 5000, 10000, 50000, 100000, 500000, 1000000, +Inf. */
+#define PE_LATENCY_BUCKETS 12
+struct pe_latency {
+	uint64_t bucket[PE_LATENCY_BUCKETS]; /* not cumulative */
+	uint64_t sum_ns;
+};
+
+enum pe_attach_error {
+	PE_ATTACH_BUSY,	     /* another XDP program is there */
+	PE_ATTACH_REFUSED,   /* the driver or kernel said no */
+	PE_ATTACH_NO_SLOT,   /* more interfaces than --max-interfaces */
+	PE_ATTACH_VANISHED,  /* gone before we came */
+	PE_ATTACH_NO_MEMORY, /* kernel or process memory */
+	PE_ATTACH_ERRORS,
+};
+
+enum pe_push_result {
+	PE_PUSH_OK,
+	PE_PUSH_NETWORK,  /* no connection, reset, time-out */
+	PE_PUSH_REJECTED, /* 4xx or a redirect */
+	PE_PUSH_SERVER,	  /* 5xx */
+	PE_PUSH_RESULTS,
+};
+
+#define PE_HTTP_CODES 8
+struct pe_http_sample {
+	/* Requests by status code; a code is 0 where the table ends. */
+	struct {
+		unsigned int code;
+		uint64_t count;
+	} requests[PE_HTTP_CODES];
+	struct pe_latency scrape_duration; /* building and encoding, not the network */
+};
+
+struct pe_push_sample {
+	bool enabled;
+	uint64_t requests[PE_PUSH_RESULTS];
+	struct pe_latency duration;
+	uint64_t last_success_ns; /* wall clock, 0 if never */
+};
+
+struct pe_process_sample {
+	uint64_t cpu_ns;
+	uint64_t resident_bytes;
+	uint64_t virtual_bytes;
+	uint64_t open_fds;
+	uint64_t max_fds;
+	uint64_t threads;
+	uint64_t start_ns; /* wall clock */
+};
+
+struct pe_self_sample {
+	uint64_t created_ns; /* wall clock: start of the exporter */
+	uint64_t interfaces_attached[PE_MODE_COUNT];
+	struct pe_latency attach;
+	uint64_t attach_errors[PE_ATTACH_ERRORS];
+	bool egress_available;
+	uint64_t netlink_messages;
+	uint64_t netlink_invalid;
+	uint64_t netlink_overruns;
+	uint64_t netlink_resyncs;
+	uint64_t flow_records;		/* that reached a worker */
+	uint64_t flow_records_orphaned; /* of an interface that was already forgotten */
+	uint64_t flow_records_lost;	/* the ring was full */
+	uint64_t flow_bypassed_packets; /* found the cache busy */
+	uint64_t flow_evictions[PE_EVICT_REASONS];
+	uint64_t flow_table_full; /* flows ended early because a worker's table was full */
+	uint64_t departed_early;  /* folded before the retention because there were too many */
+	uint64_t kernel_map_bytes;
+	struct pe_http_sample http;
+	struct pe_push_sample push;
+	struct pe_process_sample process;
+};
+
+/* ---- all of it ---- */
+
+struct pe_snapshot {
+	unsigned int references;	/* atomic; pe_snapshot_ref() and pe_snapshot_unref() */
+	struct pe_arena *arena;		/* owns everything below */
+	uint64_t taken_ns;		/* wall clock */
+	struct pe_iface_sample *ifaces; /* sorted by name (bytewise), no name twice */
+	size_t iface_count;
+	struct pe_departed_sample *departed; /* sorted by kind, then master */
+	size_t departed_count;
+	bool top_flows; /* --flows.top is on */
+	struct pe_self_sample self;
+};
+
+/* Makes an empty snapshot with one reference. 0 or -ENOMEM. */
+int pe_snapshot_new(struct pe_snapshot **ret_snapshot);
+struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot);
+/* Gives a reference back; the last one frees. NULL is fine. Returns NULL. Any thread. */
+struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
+
+/*
+ * Makes `count` zeroed interfaces in the snapshot's arena, aligned as rows want it, and sets ifaces
+ * and iface_count. 0 or -ENOMEM.
+ */
+int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count);
+
+/* Adds one observation. Not atomic: the caller has the lock or is alone. */
+void pe_latency_observe(struct pe_latency *latency, uint64_t ns);
+
+/* a += b, word by word. */
+void pe_row_add(struct pe_row *a, const struct pe_row *b);
+/* Packets and bytes over all classes. */
+struct pe_count pe_row_total(const struct pe_row *row);
+/*
+ * a += b. Missing protocols of `a` are allocated from the arena. 0 or -ENOMEM (nothing was added
+ * then). Top flows of b are folded into a's rest; a's own top flows stay.
+ */
+int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
+		       struct pe_arena *arena);
+
+/* The `protocol` label of a protocol, and the other way from an IP protocol number (IANA). */
+const char *pe_proto_name(enum pe_proto proto);
+enum pe_proto pe_proto_from_ip(uint8_t ip_proto);
+const char *pe_mode_name(enum pe_mode mode);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A shard: flow records in, flow statistics per interface out. Pure: no thread, no clock, no I/O.
+ *
+ * One worker owns one shard; all records of a flow come to the same one. A flow is known while
+ * records arrive; it ends after `idle_ticks` without one, and is then put into the histograms.
+ * Memory is bounded by max_flows and by the interfaces that have flows. Times are jiffies (low 32
+ * bits, wrapping).
+ */
+#ifndef PE_SHARD_H
+#define PE_SHARD_H
+
+#include "pe/sample.h"
+
+struct pe_shard;
+struct pe_top;
+
+struct pe_shard_options {
+	size_t max_flows; /* flows remembered at the same time, > 0; rounded up to a power of two */
+	uint32_t idle_ticks; /* > 0 */
+	uint64_t tick_ns;    /* length of a jiffy */
+	struct pe_top *top;  /* shared by all shards, NULL if top flows are off */
+};
+
+struct pe_shard_stats {
+	uint64_t records;
+	uint64_t orphaned;   /* of a forgotten interface, or malformed */
+	uint64_t table_full; /* flows ended early to make room */
+	uint64_t active;
+};
+
+/* 0 or -ENOMEM; -EINVAL for a zero. The caller owns *ret_shard. */
+int pe_shard_new(const struct pe_shard_options *options, struct pe_shard **ret_shard);
+struct pe_shard *pe_shard_free(struct pe_shard *shard);
+
+/*
+ * Starts to accept records of an interface; records of tokens that were not announced are orphans.
+ * 0, -EEXIST or -ENOMEM.
+ */
+int pe_shard_announce(struct pe_shard *shard, uint32_t token);
+
+/*
+ * Drops all about an interface: its flows end without being counted, later records are orphans.
+ * A token that is not known is ignored.
+ */
+void pe_shard_forget(struct pe_shard *shard, uint32_t token);
+
+/*
+ * Adds a batch of records; `now` is the jiffy of the call, `wall_ns` the wall clock. Never fails:
+ * what cannot be kept is counted. The batch form is what makes it fast: table lines are prefetched
+ * ahead.
+ */
+void pe_shard_add(struct pe_shard *shard, const struct pe_flow *records, size_t count, uint32_t now,
+		  uint64_t wall_ns);
+
+/*
+ * Ends idle flows, looking at up to `steps` places of the table and going on from there at the next
+ * call. Returns how many ended.
+ */
+size_t pe_shard_expire(struct pe_shard *shard, uint32_t now, size_t steps);
+
+/* Places in the table: pe_shard_expire() with this many steps looks at every flow. */
+size_t pe_shard_places(const struct pe_shard *shard);
+
+/* Adds this shard's flows of an interface (not the top flows) to a sample. 0, -ENOENT or -ENOMEM.
+ */
+int pe_shard_read(const struct pe_shard *shard, uint32_t token, struct pe_arena *arena,
+		  struct pe_flow_sample *sample);
+
+void pe_shard_get_stats(const struct pe_shard *shard, struct pe_shard_stats *ret_stats);
+
+/*
+ * The K largest flows of each interface by bytes, with an exact remainder.
+ *
+ * Space-Saving (Metwally, Agrawal, El Abbadi: "Efficient computation of frequent and top-k elements
+ * in data streams", ICDT 2005) over max(4 K, 64) candidates decides which flows are large; the K
+ * largest of them are shown. A shown flow's count starts with the record that made it one of the K
+ * and is exact from there; when it leaves, its count goes to the rest. So every series is monotonic
+ * while it exists, shown and rest together are always every packet added, and nothing is an
+ * estimate. One mutex inside, taken once a batch; any thread.
+ */
+int pe_top_new(unsigned int k, struct pe_top **ret_top); /* k > 0; 0 or -ENOMEM */
+struct pe_top *pe_top_free(struct pe_top *top);
+void pe_top_add(struct pe_top *top, const struct pe_flow *records, size_t count, uint64_t wall_ns);
+void pe_top_forget(struct pe_top *top, uint32_t token);
+/* Fills top, top_count and adds to rest. A token without records leaves the sample as it is. 0 or
+ * -ENOMEM. */
+int pe_top_read(struct pe_top *top, uint32_t token, struct pe_arena *arena,
+		struct pe_flow_sample *sample);
+/* Records that could not be kept because memory was refused; they are in no count. */
+uint64_t pe_top_dropped(struct pe_top *top);
+
+#endif

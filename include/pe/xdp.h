@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel side, as user space sees it: one loaded BPF object, slots for interfaces, attaching,
+ * exact counters, the sweep of the flow cache, and the rings.
+ *
+ * Everything is held by file descriptors of this process and nothing is pinned: when the process
+ * ends, in whatever way, the kernel detaches all of it. The supervisor's thread makes the calls
+ * that change something; reading counters and statistics is safe from any thread. See
+ * Documentation/bpf/libbpf/ and Documentation/networking/af_xdp.rst for the modes.
+ */
+#ifndef PE_XDP_H
+#define PE_XDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pe/abi.h"
+
+struct pe_xdp;
+struct pe_ring;
+
+struct pe_xdp_options {
+	unsigned int max_interfaces; /* 1..16384 with a slot at the same time */
+	unsigned int rings;	     /* one a worker, 1..256 */
+	unsigned int flow_cache;     /* flows for each CPU, a power of two, 64..1048576 */
+	unsigned int ring_size;	     /* bytes of each ring, a power of two and of pages */
+	uint64_t active_ns;	     /* a flow that never pauses is reported so often */
+	bool egress;
+};
+
+/*
+ * Loads the object and attaches the egress tracepoint if asked. 0 or -errno: -EPERM without
+ * CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, -EOPNOTSUPP on a kernel without BTF, -ENOMEM where the
+ * maps' memory is refused, or what the kernel says. The verifier's log goes to the debug log. If
+ * only the egress tracepoint is refused, it goes on without (pe_xdp_egress()). Blocks for some 100
+ * ms. The caller owns *ret_xdp.
+ */
+int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp);
+
+/* Detaches and frees everything; links handed out must be closed before. NULL is fine. Returns
+ * NULL. */
+struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp);
+
+/* Whether egress is counted by the tracepoint. */
+bool pe_xdp_egress(const struct pe_xdp *xdp);
+
+/* Memory of the kernel's maps in bytes, all CPUs. */
+uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
+
+/*
+ * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
+ * pe_xdp_attach() has succeeded. `ethernet` tells whether frames begin with an Ethernet header.
+ * 0; -ENOSPC if all slots are in use or resting, -ENOENT if its set of the interface table is full.
+ * *ret_token names this use of the slot; its counters begin at zero.
+ */
+int pe_xdp_take(struct pe_xdp *xdp, int ifindex, bool ethernet, uint32_t *ret_token);
+
+/*
+ * The interface is counted no longer. Its counters stay readable until pe_xdp_give_back().
+ * A token that was stopped already is fine.
+ */
+void pe_xdp_stop(struct pe_xdp *xdp, uint32_t token);
+
+/*
+ * The slot may be used again: after a rest, so that a packet still under way on another CPU is not
+ * counted for the next interface. Stops first if that was not done. Any thread.
+ */
+void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
+
+/*
+ * Attaches the ingress program by a bpf_link. 0 and *ret_fd, which the caller closes to detach; or
+ * -EBUSY (another XDP program is there), -ENODEV (gone), -EOPNOTSUPP or another -errno of the
+ * driver. Takes the rtnl lock for some µs (generic) or as long as the driver needs (native).
+ */
+int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
+
+/* The exact counters since pe_xdp_take(), overwriting ret_row[PE_DIRECTIONS]. No system call. Any
+ * thread. */
+void pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row);
+
+/*
+ * Sends flows that have been quiet for idle_ns to the rings (0: all flows). Interrupts each CPU
+ * that has flows for some µs at a time; returns at once if none has. The number of flows left in
+ * the cache.
+ */
+uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns);
+
+/* The current jiffy, low 32 bits, as in records. Any thread; no system call but the clock's. */
+uint32_t pe_xdp_now(const struct pe_xdp *xdp);
+
+struct pe_xdp_stats {
+	uint64_t flows;			    /* in the cache now */
+	uint64_t evicted[PE_EVICT_REASONS]; /* records made */
+	uint64_t lost;			    /* of these, not sent: the ring was full */
+	uint64_t bypassed;		    /* packets that found the cache busy */
+	uint64_t missed; /* runs of a program that the kernel refused (recursion) */
+};
+/* Sums over CPUs. Any thread. */
+void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats);
+
+/*
+ * The reader of ring `index`. One a ring; the caller frees it before pe_xdp_close(). 0 or -errno.
+ * See pe/ring.h.
+ */
+int pe_xdp_ring(struct pe_xdp *xdp, unsigned int index, struct pe_ring **ret_ring);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The interfaces that are watched: who gets a slot, which mode, when to try again.
+ * All calls belong to the supervisor's thread, except pe_interfaces_get_stats().
+ */
+#ifndef PE_INTERFACES_H
+#define PE_INTERFACES_H
+
+#include "pe/link.h"
+#include "pe/options.h"
+#include "pe/registry.h"
+#include "pe/xdp.h"
+
+struct pe_interfaces;
+
+struct pe_interfaces_options {
+	const struct pe_options *options;
+	struct pe_xdp *xdp;
+	struct pe_registry *registry;
+	/* A slot was given to an interface; called before its first packet can be counted. */
+	int (*announce)(uint32_t token, void *userdata);
+	/* A watched interface has gone. */
+	void (*departed)(void *userdata);
+	/* A dump has been reconciled. */
+	void (*synced)(void *userdata);
+	void *userdata;
+};
+
+struct pe_interfaces_stats {
+	struct pe_latency attach;
+	uint64_t errors[PE_ATTACH_ERRORS];
+};
+
+/* Makes it together with its link monitor. 0 or -errno. */
+int pe_interfaces_new(const struct pe_interfaces_options *options,
+		      struct pe_interfaces **ret_interfaces);
+
+/* Detaches from every interface. NULL is fine. Returns NULL. */
+struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces);
+
+struct pe_monitor *pe_interfaces_monitor(struct pe_interfaces *interfaces);
+
+/* Attaches to all interfaces that are there. 0 or -errno of the dump. */
+int pe_interfaces_start(struct pe_interfaces *interfaces);
+
+/* To be called when the monitor's socket is readable. 0 or -errno. */
+int pe_interfaces_dispatch(struct pe_interfaces *interfaces);
+
+/* To be called each second: tries again where attaching failed. */
+void pe_interfaces_retry(struct pe_interfaces *interfaces);
+
+/* Any thread. */
+void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
+			     struct pe_interfaces_stats *ret_stats);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pe/options.h"
+#include "pe/supervisor.h"
+
+#define EXIT_USAGE 2
+
+int main(int argc, char **argv)
+{
+	struct pe_options options = { 0 };
+	enum pe_options_action action;
+	int r = pe_options_parse(&options, argc, argv, (const char *const *)environ, stdout, stderr,
+				 &action);
+
+	if (r < 0)
+		return EXIT_USAGE;
+	if (action == PE_OPTIONS_RUN) {
+		pe_log_init(options.log_level, options.log_format);
+		r = pe_supervisor_run(&options);
+	} else if (action == PE_OPTIONS_CHECK_CONFIG) {
+		puts("packet-exporter: the configuration is valid");
+	}
+	pe_options_fini(&options);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

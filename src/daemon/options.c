@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The options of the daemon: what all sources together give, made ready and checked as a whole.
+ * Invariant: options that were refused leave nothing behind. One thread, at start.
+ */
+#include "options_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pe/cleanup.h"
+
+#define WORKERS_MAX 8u
+
+static unsigned int usable_cpus(void)
+{
+	cpu_set_t set;
+	long count;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		count = CPU_COUNT(&set);
+	else
+		count = sysconf(_SC_NPROCESSORS_ONLN);
+	return count > 0 ? (unsigned int)count : 1;
+}
+
+/* Defaults that are not the same on every host. */
+static int set_from_host(const struct pe_option_parser *parser)
+{
+	struct pe_options *options = parser->options;
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (options->workers == 0)
+		options->workers = usable_cpus() < WORKERS_MAX ? usable_cpus() : WORKERS_MAX;
+	if (options->push_instance)
+		return 0;
+	/* A host without a name is refused by the check of the group, if there is a push. */
+	if (gethostname(name, sizeof(name)) < 0)
+		name[0] = '\0';
+	options->push_instance = strdup(name);
+	return options->push_instance ? 0 : pe_option_out_of_memory(parser);
+}
+
+/* The table has checked both, so that only memory can be missing. */
+static int compile_regexes(const struct pe_option_parser *parser)
+{
+	struct pe_options *options = parser->options;
+
+	if (regcomp(&options->include, options->interface_include, REG_EXTENDED | REG_NOSUB) != 0)
+		return pe_option_out_of_memory(parser);
+	if (regcomp(&options->exclude, options->interface_exclude, REG_EXTENDED | REG_NOSUB) != 0) {
+		regfree(&options->include);
+		return pe_option_out_of_memory(parser);
+	}
+	options->has_regex = true;
+	return 0;
+}
+
+/* "NAME=VALUE" to two strings, as the push client takes them. */
+static void split_labels(struct pe_strings *labels)
+{
+	size_t i;
+
+	for (i = 0; i < labels->count; i++)
+		*strchr(labels->item[i], '=') = '\0';
+}
+
+static int check_push_part(const struct pe_option_parser *parser, const char *name,
+			   const struct pe_push_options *push)
+{
+	char source[PE_OPTION_ENV_MAX] = "--push.*", why[PE_OPTION_WHY_MAX] = "";
+
+	if (pe_push_check(push, why, sizeof(why)) == 0)
+		return 0;
+	if (name)
+		pe_option_source(parser, pe_option_find(name, strlen(name)), source);
+	fprintf(parser->err, PE_OPTIONS_PROGRAM ": %s: %s\n", source, why);
+	return -EINVAL;
+}
+
+/* Part by part, so that an error names the option it is about. */
+static int check_push(const struct pe_option_parser *parser)
+{
+	const struct pe_options *options = parser->options;
+	_cleanup_free_ struct pe_push_label *labels =
+		calloc(options->push_grouping.count + 1, sizeof(*labels));
+	struct pe_push_options all, part;
+	int err;
+
+	if (!labels)
+		return pe_option_out_of_memory(parser);
+	pe_options_push(options, labels, &all);
+	part = (struct pe_push_options){
+		.url = all.url,
+		.job = "job",
+		.instance = "instance",
+		.interval_ns = all.interval_ns,
+		.timeout_ns = all.timeout_ns,
+	};
+	err = check_push_part(parser, "push.url", &part);
+	if (err < 0)
+		return err;
+	part.job = all.job;
+	err = check_push_part(parser, "push.job", &part);
+	if (err < 0)
+		return err;
+	part.instance = all.instance;
+	err = check_push_part(parser, "push.instance", &part);
+	if (err < 0)
+		return err;
+	part.grouping = all.grouping;
+	part.grouping_count = all.grouping_count;
+	err = check_push_part(parser, "push.grouping", &part);
+	if (err < 0)
+		return err;
+	return check_push_part(parser, NULL, &all);
+}
+
+static int check_files(const struct pe_option_parser *parser)
+{
+	char source[PE_OPTION_ENV_MAX], why[PE_OPTION_WHY_MAX];
+	size_t i;
+
+	for (i = 0; i < pe_option_count; i++) {
+		const struct pe_option *option = &pe_option_table[i];
+		_cleanup_close_ int fd = -1;
+		const char *path;
+		struct stat st;
+		int error = 0;
+
+		if (option->type != PE_OPTION_FILE)
+			continue;
+		path = *(char **)pe_option_field(option, parser->options);
+		if (!path)
+			continue;
+		/* Opened rather than asked for: only that is what the daemon will do. */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0 || fstat(fd, &st) < 0)
+			error = errno;
+		else if (S_ISDIR(st.st_mode))
+			error = EISDIR;
+		if (error == 0)
+			continue;
+		snprintf(why, sizeof(why), "cannot be read: %s", strerror(error));
+		return pe_option_refuse(parser, pe_option_source(parser, option, source), path,
+					why);
+	}
+	return 0;
+}
+
+static int parse(struct pe_option_parser *parser, int argc, char *const *argv, FILE *out,
+		 enum pe_options_action *ret_action)
+{
+	int err = pe_option_parse_argv(parser, argc, argv, out, ret_action);
+
+	if (err < 0 || *ret_action == PE_OPTIONS_EXIT)
+		return err;
+	err = pe_option_set_all(parser);
+	if (err == 0)
+		err = set_from_host(parser);
+	if (err == 0)
+		err = compile_regexes(parser);
+	if (err == 0)
+		split_labels(&parser->options->push_grouping);
+	if (err == 0 && parser->options->push_url)
+		err = check_push(parser);
+	if (err == 0 && *ret_action == PE_OPTIONS_CHECK_CONFIG)
+		err = check_files(parser);
+	return err;
+}
+
+int pe_options_parse(struct pe_options *ret_options, int argc, char *const *argv,
+		     const char *const *env, FILE *out, FILE *err,
+		     enum pe_options_action *ret_action)
+{
+	_cleanup_free_ struct pe_option_given *given =
+		calloc(argc > 0 ? (size_t)argc : 1, sizeof(*given));
+	struct pe_option_parser parser = {
+		.options = ret_options,
+		.environ = env,
+		.err = err,
+		.given = given,
+	};
+	enum pe_options_action action = PE_OPTIONS_RUN;
+	int r;
+
+	*ret_options = (struct pe_options){ 0 };
+	if (!given)
+		return pe_option_out_of_memory(&parser);
+	r = parse(&parser, argc, argv, out, &action);
+	if (r < 0) {
+		pe_options_fini(ret_options);
+		return r;
+	}
+	*ret_action = action;
+	return 0;
+}
+
+void pe_options_fini(struct pe_options *options)
+{
+	size_t i;
+
+	for (i = 0; i < pe_option_count; i++)
+		pe_option_clear(&pe_option_table[i], options);
+	if (options->has_regex) {
+		regfree(&options->include);
+		regfree(&options->exclude);
+	}
+	*options = (struct pe_options){ 0 };
+}
+
+bool pe_options_match(const struct pe_options *options, const char *name)
+{
+	if (regexec(&options->include, name, 0, NULL, 0) != 0)
+		return false;
+	/* The empty expression matches all, but who excludes "" means none. */
+	return !*options->interface_exclude || regexec(&options->exclude, name, 0, NULL, 0) != 0;
+}
+
+void pe_options_push(const struct pe_options *options, struct pe_push_label *labels,
+		     struct pe_push_options *ret_push)
+{
+	size_t i;
+
+	for (i = 0; i < options->push_grouping.count; i++) {
+		labels[i].name = options->push_grouping.item[i];
+		labels[i].value = labels[i].name + strlen(labels[i].name) + 1;
+	}
+	*ret_push = (struct pe_push_options){
+		.url = options->push_url,
+		.job = options->push_job,
+		.instance = options->push_instance,
+		.grouping = labels,
+		.grouping_count = options->push_grouping.count,
+		.interval_ns = options->push_interval_ns,
+		.timeout_ns = options->push_timeout_ns,
+		.on_exit = options->push_on_exit,
+		.gzip = options->push_gzip,
+		.legacy = options->legacy,
+		.username = options->push_username,
+		.password_file = options->push_password_file,
+		.bearer_token_file = options->push_bearer_token_file,
+		.tls_ca_file = options->push_tls_ca_file,
+		.tls_cert_file = options->push_tls_cert_file,
+		.tls_key_file = options->push_tls_key_file,
+	};
+}

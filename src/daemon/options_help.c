@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The option table as people read it: --help, the README's table, and the nearest name to a wrong
+ * one. Reads only the table. One thread, at start.
+ */
+#include "options_table.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define COLUMN	       33 /* where the descriptions begin */
+#define WIDTH	       80
+#define NAME_MAX_BYTES 64
+
+void pe_option_env_name(const struct pe_option *option, char ret_name[PE_OPTION_ENV_MAX])
+{
+	size_t i = (size_t)snprintf(ret_name, PE_OPTION_ENV_MAX, "PE_%s", option->name);
+
+	while (i--)
+		ret_name[i] = isalnum((unsigned char)ret_name[i])
+				      ? (char)toupper((unsigned char)ret_name[i])
+				      : '_';
+}
+
+static const char *default_text(const struct pe_option *option)
+{
+	if (option->initial_text)
+		return option->initial_text;
+	return option->initial ? option->initial : "";
+}
+
+/* Prints words from COLUMN to WIDTH; `at` is the column where the line stands. */
+static void print_wrapped(FILE *out, const char *text, int at)
+{
+	while (*text) {
+		int len = (int)strcspn(text, " ");
+
+		if (at > COLUMN && at + 1 + len > WIDTH) {
+			fputc('\n', out);
+			at = 0;
+		}
+		if (at < COLUMN) {
+			fprintf(out, "%*s", COLUMN - at, "");
+			at = COLUMN;
+		} else if (at > COLUMN) {
+			fputc(' ', out);
+			at++;
+		}
+		at += fprintf(out, "%.*s", len, text);
+		text += len + (text[len] == ' ');
+	}
+	fputc('\n', out);
+}
+
+static void print_option(FILE *out, const struct pe_option *option)
+{
+	char env[PE_OPTION_ENV_MAX], origin[128];
+	const char *initial = default_text(option);
+	int at = fprintf(out, "  --%s%s%s", option->name, option->arg ? "=" : "",
+			 option->arg ? option->arg : "");
+
+	if (at + 2 > COLUMN) {
+		fputc('\n', out);
+		at = 0;
+	}
+	print_wrapped(out, option->help, at);
+	if (!pe_option_has_env(option))
+		return;
+	pe_option_env_name(option, env);
+	snprintf(origin, sizeof(origin), "[%s%s%s%s]", *initial ? "default: " : "", initial,
+		 *initial ? "; " : "", env);
+	print_wrapped(out, origin, 0);
+}
+
+void pe_option_print_help(FILE *out)
+{
+	size_t i;
+
+	fputs("Usage: packet-exporter [OPTION]...\n"
+	      "\n"
+	      "Counts every packet on every network interface of this host, containers\n"
+	      "included, and delivers the numbers to Prometheus: served on /metrics, and pushed\n"
+	      "to a Pushgateway if --push.url is given.\n"
+	      "\n"
+	      "An option can also be set by the environment variable in brackets; the command\n"
+	      "line wins. Several values in one variable are separated by commas. A DURATION is\n"
+	      "written as 500ms, 15s, 1m30s or 1d; a SIZE in bytes, or as 64KiB or 16MiB.\n",
+	      out);
+	for (i = 0; i < pe_option_count; i++) {
+		if (pe_option_table[i].section)
+			fprintf(out, "\n%s\n", pe_option_table[i].section);
+		print_option(out, &pe_option_table[i]);
+	}
+}
+
+/* In a table cell, '|' would begin the next one. */
+static void print_cell(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '|')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
+
+static void print_row(FILE *out, const struct pe_option *option)
+{
+	char env[PE_OPTION_ENV_MAX], allowed[64];
+
+	fprintf(out, "| `--%s%s", option->name, option->arg ? "=" : "");
+	print_cell(out, option->arg ? option->arg : "");
+	fputs("` | ", out);
+	if (option->initial_text)
+		fputs(option->initial_text, out);
+	else if (option->initial && *option->initial)
+		fprintf(out, "`%s`", option->initial);
+	fputs(" | ", out);
+	if (pe_option_has_env(option)) {
+		pe_option_env_name(option, env);
+		fprintf(out, "`%s`", env);
+	}
+	fputs(" | ", out);
+	print_cell(out, option->help);
+	switch (option->type) {
+	case PE_OPTION_COUNT:
+	case PE_OPTION_SIZE:
+	case PE_OPTION_DURATION:
+		pe_option_allowed(option, allowed, sizeof(allowed));
+		fprintf(out, " (%s)", allowed);
+		break;
+	default:
+		break;
+	}
+	fputs(" |\n", out);
+}
+
+void pe_option_print_markdown(FILE *out)
+{
+	size_t i;
+
+	fputs("| option | default | environment | meaning |\n|---|---|---|---|\n", out);
+	for (i = 0; i < pe_option_count; i++)
+		print_row(out, &pe_option_table[i]);
+}
+
+/* Levenshtein's distance; both are at most NAME_MAX_BYTES long. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t row[NAME_MAX_BYTES + 1], i, j;
+
+	for (j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (i = 1; i <= a_len; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (j = 1; j <= b_len; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (best > row[j] + 1)
+				best = row[j] + 1;
+			if (best > row[j - 1] + 1)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[b_len];
+}
+
+const struct pe_option *pe_option_suggest(const char *name, size_t len)
+{
+	const struct pe_option *nearest = NULL;
+	/* A third of the name may be wrong. */
+	size_t best = len / 3 + 1, i;
+
+	if (len > NAME_MAX_BYTES)
+		return NULL;
+	for (i = 0; i < pe_option_count; i++) {
+		const struct pe_option *option = &pe_option_table[i];
+		size_t d = distance(name, len, option->name, strlen(option->name));
+
+		if (d < best) {
+			best = d;
+			nearest = option;
+		}
+	}
+	return nearest;
+}

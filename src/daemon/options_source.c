@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sources of options.
+ *
+ * Invariants: for each option one source decides, flag before environment before default, and only
+ * that one is read; every error is one line that names its source. One thread, at start.
+ */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+
+#include "options_source.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "pe/cleanup.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+#define PORT_ENV "PE_PORT"
+
+/* ---- errors ---- */
+
+/* On one line, whatever it holds; the end of a long one is left out. */
+static void print_quoted(FILE *err, const char *text)
+{
+	size_t left = 200;
+
+	fputc('"', err);
+	for (; *text && left; text++, left--) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < ' ' || c == 0x7f)
+			fprintf(err, "\\x%02x", c);
+		else
+			fputc(c, err);
+	}
+	fputs(*text ? "…\"" : "\"", err);
+}
+
+int pe_option_refuse(const struct pe_option_parser *parser, const char *source, const char *value,
+		     const char *why)
+{
+	fprintf(parser->err, PE_OPTIONS_PROGRAM ": %s: ", source);
+	/* A value that is too long says nothing, and may begin with a password. */
+	if (strlen(value) > PE_OPTION_VALUE_MAX)
+		fputs("the value", parser->err);
+	else
+		print_quoted(parser->err, value);
+	fprintf(parser->err, " %s\n", why);
+	return -EINVAL;
+}
+
+int pe_option_out_of_memory(const struct pe_option_parser *parser)
+{
+	fputs(PE_OPTIONS_PROGRAM ": out of memory\n", parser->err);
+	return -ENOMEM;
+}
+
+/* ---- argv ---- */
+
+const struct pe_option *pe_option_find(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < pe_option_count; i++)
+		if (strlen(pe_option_table[i].name) == len &&
+		    memcmp(pe_option_table[i].name, name, len) == 0)
+			return &pe_option_table[i];
+	return NULL;
+}
+
+static int refuse_argument(const struct pe_option_parser *parser, const char *arg)
+{
+	const char *name = arg + strspn(arg, "-");
+	const struct pe_option *near = pe_option_suggest(name, strcspn(name, "="));
+	_cleanup_free_ char *shown = strndup(arg, strcspn(arg, "="));
+
+	if (!shown)
+		return pe_option_out_of_memory(parser);
+	fputs(arg[0] == '-' ? PE_OPTIONS_PROGRAM ": unknown option "
+			    : PE_OPTIONS_PROGRAM ": unexpected argument ",
+	      parser->err);
+	print_quoted(parser->err, arg[0] == '-' ? shown : arg);
+	if (near && arg[0] == '-')
+		fprintf(parser->err, ", did you mean --%s?\n", near->name);
+	else
+		fputs(" (see --help)\n", parser->err);
+	return -EINVAL;
+}
+
+static int refuse_missing_value(const struct pe_option_parser *parser,
+				const struct pe_option *option)
+{
+	fprintf(parser->err, PE_OPTIONS_PROGRAM ": --%s: the value is missing (allowed: --%s=%s)\n",
+		option->name, option->name, option->arg);
+	return -EINVAL;
+}
+
+static int do_action(const struct pe_option_parser *parser, const struct pe_option *option,
+		     const char *value, FILE *out, enum pe_options_action *ret_action)
+{
+	bool markdown = option->type == PE_OPTION_HELP && value && strcmp(value, "markdown") == 0;
+	char source[PE_OPTION_ENV_MAX];
+
+	if (value && !markdown) {
+		snprintf(source, sizeof(source), "--%s", option->name);
+		return pe_option_refuse(parser, source, value, "is not allowed: it takes no value");
+	}
+	*ret_action = PE_OPTIONS_EXIT;
+	if (markdown)
+		pe_option_print_markdown(out);
+	else if (option->type == PE_OPTION_HELP)
+		pe_option_print_help(out);
+	else if (option->type == PE_OPTION_VERSION)
+		fputs(PE_OPTIONS_PROGRAM " " PACKAGE_VERSION "\n", out);
+	else
+		*ret_action = PE_OPTIONS_CHECK_CONFIG;
+	return 0;
+}
+
+int pe_option_parse_argv(struct pe_option_parser *parser, int argc, char *const *argv, FILE *out,
+			 enum pe_options_action *ret_action)
+{
+	int i, err;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *name = argv[i] + 2;
+		const struct pe_option *option;
+		const char *value;
+		size_t len;
+
+		if (strncmp(argv[i], "--", 2) != 0)
+			return refuse_argument(parser, argv[i]);
+		len = strcspn(name, "=");
+		value = name[len] ? name + len + 1 : NULL;
+		option = pe_option_find(name, len);
+		if (!option)
+			return refuse_argument(parser, argv[i]);
+		if (!pe_option_has_env(option)) {
+			err = do_action(parser, option, value, out, ret_action);
+			if (err < 0 || *ret_action == PE_OPTIONS_EXIT)
+				return err;
+			continue;
+		}
+		if (!value && option->type == PE_OPTION_FLAG)
+			value = "true";
+		/* "--a --b" is a forgotten value rather than the value "--b"; "--a=--b" is not. */
+		if (!value && i + 1 < argc && strncmp(argv[i + 1], "--", 2) != 0)
+			value = argv[++i];
+		if (!value)
+			return refuse_missing_value(parser, option);
+		parser->given[parser->given_count++] = (struct pe_option_given){ option, value };
+	}
+	return i + 1 < argc ? refuse_argument(parser, argv[i + 1]) : 0;
+}
+
+/* ---- the environment ---- */
+
+/* NULL if it is not set or empty. */
+static const char *get_env(const struct pe_option_parser *parser, const char *name)
+{
+	size_t len = strlen(name);
+	const char *const *entry;
+
+	for (entry = parser->environ; *entry; entry++)
+		if (strncmp(*entry, name, len) == 0 && (*entry)[len] == '=')
+			return (*entry)[len + 1] ? *entry + len + 1 : NULL;
+	return NULL;
+}
+
+static bool is_env_name(const char *name, size_t len)
+{
+	char env[PE_OPTION_ENV_MAX];
+	size_t i;
+
+	if (len == strlen(PORT_ENV) && memcmp(name, PORT_ENV, len) == 0)
+		return true;
+	for (i = 0; i < pe_option_count; i++) {
+		if (!pe_option_has_env(&pe_option_table[i]))
+			continue;
+		pe_option_env_name(&pe_option_table[i], env);
+		if (strlen(env) == len && memcmp(env, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int warn_of_unknown_env(const struct pe_option_parser *parser)
+{
+	const char *const *entry;
+
+	for (entry = parser->environ; *entry; entry++) {
+		size_t len = strcspn(*entry, "=");
+		_cleanup_free_ char *name = NULL;
+
+		if (strncmp(*entry, "PE_", 3) != 0 || !(*entry)[len] || !(*entry)[len + 1] ||
+		    is_env_name(*entry, len))
+			continue;
+		name = strndup(*entry, len);
+		if (!name)
+			return pe_option_out_of_memory(parser);
+		fputs(PE_OPTIONS_PROGRAM ": warning: environment variable ", parser->err);
+		/* The names that shells allow need no quotes. */
+		if (strspn(name,
+			   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") ==
+		    len)
+			fputs(name, parser->err);
+		else
+			print_quoted(parser->err, name);
+		fputs(" is not an option\n", parser->err);
+	}
+	return 0;
+}
+
+/* ---- one option ---- */
+
+static bool is_given(const struct pe_option_parser *parser, const struct pe_option *option)
+{
+	size_t i;
+
+	for (i = 0; i < parser->given_count; i++)
+		if (parser->given[i].option == option)
+			return true;
+	return false;
+}
+
+const char *pe_option_source(const struct pe_option_parser *parser, const struct pe_option *option,
+			     char buf[PE_OPTION_ENV_MAX])
+{
+	pe_option_env_name(option, buf);
+	if (is_given(parser, option) || !get_env(parser, buf))
+		snprintf(buf, PE_OPTION_ENV_MAX, "--%s", option->name);
+	return buf;
+}
+
+static int set(const struct pe_option_parser *parser, const struct pe_option *option,
+	       const char *value)
+{
+	char source[PE_OPTION_ENV_MAX], why[PE_OPTION_WHY_MAX] = "";
+	int err = pe_option_set(option, parser->options, value, why, sizeof(why));
+
+	if (err == -EINVAL)
+		return pe_option_refuse(parser, pe_option_source(parser, option, source), value,
+					why);
+	return err < 0 ? pe_option_out_of_memory(parser) : 0;
+}
+
+static int set_from_flags(const struct pe_option_parser *parser, const struct pe_option *option)
+{
+	const char *last = NULL;
+	size_t i;
+	int err;
+
+	for (i = 0; i < parser->given_count; i++) {
+		if (parser->given[i].option != option)
+			continue;
+		last = parser->given[i].value;
+		if (option->type != PE_OPTION_LIST)
+			continue;
+		err = set(parser, option, last);
+		if (err < 0)
+			return err;
+	}
+	return option->type == PE_OPTION_LIST ? 0 : set(parser, option, last);
+}
+
+static int set_from_env(const struct pe_option_parser *parser, const struct pe_option *option,
+			const char *value)
+{
+	if (option->type != PE_OPTION_LIST)
+		return set(parser, option, value);
+	for (;;) {
+		size_t len = strcspn(value, ",");
+		_cleanup_free_ char *item = strndup(value, len);
+		int err = item ? set(parser, option, item) : pe_option_out_of_memory(parser);
+
+		if (err < 0 || !value[len])
+			return err;
+		value += len + 1;
+	}
+}
+
+static int set_from_port(const struct pe_option_parser *parser, const struct pe_option *listen,
+			 const char *port)
+{
+	size_t len = strspn(port, "0123456789");
+	char address[8];
+
+	if (len == 0 || len > 5 || port[len] || atoi(port) < 1 || atoi(port) > UINT16_MAX)
+		return pe_option_refuse(parser, PORT_ENV, port,
+					"is not a port (allowed: 1 to 65535)");
+	snprintf(address, sizeof(address), ":%s", port);
+	return set(parser, listen, address);
+}
+
+static int set_option(const struct pe_option_parser *parser, const struct pe_option *option)
+{
+	char env[PE_OPTION_ENV_MAX];
+	const char *value;
+
+	if (!pe_option_has_env(option))
+		return 0;
+	if (is_given(parser, option))
+		return set_from_flags(parser, option);
+	pe_option_env_name(option, env);
+	value = get_env(parser, env);
+	if (value)
+		return set_from_env(parser, option, value);
+	value = get_env(parser, PORT_ENV);
+	if (value && option->offset == offsetof(struct pe_options, listen))
+		return set_from_port(parser, option, value);
+	return option->initial ? set(parser, option, option->initial) : 0;
+}
+
+int pe_option_set_all(const struct pe_option_parser *parser)
+{
+	int err = warn_of_unknown_env(parser);
+	size_t i;
+
+	for (i = 0; err == 0 && i < pe_option_count; i++)
+		err = set_option(parser, &pe_option_table[i]);
+	return err;
+}

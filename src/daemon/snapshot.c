@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See snapshot.h. Flows are read before counters are (the registry does both, interface by
+ * interface), so that flow detail never exceeds the totals.
+ */
+#include "snapshot.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+
+static uint64_t count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	uint64_t count = 0;
+
+	if (!dir)
+		return 0;
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		if (entry->d_name[0] != '.')
+			count++;
+	}
+	closedir(dir);
+	return count - 1; /* the one that reads */
+}
+
+/* Fields of /proc/self/stat behind the command, which may hold anything: proc_pid_stat(5). */
+static void read_stat(struct pe_process_sample *process)
+{
+	char line[1024], *rest;
+	unsigned long threads = 0, size = 0, pages = 0;
+	FILE *file = fopen("/proc/self/stat", "re");
+
+	if (!file)
+		return;
+	if (fgets(line, sizeof(line), file) && (rest = strrchr(line, ')')) &&
+	    sscanf(rest,
+		   ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %lu %*d "
+		   "%*u %lu %lu",
+		   &threads, &size, &pages) == 3) {
+		process->threads = threads;
+		process->virtual_bytes = size;
+		process->resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	}
+	fclose(file);
+}
+
+static void sample_process(struct pe_process_sample *process, uint64_t start_ns)
+{
+	struct rlimit files;
+
+	read_stat(process);
+	process->cpu_ns = pe_clock_cpu_ns();
+	process->open_fds = count_fds();
+	process->start_ns = start_ns;
+	if (!getrlimit(RLIMIT_NOFILE, &files))
+		process->max_fds = files.rlim_cur;
+}
+
+static void sample_flows(const struct pe_sources *sources, struct pe_self_sample *self)
+{
+	struct pe_workers_stats workers;
+	struct pe_xdp_stats xdp;
+
+	pe_workers_get_stats(sources->workers, &workers);
+	pe_xdp_get_stats(sources->xdp, &xdp);
+	self->flow_records = workers.records;
+	self->flow_records_orphaned = workers.orphaned;
+	self->flow_table_full = workers.table_full;
+	self->flow_records_lost = xdp.lost;
+	self->flow_bypassed_packets = xdp.bypassed;
+	memcpy(self->flow_evictions, xdp.evicted, sizeof(self->flow_evictions));
+}
+
+static void sample_interfaces(const struct pe_sources *sources, struct pe_self_sample *self)
+{
+	struct pe_interfaces_stats interfaces;
+	struct pe_monitor_stats netlink;
+
+	pe_interfaces_get_stats(sources->interfaces, &interfaces);
+	pe_monitor_get_stats(pe_interfaces_monitor(sources->interfaces), &netlink);
+	self->attach = interfaces.attach;
+	memcpy(self->attach_errors, interfaces.errors, sizeof(self->attach_errors));
+	self->netlink_messages = netlink.messages;
+	self->netlink_invalid = netlink.invalid;
+	self->netlink_overruns = netlink.overruns;
+	self->netlink_resyncs = netlink.resyncs;
+}
+
+int pe_sources_snapshot(const struct pe_sources *sources, struct pe_snapshot **ret_snapshot)
+{
+	struct pe_snapshot *snapshot;
+	struct pe_self_sample *self;
+	const struct pe_http *http;
+	const struct pe_push *push;
+	int r = pe_snapshot_new(&snapshot);
+
+	if (r < 0)
+		return r;
+	snapshot->taken_ns = pe_clock_realtime_ns();
+	snapshot->top_flows = sources->top_flows;
+	r = pe_registry_collect(sources->registry, snapshot);
+	if (r < 0) {
+		pe_snapshot_unref(snapshot);
+		return r;
+	}
+	self = &snapshot->self;
+	self->created_ns = sources->start_ns;
+	self->egress_available = pe_xdp_egress(sources->xdp);
+	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp);
+	sample_interfaces(sources, self);
+	sample_flows(sources, self);
+	http = __atomic_load_n(&sources->http, __ATOMIC_ACQUIRE);
+	if (http)
+		pe_http_get_stats(http, &self->http);
+	push = __atomic_load_n(&sources->push, __ATOMIC_ACQUIRE);
+	if (push)
+		pe_push_get_stats(push, &self->push);
+	sample_process(&self->process, sources->start_ns);
+	*ret_snapshot = snapshot;
+	return 0;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Start, run, stop. This thread runs the loop (netlink, signals, one timer a second); it alone
+ * attaches and detaches. The modules never see each other: their callbacks are wired here.
+ */
+#include "pe/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "pe/clock.h"
+#include "pe/loop.h"
+
+#include "interfaces.h"
+#include "snapshot.h"
+
+#define TICK_NS PE_NS_PER_S
+/* A flow that is quiet for this long leaves the kernel's cache; one that never pauses is reported.
+ */
+#define CACHE_IDLE_NS	PE_NS_PER_S
+#define CACHE_ACTIVE_NS (5 * PE_NS_PER_S)
+#define WEB_TIMEOUT_S	30
+/* Of the five seconds that a stop may take, what the last push may have. */
+#define LAST_PUSH_NS (3 * PE_NS_PER_S)
+
+struct supervisor {
+	const struct pe_options *options;
+	struct pe_loop *loop;
+	struct pe_source *tick;
+	struct pe_xdp *xdp;
+	struct pe_ring **rings;
+	struct pe_workers *workers;
+	struct pe_registry *registry;
+	struct pe_interfaces *interfaces;
+	struct pe_http *http;
+	struct pe_push *push;
+	struct pe_sources sources;
+	bool ready; /* atomic */
+};
+
+/* ---- what the modules ask ---- */
+
+static void read_rows(uint32_t token, struct pe_row *ret_row, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	pe_xdp_read(s->xdp, token, ret_row);
+}
+
+static int read_flows(uint32_t token, struct pe_arena *arena, struct pe_flow_sample *ret_flows,
+		      void *userdata)
+{
+	struct supervisor *s = userdata;
+	int r = pe_workers_read(s->workers, token, arena, ret_flows);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+static void release_rows(uint32_t token, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	pe_xdp_give_back(s->xdp, token);
+}
+
+static void release_flows(uint32_t token, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	pe_workers_forget(s->workers, token);
+}
+
+static const struct pe_registry_ops registry_ops = {
+	.read_rows = read_rows,
+	.read_flows = read_flows,
+	.release_rows = release_rows,
+	.release_flows = release_flows,
+};
+
+static uint32_t jiffies_now(void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	return pe_xdp_now(s->xdp);
+}
+
+static int announce(uint32_t token, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	return pe_workers_announce(s->workers, token);
+}
+
+static void departed(void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	if (s->push)
+		pe_push_request(s->push, s->options->push_departure_delay_ns);
+}
+
+static void synced(void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	__atomic_store_n(&s->ready, true, __ATOMIC_RELEASE);
+}
+
+static int snapshot(struct pe_snapshot **ret_snapshot, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	return pe_sources_snapshot(&s->sources, ret_snapshot);
+}
+
+static bool ready(void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	return __atomic_load_n(&s->ready, __ATOMIC_ACQUIRE);
+}
+
+/* ---- events ---- */
+
+static void on_netlink(void *userdata)
+{
+	struct supervisor *s = userdata;
+	int r = pe_interfaces_dispatch(s->interfaces);
+
+	if (r < 0)
+		pe_error("net", "cannot read link events: %s; reading all links again",
+			 strerror(-r));
+}
+
+static bool rings_pending(const struct supervisor *s)
+{
+	for (unsigned int i = 0; i < s->options->workers; i++) {
+		if (pe_ring_pending(s->rings[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The only timer: while nothing happens, it is all that wakes. */
+static void on_tick(void *userdata)
+{
+	struct supervisor *s = userdata;
+	struct pe_workers_stats stats;
+
+	pe_xdp_sweep(s->xdp, CACHE_IDLE_NS);
+	pe_workers_get_stats(s->workers, &stats);
+	if (stats.active || rings_pending(s))
+		pe_workers_kick(s->workers);
+	pe_registry_expire(s->registry, pe_clock_realtime_ns(), NULL);
+	pe_interfaces_retry(s->interfaces);
+}
+
+static void on_signal(int signo, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	if (signo == SIGHUP) {
+		pe_info("main", "SIGHUP: options are read at the start only; files named by them "
+				"are read again before each use");
+		return;
+	}
+	pe_info("main", "%s: stopping", strsignal(signo));
+	pe_loop_stop(s->loop);
+}
+
+/* ---- start ---- */
+
+static int start_loop(struct supervisor *s)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	struct rlimit files;
+	int r = pe_loop_new(&s->loop);
+
+	if (r < 0)
+		return r;
+	/* One descriptor an interface. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	return pe_loop_add_signals(s->loop, signals, sizeof(signals) / sizeof(*signals), on_signal,
+				   s);
+}
+
+static int start_kernel_side(struct supervisor *s)
+{
+	const struct pe_options *o = s->options;
+	const struct pe_xdp_options options = {
+		.max_interfaces = o->max_interfaces,
+		.rings = o->workers,
+		.flow_cache = o->flow_cache,
+		.ring_size = o->ring_size,
+		.active_ns = CACHE_ACTIVE_NS,
+		.egress = o->egress,
+	};
+	int r = pe_xdp_open(&options, &s->xdp);
+
+	if (r == -EPERM)
+		pe_error("xdp", "loading BPF programs is not permitted; run as root or with "
+				"CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
+	else if (r == -EOPNOTSUPP)
+		pe_error("xdp", "the kernel has no BTF (/sys/kernel/btf/vmlinux); Linux 5.10 or "
+				"newer with CONFIG_DEBUG_INFO_BTF is needed");
+	else if (r < 0)
+		pe_error("xdp", "cannot load BPF programs: %s (more with --log.level=debug)",
+			 strerror(-r));
+	else if (o->egress && !pe_xdp_egress(s->xdp))
+		pe_warn("xdp", "egress is not counted: the kernel refuses the tracepoint "
+			       "net_dev_start_xmit");
+	return r;
+}
+
+static int start_workers(struct supervisor *s)
+{
+	const struct pe_options *o = s->options;
+	struct pe_workers_options options = {
+		.count = o->workers,
+		.max_flows = o->flow_table,
+		.flow_idle_ns = o->flow_idle_ns,
+		.top = o->flows_top,
+		.tick_ns = pe_clock_tick_ns(),
+		.now = jiffies_now,
+		.userdata = s,
+	};
+	int r;
+
+	s->rings = calloc(o->workers, sizeof(*s->rings));
+	if (!s->rings)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < o->workers; i++) {
+		r = pe_xdp_ring(s->xdp, i, &s->rings[i]);
+		if (r < 0)
+			return r;
+	}
+	options.rings = s->rings;
+	return pe_workers_new(&options, &s->workers);
+}
+
+static int start_interfaces(struct supervisor *s)
+{
+	const struct pe_registry_options registry = {
+		.retention_ns = s->options->departed_retention_ns,
+		.max_departed = s->options->departed_max,
+	};
+	struct pe_interfaces_options options = {
+		.options = s->options,
+		.xdp = s->xdp,
+		.announce = announce,
+		.departed = departed,
+		.synced = synced,
+		.userdata = s,
+	};
+	int r = pe_registry_new(&registry, &registry_ops, s, &s->registry);
+
+	if (r < 0)
+		return r;
+	options.registry = s->registry;
+	r = pe_interfaces_new(&options, &s->interfaces);
+	if (r < 0)
+		pe_error("net", "cannot listen to link events: %s", strerror(-r));
+	return r;
+}
+
+static int start_http(struct supervisor *s)
+{
+	const struct pe_options *o = s->options;
+	const struct pe_http_options options = {
+		.listen = (const char *const *)o->listen.item,
+		.listen_count = o->listen.count,
+		.telemetry_path = o->telemetry_path,
+		.legacy = o->legacy,
+		.max_connections = o->web_max_connections,
+		.timeout_s = WEB_TIMEOUT_S,
+		.snapshot = snapshot,
+		.ready = ready,
+		.userdata = s,
+	};
+	size_t bad = 0;
+	int r = pe_http_new(&options, &s->http, &bad);
+
+	if (r < 0) {
+		pe_error("web", "cannot listen on %s: %s",
+			 bad < o->listen.count ? o->listen.item[bad] : "?", strerror(-r));
+		return r;
+	}
+	__atomic_store_n(&s->sources.http, s->http, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < o->listen.count; i++)
+		pe_info("web", "serving %s on %s (port %u)", o->telemetry_path, o->listen.item[i],
+			pe_http_port(s->http, i));
+	return 0;
+}
+
+static int start_push(struct supervisor *s)
+{
+	const struct pe_options *o = s->options;
+	struct pe_push_options options = { 0 };
+	struct pe_push_label *labels;
+	char *shown;
+	int r;
+
+	if (!o->push_url)
+		return 0;
+	labels = calloc(o->push_grouping.count + 1, sizeof(*labels));
+	if (!labels)
+		return -ENOMEM;
+	pe_options_push(o, labels, &options);
+	options.snapshot = snapshot;
+	options.userdata = s;
+	r = pe_push_new(&options, &s->push);
+	free(labels);
+	shown = pe_push_redact_url(o->push_url);
+	if (r < 0)
+		pe_error("push", "cannot push to %s: %s", shown ? shown : "", strerror(-r));
+	else
+		pe_info("push", "pushing to %s", shown ? shown : "");
+	free(shown);
+	if (!r)
+		__atomic_store_n(&s->sources.push, s->push, __ATOMIC_RELEASE);
+	return r;
+}
+
+static int start(struct supervisor *s)
+{
+	int r = start_loop(s);
+
+	if (!r)
+		r = start_kernel_side(s);
+	if (!r)
+		r = start_workers(s);
+	if (!r)
+		r = start_interfaces(s);
+	if (r < 0)
+		return r;
+	s->sources = (struct pe_sources){
+		.xdp = s->xdp,
+		.registry = s->registry,
+		.interfaces = s->interfaces,
+		.workers = s->workers,
+		.top_flows = s->options->flows_top > 0,
+		.start_ns = pe_clock_realtime_ns(),
+	};
+	/* The address first: a port that is taken should be told before anything is attached. */
+	r = start_http(s);
+	if (!r) {
+		r = pe_interfaces_start(s->interfaces);
+		if (r < 0)
+			pe_error("net", "cannot list the interfaces: %s", strerror(-r));
+	}
+	/* Then the first push has what there is. */
+	if (!r)
+		r = start_push(s);
+	if (!r)
+		r = pe_loop_add_fd(s->loop, pe_monitor_fd(pe_interfaces_monitor(s->interfaces)),
+				   on_netlink, s, NULL);
+	if (!r)
+		r = pe_loop_add_timer(s->loop, on_tick, s, &s->tick);
+	if (!r)
+		r = pe_source_arm(s->tick, pe_clock_monotonic_ns() + TICK_NS, TICK_NS);
+	return r;
+}
+
+/* ---- stop ---- */
+
+/* The last numbers are read and delivered while everything still counts; then it is taken apart. */
+static void stop(struct supervisor *s)
+{
+	/* The server's thread reads the push client's statistics: it must end before. */
+	__atomic_store_n(&s->sources.http, NULL, __ATOMIC_RELEASE);
+	pe_http_free(s->http);
+	if (s->push) {
+		pe_xdp_sweep(s->xdp, 0);
+		pe_workers_drain(s->workers);
+		pe_push_free(s->push, LAST_PUSH_NS);
+	}
+	pe_interfaces_free(s->interfaces);
+	pe_registry_free(s->registry);
+	pe_workers_free(s->workers);
+	for (unsigned int i = 0; s->rings && i < s->options->workers; i++)
+		pe_ring_free(s->rings[i]);
+	free(s->rings);
+	pe_xdp_close(s->xdp);
+	pe_loop_free(s->loop);
+}
+
+int pe_supervisor_run(const struct pe_options *options)
+{
+	struct supervisor s = { .options = options };
+	int r = start(&s);
+
+	if (!r) {
+		pe_info("main", "ready");
+		r = pe_loop_run(s.loop);
+	}
+	stop(&s);
+	if (!r)
+		pe_info("main", "stopped, nothing is left attached");
+	return r;
+}

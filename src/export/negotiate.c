@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Content negotiation: what a scraper accepts against what we can send (RFC 9110, 12.5).
+ *
+ * Pure, bounded by the length of the header, any thread. An element that cannot be parsed is
+ * skipped, so the worst that a bad header gets is text 0.0.4 without compression, which every
+ * scraper reads.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "pe/http.h"
+
+#define Q_ONE	 1000
+#define Q_ABSENT (-1)
+
+struct token {
+	const char *at; /* NULL if absent */
+	size_t len;
+};
+
+/* One element of a list header. */
+struct element {
+	struct token name; /* "gzip", "text/plain" */
+	struct token version;
+	int q; /* in thousandths */
+};
+
+static bool token_is(struct token token, const char *s)
+{
+	return token.len == strlen(s) && strncasecmp(token.at, s, token.len) == 0;
+}
+
+static const char *skip_space(const char *p)
+{
+	return p + strspn(p, " \t");
+}
+
+static struct token parse_token(const char **p)
+{
+	/* RFC 9110 tchar, and '/' so that a media range is one token. */
+	static const char chars[] = "!#$%&'*+-.^_`|~/0123456789"
+				    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	const struct token token = { *p, strspn(*p, chars) };
+
+	*p += token.len;
+	return token;
+}
+
+/* *p is at the opening quote. Escapes are left in: no value that we look for has one. */
+static bool parse_quoted(const char **p, struct token *ret_value)
+{
+	const char *end = *p + 1;
+
+	while (*end && *end != '"') {
+		if (*end == '\\' && end[1])
+			end++;
+		end++;
+	}
+	if (!*end)
+		return false;
+	*ret_value = (struct token){ *p + 1, (size_t)(end - *p - 1) };
+	*p = end + 1;
+	return true;
+}
+
+/* "0.75" => 750. Further digits are allowed and ignored, as is a missing leading zero. */
+static bool parse_q(struct token value, int *ret_q)
+{
+	int q = 0, scale = Q_ONE;
+	bool fraction = false, digits = false;
+
+	for (size_t i = 0; i < value.len; i++) {
+		const char c = value.at[i];
+
+		if (c == '.' && !fraction) {
+			fraction = true;
+			continue;
+		}
+		if (c < '0' || c > '9')
+			return false;
+		digits = true;
+		if (fraction)
+			scale /= 10;
+		q = fraction ? q + (c - '0') * scale : q * 10 + (c - '0') * Q_ONE;
+		if (q > Q_ONE)
+			return false;
+	}
+	if (!digits)
+		return false;
+	*ret_q = q;
+	return true;
+}
+
+/* One ";name=value" of which *p is behind the semicolon. */
+static bool parse_parameter(const char **p, struct element *e)
+{
+	struct token name, value = { 0 };
+
+	*p = skip_space(*p);
+	name = parse_token(p);
+	if (name.len == 0)
+		return **p == ';' || **p == ',' || !**p; /* RFC 9110 allows empty parameters */
+	if (**p == '=') {
+		(*p)++;
+		if (**p != '"')
+			value = parse_token(p);
+		else if (!parse_quoted(p, &value))
+			return false;
+	}
+	if (token_is(name, "q"))
+		return value.at && parse_q(value, &e->q);
+	if (token_is(name, "version") && value.at)
+		e->version = value;
+	return true;
+}
+
+static bool parse_element(const char **p, struct element *ret_element)
+{
+	struct element e = { .q = Q_ONE };
+
+	*p = skip_space(*p);
+	e.name = parse_token(p);
+	*p = skip_space(*p);
+	while (**p == ';') {
+		(*p)++;
+		if (!parse_parameter(p, &e))
+			return false;
+		*p = skip_space(*p);
+	}
+	if (e.name.len == 0 || (**p && **p != ','))
+		return false;
+	*ret_element = e;
+	return true;
+}
+
+/* The next element that is well-formed; false at the end. */
+static bool next_element(const char **p, struct element *ret_element)
+{
+	while (**p) {
+		const bool valid = parse_element(p, ret_element);
+
+		*p += strcspn(*p, ",");
+		if (**p)
+			(*p)++;
+		if (valid)
+			return true;
+	}
+	return false;
+}
+
+/* ---- Accept ---- */
+
+struct offer {
+	const char *name;
+	const char *subtypes;
+	const char *const versions[3];
+};
+
+/* How precisely a range names an offer; a more precise range overrules the others. */
+enum precision {
+	MATCH_NONE,
+	MATCH_ANY,	/* any type */
+	MATCH_SUBTYPES, /* any subtype */
+	MATCH_NAME,
+	MATCH_VERSION,
+};
+
+struct preference {
+	enum precision precision;
+	int q;
+	size_t position;
+};
+
+static enum precision match(const struct offer *offer, const struct element *e)
+{
+	if (token_is(e->name, "*/*"))
+		return MATCH_ANY;
+	if (token_is(e->name, offer->subtypes))
+		return MATCH_SUBTYPES;
+	if (!token_is(e->name, offer->name))
+		return MATCH_NONE;
+	if (!e->version.at)
+		return MATCH_NAME;
+	for (size_t i = 0; offer->versions[i]; i++) {
+		if (token_is(e->version, offer->versions[i]))
+			return MATCH_VERSION;
+	}
+	return MATCH_NONE;
+}
+
+static struct preference prefer(const struct offer *offer, const char *accept)
+{
+	struct preference best = { 0 };
+	struct element e;
+
+	for (size_t position = 0; next_element(&accept, &e); position++) {
+		const enum precision precision = match(offer, &e);
+
+		/* The same range may come twice, with parameters that we do not tell apart. */
+		if (precision > best.precision ||
+		    (precision && precision == best.precision && e.q > best.q))
+			best = (struct preference){ precision, e.q, position };
+	}
+	return best;
+}
+
+enum pe_format pe_negotiate_format(const char *accept)
+{
+	static const struct offer text_offer = { "text/plain", "text/*", { "0.0.4" } };
+	/* 0.0.1 is the draft of 1.0.0 and its text reads the same; who asks for it is content. */
+	static const struct offer openmetrics_offer = { "application/openmetrics-text",
+							"application/*",
+							{ "1.0.0", "0.0.1" } };
+	struct preference text, openmetrics;
+
+	if (!accept)
+		return PE_FORMAT_TEXT;
+	text = prefer(&text_offer, accept);
+	openmetrics = prefer(&openmetrics_offer, accept);
+
+	if (openmetrics.q != text.q)
+		return openmetrics.q > text.q ? PE_FORMAT_OPENMETRICS : PE_FORMAT_TEXT;
+	/* Equal to the scraper: what it named goes before what a wildcard let in, then its order.
+	 */
+	if (openmetrics.q == 0 || openmetrics.precision < MATCH_NAME)
+		return PE_FORMAT_TEXT;
+	if (text.precision < MATCH_NAME || openmetrics.position < text.position)
+		return PE_FORMAT_OPENMETRICS;
+	return PE_FORMAT_TEXT;
+}
+
+/* ---- Accept-Encoding ---- */
+
+bool pe_negotiate_gzip(const char *accept_encoding)
+{
+	int gzip = Q_ABSENT, identity = Q_ABSENT, any = Q_ABSENT;
+	struct element e;
+
+	if (!accept_encoding)
+		return false;
+	while (next_element(&accept_encoding, &e)) {
+		/* RFC 9110, 8.4.1.3: x-gzip is the same. */
+		if (token_is(e.name, "gzip") || token_is(e.name, "x-gzip"))
+			gzip = e.q > gzip ? e.q : gzip;
+		else if (token_is(e.name, "identity"))
+			identity = e.q;
+		else if (token_is(e.name, "*"))
+			any = e.q;
+	}
+	if (gzip == Q_ABSENT)
+		gzip = any;
+	return gzip > 0 && gzip >= identity;
+}

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The push thread: when to push, what to do after a failure, how to stop.
+ *
+ * Invariants: one request at a time; the mutex is never held during one, nor while a snapshot is
+ * taken; what is sent is the state of the moment, in a retry too. Pushes fall on a grid from the
+ * start on, so they do not drift. A gateway that fails is left alone for at least a second.
+ *
+ * The thread owns `request`, `next_ns`, `not_before_ns` and what describes failures; the mutex
+ * guards the rest. The contract's functions may be called from any thread.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+#include "pe/log.h"
+#include "pe/push.h"
+
+#include "push_request.h"
+
+#define NEVER	    UINT64_MAX
+#define BACKOFF_NS  PE_NS_PER_S
+#define DOUBLINGS   32
+#define GRACE_SHARE 4 /* of the time to stop, for a push that is under way */
+
+static const char subsystem[] = "push";
+
+struct pe_push {
+	struct pe_request *request;
+	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
+	void *userdata;
+	uint64_t interval_ns;
+	uint64_t timeout_ns;
+	enum pe_push_exit on_exit;
+
+	pthread_t thread;
+	bool thread_ready;
+
+	/* The schedule, of the thread alone. */
+	uint64_t start_ns;
+	uint64_t next_ns;	/* when to push next if nobody asks for it earlier */
+	uint64_t not_before_ns; /* not even if somebody asks */
+	unsigned int retries;	/* in a row, since the last answer that makes no retry */
+
+	/* The failure that was logged last, of the thread alone. */
+	bool succeeded;	    /* at least once */
+	uint64_t failures;  /* in a row */
+	uint64_t failed_ns; /* the first of them */
+	enum pe_push_result failed_result;
+	int failed_code;
+	struct pe_outcome outcome; /* here because it is large for a stack */
+
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool mutex_ready;
+	bool wake_ready;
+	bool stop;
+	uint64_t stop_deadline_ns;
+	uint64_t requested_ns;
+	struct pe_push_sample sample;
+};
+
+static void cleanup_push(struct pe_push **push)
+{
+	pe_push_free(*push, 0);
+}
+
+static void cleanup_snapshot(struct pe_snapshot **snapshot)
+{
+	pe_snapshot_unref(*snapshot);
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* ---- schedule ---- */
+
+static uint64_t next_on_grid(const struct pe_push *push, uint64_t now_ns)
+{
+	uint64_t passed = (now_ns - push->start_ns) / push->interval_ns;
+
+	return now_ns +
+	       (push->interval_ns - (now_ns - push->start_ns - passed * push->interval_ns));
+}
+
+static uint64_t random_below(uint64_t bound)
+{
+	uint64_t value;
+
+	if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
+		value = pe_clock_monotonic_ns();
+	return value % bound;
+}
+
+/*
+ * Anything between the shortest pause and a ceiling that doubles up to the interval: full jitter,
+ * so that the hosts of a fleet do not come back to a recovering gateway together.
+ */
+static uint64_t backoff_ns(const struct pe_push *push)
+{
+	unsigned int doublings = push->retries < DOUBLINGS ? push->retries : DOUBLINGS;
+	uint64_t ceiling = min_u64(BACKOFF_NS << doublings, push->interval_ns);
+	uint64_t floor = min_u64(BACKOFF_NS, push->interval_ns);
+
+	return floor + random_below(ceiling - floor + 1);
+}
+
+static void schedule_next(struct pe_push *push, enum pe_push_result result)
+{
+	uint64_t now_ns = pe_clock_monotonic_ns();
+	uint64_t pause_ns = min_u64(BACKOFF_NS, push->interval_ns);
+
+	switch (result) {
+	case PE_PUSH_OK:
+		push->retries = 0;
+		push->next_ns = next_on_grid(push, now_ns);
+		push->not_before_ns = 0;
+		break;
+	case PE_PUSH_REJECTED:
+		push->retries = 0;
+		push->next_ns = max_u64(next_on_grid(push, now_ns), now_ns + pause_ns);
+		push->not_before_ns = push->next_ns;
+		break;
+	default:
+		push->retries++;
+		push->next_ns = now_ns + backoff_ns(push);
+		push->not_before_ns = push->next_ns;
+		break;
+	}
+}
+
+/* ---- what is said ---- */
+
+static double seconds(uint64_t ns)
+{
+	return (double)ns / (double)PE_NS_PER_S;
+}
+
+static void report_success(struct pe_push *push)
+{
+	const char *url = pe_request_url(push->request);
+
+	if (push->failures > 0)
+		pe_info(subsystem, "push to %s works again after %llu failures in %.1f s", url,
+			(unsigned long long)push->failures,
+			seconds(pe_clock_monotonic_ns() - push->failed_ns));
+	else if (!push->succeeded)
+		pe_info(subsystem, "first push to %s accepted", url);
+	push->succeeded = true;
+	push->failures = 0;
+}
+
+/* Once for each kind of failure in a row; the others can be seen in the metrics. */
+static void report_failure(struct pe_push *push)
+{
+	const struct pe_outcome *outcome = &push->outcome;
+	bool changed = push->failures == 0 || push->failed_result != outcome->result ||
+		       push->failed_code != outcome->code;
+	uint64_t now_ns = pe_clock_monotonic_ns();
+
+	if (push->failures++ == 0)
+		push->failed_ns = now_ns;
+	push->failed_result = outcome->result;
+	push->failed_code = outcome->code;
+	/* What the peer wrote comes last: a long line is cut at its end. */
+	pe_log(changed ? PE_LOG_WARN : PE_LOG_DEBUG, subsystem,
+	       "push to %s failed, the gateway keeps the previous state, next attempt in %.1f s: "
+	       "%s",
+	       pe_request_url(push->request),
+	       seconds(push->next_ns - min_u64(push->next_ns, now_ns)), outcome->reason);
+}
+
+static void count(struct pe_push *push, uint64_t began_ns, bool delivered)
+{
+	const struct pe_outcome *outcome = &push->outcome;
+	uint64_t took_ns = pe_clock_monotonic_ns() - began_ns;
+
+	pthread_mutex_lock(&push->mutex);
+	push->sample.requests[outcome->result]++;
+	pe_latency_observe(&push->sample.duration, took_ns);
+	if (delivered)
+		push->sample.last_success_ns = pe_clock_realtime_ns();
+	pthread_mutex_unlock(&push->mutex);
+}
+
+/* ---- the thread ---- */
+
+/* Fills push->outcome. */
+static void put_now(struct pe_push *push, uint64_t deadline_ns)
+{
+	_cleanup_(cleanup_snapshot) struct pe_snapshot *snapshot = NULL;
+	uint64_t began_ns = pe_clock_monotonic_ns();
+	int r;
+
+	r = push->snapshot(&snapshot, push->userdata);
+	if (r < 0) {
+		push->outcome = (struct pe_outcome){ .result = PE_PUSH_NETWORK, .code = r };
+		errno = -r;
+		snprintf(push->outcome.reason, sizeof(push->outcome.reason),
+			 "cannot take a snapshot of the metrics: %m");
+	} else {
+		pe_request_put(push->request, snapshot, deadline_ns, &push->outcome);
+	}
+	if (!push->outcome.cancelled)
+		count(push, began_ns, push->outcome.result == PE_PUSH_OK);
+}
+
+static void push_once(struct pe_push *push)
+{
+	put_now(push, add_saturated(pe_clock_monotonic_ns(), push->timeout_ns));
+	if (push->outcome.cancelled)
+		return;
+	schedule_next(push, push->outcome.result);
+	if (push->outcome.result == PE_PUSH_OK)
+		report_success(push);
+	else
+		report_failure(push);
+}
+
+static void push_last(struct pe_push *push)
+{
+	uint64_t began_ns = pe_clock_monotonic_ns();
+	uint64_t deadline_ns =
+		min_u64(push->stop_deadline_ns, add_saturated(began_ns, push->timeout_ns));
+	bool delete = push->on_exit == PE_PUSH_EXIT_DELETE;
+
+	if (push->on_exit == PE_PUSH_EXIT_NONE)
+		return;
+	pe_request_cancel(push->request, push->stop_deadline_ns);
+	if (delete) {
+		pe_request_delete(push->request, deadline_ns, &push->outcome);
+		count(push, began_ns, false);
+	} else {
+		put_now(push, deadline_ns);
+	}
+	if (push->outcome.cancelled || push->outcome.result != PE_PUSH_OK)
+		pe_warn(subsystem, "last %s of %s failed, the gateway keeps the previous state: %s",
+			delete ? "delete" : "push", pe_request_url(push->request),
+			push->outcome.cancelled ? "no time left" : push->outcome.reason);
+}
+
+/* Waits for the next push; false when it is time to stop. */
+static bool wait_until_due(struct pe_push *push)
+{
+	bool go;
+
+	pthread_mutex_lock(&push->mutex);
+	while (!push->stop) {
+		uint64_t due_ns =
+			max_u64(min_u64(push->next_ns, push->requested_ns), push->not_before_ns);
+		struct timespec due = {
+			.tv_sec = (time_t)(due_ns / PE_NS_PER_S),
+			.tv_nsec = (long)(due_ns % PE_NS_PER_S),
+		};
+
+		if (pe_clock_monotonic_ns() >= due_ns)
+			break;
+		pthread_cond_timedwait(&push->wake, &push->mutex, &due);
+	}
+	go = !push->stop;
+	/* Cleared before the snapshot is taken: a request that comes later is for a later state. */
+	push->requested_ns = NEVER;
+	pthread_mutex_unlock(&push->mutex);
+	return go;
+}
+
+static void *push_thread(void *arg)
+{
+	struct pe_push *push = arg;
+
+	while (wait_until_due(push))
+		push_once(push);
+	push_last(push);
+	return NULL;
+}
+
+static int start_thread(struct pe_push *push)
+{
+	sigset_t all, before;
+	int r;
+
+	/* Signals are the main loop's. Also keeps SIGPIPE away, which a TLS library may raise. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&push->thread, NULL, push_thread, push);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r != 0)
+		return -r;
+	push->thread_ready = true;
+	pthread_setname_np(push->thread, "pe-push");
+	return 0;
+}
+
+/* ---- the contract ---- */
+
+static int init_locks(struct pe_push *push)
+{
+	pthread_condattr_t attr;
+	int r;
+
+	r = pthread_mutex_init(&push->mutex, NULL);
+	if (r != 0)
+		return -r;
+	push->mutex_ready = true;
+	r = pthread_condattr_init(&attr);
+	if (r != 0)
+		return -r;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	r = pthread_cond_init(&push->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	push->wake_ready = r == 0;
+	return -r;
+}
+
+int pe_push_new(const struct pe_push_options *options, struct pe_push **ret_push)
+{
+	_cleanup_(cleanup_push) struct pe_push *push = NULL;
+	char error[256];
+	int r;
+
+	r = pe_push_check(options, error, sizeof(error));
+	if (r < 0)
+		return r;
+	push = calloc(1, sizeof(*push));
+	if (!push)
+		return -ENOMEM;
+	push->snapshot = options->snapshot;
+	push->userdata = options->userdata;
+	push->interval_ns = options->interval_ns;
+	push->timeout_ns = options->timeout_ns;
+	push->on_exit = options->on_exit;
+	push->start_ns = pe_clock_monotonic_ns();
+	push->next_ns = push->start_ns;
+	push->requested_ns = NEVER;
+	push->sample.enabled = true;
+	r = init_locks(push);
+	if (r == 0)
+		r = pe_request_new(options, &push->request);
+	if (r == 0)
+		r = start_thread(push);
+	if (r < 0)
+		return r;
+	*ret_push = PE_TAKE_PTR(push);
+	return 0;
+}
+
+static void stop_thread(struct pe_push *push, uint64_t timeout_ns)
+{
+	uint64_t now_ns = pe_clock_monotonic_ns();
+	/*
+	 * A push under way gets a share of the time: cut off after it was sent, the gateway may
+	 * still store it, and later than what follows. With nothing to follow it ends at once.
+	 */
+	uint64_t grace_ns = push->on_exit == PE_PUSH_EXIT_NONE ? 0 : timeout_ns / GRACE_SHARE;
+
+	pthread_mutex_lock(&push->mutex);
+	push->stop = true;
+	push->stop_deadline_ns = add_saturated(now_ns, timeout_ns);
+	/* Under the lock: the thread takes the limit back once it has seen `stop`. */
+	pe_request_cancel(push->request, add_saturated(now_ns, grace_ns));
+	pthread_cond_signal(&push->wake);
+	pthread_mutex_unlock(&push->mutex);
+	pthread_join(push->thread, NULL);
+}
+
+struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns)
+{
+	if (!push)
+		return NULL;
+	if (push->thread_ready)
+		stop_thread(push, timeout_ns);
+	pe_request_free(push->request);
+	if (push->wake_ready)
+		pthread_cond_destroy(&push->wake);
+	if (push->mutex_ready)
+		pthread_mutex_destroy(&push->mutex);
+	free(push);
+	return NULL;
+}
+
+void pe_push_request(struct pe_push *push, uint64_t delay_ns)
+{
+	uint64_t at_ns;
+
+	if (!push)
+		return;
+	at_ns = add_saturated(pe_clock_monotonic_ns(), delay_ns);
+	pthread_mutex_lock(&push->mutex);
+	if (at_ns < push->requested_ns) {
+		push->requested_ns = at_ns;
+		pthread_cond_signal(&push->wake);
+	}
+	pthread_mutex_unlock(&push->mutex);
+}
+
+void pe_push_get_stats(const struct pe_push *push, struct pe_push_sample *ret_sample)
+{
+	/* A lock is no part of what the caller sees change. */
+	pthread_mutex_t *mutex = push ? (pthread_mutex_t *)&push->mutex : NULL;
+
+	if (!push) {
+		*ret_sample = (struct pe_push_sample){ 0 };
+		return;
+	}
+	pthread_mutex_lock(mutex);
+	*ret_sample = push->sample;
+	pthread_mutex_unlock(mutex);
+}

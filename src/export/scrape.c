@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scrapes: snapshot → encoder → gzip → response callback.
+ *
+ * A connection costs one encoder, one buffer and, for gzip, one deflate stream, however long the
+ * answer is: text is made when the socket takes it. A slow reader therefore keeps its snapshot
+ * alive, and a snapshot is the one large object here. So at most SNAPSHOTS are alive at a time;
+ * further scrapes share the newest. Sharing must not serve old numbers as current ones: when even
+ * the newest is older than the idle timeout, the readers of the oldest are cut off, and the scrape
+ * that found it so fails (and is seen to fail) instead.
+ *
+ * Threads: `lock` guards the slots and the list of scrapes, and is held while a snapshot is built,
+ * so snapshot() is never called twice at once. `stats_lock` is apart from it because snapshot()
+ * reads our statistics. A scrape's stream is used only by the thread of its connection.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <zlib.h>
+
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+#include "pe/log.h"
+
+#include "scrape.h"
+
+#define SNAPSHOTS 4
+
+/* 8 KiB of window and of hash table: 64 KiB a stream instead of zlib's usual 256. Exposition text
+ * repeats itself within a few lines, so a larger window gains little. */
+#define GZIP_LEVEL	 1
+#define GZIP_WINDOW_BITS (13 + 16) /* + 16: a gzip header, not zlib's */
+#define GZIP_MEM_LEVEL	 6
+
+#define TEXT_BYTES  8192
+#define BLOCK_BYTES 8192 /* libmicrohttpd's buffer for HTTP/1.0 clients, which know no chunks */
+
+struct slot {
+	struct pe_snapshot *snapshot; /* NULL if the slot is free */
+	unsigned int readers;
+	uint64_t taken_ns; /* monotonic */
+};
+
+struct scrape {
+	LIST_ENTRY(scrape) link;
+	struct pe_scraper *scraper;
+	struct slot *slot;
+	int fd;
+	struct pe_encoder *encoder;
+	uint64_t busy_ns; /* building and encoding until now */
+	bool gzip;
+	bool text_ended;
+	bool stream_ended;
+	z_stream stream;
+	char text[TEXT_BYTES]; /* input of the stream */
+};
+
+struct pe_scraper {
+	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
+	void *userdata;
+	bool legacy;
+	uint64_t max_age_ns;
+	struct pe_log_once failure_logged;
+
+	pthread_mutex_t lock;
+	struct slot slots[SNAPSHOTS];
+	LIST_HEAD(, scrape) scrapes;
+
+	pthread_mutex_t stats_lock;
+	struct pe_latency duration;
+};
+
+int pe_scraper_new(const struct pe_http_options *options, struct pe_scraper **ret_scraper)
+{
+	struct pe_scraper *scraper = calloc(1, sizeof(*scraper));
+
+	if (!scraper)
+		return -ENOMEM;
+	scraper->snapshot = options->snapshot;
+	scraper->userdata = options->userdata;
+	scraper->legacy = options->legacy;
+	scraper->max_age_ns = options->timeout_s * PE_NS_PER_S;
+	pthread_mutex_init(&scraper->lock, NULL);
+	pthread_mutex_init(&scraper->stats_lock, NULL);
+	LIST_INIT(&scraper->scrapes);
+	*ret_scraper = scraper;
+	return 0;
+}
+
+struct pe_scraper *pe_scraper_free(struct pe_scraper *scraper)
+{
+	if (!scraper)
+		return NULL;
+	pthread_mutex_destroy(&scraper->stats_lock);
+	pthread_mutex_destroy(&scraper->lock);
+	free(scraper);
+	return NULL;
+}
+
+void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_duration)
+{
+	pthread_mutex_lock(&scraper->stats_lock);
+	*ret_duration = scraper->duration;
+	pthread_mutex_unlock(&scraper->stats_lock);
+}
+
+/* ---- sharing of snapshots, all under the lock ---- */
+
+/*
+ * The socket of a scrape is open while the scrape is in the list: libmicrohttpd destroys a response
+ * before it closes the socket. The thread of that connection sees the end and frees the scrape.
+ */
+static void cut_off_readers(struct pe_scraper *scraper, const struct slot *slot)
+{
+	struct scrape *s;
+
+	pe_warn("http",
+		"cutting off %u slow readers of the oldest snapshot, which all others wait for",
+		slot->readers);
+	LIST_FOREACH(s, &scraper->scrapes, link)
+	{
+		if (s->slot == slot)
+			shutdown(s->fd, SHUT_RDWR);
+	}
+}
+
+static int find_slot(struct pe_scraper *scraper, struct slot **ret_slot)
+{
+	struct slot *newest = &scraper->slots[0], *oldest = newest;
+
+	for (size_t i = 0; i < SNAPSHOTS; i++) {
+		struct slot *slot = &scraper->slots[i];
+
+		if (!slot->snapshot) {
+			const int r = scraper->snapshot(&slot->snapshot, scraper->userdata);
+
+			if (r < 0) {
+				slot->snapshot = NULL;
+				return r;
+			}
+			slot->taken_ns = pe_clock_monotonic_ns();
+			*ret_slot = slot;
+			return 0;
+		}
+		if (slot->taken_ns > newest->taken_ns)
+			newest = slot;
+		if (slot->taken_ns < oldest->taken_ns)
+			oldest = slot;
+	}
+	if (pe_clock_monotonic_ns() - newest->taken_ns > scraper->max_age_ns) {
+		cut_off_readers(scraper, oldest);
+		return -EBUSY;
+	}
+	*ret_slot = newest;
+	return 0;
+}
+
+static int join_slot(struct scrape *s)
+{
+	struct pe_scraper *scraper = s->scraper;
+	int r;
+
+	pthread_mutex_lock(&scraper->lock);
+	r = find_slot(scraper, &s->slot);
+	if (r == 0) {
+		s->slot->readers++;
+		LIST_INSERT_HEAD(&scraper->scrapes, s, link);
+	}
+	pthread_mutex_unlock(&scraper->lock);
+	return r;
+}
+
+static void leave_slot(struct scrape *s)
+{
+	struct pe_scraper *scraper = s->scraper;
+
+	if (!s->slot)
+		return;
+	pthread_mutex_lock(&scraper->lock);
+	LIST_REMOVE(s, link);
+	if (--s->slot->readers == 0)
+		s->slot->snapshot = pe_snapshot_unref(s->slot->snapshot);
+	pthread_mutex_unlock(&scraper->lock);
+	s->slot = NULL;
+}
+
+/* ---- one scrape ---- */
+
+static struct scrape *scrape_free(struct scrape *s)
+{
+	if (!s)
+		return NULL;
+	if (s->gzip)
+		deflateEnd(&s->stream);
+	s->encoder = pe_encoder_free(s->encoder);
+	leave_slot(s);
+	free(s);
+	return NULL;
+}
+
+static void cleanup_scrape(struct scrape **s)
+{
+	scrape_free(*s);
+}
+
+static ssize_t read_gzip(struct scrape *s, char *buf, size_t size)
+{
+	z_stream *stream = &s->stream;
+
+	if (size > UINT_MAX)
+		size = UINT_MAX;
+	stream->next_out = (Bytef *)buf;
+	stream->avail_out = (uInt)size;
+	while (stream->avail_out > 0 && !s->stream_ended) {
+		int r;
+
+		if (stream->avail_in == 0 && !s->text_ended) {
+			const ssize_t n = pe_encoder_read(s->encoder, s->text, sizeof(s->text));
+
+			if (n < 0)
+				return n;
+			s->text_ended = n == 0;
+			stream->next_in = (Bytef *)s->text;
+			stream->avail_in = (uInt)n;
+		}
+		r = deflate(stream, s->text_ended ? Z_FINISH : Z_NO_FLUSH);
+		if (r == Z_STREAM_END)
+			s->stream_ended = true;
+		else if (r != Z_OK)
+			return -EIO;
+	}
+	return (ssize_t)(size - stream->avail_out);
+}
+
+/* Called when the socket takes more. */
+static ssize_t on_read(void *userdata, uint64_t position, char *buf, size_t size)
+{
+	struct scrape *s = userdata;
+	struct pe_scraper *scraper = s->scraper;
+	const uint64_t start_ns = pe_clock_monotonic_ns();
+	const ssize_t n = s->gzip ? read_gzip(s, buf, size)
+				  : pe_encoder_read(s->encoder, buf, size);
+
+	s->busy_ns += pe_clock_monotonic_ns() - start_ns;
+	if (n > 0)
+		return n;
+	if (n < 0) {
+		/* An end here would make half an answer look whole. */
+		if (pe_log_once(&scraper->failure_logged, 60 * PE_NS_PER_S))
+			pe_warn("http", "a scrape was cut off: %s", strerror((int)-n));
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	}
+	pthread_mutex_lock(&scraper->stats_lock);
+	pe_latency_observe(&scraper->duration, s->busy_ns);
+	pthread_mutex_unlock(&scraper->stats_lock);
+	return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void on_free(void *userdata)
+{
+	scrape_free(userdata);
+}
+
+int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format, bool gzip,
+		       struct MHD_Response **ret_response)
+{
+	const struct pe_encode_options encode = { .format = format, .legacy = scraper->legacy };
+	const uint64_t start_ns = pe_clock_monotonic_ns();
+	_cleanup_(cleanup_scrape) struct scrape *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->scraper = scraper;
+	s->fd = fd;
+	r = join_slot(s);
+	if (r < 0)
+		return r;
+	r = pe_encoder_new(s->slot->snapshot, &encode, &s->encoder);
+	if (r < 0)
+		return r;
+	if (gzip && deflateInit2(&s->stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS,
+				 GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	s->gzip = gzip;
+	s->busy_ns = pe_clock_monotonic_ns() - start_ns;
+	*ret_response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, on_read, s,
+							  on_free);
+	if (!*ret_response)
+		return -ENOMEM;
+	(void)PE_TAKE_PTR(s);
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scrapes: from a snapshot to the body of an HTTP response, a piece at a time.
+ *
+ * A scraper is shared by all threads of the server; a response belongs to one of them.
+ */
+#ifndef PE_EXPORT_SCRAPE_H
+#define PE_EXPORT_SCRAPE_H
+
+#include <stdbool.h>
+
+#include "pe/http.h"
+
+struct MHD_Response;
+struct pe_scraper;
+
+/* Uses legacy, timeout_s, snapshot and userdata of the options. 0 or -ENOMEM. The caller owns
+ * *ret_scraper. */
+int pe_scraper_new(const struct pe_http_options *options, struct pe_scraper **ret_scraper);
+
+/* All responses must have been destroyed. NULL is fine. Returns NULL. */
+struct pe_scraper *pe_scraper_free(struct pe_scraper *scraper);
+
+/*
+ * A response with the metrics as its body, without headers. `fd` is the connection's socket; it
+ * must outlive the response. 0 or -errno: what snapshot() returned, -ENOMEM, or -EBUSY if slow
+ * readers hold all snapshots there may be. The caller owns *ret_response.
+ */
+int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format, bool gzip,
+		       struct MHD_Response **ret_response);
+
+/* Any thread, also from within snapshot(). */
+void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_duration);
+
+#endif

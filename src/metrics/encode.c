@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The encoder: goes through families and interfaces and renders one pair at a time.
+ *
+ * Invariant: `out` of the writer holds what was rendered and not yet read, from `read_at` on; it is
+ * refilled only when empty. A family's metadata waits in it, in front of the first sample, and is
+ * dropped if none comes. One thread at a time.
+ */
+#include "pe/encode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pe/cleanup.h"
+
+#include "families.h"
+
+static const struct pe_family_table *const tables[] = {
+	&pe_families_iface,    &pe_families_flow, &pe_families_top,
+	&pe_families_departed, &pe_families_self,
+};
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
+
+struct pe_encoder {
+	struct pe_snapshot *snapshot;
+	struct pe_emit emit;
+	unsigned int has; /* PE_WANTS_* that can be met */
+	/* interface="…" of each interface; the text of one ends where that of the next begins */
+	struct pe_strbuf labels;
+	size_t *label_at;
+	/* What is rendered next. */
+	size_t table;
+	size_t family;
+	size_t iface;
+	bool begun; /* the family at hand has samples */
+	bool done;
+	size_t read_at;
+};
+
+const char *pe_format_content_type(enum pe_format format)
+{
+	if (format == PE_FORMAT_OPENMETRICS)
+		return "application/openmetrics-text; version=1.0.0; charset=utf-8";
+	return "text/plain; version=0.0.4; charset=utf-8";
+}
+
+static int render_labels(struct pe_encoder *encoder)
+{
+	const struct pe_snapshot *snapshot = encoder->snapshot;
+	struct pe_writer writer = { 0 };
+	size_t i;
+
+	encoder->label_at = calloc(snapshot->iface_count + 1, sizeof(*encoder->label_at));
+	if (!encoder->label_at)
+		return -ENOMEM;
+	for (i = 0; i < snapshot->iface_count; i++) {
+		pe_writer_labels(&writer, 0);
+		pe_writer_label(&writer, "interface", snapshot->ifaces[i].info.name);
+		pe_strbuf_add(&encoder->labels, writer.labels.data, writer.labels.len);
+		encoder->label_at[i + 1] = encoder->labels.len;
+	}
+	if (writer.labels.error)
+		encoder->labels.error = writer.labels.error;
+	pe_writer_fini(&writer);
+	return encoder->labels.error;
+}
+
+static void free_encoder(struct pe_encoder **encoder)
+{
+	*encoder = pe_encoder_free(*encoder);
+}
+
+int pe_encoder_new(struct pe_snapshot *snapshot, const struct pe_encode_options *options,
+		   struct pe_encoder **ret_encoder)
+{
+	_cleanup_(free_encoder) struct pe_encoder *encoder = calloc(1, sizeof(*encoder));
+	int r;
+
+	if (!encoder)
+		return -ENOMEM;
+	encoder->snapshot = pe_snapshot_ref(snapshot);
+	encoder->emit.snapshot = snapshot;
+	encoder->emit.writer.openmetrics = options->format == PE_FORMAT_OPENMETRICS;
+	encoder->has = (snapshot->top_flows ? PE_WANTS_TOP : 0) |
+		       (snapshot->self.push.enabled ? PE_WANTS_PUSH : 0) |
+		       (options->no_process ? 0 : PE_WANTS_PROCESS) |
+		       (options->legacy ? PE_WANTS_LEGACY : 0);
+	r = render_labels(encoder);
+	if (r < 0)
+		return r;
+	*ret_encoder = PE_TAKE_PTR(encoder);
+	return 0;
+}
+
+struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder)
+{
+	if (!encoder)
+		return NULL;
+	pe_snapshot_unref(encoder->snapshot);
+	pe_writer_fini(&encoder->emit.writer);
+	pe_strbuf_fini(&encoder->labels);
+	free(encoder->emit.top);
+	free(encoder->label_at);
+	free(encoder);
+	return NULL;
+}
+
+static void emit_iface(struct pe_encoder *encoder, size_t i)
+{
+	struct pe_emit *emit = &encoder->emit;
+
+	emit->iface = &encoder->snapshot->ifaces[i];
+	emit->iface_label.data = encoder->labels.data + encoder->label_at[i];
+	emit->iface_label.len = encoder->label_at[i + 1] - encoder->label_at[i];
+	emit->labelled = -1;
+	emit->family->emit(emit);
+}
+
+/* Renders until there is a sample or the family ends. Returns whether it ended. */
+static bool render_family(struct pe_encoder *encoder, const struct pe_family *family)
+{
+	struct pe_emit *emit = &encoder->emit;
+	struct pe_strbuf *out = &emit->writer.out;
+	size_t count = family->per_iface ? encoder->snapshot->iface_count : 1;
+	size_t metadata = 0;
+
+	emit->family = family;
+	if (!encoder->begun) {
+		pe_writer_family(&emit->writer, family->name, family->type, family->unit,
+				 family->help);
+		metadata = out->len;
+	}
+	while (encoder->iface < count && out->len == metadata) {
+		if (family->per_iface)
+			emit_iface(encoder, encoder->iface);
+		else
+			family->emit(emit);
+		encoder->iface++;
+	}
+	if (out->len > metadata)
+		encoder->begun = true;
+	else
+		out->len = 0;
+	return encoder->iface == count;
+}
+
+/* Fills the empty buffer; it stays empty only at the end. */
+static void refill(struct pe_encoder *encoder)
+{
+	struct pe_strbuf *out = &encoder->emit.writer.out;
+
+	out->len = 0;
+	encoder->read_at = 0;
+	while (out->len == 0 && !out->error && encoder->table < TABLES) {
+		const struct pe_family_table *table = tables[encoder->table];
+		const struct pe_family *family;
+
+		if (encoder->family == table->count) {
+			encoder->table++;
+			encoder->family = 0;
+			continue;
+		}
+		family = &table->families[encoder->family];
+		if ((family->wants & ~encoder->has) == 0 && !render_family(encoder, family))
+			continue;
+		encoder->family++;
+		encoder->iface = 0;
+		encoder->begun = false;
+	}
+	if (out->len == 0 && !encoder->done) {
+		encoder->done = true;
+		if (encoder->emit.writer.openmetrics)
+			pe_strbuf_adds(out, "# EOF\n");
+	}
+}
+
+ssize_t pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size)
+{
+	const struct pe_emit *emit = &encoder->emit;
+	const struct pe_strbuf *out = &emit->writer.out;
+	size_t done = 0;
+
+	while (done < size) {
+		size_t n = out->len - encoder->read_at;
+
+		if (n == 0) {
+			refill(encoder);
+			if (emit->no_memory || pe_writer_error(&emit->writer) < 0)
+				return -ENOMEM;
+			if (out->len == 0)
+				break;
+			continue;
+		}
+		if (n > size - done)
+			n = size - done;
+		memcpy(buf + done, out->data + encoder->read_at, n);
+		encoder->read_at += n;
+		done += n;
+	}
+	return (ssize_t)done;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Families of what departed interfaces left, so that sums over interfaces stay monotonic. One
+ * thread at a time.
+ */
+#include "families.h"
+
+static void label_group(struct pe_emit *emit, const struct pe_departed_sample *group)
+{
+	pe_writer_labels(&emit->writer, group->created_ns);
+	pe_writer_label(&emit->writer, "kind", group->kind);
+	pe_writer_label(&emit->writer, "master", group->master);
+}
+
+static void emit_interfaces(struct pe_emit *emit)
+{
+	size_t i;
+
+	for (i = 0; i < emit->snapshot->departed_count; i++) {
+		const struct pe_departed_sample *group = &emit->snapshot->departed[i];
+
+		if (group->interfaces == 0)
+			continue;
+		label_group(emit, group);
+		pe_writer_value(&emit->writer, PE_NO_LABEL, group->interfaces);
+	}
+}
+
+/* offset: in struct pe_count */
+static void emit_counts(struct pe_emit *emit)
+{
+	size_t i, d;
+
+	for (i = 0; i < emit->snapshot->departed_count; i++) {
+		const struct pe_departed_sample *group = &emit->snapshot->departed[i];
+
+		label_group(emit, group);
+		for (d = 0; d < PE_DIRECTIONS; d++) {
+			uint64_t value = pe_number_at(&group->count[d], emit->family->offset);
+
+			if (value > 0)
+				pe_writer_value(&emit->writer, pe_direction_label[d], value);
+		}
+	}
+}
+
+static const struct pe_family families[] = {
+	{ .name = "packet_exporter_departed_interfaces",
+	  .type = PE_COUNTER,
+	  .help = "Interfaces that departed and whose series have ended.",
+	  .emit = emit_interfaces },
+	{ .name = "packet_exporter_departed_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets of departed interfaces whose series have ended.",
+	  .emit = emit_counts,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "packet_exporter_departed_bytes",
+	  .type = PE_COUNTER,
+	  .unit = "bytes",
+	  .help = "Bytes of departed interfaces whose series have ended.",
+	  .emit = emit_counts,
+	  .offset = offsetof(struct pe_count, bytes) },
+};
+
+const struct pe_family_table pe_families_departed = {
+	families,
+	sizeof(families) / sizeof(families[0]),
+};

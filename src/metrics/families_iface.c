@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Families of an interface: the exact counters, and what identifies it.
+ *
+ * Zero series are left out. What every live interface always has is packet_size_bytes in both
+ * directions and interface_info, so that a dashboard sees an interface without traffic. One thread
+ * at a time.
+ */
+#include "families.h"
+
+#define PROTO(name) PE_SPAN("protocol=\"" name "\"")
+const struct pe_span pe_proto_label[PE_PROTO_COUNT] = {
+	[PE_PROTO_OTHER] = PROTO("other"),   [PE_PROTO_TCP] = PROTO("tcp"),
+	[PE_PROTO_UDP] = PROTO("udp"),	     [PE_PROTO_ICMP] = PROTO("icmp"),
+	[PE_PROTO_ICMPV6] = PROTO("icmpv6"), [PE_PROTO_SCTP] = PROTO("sctp"),
+	[PE_PROTO_IGMP] = PROTO("igmp"),     [PE_PROTO_GRE] = PROTO("gre"),
+	[PE_PROTO_ESP] = PROTO("esp"),	     [PE_PROTO_AH] = PROTO("ah"),
+	[PE_PROTO_IPIP] = PROTO("ipip"),     [PE_PROTO_IPV6] = PROTO("ipv6"),
+};
+
+const struct pe_span pe_direction_label[PE_DIRECTIONS] = {
+	[PE_INGRESS] = PE_SPAN("direction=\"ingress\""),
+	[PE_EGRESS] = PE_SPAN("direction=\"egress\""),
+};
+
+#define CLASS(family, proto) PE_SPAN("family=\"" family "\",protocol=\"" proto "\"")
+#define IP_CLASSES(base, family)                                        \
+	[(base) + PE_PROTO_OTHER] = CLASS(family, "other"),             \
+		  [(base) + PE_PROTO_TCP] = CLASS(family, "tcp"),       \
+		  [(base) + PE_PROTO_UDP] = CLASS(family, "udp"),       \
+		  [(base) + PE_PROTO_ICMP] = CLASS(family, "icmp"),     \
+		  [(base) + PE_PROTO_ICMPV6] = CLASS(family, "icmpv6"), \
+		  [(base) + PE_PROTO_SCTP] = CLASS(family, "sctp"),     \
+		  [(base) + PE_PROTO_IGMP] = CLASS(family, "igmp"),     \
+		  [(base) + PE_PROTO_GRE] = CLASS(family, "gre"),       \
+		  [(base) + PE_PROTO_ESP] = CLASS(family, "esp"),       \
+		  [(base) + PE_PROTO_AH] = CLASS(family, "ah"),         \
+		  [(base) + PE_PROTO_IPIP] = CLASS(family, "ipip"),     \
+		  [(base) + PE_PROTO_IPV6] = CLASS(family, "ipv6")
+static const struct pe_span class_label[PE_CLASS_COUNT] = {
+	IP_CLASSES(PE_CLASS_IPV4, "ipv4"),
+	IP_CLASSES(PE_CLASS_IPV6, "ipv6"),
+	[PE_CLASS_ARP] = CLASS("arp", ""),
+	[PE_CLASS_OTHER] = CLASS("other", ""),
+};
+
+/* offset: in struct pe_count */
+static void emit_classes(struct pe_emit *emit)
+{
+	size_t d, i;
+
+	for (d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_row *row = &emit->iface->row[d];
+
+		for (i = 0; i < PE_CLASS_COUNT; i++)
+			pe_emit_direction(emit, d, class_label[i],
+					  pe_number_at(&row->class[i], emit -> family -> offset));
+	}
+}
+
+/* Counters of the link itself come without sizes: those packets are in +Inf alone. */
+static void emit_packet_size(struct pe_emit *emit)
+{
+	static const struct pe_span le[PE_SIZE_BUCKETS] = {
+		PE_SPAN("le=\"64.0\""),	   PE_SPAN("le=\"128.0\""),   PE_SPAN("le=\"256.0\""),
+		PE_SPAN("le=\"512.0\""),   PE_SPAN("le=\"1024.0\""),  PE_SPAN("le=\"2048.0\""),
+		PE_SPAN("le=\"4096.0\""),  PE_SPAN("le=\"8192.0\""),  PE_SPAN("le=\"16384.0\""),
+		PE_SPAN("le=\"32768.0\""), PE_SPAN("le=\"65536.0\""), PE_SPAN("le=\"+Inf\""),
+	};
+	size_t d;
+
+	for (d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_row *row = &emit->iface->row[d];
+		struct pe_count total = pe_row_total(row);
+		struct pe_histogram histogram = {
+			.le = le,
+			.buckets = row->size,
+			.count = PE_SIZE_BUCKETS,
+			.observations = total.packets,
+			.sum = total.bytes,
+		};
+
+		if (emit->iface->departed && total.packets == 0)
+			continue;
+		pe_emit_label_direction(emit, (unsigned int)d);
+		pe_writer_histogram(&emit->writer, &histogram);
+	}
+}
+
+static void emit_tcp_segments(struct pe_emit *emit)
+{
+	static const struct pe_span flags[PE_TCP_KINDS] = {
+		[PE_TCP_SYN] = PE_SPAN("flag=\"syn\""),
+		[PE_TCP_SYNACK] = PE_SPAN("flag=\"synack\""),
+		[PE_TCP_FIN] = PE_SPAN("flag=\"fin\""),
+		[PE_TCP_RST] = PE_SPAN("flag=\"rst\""),
+	};
+	size_t d, i;
+
+	for (d = 0; d < PE_DIRECTIONS; d++)
+		for (i = 0; i < PE_TCP_KINDS; i++)
+			pe_emit_direction(emit, d, flags[i], emit->iface->row[d].tcp[i]);
+}
+
+/* offset: in struct pe_row */
+static void emit_row(struct pe_emit *emit)
+{
+	size_t d;
+
+	for (d = 0; d < PE_DIRECTIONS; d++)
+		pe_emit_direction(emit, d, PE_NO_LABEL,
+				  pe_number_at(&emit->iface->row[d], emit->family->offset));
+}
+
+/* offset: in struct pe_count */
+static void emit_unobserved(struct pe_emit *emit)
+{
+	static const struct pe_span reasons[PE_UNOBSERVED_REASONS] = {
+		[PE_UNOBSERVED_BEFORE_ATTACH] = PE_SPAN("reason=\"before_attach\""),
+		[PE_UNOBSERVED_LOST] = PE_SPAN("reason=\"lost\""),
+	};
+	size_t d, i;
+
+	for (d = 0; d < PE_DIRECTIONS; d++)
+		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
+			pe_emit_direction(
+				emit, d, reasons[i],
+				pe_number_at(&emit->iface->unobserved[d][i], emit->family->offset));
+}
+
+static void emit_info(struct pe_emit *emit)
+{
+	const struct pe_iface_info *info = &emit->iface->info;
+	struct pe_writer *writer = &emit->writer;
+
+	if (emit->iface->departed)
+		return;
+	pe_emit_label_iface(emit);
+	pe_strbuf_adds(&writer->labels, ",ifindex=\"");
+	pe_strbuf_add_u64(&writer->labels, (uint64_t)info->ifindex);
+	pe_strbuf_addc(&writer->labels, '"');
+	pe_writer_label(writer, "kind", info->kind);
+	pe_writer_label(writer, "master", info->master);
+	pe_writer_label(writer, "mode", pe_mode_name(info->mode));
+	pe_writer_label(writer, "alias", info->alias);
+	pe_writer_value(writer, PE_NO_LABEL, 1);
+}
+
+static const struct pe_family families[] = {
+	{ .name = "packet_exporter_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets by direction as the interface sees it, family and protocol.",
+	  .per_iface = true,
+	  .emit = emit_classes,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "packet_exporter_bytes",
+	  .type = PE_COUNTER,
+	  .unit = "bytes",
+	  .help = "Bytes, link header included, by direction, family and protocol.",
+	  .per_iface = true,
+	  .emit = emit_classes,
+	  .offset = offsetof(struct pe_count, bytes) },
+	{ .name = "packet_exporter_packet_size_bytes",
+	  .type = PE_HISTOGRAM,
+	  .unit = "bytes",
+	  .help = "Sizes of packets, link header included.",
+	  .per_iface = true,
+	  .emit = emit_packet_size },
+	{ .name = "packet_exporter_tcp_segments",
+	  .type = PE_COUNTER,
+	  .help = "TCP segments that open, close or reset a connection.",
+	  .per_iface = true,
+	  .emit = emit_tcp_segments },
+	{ .name = "packet_exporter_fragments",
+	  .type = PE_COUNTER,
+	  .help = "IP fragments.",
+	  .per_iface = true,
+	  .emit = emit_row,
+	  .offset = offsetof(struct pe_row, fragments) },
+	{ .name = "packet_exporter_vlan_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets with a VLAN tag.",
+	  .per_iface = true,
+	  .emit = emit_row,
+	  .offset = offsetof(struct pe_row, vlan) },
+	{ .name = "packet_exporter_truncated_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets that ended inside a header.",
+	  .per_iface = true,
+	  .emit = emit_row,
+	  .offset = offsetof(struct pe_row, truncated) },
+	{ .name = "packet_exporter_unobserved_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets that passed the interface without being observed.",
+	  .per_iface = true,
+	  .emit = emit_unobserved,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "packet_exporter_unobserved_bytes",
+	  .type = PE_COUNTER,
+	  .unit = "bytes",
+	  .help = "Bytes that passed the interface without being observed.",
+	  .per_iface = true,
+	  .emit = emit_unobserved,
+	  .offset = offsetof(struct pe_count, bytes) },
+	{ .name = "packet_exporter_interface",
+	  .type = PE_INFO,
+	  .help = "What a live interface is and how its ingress is counted.",
+	  .per_iface = true,
+	  .emit = emit_info },
+};
+
+const struct pe_family_table pe_families_iface = {
+	families,
+	sizeof(families) / sizeof(families[0]),
+};

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Families of the exporter itself. They exist at zero: an alert needs the series before the fault.
+ * One thread at a time.
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "families.h"
+
+#include <stdio.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Timestamps are shown in milliseconds, durations to the nanosecond. */
+#define TIMESTAMP_DECIMALS 3
+#define DURATION_DECIMALS  9
+
+static const char *const attach_error_values[PE_ATTACH_ERRORS] = {
+	[PE_ATTACH_BUSY] = "busy",	     [PE_ATTACH_REFUSED] = "refused",
+	[PE_ATTACH_NO_SLOT] = "no_slot",     [PE_ATTACH_VANISHED] = "vanished",
+	[PE_ATTACH_NO_MEMORY] = "no_memory",
+};
+static const struct pe_label_values attach_errors = { "reason", attach_error_values,
+						      PE_ATTACH_ERRORS };
+
+static const char *const eviction_values[PE_EVICT_REASONS] = {
+	[PE_EVICT_CAPACITY] = "capacity",
+	[PE_EVICT_ACTIVE] = "active",
+	[PE_EVICT_IDLE] = "idle",
+};
+static const struct pe_label_values evictions = { "reason", eviction_values, PE_EVICT_REASONS };
+
+static const char *const push_result_values[PE_PUSH_RESULTS] = {
+	[PE_PUSH_OK] = "ok",
+	[PE_PUSH_NETWORK] = "network",
+	[PE_PUSH_REJECTED] = "rejected",
+	[PE_PUSH_SERVER] = "server",
+};
+static const struct pe_label_values push_results = { "result", push_result_values,
+						     PE_PUSH_RESULTS };
+
+static const struct pe_self_sample *begin(struct pe_emit *emit)
+{
+	pe_writer_labels(&emit->writer, emit->snapshot->self.created_ns);
+	return &emit->snapshot->self;
+}
+
+/* offset: of a uint64_t in struct pe_self_sample, here and below */
+static void emit_number(struct pe_emit *emit)
+{
+	const struct pe_self_sample *self = begin(emit);
+
+	pe_writer_value(&emit->writer, PE_NO_LABEL, pe_number_at(self, emit->family->offset));
+}
+
+/* offset: of an array, one number for each label value */
+static void emit_numbers(struct pe_emit *emit)
+{
+	const struct pe_label_values *labels = emit->family->labels;
+	size_t i;
+
+	for (i = 0; i < labels->count; i++) {
+		const struct pe_self_sample *self = begin(emit);
+
+		pe_writer_label(&emit->writer, labels->name, labels->values[i]);
+		pe_writer_value(&emit->writer, PE_NO_LABEL,
+				pe_number_at(self, emit->family->offset + i * sizeof(uint64_t)));
+	}
+}
+
+static void emit_modes(struct pe_emit *emit)
+{
+	unsigned int i;
+
+	for (i = 0; i < PE_MODE_COUNT; i++) {
+		uint64_t count = begin(emit)->interfaces_attached[i];
+
+		pe_writer_label(&emit->writer, "mode", pe_mode_name((enum pe_mode)i));
+		pe_writer_value(&emit->writer, PE_NO_LABEL, count);
+	}
+}
+
+/* offset: of nanoseconds since the epoch */
+static void emit_timestamp(struct pe_emit *emit)
+{
+	const struct pe_self_sample *self = begin(emit);
+
+	pe_writer_value_ns(&emit->writer, PE_NO_LABEL, pe_number_at(self, emit->family->offset),
+			   TIMESTAMP_DECIMALS);
+}
+
+/* offset: of a struct pe_latency */
+static void emit_latency(struct pe_emit *emit)
+{
+	static const struct pe_span le[PE_LATENCY_BUCKETS] = {
+		PE_SPAN("le=\"1e-05\""),  PE_SPAN("le=\"5e-05\""), PE_SPAN("le=\"0.0001\""),
+		PE_SPAN("le=\"0.0005\""), PE_SPAN("le=\"0.001\""), PE_SPAN("le=\"0.005\""),
+		PE_SPAN("le=\"0.01\""),	  PE_SPAN("le=\"0.05\""),  PE_SPAN("le=\"0.1\""),
+		PE_SPAN("le=\"0.5\""),	  PE_SPAN("le=\"1.0\""),   PE_SPAN("le=\"+Inf\""),
+	};
+	const char *self = (const char *)begin(emit);
+	const struct pe_latency *latency = (const void *)(self + emit->family->offset);
+
+	pe_writer_histogram(&emit->writer, &(struct pe_histogram){
+						   .le = le,
+						   .buckets = latency->bucket,
+						   .count = PE_LATENCY_BUCKETS,
+						   .sum = latency->sum_ns,
+						   .sum_is_ns = true,
+					   });
+}
+
+static void emit_egress(struct pe_emit *emit)
+{
+	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->egress_available);
+}
+
+static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)
+{
+	char text[16];
+
+	begin(emit);
+	snprintf(text, sizeof(text), "%u", code);
+	pe_writer_label(&emit->writer, "code", text);
+	pe_writer_value(&emit->writer, PE_NO_LABEL, count);
+}
+
+static void emit_http_requests(struct pe_emit *emit)
+{
+	const struct pe_http_sample *http = &emit->snapshot->self.http;
+	bool has_ok = false;
+	size_t i;
+
+	for (i = 0; i < PE_HTTP_CODES && http->requests[i].code; i++) {
+		has_ok |= http->requests[i].code == 200;
+		emit_code(emit, http->requests[i].code, http->requests[i].count);
+	}
+	if (!has_ok)
+		emit_code(emit, 200, 0);
+}
+
+static void emit_build(struct pe_emit *emit)
+{
+	begin(emit);
+	pe_writer_label(&emit->writer, "version", PACKAGE_VERSION);
+	pe_writer_value(&emit->writer, PE_NO_LABEL, 1);
+}
+
+static void emit_process_cpu(struct pe_emit *emit)
+{
+	const struct pe_process_sample *process = &emit->snapshot->self.process;
+
+	pe_writer_labels(&emit->writer, process->start_ns);
+	pe_writer_value_ns(&emit->writer, PE_NO_LABEL, process->cpu_ns, DURATION_DECIMALS);
+}
+
+#define AT(field) offsetof(struct pe_self_sample, field)
+
+static const struct pe_family families[] = {
+	{ .name = "packet_exporter_interfaces_attached",
+	  .type = PE_GAUGE,
+	  .help = "Live interfaces by how their ingress is counted.",
+	  .emit = emit_modes },
+	{ .name = "packet_exporter_attach_seconds",
+	  .type = PE_HISTOGRAM,
+	  .unit = "seconds",
+	  .help = "From the news of an interface to its being counted.",
+	  .emit = emit_latency,
+	  .offset = AT(attach) },
+	{ .name = "packet_exporter_attach_errors",
+	  .type = PE_COUNTER,
+	  .help = "Attempts to count an interface that failed.",
+	  .emit = emit_numbers,
+	  .offset = AT(attach_errors),
+	  .labels = &attach_errors },
+	{ .name = "packet_exporter_egress_attached",
+	  .type = PE_GAUGE,
+	  .help = "Whether egress is counted packet by packet (1) or by the links' own counters.",
+	  .emit = emit_egress },
+	{ .name = "packet_exporter_netlink_messages",
+	  .type = PE_COUNTER,
+	  .help = "Messages about links from the kernel.",
+	  .emit = emit_number,
+	  .offset = AT(netlink_messages) },
+	{ .name = "packet_exporter_netlink_invalid_messages",
+	  .type = PE_COUNTER,
+	  .help = "Messages about links that could not be parsed.",
+	  .emit = emit_number,
+	  .offset = AT(netlink_invalid) },
+	{ .name = "packet_exporter_netlink_overruns",
+	  .type = PE_COUNTER,
+	  .help = "Times the kernel dropped messages because the receive buffer was full.",
+	  .emit = emit_number,
+	  .offset = AT(netlink_overruns) },
+	{ .name = "packet_exporter_netlink_resyncs",
+	  .type = PE_COUNTER,
+	  .help = "Times all links were read again.",
+	  .emit = emit_number,
+	  .offset = AT(netlink_resyncs) },
+	{ .name = "packet_exporter_flow_records",
+	  .type = PE_COUNTER,
+	  .help = "Flow records that reached a worker.",
+	  .emit = emit_number,
+	  .offset = AT(flow_records) },
+	{ .name = "packet_exporter_flow_records_orphaned",
+	  .type = PE_COUNTER,
+	  .help = "Flow records of interfaces that were already forgotten.",
+	  .emit = emit_number,
+	  .offset = AT(flow_records_orphaned) },
+	{ .name = "packet_exporter_flow_records_lost",
+	  .type = PE_COUNTER,
+	  .help = "Flow records lost because a ring buffer was full.",
+	  .emit = emit_number,
+	  .offset = AT(flow_records_lost) },
+	{ .name = "packet_exporter_flow_bypassed_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets without flow detail because the flow cache was busy.",
+	  .emit = emit_number,
+	  .offset = AT(flow_bypassed_packets) },
+	{ .name = "packet_exporter_flow_evictions",
+	  .type = PE_COUNTER,
+	  .help = "Flows that left the kernel's flow cache.",
+	  .emit = emit_numbers,
+	  .offset = AT(flow_evictions),
+	  .labels = &evictions },
+	{ .name = "packet_exporter_flow_table_evictions",
+	  .type = PE_COUNTER,
+	  .help = "Flows ended early because a worker's table was full.",
+	  .emit = emit_number,
+	  .offset = AT(flow_table_full) },
+	{ .name = "packet_exporter_departed_folded_early",
+	  .type = PE_COUNTER,
+	  .help = "Departed interfaces whose series ended early because there were too many.",
+	  .emit = emit_number,
+	  .offset = AT(departed_early) },
+	{ .name = "packet_exporter_kernel_map_bytes",
+	  .type = PE_GAUGE,
+	  .unit = "bytes",
+	  .help = "Kernel memory of the BPF maps.",
+	  .emit = emit_number,
+	  .offset = AT(kernel_map_bytes) },
+	{ .name = "packet_exporter_push_requests",
+	  .type = PE_COUNTER,
+	  .help = "Pushes by result.",
+	  .wants = PE_WANTS_PUSH,
+	  .emit = emit_numbers,
+	  .offset = AT(push.requests),
+	  .labels = &push_results },
+	{ .name = "packet_exporter_push_duration_seconds",
+	  .type = PE_HISTOGRAM,
+	  .unit = "seconds",
+	  .help = "Duration of pushes.",
+	  .wants = PE_WANTS_PUSH,
+	  .emit = emit_latency,
+	  .offset = AT(push.duration) },
+	{ .name = "packet_exporter_push_last_success_timestamp_seconds",
+	  .type = PE_GAUGE,
+	  .unit = "seconds",
+	  .help = "When a push last succeeded, 0 if never.",
+	  .wants = PE_WANTS_PUSH,
+	  .emit = emit_timestamp,
+	  .offset = AT(push.last_success_ns) },
+	{ .name = "packet_exporter_http_requests",
+	  .type = PE_COUNTER,
+	  .help = "HTTP requests by status code.",
+	  .emit = emit_http_requests },
+	{ .name = "packet_exporter_scrape_duration_seconds",
+	  .type = PE_HISTOGRAM,
+	  .unit = "seconds",
+	  .help = "Time spent on building and encoding answers to scrapes.",
+	  .emit = emit_latency,
+	  .offset = AT(http.scrape_duration) },
+	{ .name = "packet_exporter_build",
+	  .type = PE_INFO,
+	  .help = "The running version.",
+	  .emit = emit_build },
+	{ .name = "process_cpu_seconds",
+	  .type = PE_COUNTER,
+	  .unit = "seconds",
+	  .help = "Total user and system CPU time spent in seconds.",
+	  .wants = PE_WANTS_PROCESS,
+	  .emit = emit_process_cpu },
+	{ .name = "process_resident_memory_bytes",
+	  .type = PE_GAUGE,
+	  .unit = "bytes",
+	  .help = "Resident memory size in bytes.",
+	  .wants = PE_WANTS_PROCESS,
+	  .emit = emit_number,
+	  .offset = AT(process.resident_bytes) },
+	{ .name = "process_virtual_memory_bytes",
+	  .type = PE_GAUGE,
+	  .unit = "bytes",
+	  .help = "Virtual memory size in bytes.",
+	  .wants = PE_WANTS_PROCESS,
+	  .emit = emit_number,
+	  .offset = AT(process.virtual_bytes) },
+	{ .name = "process_open_fds",
+	  .type = PE_GAUGE,
+	  .help = "Number of open file descriptors.",
+	  .wants = PE_WANTS_PROCESS,
+	  .emit = emit_number,
+	  .offset = AT(process.open_fds) },
+	{ .name = "process_max_fds",
+	  .type = PE_GAUGE,
+	  .help = "Maximum number of open file descriptors.",
+	  .wants = PE_WANTS_PROCESS,
+	  .emit = emit_number,
+	  .offset = AT(process.max_fds) },
+	{ .name = "process_threads",
+	  .type = PE_GAUGE,
+	  .help = "Number of threads.",
+	  .wants = PE_WANTS_PROCESS,
+	  .emit = emit_number,
+	  .offset = AT(process.threads) },
+	{ .name = "process_start_time_seconds",
+	  .type = PE_GAUGE,
+	  .unit = "seconds",
+	  .help = "Start time of the process since unix epoch in seconds.",
+	  .wants = PE_WANTS_PROCESS,
+	  .emit = emit_timestamp,
+	  .offset = AT(process.start_ns) },
+};
+
+const struct pe_family_table pe_families_self = { families, COUNT(families) };

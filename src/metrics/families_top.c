@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Families with addresses: the largest flows, and the two metrics of the original exporter.
+ *
+ * Labels say less than a flow's key (ICMP has no ports, protocols without a name are all "other",
+ * the original exporter had no ports at all), so flows that would look the same are added up first:
+ * no series occurs twice. One thread at a time.
+ */
+#include "families.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+/* The bits of a tag that a label shows. */
+#define TAG_SHOWN PE_FLOW_TAG(0, 1, 1)
+
+static bool has_ports(enum pe_proto proto)
+{
+	return proto == PE_PROTO_TCP || proto == PE_PROTO_UDP || proto == PE_PROTO_SCTP;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct pe_top_flow *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+/* Reduces a key to what the labels show; ip_proto becomes an enum pe_proto. */
+static void strip_key(struct pe_flow_key *key, bool ports)
+{
+	enum pe_proto proto = pe_proto_from_ip(key->ip_proto);
+
+	key->ip_proto = (__u8)proto;
+	key->slot = 0;
+	key->tag &= TAG_SHOWN;
+	if (!ports || !has_ports(proto)) {
+		key->sport = 0;
+		key->dport = 0;
+	}
+}
+
+/* Makes the scratch large enough. */
+static bool reserve_top(struct pe_emit *emit, size_t count)
+{
+	struct pe_top_flow *top;
+
+	if (count <= emit->top_size)
+		return true;
+	top = reallocarray(emit->top, count, sizeof(*top));
+	if (!top) {
+		emit->no_memory = true;
+		return false;
+	}
+	emit->top = top;
+	emit->top_size = count;
+	return true;
+}
+
+/* Fills the scratch with the interface's largest flows, one for each label set. Returns how many.
+ */
+static size_t gather(struct pe_emit *emit, bool ports)
+{
+	const struct pe_flow_sample *flows = &emit->iface->flows;
+	struct pe_top_flow *top;
+	size_t i, n = 0;
+
+	if (!emit->snapshot->top_flows || flows->top_count == 0 ||
+	    !reserve_top(emit, flows->top_count))
+		return 0;
+	top = emit->top;
+	memcpy(top, flows->top, flows->top_count * sizeof(*top));
+	for (i = 0; i < flows->top_count; i++)
+		strip_key(&top[i].key, ports);
+	qsort(top, flows->top_count, sizeof(*top), compare_keys);
+	for (i = 1; i < flows->top_count; i++) {
+		if (compare_keys(&top[n], &top[i]) != 0) {
+			top[++n] = top[i];
+			continue;
+		}
+		top[n].count.packets += top[i].count.packets;
+		top[n].count.bytes += top[i].count.bytes;
+		if (top[n].since_ns > top[i].since_ns)
+			top[n].since_ns = top[i].since_ns;
+	}
+	return n + 1;
+}
+
+static void add_span(struct pe_emit *emit, struct pe_span label)
+{
+	pe_writer_label_text(&emit->writer, label.data, label.len);
+}
+
+static void add_endpoint(struct pe_emit *emit, const char *name, const struct pe_flow_key *key,
+			 const __u8 *addr, int port)
+{
+	struct pe_strbuf *labels = &emit->writer.labels;
+
+	pe_writer_label_text(&emit->writer, name, strlen(name));
+	pe_strbuf_adds(labels, "=\"");
+	pe_text_endpoint(labels, addr, PE_FLOW_IS_IPV6(key->tag), port);
+	pe_strbuf_addc(labels, '"');
+}
+
+static void emit_top_flow(struct pe_emit *emit, const struct pe_top_flow *top)
+{
+	const struct pe_flow_key *key = &top->key;
+	const enum pe_proto proto = (enum pe_proto)key->ip_proto;
+	const bool ports = has_ports(proto);
+	uint64_t value = pe_number_at(&top->count, emit->family->offset);
+
+	if (value == 0)
+		return;
+	/* The series began when the flow became one of the largest, not with the interface. */
+	pe_writer_labels(&emit->writer, top->since_ns);
+	add_span(emit, emit->iface_label);
+	add_span(emit, pe_direction_label[PE_FLOW_DIRECTION(key->tag)]);
+	add_span(emit, pe_proto_label[proto]);
+	add_endpoint(emit, "source", key, key->saddr, ports ? ntohs(key->sport) : PE_NO_PORT);
+	add_endpoint(emit, "destination", key, key->daddr, ports ? ntohs(key->dport) : PE_NO_PORT);
+	pe_writer_value(&emit->writer, PE_NO_LABEL, value);
+}
+
+/* All packets that are in no flow shown: of smaller flows, or of lost records. offset: in struct
+ * pe_count */
+static void emit_top_flows(struct pe_emit *emit)
+{
+	static const struct pe_span other = PE_SPAN("source=\"other\",destination=\"other\"");
+	const size_t offset = emit->family->offset;
+	size_t count = gather(emit, true), d, i;
+
+	for (i = 0; i < count; i++)
+		emit_top_flow(emit, &emit->top[i]);
+	for (d = 0; d < PE_DIRECTIONS; d++) {
+		for (i = 0; i < PE_PROTO_COUNT; i++) {
+			uint64_t rest = pe_number_at(&emit->iface->flows.rest[d][i], offset) +
+					pe_number_at(&emit->iface->row[d].lost[i], offset);
+
+			if (rest == 0)
+				continue;
+			emit->labelled = -1;
+			pe_emit_label_direction(emit, (unsigned int)d);
+			add_span(emit, pe_proto_label[i]);
+			pe_writer_value(&emit->writer, other, rest);
+		}
+	}
+}
+
+/* ---- the original exporter's ---- */
+
+/* It knew no families, so a protocol's IPv4 and IPv6 are one; ARP is beside the protocols. */
+#define LEGACY_ARP   PE_PROTO_COUNT
+#define LEGACY_COUNT (PE_PROTO_COUNT + 1)
+
+static void legacy_totals(const struct pe_emit *emit, uint64_t *ret_totals)
+{
+	const struct pe_row *row = &emit->iface->row[PE_INGRESS];
+	const size_t offset = emit->family->offset;
+	size_t i;
+
+	for (i = 0; i < PE_PROTO_COUNT; i++)
+		ret_totals[i] = pe_number_at(&row->class[PE_CLASS_IPV4 + i], offset) +
+				pe_number_at(&row->class[PE_CLASS_IPV6 + i], offset);
+	ret_totals[LEGACY_ARP] = pe_number_at(&row->class[PE_CLASS_ARP], offset);
+	ret_totals[PE_PROTO_OTHER] += pe_number_at(&row->class[PE_CLASS_OTHER], offset);
+}
+
+static void end_legacy(struct pe_emit *emit, size_t proto, uint64_t value)
+{
+	static const struct pe_span arp = PE_SPAN("protocol=\"arp\"");
+
+	add_span(emit, emit->iface_label);
+	pe_writer_value(&emit->writer, proto == LEGACY_ARP ? arp : pe_proto_label[proto], value);
+}
+
+/* Ingress only, as XDP saw it. offset: in struct pe_count */
+static void emit_legacy(struct pe_emit *emit)
+{
+	static const struct pe_span other = PE_SPAN("source=\"other\",dest=\"other\"");
+	uint64_t totals[LEGACY_COUNT];
+	size_t count = gather(emit, false), i;
+
+	legacy_totals(emit, totals);
+	for (i = 0; i < count; i++) {
+		const struct pe_flow_key *key = &emit->top[i].key;
+		uint64_t value = pe_number_at(&emit->top[i].count, emit->family->offset);
+		uint64_t *total = &totals[key->ip_proto];
+
+		if (PE_FLOW_DIRECTION(key->tag) != PE_INGRESS || value == 0)
+			continue;
+		/* Flows are read after the counters and may be ahead of them. */
+		*total -= value < *total ? value : *total;
+		pe_writer_labels(&emit->writer, 0);
+		add_endpoint(emit, "source", key, key->saddr, PE_NO_PORT);
+		add_endpoint(emit, "dest", key, key->daddr, PE_NO_PORT);
+		end_legacy(emit, key->ip_proto, value);
+	}
+	for (i = 0; i < LEGACY_COUNT; i++) {
+		if (totals[i] == 0)
+			continue;
+		pe_writer_labels(&emit->writer, 0);
+		add_span(emit, other);
+		end_legacy(emit, i, totals[i]);
+	}
+}
+
+static const struct pe_family families[] = {
+	{ .name = "packet_exporter_top_flow_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets of the largest flows, and of all others together.",
+	  .wants = PE_WANTS_TOP,
+	  .per_iface = true,
+	  .emit = emit_top_flows,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "packet_exporter_top_flow_bytes",
+	  .type = PE_COUNTER,
+	  .unit = "bytes",
+	  .help = "Bytes of the largest flows, and of all others together.",
+	  .wants = PE_WANTS_TOP,
+	  .per_iface = true,
+	  .emit = emit_top_flows,
+	  .offset = offsetof(struct pe_count, bytes) },
+	{ .name = "total_packets",
+	  .type = PE_UNKNOWN,
+	  .help = "Packets received, under the name of the original exporter.",
+	  .wants = PE_WANTS_LEGACY,
+	  .per_iface = true,
+	  .emit = emit_legacy,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "total_throughput",
+	  .type = PE_UNKNOWN,
+	  .help = "Bytes received, under the name of the original exporter.",
+	  .wants = PE_WANTS_LEGACY,
+	  .per_iface = true,
+	  .emit = emit_legacy,
+	  .offset = offsetof(struct pe_count, bytes) },
+};
+
+const struct pe_family_table pe_families_top = {
+	families,
+	sizeof(families) / sizeof(families[0]),
+};

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a snapshot's parts can do: be shared, be added up, be named.
+ *
+ * A snapshot is built by one thread and read by many; only its reference count is touched after
+ * that, and that is atomic. The rest is plain arithmetic on the caller's data. Any thread.
+ */
+#include "pe/sample.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdalign.h>
+#include <stdlib.h>
+
+#include "pe/arena.h"
+
+int pe_snapshot_new(struct pe_snapshot **ret_snapshot)
+{
+	struct pe_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	int r;
+
+	if (!snapshot)
+		return -ENOMEM;
+	snapshot->references = 1;
+	r = pe_arena_new(&snapshot->arena);
+	if (r < 0) {
+		pe_snapshot_unref(snapshot);
+		return r;
+	}
+	*ret_snapshot = snapshot;
+	return 0;
+}
+
+struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot)
+{
+	__atomic_fetch_add(&snapshot->references, 1, __ATOMIC_RELAXED);
+	return snapshot;
+}
+
+struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot)
+{
+	if (!snapshot || __atomic_sub_fetch(&snapshot->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return NULL;
+	pe_arena_free(snapshot->arena);
+	free(snapshot);
+	return NULL;
+}
+
+int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count)
+{
+	const uintptr_t align = alignof(struct pe_iface_sample);
+	uintptr_t raw;
+
+	/* The arena aligns for fundamental types; one element more leaves room to go on to a line.
+	 */
+	raw = (uintptr_t)pe_arena_alloc(snapshot->arena, count + 1, sizeof(*snapshot->ifaces));
+	if (!raw)
+		return -ENOMEM;
+	snapshot->ifaces = (struct pe_iface_sample *)((raw + align - 1) & ~(align - 1));
+	snapshot->iface_count = count;
+	return 0;
+}
+
+void pe_latency_observe(struct pe_latency *latency, uint64_t ns)
+{
+	static const uint64_t bounds_us[PE_LATENCY_BUCKETS - 1] = {
+		10, 50, 100, 500, 1000, 5000, 10000, 50000, 100000, 500000, 1000000,
+	};
+	size_t i = 0;
+
+	while (i < PE_LATENCY_BUCKETS - 1 && ns > bounds_us[i] * 1000)
+		i++;
+	latency->bucket[i]++;
+	latency->sum_ns += ns;
+}
+
+void pe_row_add(struct pe_row *a, const struct pe_row *b)
+{
+	__u64 *to = (__u64 *)a;
+	const __u64 *from = (const __u64 *)b;
+	size_t i;
+
+	for (i = 0; i < PE_ROW_WORDS; i++)
+		to[i] += from[i];
+}
+
+static void count_add(struct pe_count *a, const struct pe_count *b)
+{
+	a->packets += b->packets;
+	a->bytes += b->bytes;
+}
+
+struct pe_count pe_row_total(const struct pe_row *row)
+{
+	struct pe_count total = { 0 };
+	size_t i;
+
+	for (i = 0; i < PE_CLASS_COUNT; i++)
+		count_add(&total, &row->class[i]);
+	return total;
+}
+
+static void flow_stats_add(struct pe_flow_stats *a, const struct pe_flow_stats *b)
+{
+	size_t i;
+
+	for (i = 0; i < PE_DIRECTIONS; i++)
+		a->flows[i] += b->flows[i];
+	for (i = 0; i < PE_DURATION_BUCKETS; i++)
+		a->duration[i] += b->duration[i];
+	a->duration_sum_ns += b->duration_sum_ns;
+	for (i = 0; i < PE_FLOW_SIZE_BUCKETS; i++)
+		a->size[i] += b->size[i];
+	a->size_sum_bytes += b->size_sum_bytes;
+}
+
+int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
+		       struct pe_arena *arena)
+{
+	size_t i, d;
+
+	/* All memory first, so that a refusal leaves the sums as they were. */
+	for (i = 0; i < PE_PROTO_COUNT; i++) {
+		if (!b->proto[i] || a->proto[i])
+			continue;
+		a->proto[i] = pe_arena_alloc(arena, 1, sizeof(*a->proto[i]));
+		if (!a->proto[i])
+			return -ENOMEM;
+	}
+	a->active += b->active;
+	for (i = 0; i < PE_PROTO_COUNT; i++) {
+		if (b->proto[i])
+			flow_stats_add(a->proto[i], b->proto[i]);
+		for (d = 0; d < PE_DIRECTIONS; d++)
+			count_add(&a->rest[d][i], &b->rest[d][i]);
+	}
+	for (i = 0; i < b->top_count; i++) {
+		const struct pe_top_flow *top = &b->top[i];
+		enum pe_proto proto = pe_proto_from_ip(top->key.ip_proto);
+
+		count_add(&a->rest[PE_FLOW_DIRECTION(top->key.tag)][proto], &top->count);
+	}
+	return 0;
+}
+
+const char *pe_proto_name(enum pe_proto proto)
+{
+	static const char *const names[PE_PROTO_COUNT] = {
+		[PE_PROTO_OTHER] = "other", [PE_PROTO_TCP] = "tcp",	  [PE_PROTO_UDP] = "udp",
+		[PE_PROTO_ICMP] = "icmp",   [PE_PROTO_ICMPV6] = "icmpv6", [PE_PROTO_SCTP] = "sctp",
+		[PE_PROTO_IGMP] = "igmp",   [PE_PROTO_GRE] = "gre",	  [PE_PROTO_ESP] = "esp",
+		[PE_PROTO_AH] = "ah",	    [PE_PROTO_IPIP] = "ipip",	  [PE_PROTO_IPV6] = "ipv6",
+	};
+
+	return names[proto];
+}
+
+enum pe_proto pe_proto_from_ip(uint8_t ip_proto)
+{
+	/* Asked for each flow record: one load. Numbers that are not named here are 0, other. */
+	static const uint8_t by_number[UINT8_MAX + 1] = {
+		[IPPROTO_TCP] = PE_PROTO_TCP,	[IPPROTO_UDP] = PE_PROTO_UDP,
+		[IPPROTO_ICMP] = PE_PROTO_ICMP, [IPPROTO_ICMPV6] = PE_PROTO_ICMPV6,
+		[IPPROTO_SCTP] = PE_PROTO_SCTP, [IPPROTO_IGMP] = PE_PROTO_IGMP,
+		[IPPROTO_GRE] = PE_PROTO_GRE,	[IPPROTO_ESP] = PE_PROTO_ESP,
+		[IPPROTO_AH] = PE_PROTO_AH,	[IPPROTO_IPIP] = PE_PROTO_IPIP,
+		[IPPROTO_IPV6] = PE_PROTO_IPV6,
+	};
+
+	_Static_assert(PE_PROTO_OTHER == 0, "the default of by_number");
+	return (enum pe_proto)by_number[ip_proto];
+}
+
+const char *pe_mode_name(enum pe_mode mode)
+{
+	static const char *const names[PE_MODE_COUNT] = {
+		[PE_MODE_NONE] = "none", [PE_MODE_NATIVE] = "native", [PE_MODE_GENERIC] = "generic",
+		[PE_MODE_TCX] = "tcx",	 [PE_MODE_STATS] = "stats",
+	};
+
+	return names[mode];
+}

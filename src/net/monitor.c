@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The link monitor of pe/link.h: an event socket that is subscribed before anything is asked, a
+ * socket of its own for each dump, and one for single requests.
+ *
+ * Invariants:
+ *  - The table holds what the callbacks have told, no more and no less.
+ *  - A dump is applied only when it is complete, and only after the events that were queued before
+ *    it. Events queued while it ran are applied afterwards, in order; they may repeat what the dump
+ *    told, and end in the same state.
+ *  - After an overrun the kernel queues nothing until the event socket is empty, and says so only
+ *    once (af_netlink.c: netlink_overrun(), netlink_rcv_wake()). A dump taken before that would
+ *    miss what is still being dropped, so it waits until the socket is empty.
+ *  - A known ifindex belongs to another interface if and only if the kind differs: no interface
+ *    changes its kind. Address, type, name and peer may all change during the life of one, so
+ *    a successor of the same kind whose predecessor's deletion was lost is reported as `changed`.
+ *
+ * The supervisor's thread only, except pe_monitor_get_stats().
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/socket.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+#include "pe/link.h"
+#include "parse.h"
+#include "socket.h"
+#include "table.h"
+
+#define RCVBUF_DEFAULT_BYTES (16 * 1024 * 1024)
+/* The kernel fills up to 32 KiB of a dump at a time. One link is larger only if its alternative
+ * names are, and they are one attribute of at most 64 KiB. */
+#define MESSAGE_BYTES	    (128 * 1024)
+#define EVENTS_PER_DISPATCH 4096
+#define DUMP_TRIES	    16
+#define DUMP_TIMEOUT_NS	    (2 * PE_NS_PER_S)
+
+struct pe_monitor {
+	const struct pe_monitor_ops *ops;
+	void *userdata;
+	struct nl_sock *events;
+	struct nl_sock *requests; /* NULL until needed and after an error */
+	struct pe_table table;
+	unsigned char *buf;
+	bool dumped;	/* the first dump was asked for */
+	bool resync;	/* the table may differ from the kernel */
+	bool congested; /* the event socket was overrun and has not been empty since */
+	_Atomic uint64_t messages;
+	_Atomic uint64_t invalid;
+	_Atomic uint64_t overruns;
+	_Atomic uint64_t resyncs;
+};
+
+/* A dump while it is read: a list in the kernel's order. */
+struct dump {
+	struct pe_table_entry *first;
+	struct pe_table_entry **end;
+	bool interrupted;
+};
+
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void msg_freep(struct nl_msg **msg)
+{
+	nlmsg_free(*msg);
+}
+
+static void link_putp(struct rtnl_link **link)
+{
+	rtnl_link_put(*link);
+}
+
+static void dump_fini(struct dump *dump)
+{
+	dump->first = pe_table_free_list(dump->first);
+}
+
+/* One datagram into the buffer, as pe_socket_receive(). */
+static int receive(struct pe_monitor *monitor, struct nl_sock *sock)
+{
+	int r = pe_socket_receive(sock, monitor->buf, MESSAGE_BYTES);
+
+	if (r == -EMSGSIZE || r == 0)
+		count(&monitor->invalid);
+	return r;
+}
+
+/* ---- the table and the callbacks ---- */
+
+/* All but the counters, which change with every packet. */
+static bool link_equal(const struct pe_link *a, const struct pe_link *b)
+{
+	return a->ifindex == b->ifindex && a->type == b->type && a->flags == b->flags &&
+	       a->master == b->master && a->peer == b->peer && a->peer_netnsid == b->peer_netnsid &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->alias, b->alias) == 0 &&
+	       strcmp(a->kind, b->kind) == 0;
+}
+
+static bool same_interface(const struct pe_link *a, const struct pe_link *b)
+{
+	return a->ifindex == b->ifindex && strcmp(a->kind, b->kind) == 0;
+}
+
+static void update(struct pe_monitor *monitor, struct pe_link *known, const struct pe_link *now)
+{
+	struct pe_link before = *known;
+
+	*known = *now;
+	if (!link_equal(known, &before))
+		monitor->ops->changed(known, &before, monitor->userdata);
+}
+
+static void remove_link(struct pe_monitor *monitor, int ifindex, enum pe_link_gone why)
+{
+	struct pe_table_entry *entry = pe_table_take(&monitor->table, ifindex);
+
+	if (entry)
+		monitor->ops->gone(&entry->link, why, monitor->userdata);
+	pe_table_free_list(entry);
+}
+
+/* Applies one RTM_NEWLINK. Takes the entry over. */
+static void apply(struct pe_monitor *monitor, struct pe_table_entry *entry)
+{
+	struct pe_table_entry *known = pe_table_find(&monitor->table, entry->link.ifindex);
+
+	if (known && same_interface(&known->link, &entry->link)) {
+		update(monitor, &known->link, &entry->link);
+		free(entry);
+		return;
+	}
+	if (known)
+		remove_link(monitor, entry->link.ifindex, PE_LINK_MISSED);
+	pe_table_insert(&monitor->table, entry);
+	monitor->ops->added(&entry->link, monitor->userdata);
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * The deletion carries the last counters, except that a veth which has lost its peer tells 0 for
+ * what it received: none of them may go back.
+ */
+static void take_last_stats(struct pe_link *known, const struct pe_link *last)
+{
+	if (!last->has_stats)
+		return;
+	known->has_stats = true;
+	known->stats.rx_packets = larger(known->stats.rx_packets, last->stats.rx_packets);
+	known->stats.rx_bytes = larger(known->stats.rx_bytes, last->stats.rx_bytes);
+	known->stats.tx_packets = larger(known->stats.tx_packets, last->stats.tx_packets);
+	known->stats.tx_bytes = larger(known->stats.tx_bytes, last->stats.tx_bytes);
+}
+
+static struct pe_table_entry *new_entry(const struct pe_link *link)
+{
+	struct pe_table_entry *entry = malloc(sizeof(*entry));
+
+	if (entry)
+		*entry = (struct pe_table_entry){ .link = *link };
+	return entry;
+}
+
+/* Parses a message and counts it. False if it is malformed or not about a link's existence. */
+static bool parse(struct pe_monitor *monitor, const struct nlmsghdr *nlh,
+		  struct pe_parse_result *ret_result)
+{
+	if (pe_parse_link(nlh, nlh->nlmsg_len, ret_result) < 0) {
+		count(&monitor->invalid);
+		return false;
+	}
+	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
+		count(&monitor->messages);
+	return ret_result->type != PE_PARSE_OTHER;
+}
+
+/* ---- dump ---- */
+
+static int send_dump_request(struct nl_sock *sock, uint32_t *ret_seq)
+{
+	_cleanup_(msg_freep) struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_DUMP);
+	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+	int r;
+
+	if (!msg)
+		return -ENOMEM;
+	r = nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
+	if (r < 0)
+		return pe_socket_errno(r);
+	r = nl_send_auto(sock, msg);
+	if (r < 0)
+		return pe_socket_errno(r);
+	*ret_seq = nlmsg_hdr(msg)->nlmsg_seq;
+	return 0;
+}
+
+/* The error that NLMSG_DONE or NLMSG_ERROR carries in its first four bytes; 0 is success. */
+static int status_of(const struct nlmsghdr *nlh)
+{
+	int error;
+
+	if (!nlmsg_valid_hdr(nlh, sizeof(error)))
+		return -EBADMSG;
+	memcpy(&error, nlmsg_data(nlh), sizeof(error));
+	return error > 0 ? -EBADMSG : error;
+}
+
+static int collect(struct pe_monitor *monitor, const struct nlmsghdr *nlh, struct dump *dump)
+{
+	struct pe_parse_result result;
+	struct pe_table_entry *entry;
+
+	if (!parse(monitor, nlh, &result) || result.type != PE_PARSE_NEW)
+		return 0;
+	entry = new_entry(&result.link);
+	if (!entry)
+		return -ENOMEM;
+	*dump->end = entry;
+	dump->end = &entry->next;
+	return 0;
+}
+
+/* One datagram of a dump. 1 at the end of the dump, 0 if there is more, or -errno. */
+static int read_dump_part(struct pe_monitor *monitor, uint32_t seq, int len, struct dump *dump)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)monitor->buf;
+	int r;
+
+	for (; nlmsg_ok(nlh, len); nlh = nlmsg_next(nlh, &len)) {
+		if (nlh->nlmsg_seq != seq)
+			continue;
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			dump->interrupted = true;
+		switch (nlh->nlmsg_type) {
+		case NLMSG_DONE:
+			r = status_of(nlh);
+			return r < 0 ? r : 1;
+		case NLMSG_ERROR:
+			r = status_of(nlh);
+			return r < 0 ? r : -EBADMSG;
+		default:
+			r = collect(monitor, nlh, dump);
+			if (r < 0)
+				return r;
+		}
+	}
+	return len > 0 ? -EBADMSG : 0;
+}
+
+/* Asks for all links. -EINTR if they changed meanwhile and the answer may have gaps. */
+static int read_dump(struct pe_monitor *monitor, uint64_t deadline_ns, struct dump *dump)
+{
+	/* A new socket each time: the answers of a dump that was given up never get here. */
+	_cleanup_(pe_socket_freep) struct nl_sock *sock = NULL;
+	uint32_t seq = 0;
+	int r;
+
+	r = pe_socket_open_request(&sock);
+	if (r < 0)
+		return r;
+	if (monitor->dumped)
+		count(&monitor->resyncs);
+	monitor->dumped = true;
+	r = send_dump_request(sock, &seq);
+	while (r == 0) {
+		if (pe_clock_monotonic_ns() >= deadline_ns)
+			return -ETIMEDOUT;
+		r = receive(monitor, sock);
+		if (r > 0)
+			r = read_dump_part(monitor, seq, r, dump);
+	}
+	if (r < 0)
+		return r == -EAGAIN ? -ETIMEDOUT : r;
+	return dump->interrupted ? -EINTR : 0;
+}
+
+/*
+ * Brings the table to what a complete dump shows. Those that have gone come first, so that their
+ * names and resources are free for the new ones. Cannot fail.
+ */
+static void reconcile(struct pe_monitor *monitor, struct dump *dump)
+{
+	struct pe_table_entry *gone;
+
+	for (struct pe_table_entry *e = dump->first; e; e = e->next) {
+		struct pe_table_entry *known = pe_table_find(&monitor->table, e->link.ifindex);
+
+		if (known && same_interface(&known->link, &e->link))
+			known->seen = true;
+	}
+	gone = pe_table_take_unseen(&monitor->table);
+	for (struct pe_table_entry *e = gone; e; e = e->next)
+		monitor->ops->gone(&e->link, PE_LINK_MISSED, monitor->userdata);
+	pe_table_free_list(gone);
+
+	while (dump->first) {
+		struct pe_table_entry *entry = dump->first;
+
+		dump->first = entry->next;
+		apply(monitor, entry);
+	}
+}
+
+static int sync_table(struct pe_monitor *monitor)
+{
+	uint64_t deadline_ns = pe_clock_monotonic_ns() + DUMP_TIMEOUT_NS;
+	int r = -EINTR;
+
+	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
+		_cleanup_(dump_fini) struct dump dump = { 0 };
+
+		dump.end = &dump.first;
+		r = read_dump(monitor, deadline_ns, &dump);
+		if (r == 0)
+			reconcile(monitor, &dump);
+	}
+	monitor->resync = r < 0;
+	if (r == 0)
+		monitor->ops->synced(monitor->userdata);
+	return r;
+}
+
+/* ---- events ---- */
+
+static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
+{
+	struct pe_parse_result result;
+	struct pe_table_entry *entry;
+
+	if (!parse(monitor, nlh, &result))
+		return;
+	if (result.type == PE_PARSE_NEW) {
+		entry = new_entry(&result.link);
+		if (entry)
+			apply(monitor, entry);
+		else
+			monitor->resync = true;
+		return;
+	}
+	entry = pe_table_find(&monitor->table, result.link.ifindex);
+	if (!entry)
+		return;
+	take_last_stats(&entry->link, &result.link);
+	remove_link(monitor, result.link.ifindex,
+		    result.type == PE_PARSE_MOVED ? PE_LINK_MOVED : PE_LINK_DELETED);
+}
+
+/* Reads one datagram of events. 0, -EAGAIN if there is none, or another -errno. */
+static int read_events(struct pe_monitor *monitor)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)monitor->buf;
+	int len = receive(monitor, monitor->events);
+
+	switch (len) {
+	case -ENOBUFS:
+		count(&monitor->overruns);
+		monitor->congested = monitor->resync = true;
+		return 0;
+	case -EMSGSIZE:
+		monitor->resync = true;
+		return 0;
+	}
+	if (len < 0)
+		return len;
+	for (; nlmsg_ok(nlh, len); nlh = nlmsg_next(nlh, &len))
+		handle_event(monitor, nlh);
+	if (len > 0)
+		count(&monitor->invalid);
+	return 0;
+}
+
+/* ---- contract ---- */
+
+int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvbuf,
+		   struct pe_monitor **ret_monitor)
+{
+	struct pe_monitor *monitor = calloc(1, sizeof(*monitor));
+	int r;
+
+	if (!monitor)
+		return -ENOMEM;
+	monitor->ops = ops;
+	monitor->userdata = userdata;
+	monitor->resync = true;
+	r = pe_table_init(&monitor->table);
+	if (r == 0) {
+		monitor->buf = malloc(MESSAGE_BYTES);
+		r = monitor->buf ? 0 : -ENOMEM;
+	}
+	if (r == 0)
+		r = pe_socket_open_events(rcvbuf ? rcvbuf : RCVBUF_DEFAULT_BYTES, &monitor->events);
+	if (r < 0) {
+		pe_monitor_free(monitor);
+		return r;
+	}
+	*ret_monitor = monitor;
+	return 0;
+}
+
+struct pe_monitor *pe_monitor_free(struct pe_monitor *monitor)
+{
+	if (!monitor)
+		return NULL;
+	nl_socket_free(monitor->events);
+	nl_socket_free(monitor->requests);
+	pe_table_fini(&monitor->table);
+	free(monitor->buf);
+	free(monitor);
+	return NULL;
+}
+
+int pe_monitor_fd(const struct pe_monitor *monitor)
+{
+	return nl_socket_get_fd(monitor->events);
+}
+
+int pe_monitor_start(struct pe_monitor *monitor)
+{
+	return sync_table(monitor);
+}
+
+int pe_monitor_dispatch(struct pe_monitor *monitor)
+{
+	int r = 0;
+
+	for (int n = 0; r == 0 && n < EVENTS_PER_DISPATCH; n++)
+		r = read_events(monitor);
+	if (r < 0 && r != -EAGAIN) {
+		monitor->resync = true;
+		return r;
+	}
+	if (monitor->congested && !pe_socket_has_input(monitor->events))
+		monitor->congested = false;
+	return monitor->resync && !monitor->congested ? sync_table(monitor) : 0;
+}
+
+void pe_monitor_request_resync(struct pe_monitor *monitor)
+{
+	monitor->resync = true;
+}
+
+const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifindex)
+{
+	const struct pe_table_entry *entry = pe_table_find(&monitor->table, ifindex);
+
+	return entry ? &entry->link : NULL;
+}
+
+int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_link_stats *ret_stats)
+{
+	_cleanup_(link_putp) struct rtnl_link *link = NULL;
+	int r;
+
+	if (!monitor->requests) {
+		r = pe_socket_open_request(&monitor->requests);
+		if (r < 0)
+			return r;
+	}
+	r = pe_socket_errno(rtnl_link_get_kernel(monitor->requests, ifindex, NULL, &link));
+	if (r < 0) {
+		/* A late answer must not meet the next question. */
+		if (r != -ENODEV) {
+			nl_socket_free(monitor->requests);
+			monitor->requests = NULL;
+		}
+		return r;
+	}
+	*ret_stats = (struct pe_link_stats){
+		.rx_packets = rtnl_link_get_stat(link, RTNL_LINK_RX_PACKETS),
+		.rx_bytes = rtnl_link_get_stat(link, RTNL_LINK_RX_BYTES),
+		.tx_packets = rtnl_link_get_stat(link, RTNL_LINK_TX_PACKETS),
+		.tx_bytes = rtnl_link_get_stat(link, RTNL_LINK_TX_BYTES),
+	};
+	return 0;
+}
+
+void pe_monitor_get_stats(const struct pe_monitor *monitor, struct pe_monitor_stats *ret_stats)
+{
+	*ret_stats = (struct pe_monitor_stats){
+		.messages = atomic_load_explicit(&monitor->messages, memory_order_relaxed),
+		.invalid = atomic_load_explicit(&monitor->invalid, memory_order_relaxed),
+		.overruns = atomic_load_explicit(&monitor->overruns, memory_order_relaxed),
+		.resyncs = atomic_load_explicit(&monitor->resyncs, memory_order_relaxed),
+	};
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A chained hash table of interfaces. It grows when entries outnumber buckets; if memory for that
+ * is refused, chains become longer and nothing is lost, so that inserting never fails and a dump
+ * can be reconciled without a way back. Used by the monitor's thread only.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "pe/cleanup.h"
+#include "table.h"
+
+#define MIN_BITS 6
+#define MAX_BITS 24
+
+/* Fibonacci hashing (Knuth, TAOCP 6.4): sequential ifindexes spread evenly, and so do strides. */
+static size_t bucket_of(int ifindex, unsigned int bits)
+{
+	return (size_t)((uint32_t)ifindex * UINT32_C(2654435769) >> (32 - bits));
+}
+
+int pe_table_init(struct pe_table *table)
+{
+	struct pe_table_entry **buckets = calloc((size_t)1 << MIN_BITS, sizeof(*buckets));
+
+	if (!buckets)
+		return -ENOMEM;
+	*table = (struct pe_table){ .buckets = buckets, .bits = MIN_BITS };
+	return 0;
+}
+
+void pe_table_fini(struct pe_table *table)
+{
+	if (table->buckets)
+		for (size_t i = 0; i < (size_t)1 << table->bits; i++)
+			pe_table_free_list(table->buckets[i]);
+	free(table->buckets);
+	*table = (struct pe_table){ 0 };
+}
+
+/* Where the pointer to the entry is, or the end of its chain. */
+static struct pe_table_entry **place_of(const struct pe_table *table, int ifindex)
+{
+	struct pe_table_entry **place = &table->buckets[bucket_of(ifindex, table->bits)];
+
+	while (*place && (*place)->link.ifindex != ifindex)
+		place = &(*place)->next;
+	return place;
+}
+
+struct pe_table_entry *pe_table_find(const struct pe_table *table, int ifindex)
+{
+	return *place_of(table, ifindex);
+}
+
+static void grow(struct pe_table *table)
+{
+	unsigned int bits = table->bits + 1;
+	struct pe_table_entry **buckets;
+
+	if (bits > MAX_BITS)
+		return;
+	buckets = calloc((size_t)1 << bits, sizeof(*buckets));
+	if (!buckets)
+		return;
+	for (size_t i = 0; i < (size_t)1 << table->bits; i++) {
+		struct pe_table_entry *entry = table->buckets[i];
+
+		while (entry) {
+			struct pe_table_entry *next = entry->next;
+			size_t bucket = bucket_of(entry->link.ifindex, bits);
+
+			entry->next = buckets[bucket];
+			buckets[bucket] = entry;
+			entry = next;
+		}
+	}
+	free(table->buckets);
+	table->buckets = buckets;
+	table->bits = bits;
+}
+
+void pe_table_insert(struct pe_table *table, struct pe_table_entry *entry)
+{
+	struct pe_table_entry **bucket;
+
+	if (table->count >> table->bits)
+		grow(table);
+	bucket = &table->buckets[bucket_of(entry->link.ifindex, table->bits)];
+	entry->next = *bucket;
+	*bucket = entry;
+	table->count++;
+}
+
+static struct pe_table_entry *unchain(struct pe_table *table, struct pe_table_entry **place)
+{
+	struct pe_table_entry *entry = *place;
+
+	*place = entry->next;
+	entry->next = NULL;
+	table->count--;
+	return entry;
+}
+
+struct pe_table_entry *pe_table_take(struct pe_table *table, int ifindex)
+{
+	struct pe_table_entry **place = place_of(table, ifindex);
+
+	return *place ? unchain(table, place) : NULL;
+}
+
+struct pe_table_entry *pe_table_take_unseen(struct pe_table *table)
+{
+	struct pe_table_entry *list = NULL;
+
+	for (size_t i = 0; i < (size_t)1 << table->bits; i++) {
+		struct pe_table_entry **place = &table->buckets[i];
+
+		while (*place) {
+			struct pe_table_entry *entry = *place;
+
+			if (entry->seen) {
+				entry->seen = false;
+				place = &entry->next;
+			} else {
+				unchain(table, place);
+				entry->next = list;
+				list = entry;
+			}
+		}
+	}
+	return list;
+}
+
+struct pe_table_entry *pe_table_free_list(struct pe_table_entry *list)
+{
+	while (list) {
+		struct pe_table_entry *next = list->next;
+
+		free(list);
+		list = next;
+	}
+	return NULL;
+}

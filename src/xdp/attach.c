@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Interfaces: a slot, the ingress program on it, and its counters.
+ */
+#include "object.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+
+#include "pe/clock.h"
+
+#include "packet_exporter.skel.h"
+
+int pe_xdp_take(struct pe_xdp *xdp, int ifindex, bool ethernet, uint32_t *ret_token)
+{
+	unsigned int flags = PE_SLOT_INGRESS;
+
+	if (xdp->egress)
+		flags |= PE_SLOT_EGRESS;
+	if (!ethernet)
+		flags |= PE_SLOT_NO_ETHERNET;
+	return pe_slots_take(xdp->slots, ifindex, flags, pe_clock_monotonic_ns(), ret_token);
+}
+
+void pe_xdp_stop(struct pe_xdp *xdp, uint32_t token)
+{
+	pe_slots_stop(xdp->slots, token);
+}
+
+void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)
+{
+	pe_slots_give_back(xdp->slots, token, pe_clock_monotonic_ns());
+}
+
+int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts,
+		    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	int fd = bpf_link_create(bpf_program__fd(xdp->skel->progs.pe_ingress), ifindex, BPF_XDP,
+				 &opts);
+
+	if (fd < 0)
+		return fd == -EEXIST ? -EBUSY : fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+void pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row)
+{
+	pe_slots_read(xdp->slots, token, ret_row);
+}

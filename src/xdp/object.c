@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF object's life: open, fit to this kernel and these options, load, map, attach egress.
+ * Everything that differs from kernel to kernel is decided here, before the load.
+ */
+#include "object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pe/clock.h"
+#include "pe/log.h"
+
+#include "packet_exporter.skel.h"
+
+/* A slot rests this long; a program run takes some 100 ns, and never sleeps. */
+#define SLOT_REST_NS	 (50 * PE_NS_PER_MS)
+#define SPARE_SLOTS(max) ((max) / 4 + 64)
+
+static int print_to_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[1024];
+
+	/* libbpf cannot know whether a refusal matters; we do, and say it once. */
+	if (!pe_log_enabled(PE_LOG_DEBUG) || level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	pe_debug("bpf", "%s", line);
+	return 0;
+}
+
+static unsigned int round_up_power_of_two(unsigned int n)
+{
+	unsigned int power = 1;
+
+	while (power < n)
+		power *= 2;
+	return power;
+}
+
+/* Kernels before 5.11 account maps to RLIMIT_MEMLOCK; newer ones ignore it. */
+static void raise_memlock(void)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+}
+
+static int own_netns(uint32_t *ret_inum)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return -errno;
+	*ret_inum = (uint32_t)st.st_ino;
+	return 0;
+}
+
+static int set_sizes(struct pe_xdp *xdp)
+{
+	const struct pe_xdp_options *o = &xdp->options;
+	unsigned int slots = o->max_interfaces + SPARE_SLOTS(o->max_interfaces);
+	/* Half as many sets as slots, so twice as many places: sequential ifindexes hardly clash.
+	 */
+	unsigned int sets = round_up_power_of_two((slots + 1) / 2);
+	unsigned int flow_sets = o->flow_cache / PE_FLOW_WAYS;
+	struct pe_bpf *skel = xdp->skel;
+	int r;
+
+	xdp->set_bits = (unsigned int)__builtin_ctz(flow_sets);
+	r = bpf_map__set_max_entries(skel->maps.interfaces, sets);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.rows, slots * PE_DIRECTIONS * xdp->cpus);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.cpus, xdp->cpus);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.flows, flow_sets * xdp->cpus);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.rings, o->rings);
+	return r;
+}
+
+static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
+{
+	struct pe_bpf__rodata *ro = xdp->skel->rodata;
+	uint32_t netns = 0;
+	int r;
+
+	r = own_netns(&netns);
+	if (r < 0)
+		return r;
+	ro->pe_cpus = xdp->cpus;
+	ro->pe_interface_mask = bpf_map__max_entries(xdp->skel->maps.interfaces) - 1;
+	ro->pe_set_bits = xdp->set_bits;
+	ro->pe_rings = xdp->options.rings;
+	ro->pe_wake_bytes = xdp->options.ring_size / 4;
+	ro->pe_active_ticks = (uint32_t)(xdp->options.active_ns / xdp->tick_ns) + 1;
+	ro->pe_netns = netns;
+	ro->pe_check_netns = btf__find_by_name_kind(kernel, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) >
+			     0;
+	ro->pe_has_buff_len =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
+	if (getrandom((void *)&ro->pe_seed, sizeof(ro->pe_seed), 0) != sizeof(ro->pe_seed))
+		return -EIO;
+	if (!ro->pe_has_buff_len)
+		bpf_program__set_flags(xdp->skel->progs.pe_ingress, 0);
+	return 0;
+}
+
+static int make_rings(struct pe_xdp *xdp)
+{
+	int outer = bpf_map__fd(xdp->skel->maps.rings);
+
+	for (uint32_t i = 0; i < xdp->options.rings; i++) {
+		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "pe_ring", 0, 0,
+					xdp->options.ring_size, NULL);
+
+		if (fd < 0)
+			return fd;
+		xdp->ring_fds[i] = fd;
+		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static void close_rings(struct pe_xdp *xdp)
+{
+	for (uint32_t i = 0; xdp->ring_fds && i < xdp->options.rings; i++) {
+		if (xdp->ring_fds[i] >= 0)
+			close(xdp->ring_fds[i]);
+	}
+	free(xdp->ring_fds);
+}
+
+static int map_memory(struct mapped *mapped, const struct bpf_map *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = (size_t)((bpf_map__value_size(map) + 7) & ~7u) * bpf_map__max_entries(map);
+	void *data;
+
+	size = (size + page - 1) & ~(page - 1);
+	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (data == MAP_FAILED)
+		return -errno;
+	mapped->data = data;
+	mapped->size = size;
+	return 0;
+}
+
+static void unmap_memory(struct mapped *mapped)
+{
+	if (mapped->data)
+		munmap(mapped->data, mapped->size);
+	mapped->data = NULL;
+}
+
+static int map_all(struct pe_xdp *xdp)
+{
+	struct pe_bpf *skel = xdp->skel;
+	struct pe_slots_options options = {
+		.count = xdp->options.max_interfaces + SPARE_SLOTS(xdp->options.max_interfaces),
+		.limit = xdp->options.max_interfaces,
+		.cpus = xdp->cpus,
+		.table_sets = bpf_map__max_entries(skel->maps.interfaces),
+		.rest_ns = SLOT_REST_NS,
+	};
+	int r;
+
+	r = map_memory(&xdp->interfaces, skel->maps.interfaces);
+	if (!r)
+		r = map_memory(&xdp->rows, skel->maps.rows);
+	if (!r)
+		r = map_memory(&xdp->cpu, skel->maps.cpus);
+	if (r < 0)
+		return r;
+	options.table = xdp->interfaces.data;
+	options.rows = xdp->rows.data;
+	return pe_slots_new(&options, &xdp->slots);
+}
+
+/* Without egress by tracepoint the exporter still counts ingress; the supervisor says so. */
+static void attach_egress(struct pe_xdp *xdp)
+{
+	if (!xdp->options.egress)
+		return;
+	xdp->skel->links.pe_egress = bpf_program__attach(xdp->skel->progs.pe_egress);
+	xdp->egress = xdp->skel->links.pe_egress != NULL;
+}
+
+static int load(struct pe_xdp *xdp)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	int r;
+
+	if (!kernel)
+		return -EOPNOTSUPP;
+	r = set_sizes(xdp);
+	if (!r)
+		r = set_constants(xdp, kernel);
+	btf__free(kernel);
+	if (r < 0)
+		return r;
+	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->options.egress);
+	return pe_bpf__load(xdp->skel);
+}
+
+/* A kernel that refuses the tracepoint program may still take the rest. */
+static int open_and_load(struct pe_xdp *xdp)
+{
+	int r;
+
+	for (;;) {
+		xdp->skel = pe_bpf__open();
+		if (!xdp->skel)
+			return -errno;
+		r = load(xdp);
+		if (!r || !xdp->options.egress || r == -EPERM || r == -ENOMEM)
+			return r;
+		pe_bpf__destroy(xdp->skel);
+		xdp->skel = NULL;
+		xdp->options.egress = false;
+	}
+}
+
+int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
+{
+	struct pe_xdp *xdp;
+	int cpus = libbpf_num_possible_cpus();
+	int r;
+
+	if (cpus < 0)
+		return cpus;
+	xdp = calloc(1, sizeof(*xdp));
+	if (!xdp)
+		return -ENOMEM;
+	xdp->options = *options;
+	xdp->ring_fds = malloc(options->rings * sizeof(*xdp->ring_fds));
+	if (!xdp->ring_fds) {
+		free(xdp);
+		return -ENOMEM;
+	}
+	memset(xdp->ring_fds, 0xff, options->rings * sizeof(*xdp->ring_fds));
+	xdp->cpus = (unsigned int)cpus;
+	xdp->tick_ns = pe_clock_tick_ns();
+	libbpf_set_print(print_to_log);
+	raise_memlock();
+
+	r = open_and_load(xdp);
+	if (!r)
+		r = make_rings(xdp);
+	if (!r)
+		r = map_all(xdp);
+	if (!r)
+		r = pe_xdp_calibrate(xdp);
+	if (r < 0) {
+		pe_xdp_close(xdp);
+		return r;
+	}
+	attach_egress(xdp);
+	*ret_xdp = xdp;
+	return 0;
+}
+
+struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp)
+{
+	if (!xdp)
+		return NULL;
+	pe_slots_free(xdp->slots);
+	unmap_memory(&xdp->interfaces);
+	unmap_memory(&xdp->rows);
+	unmap_memory(&xdp->cpu);
+	close_rings(xdp);
+	pe_bpf__destroy(xdp->skel);
+	free(xdp);
+	return NULL;
+}
+
+bool pe_xdp_egress(const struct pe_xdp *xdp)
+{
+	return xdp->egress;
+}
+
+uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp)
+{
+	uint64_t flows = ((uint64_t)xdp->cpus << xdp->set_bits) * sizeof(struct pe_flow_set);
+
+	return xdp->interfaces.size + xdp->rows.size + xdp->cpu.size + flows +
+	       (uint64_t)xdp->options.rings * xdp->options.ring_size;
+}

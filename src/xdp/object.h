@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of this folder share. */
+#ifndef PE_XDP_OBJECT_H
+#define PE_XDP_OBJECT_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#include "pe/xdp.h"
+#include "slots.h"
+
+struct pe_bpf;
+
+/* A map whose memory is ours as well. */
+struct mapped {
+	void *data;
+	size_t size;
+};
+
+struct pe_xdp {
+	struct pe_bpf *skel;
+	struct pe_xdp_options options;
+	unsigned int cpus;     /* possible CPUs */
+	unsigned int set_bits; /* log2 of the flow cache's sets for each CPU */
+	uint64_t tick_ns;
+	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
+	uint32_t epoch_jiffies;
+	bool egress;
+	struct mapped interfaces, rows, cpu;
+	struct pe_slots *slots;
+	int *ring_fds; /* options.rings of them, -1 where not made */
+};
+
+/* Reads the kernel's jiffies now, by running a program. 0 or -errno. */
+int pe_xdp_calibrate(struct pe_xdp *xdp);
+
+static inline const struct pe_cpu *pe_xdp_cpu(const struct pe_xdp *xdp, unsigned int cpu)
+{
+	return (const struct pe_cpu *)xdp->cpu.data + cpu;
+}
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See slots.h. The free slots are a queue: the one given back longest ago is used next, which makes
+ * the rest nearly always free of waiting and keeps generations far apart.
+ */
+#include "slots.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe/cleanup.h"
+
+struct slot {
+	struct pe_row *baseline; /* PE_DIRECTIONS rows, allocated at the first use */
+	uint64_t free_at_ns;
+	int ifindex;
+	uint8_t generation;
+	bool taken;
+	bool listed; /* in the interface table */
+};
+
+struct pe_slots {
+	struct pe_slots_options options;
+	pthread_mutex_t mutex;
+	struct slot *slot;
+	uint32_t *queue; /* ring of free slots */
+	unsigned int queue_first, queue_count;
+	unsigned int taken;
+};
+
+int pe_slots_new(const struct pe_slots_options *options, struct pe_slots **ret_slots)
+{
+	struct pe_slots *slots = calloc(1, sizeof(*slots));
+
+	if (!slots)
+		return -ENOMEM;
+	slots->options = *options;
+	pthread_mutex_init(&slots->mutex, NULL);
+	slots->slot = calloc(options->count, sizeof(*slots->slot));
+	slots->queue = calloc(options->count, sizeof(*slots->queue));
+	if (!slots->slot || !slots->queue) {
+		pe_slots_free(slots);
+		return -ENOMEM;
+	}
+	for (unsigned int i = 0; i < options->count; i++)
+		slots->queue[i] = i;
+	slots->queue_count = options->count;
+	*ret_slots = slots;
+	return 0;
+}
+
+struct pe_slots *pe_slots_free(struct pe_slots *slots)
+{
+	if (!slots)
+		return NULL;
+	for (unsigned int i = 0; slots->slot && i < slots->options.count; i++)
+		free(slots->slot[i].baseline);
+	free(slots->slot);
+	free(slots->queue);
+	pthread_mutex_destroy(&slots->mutex);
+	free(slots);
+	return NULL;
+}
+
+static union pe_slot_ref *table_set(const struct pe_slots *slots, int ifindex)
+{
+	unsigned int set = (unsigned int)ifindex & (slots->options.table_sets - 1);
+
+	return &slots->options.table[set * PE_SLOT_WAYS];
+}
+
+/* One store, because programs read the entry at the same time. */
+static void table_write(union pe_slot_ref *entry, union pe_slot_ref ref)
+{
+	__atomic_store_n(&entry->word, ref.word, __ATOMIC_RELEASE);
+}
+
+static int table_insert(struct pe_slots *slots, union pe_slot_ref ref)
+{
+	union pe_slot_ref *set = table_set(slots, (int)ref.ifindex);
+
+	for (int i = 0; i < PE_SLOT_WAYS; i++) {
+		if (!set[i].ifindex || set[i].ifindex == ref.ifindex) {
+			table_write(&set[i], ref);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static void table_remove(struct pe_slots *slots, const struct slot *slot, uint32_t number)
+{
+	union pe_slot_ref *set = table_set(slots, slot->ifindex);
+
+	for (int i = 0; i < PE_SLOT_WAYS; i++) {
+		if (set[i].ifindex == (uint32_t)slot->ifindex && set[i].slot == number)
+			table_write(&set[i], (union pe_slot_ref){ .word = 0 });
+	}
+}
+
+static void sum_rows(const struct pe_slots *slots, uint32_t number, struct pe_row *ret_row)
+{
+	unsigned int cpus = slots->options.cpus;
+	const struct pe_row *rows = &slots->options.rows[(size_t)number * PE_DIRECTIONS * cpus];
+
+	memset(ret_row, 0, sizeof(*ret_row) * PE_DIRECTIONS);
+	for (unsigned int direction = 0; direction < PE_DIRECTIONS; direction++) {
+		uint64_t *sum = (uint64_t *)&ret_row[direction];
+
+		for (unsigned int cpu = 0; cpu < cpus; cpu++) {
+			const uint64_t *word = (const uint64_t *)&rows[direction * cpus + cpu];
+
+			/* Aligned 64-bit loads of words that their CPU may be adding to. */
+			for (size_t i = 0; i < PE_ROW_WORDS; i++)
+				sum[i] += __atomic_load_n(&word[i], __ATOMIC_RELAXED);
+		}
+	}
+}
+
+int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
+		  uint32_t *ret_token)
+{
+	uint32_t number;
+	struct slot *slot;
+	int r = -ENOSPC;
+
+	pthread_mutex_lock(&slots->mutex);
+	if (!slots->queue_count || slots->taken >= slots->options.limit)
+		goto out;
+	number = slots->queue[slots->queue_first];
+	slot = &slots->slot[number];
+	if (slot->free_at_ns > now_ns)
+		goto out;
+	if (!slot->baseline) {
+		slot->baseline = aligned_alloc(64, sizeof(*slot->baseline) * PE_DIRECTIONS);
+		if (!slot->baseline) {
+			r = -ENOMEM;
+			goto out;
+		}
+	}
+	sum_rows(slots, number, slot->baseline);
+	slot->generation = (slot->generation + 1) % PE_SLOT_GENERATIONS;
+	r = table_insert(slots, (union pe_slot_ref){ .ifindex = (uint32_t)ifindex,
+						     .slot = (uint16_t)number,
+						     .generation = slot->generation,
+						     .flags = (uint8_t)flags });
+	if (r < 0)
+		goto out;
+	slot->ifindex = ifindex;
+	slot->taken = slot->listed = true;
+	slots->queue_first = (slots->queue_first + 1) % slots->options.count;
+	slots->queue_count--;
+	slots->taken++;
+	*ret_token = PE_TOKEN(number, slot->generation);
+out:
+	pthread_mutex_unlock(&slots->mutex);
+	return r;
+}
+
+static struct slot *find(struct pe_slots *slots, uint32_t token)
+{
+	struct slot *slot;
+
+	if (PE_TOKEN_SLOT(token) >= slots->options.count)
+		return NULL;
+	slot = &slots->slot[PE_TOKEN_SLOT(token)];
+	return slot->taken && PE_TOKEN(PE_TOKEN_SLOT(token), slot->generation) == token ? slot
+											: NULL;
+}
+
+static void stop(struct pe_slots *slots, struct slot *slot, uint32_t token)
+{
+	if (slot->listed)
+		table_remove(slots, slot, PE_TOKEN_SLOT(token));
+	slot->listed = false;
+}
+
+void pe_slots_stop(struct pe_slots *slots, uint32_t token)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&slots->mutex);
+	slot = find(slots, token);
+	if (slot)
+		stop(slots, slot, token);
+	pthread_mutex_unlock(&slots->mutex);
+}
+
+void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&slots->mutex);
+	slot = find(slots, token);
+	if (slot) {
+		unsigned int last = slots->queue_first + slots->queue_count;
+
+		stop(slots, slot, token);
+		slot->taken = false;
+		slot->free_at_ns = now_ns + slots->options.rest_ns;
+		slots->queue[last % slots->options.count] = PE_TOKEN_SLOT(token);
+		slots->queue_count++;
+		slots->taken--;
+	}
+	pthread_mutex_unlock(&slots->mutex);
+}
+
+void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&slots->mutex);
+	slot = find(slots, token);
+	if (slot) {
+		uint64_t *word = (uint64_t *)ret_row;
+		const uint64_t *base = (const uint64_t *)slot->baseline;
+
+		sum_rows(slots, PE_TOKEN_SLOT(token), ret_row);
+		for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
+			word[i] -= base[i];
+	} else {
+		memset(ret_row, 0, sizeof(*ret_row) * PE_DIRECTIONS);
+	}
+	pthread_mutex_unlock(&slots->mutex);
+}

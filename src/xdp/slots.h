@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Slots: small dense numbers for interfaces, so that a packet finds its counters by index.
+ *
+ * A slot is free, taken, stopped (out of the table, counters still wanted) or resting. Rows are
+ * never cleared; each use of a slot remembers where it began (`baseline`). A mutex inside: any
+ * thread may read, stop and give back.
+ */
+#ifndef PE_XDP_SLOTS_H
+#define PE_XDP_SLOTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pe/abi.h"
+
+struct pe_slots;
+
+struct pe_slots_options {
+	unsigned int count; /* slots, resting ones included */
+	unsigned int limit; /* of these, how many may be taken at the same time */
+	unsigned int cpus;
+	union pe_slot_ref *table;  /* the interface table, (table_sets * PE_SLOT_WAYS) entries */
+	unsigned int table_sets;   /* a power of two */
+	const struct pe_row *rows; /* count * PE_DIRECTIONS * cpus */
+	uint64_t rest_ns;	   /* between giving back and the next use */
+};
+
+/* The memory of table and rows is borrowed. 0 or -ENOMEM. */
+int pe_slots_new(const struct pe_slots_options *options, struct pe_slots **ret_slots);
+struct pe_slots *pe_slots_free(struct pe_slots *slots);
+
+/* 0, -ENOSPC or -ENOENT (see pe_xdp_take). `flags` are PE_SLOT_*. */
+int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
+		  uint32_t *ret_token);
+void pe_slots_stop(struct pe_slots *slots, uint32_t token);
+void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
+void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row);
+
+#endif

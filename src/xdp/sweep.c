@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sweep of the flow cache, the kernel's clock, and the statistics of both.
+ */
+#include "object.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+
+#include "pe/clock.h"
+
+#include "packet_exporter.skel.h"
+
+/* A packet takes some 100 ns; finding the CPU in the middle of one so often is not chance. */
+#define BUSY_TRIES 64
+
+static uint64_t load(const __u64 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+int pe_xdp_calibrate(struct pe_xdp *xdp)
+{
+	struct pe_sweep none = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &none, .ctx_size_in = sizeof(none));
+	int r = bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_now), &opts);
+
+	if (r < 0)
+		return r;
+	xdp->epoch_ns = pe_clock_monotonic_ns();
+	xdp->epoch_jiffies = opts.retval;
+	return 0;
+}
+
+/* Jiffies advance with the monotonic clock, so one reading at the start is enough. */
+uint32_t pe_xdp_now(const struct pe_xdp *xdp)
+{
+	uint64_t ns = pe_clock_monotonic_ns() - xdp->epoch_ns;
+
+	return xdp->epoch_jiffies + (uint32_t)(ns / xdp->tick_ns);
+}
+
+/* Sweeps PE_SWEEP_SETS sets of one CPU. 0 or -errno. */
+static int sweep_some(struct pe_xdp *xdp, unsigned int cpu, uint32_t from, uint32_t idle_ticks)
+{
+	struct pe_sweep args = { .from = from, .sets = PE_SWEEP_SETS, .idle_for = idle_ticks };
+	int r;
+
+	for (int i = 0; i < BUSY_TRIES; i++) {
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args),
+			    .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+
+		r = bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_sweep), &opts);
+		if (r < 0)
+			return r;
+		if (opts.retval != PE_SWEEP_BUSY)
+			return 0;
+	}
+	return -EBUSY;
+}
+
+uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns)
+{
+	uint32_t sets = 1u << xdp->set_bits;
+	uint32_t idle_ticks = (uint32_t)((idle_ns + xdp->tick_ns - 1) / xdp->tick_ns);
+	uint64_t left = 0;
+
+	for (unsigned int cpu = 0; cpu < xdp->cpus; cpu++) {
+		const __u64 *flows = (const __u64 *)&pe_xdp_cpu(xdp, cpu)->flows;
+
+		for (uint32_t from = 0; from < sets && load(flows); from += PE_SWEEP_SETS) {
+			/* A CPU that is offline has no packets; one that is busy is swept next
+			 * time. */
+			if (sweep_some(xdp, cpu, from, idle_ticks) < 0)
+				break;
+		}
+		left += load(flows);
+	}
+	return left;
+}
+
+static uint64_t missed_runs(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	if (bpf_program__fd(program) < 0 ||
+	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
+		return 0;
+	return info.recursion_misses;
+}
+
+void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
+{
+	struct pe_xdp_stats stats = { 0 };
+
+	for (unsigned int i = 0; i < xdp->cpus; i++) {
+		const struct pe_cpu *cpu = pe_xdp_cpu(xdp, i);
+
+		stats.flows += load((const __u64 *)&cpu->flows);
+		stats.bypassed += load(&cpu->bypassed);
+		for (unsigned int reason = 0; reason < PE_EVICT_REASONS; reason++) {
+			stats.evicted[reason] += load(&cpu->evicted[reason]);
+			stats.lost += load(&cpu->lost[reason]);
+		}
+	}
+	stats.missed = missed_runs(xdp->skel->progs.pe_egress);
+	*ret_stats = stats;
+}

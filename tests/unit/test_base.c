@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The base layer: log lines as they reach standard error, the loop with real fds, timers and
+ * signals, the string buffer and the arena.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pe/arena.h"
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+#include "pe/log.h"
+#include "pe/loop.h"
+#include "pe/strbuf.h"
+
+/* ---- log ---- */
+
+static int saved_stderr = -1, capture = -1;
+
+static void capture_begin(void)
+{
+	capture = memfd_create("log", MFD_CLOEXEC);
+	assert_true(capture >= 0);
+	saved_stderr = dup(STDERR_FILENO);
+	assert_true(saved_stderr >= 0);
+	assert_int_equal(dup2(capture, STDERR_FILENO), STDERR_FILENO);
+}
+
+static size_t capture_end(char *out, size_t size)
+{
+	ssize_t n;
+
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	n = pread(capture, out, size - 1, 0);
+	close(capture);
+	assert_true(n >= 0);
+	out[n] = '\0';
+	return (size_t)n;
+}
+
+/* What was logged, without the time stamp, whose form is checked here. */
+static void log_one(enum pe_log_format format, const char *message, char *out, size_t size)
+{
+	unsigned int y, mo, d, h, mi, s, ms;
+	const char *form = format == PE_LOG_JSON ? "{\"ts\":\"%4u-%2u-%2uT%2u:%2u:%2u.%3uZ\",%n"
+						 : "ts=%4u-%2u-%2uT%2u:%2u:%2u.%3uZ %n";
+	char line[8192];
+	int end = 0;
+
+	pe_log_init(PE_LOG_INFO, format);
+	capture_begin();
+	pe_log(PE_LOG_WARN, "net", "%s", message);
+	capture_end(line, sizeof(line));
+	pe_log_init(PE_LOG_INFO, PE_LOG_LOGFMT);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	assert_int_equal(sscanf(line, form, &y, &mo, &d, &h, &mi, &s, &ms, &end), 7);
+#pragma GCC diagnostic pop
+	assert_true(end > 0 && y >= 2024 && mo >= 1 && mo <= 12 && d >= 1 && d <= 31 && h < 24);
+	assert_true(strlen(line) < 2049);
+	snprintf(out, size, "%s", line + end);
+}
+
+static const struct {
+	const char *in, *out;
+} escapes[] = {
+	{ "", "" },
+	{ "plain words", "plain words" },
+	{ "a\nlevel=error", "a\\nlevel=error" },
+	{ "say \"x\\y\"", "say \\\"x\\\\y\\\"" },
+	{ "tab\tcr\r", "tab\\tcr\\r" },
+	{ "bell\a esc\x1b[31m del\x7f", "bell\\u0007 esc\\u001b[31m del\\u007f" },
+	{ "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7",
+	  "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x90\xa7" },
+	{ "c1 \xc2\x9b!", "c1 \\u009b!" },
+	{ "lone \x80 \xff!", "lone \\ufffd \\ufffd!" },
+	{ "overlong \xc0\xaf", "overlong \\ufffd\\ufffd" },
+	{ "overlong \xe0\x80\xaf", "overlong \\ufffd\\ufffd\\ufffd" },
+	{ "surrogate \xed\xa0\x80", "surrogate \\ufffd\\ufffd\\ufffd" },
+	{ "too high \xf4\x90\x80\x80", "too high \\ufffd\\ufffd\\ufffd\\ufffd" },
+	{ "cut \xe2\x82", "cut \\ufffd\\ufffd" },
+};
+
+static void test_log_escapes(void **state)
+{
+	char line[4096], want[4096];
+	size_t i;
+
+	for (i = 0; i < sizeof(escapes) / sizeof(*escapes); i++) {
+		log_one(PE_LOG_LOGFMT, escapes[i].in, line, sizeof(line));
+		snprintf(want, sizeof(want), "level=warn subsystem=net msg=\"%s\"\n",
+			 escapes[i].out);
+		assert_string_equal(line, want);
+		log_one(PE_LOG_JSON, escapes[i].in, line, sizeof(line));
+		snprintf(want, sizeof(want),
+			 "\"level\":\"warn\",\"subsystem\":\"net\",\"msg\":\"%s\"}\n",
+			 escapes[i].out);
+		assert_string_equal(line, want);
+	}
+}
+
+/* Cut at a whole character, with the end of the format intact, at every length near the limit. */
+static void check_cut(enum pe_log_format format, const char *unit, const char *escaped)
+{
+	const char *tail = format == PE_LOG_JSON ? "\xe2\x80\xa6\"}\n" : "\xe2\x80\xa6\"\n";
+	const char *msg = format == PE_LOG_JSON ? "\"msg\":\"" : "msg=\"";
+	char in[8192], line[4096], *p;
+	size_t pad, units;
+
+	for (pad = 0; pad < 8; pad++) {
+		memset(in, 'x', pad);
+		for (p = in + pad; p < in + 6000; p += strlen(unit))
+			strcpy(p, unit);
+		log_one(format, in, line, sizeof(line));
+		assert_true(strlen(line) > 1900);
+		assert_string_equal(line + strlen(line) - strlen(tail), tail);
+		line[strlen(line) - strlen(tail)] = '\0';
+		p = strstr(line, msg);
+		assert_non_null(p);
+		p += strlen(msg) + pad;
+		for (units = 0; *p; units++, p += strlen(escaped))
+			assert_memory_equal(p, escaped, strlen(escaped));
+		assert_true(units > 300);
+	}
+}
+
+static void test_log_cut(void **state)
+{
+	check_cut(PE_LOG_LOGFMT, "x", "x");
+	check_cut(PE_LOG_JSON, "x", "x");
+	check_cut(PE_LOG_JSON, "\"", "\\\"");
+	check_cut(PE_LOG_JSON, "\x01", "\\u0001");
+	check_cut(PE_LOG_LOGFMT, "\xff", "\\ufffd");
+	check_cut(PE_LOG_LOGFMT, "\xf0\x9f\x90\xa7", "\xf0\x9f\x90\xa7");
+	check_cut(PE_LOG_JSON, "\xe2\x82\xac", "\xe2\x82\xac");
+}
+
+static void test_log_level(void **state)
+{
+	char out[4096];
+
+	pe_log_init(PE_LOG_WARN, PE_LOG_LOGFMT);
+	assert_false(pe_log_enabled(PE_LOG_DEBUG));
+	assert_false(pe_log_enabled(PE_LOG_INFO));
+	assert_true(pe_log_enabled(PE_LOG_WARN));
+	assert_true(pe_log_enabled(PE_LOG_ERROR));
+	capture_begin();
+	errno = ENOSPC;
+	pe_info("net", "not written");
+	pe_error("push", "written %d times", 1);
+	assert_int_equal(errno, ENOSPC);
+	capture_end(out, sizeof(out));
+	pe_log_init(PE_LOG_INFO, PE_LOG_LOGFMT);
+	assert_null(strstr(out, "not written"));
+	assert_non_null(strstr(out, " level=error subsystem=push msg=\"written 1 times\"\n"));
+	assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+}
+
+static void test_log_once(void **state)
+{
+	struct pe_log_once never = { 0 }, often = { 0 };
+	uint64_t deadline_ns;
+
+	assert_true(pe_log_once(&never, 0));
+	assert_false(pe_log_once(&never, 0));
+	assert_true(pe_log_once(&often, 20 * PE_NS_PER_MS));
+	assert_false(pe_log_once(&often, 20 * PE_NS_PER_MS));
+	deadline_ns = pe_clock_monotonic_ns() + 5 * PE_NS_PER_S;
+	while (!pe_log_once(&often, PE_NS_PER_S))
+		assert_true(pe_clock_monotonic_ns() < deadline_ns);
+	assert_false(pe_log_once(&often, PE_NS_PER_S));
+}
+
+/* ---- clock ---- */
+
+static void test_clock(void **state)
+{
+	uint64_t a = pe_clock_monotonic_ns(), b = pe_clock_monotonic_ns();
+	uint64_t tick_ns = pe_clock_tick_ns();
+
+	assert_true(a > 0 && b >= a);
+	/* 2024 or later. */
+	assert_true(pe_clock_realtime_ns() > UINT64_C(1704067200) * PE_NS_PER_S);
+	a = pe_clock_cpu_ns();
+	assert_true(a > 0 && pe_clock_cpu_ns() >= a);
+	/* CONFIG_HZ is 100 to 1000. */
+	assert_true(tick_ns >= PE_NS_PER_MS - 1000 && tick_ns <= 10 * PE_NS_PER_MS);
+}
+
+/* ---- loop ---- */
+
+struct fixture {
+	struct pe_loop *loop;
+	struct pe_source *source[4];
+	struct pe_source *watchdog;
+	int fd[2];
+	unsigned int calls[4];
+	int signals[4];
+	unsigned int signal_count;
+	bool timed_out;
+};
+
+static void on_watchdog(void *userdata)
+{
+	struct fixture *f = userdata;
+
+	f->timed_out = true;
+	pe_loop_stop(f->loop);
+}
+
+static int loop_setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	assert_int_equal(pe_loop_new(&f->loop), 0);
+	f->fd[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	f->fd[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_true(f->fd[0] >= 0 && f->fd[1] >= 0);
+	assert_int_equal(pe_loop_add_timer(f->loop, on_watchdog, f, &f->watchdog), 0);
+	assert_int_equal(pe_source_arm(f->watchdog, pe_clock_monotonic_ns() + 10 * PE_NS_PER_S, 0),
+			 0);
+	*state = f;
+	return 0;
+}
+
+static int loop_teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_null(pe_loop_free(f->loop));
+	close(f->fd[0]);
+	close(f->fd[1]);
+	free(f);
+	return 0;
+}
+
+static void run(struct fixture *f)
+{
+	assert_int_equal(pe_loop_run(f->loop), 0);
+	assert_false(f->timed_out);
+}
+
+static void on_fd(void *userdata)
+{
+	struct fixture *f = userdata;
+
+	if (++f->calls[0] < 3)
+		return;
+	assert_int_equal(eventfd_read(f->fd[0], &(eventfd_t){ 0 }), 0);
+	pe_loop_stop(f->loop);
+}
+
+/* Level-triggered: called until the fd is read. */
+static void test_loop_fd(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(pe_loop_add_fd(f->loop, f->fd[0], on_fd, f, NULL), 0);
+	assert_int_equal(pe_loop_add_fd(f->loop, f->fd[0], on_fd, f, NULL), -EEXIST);
+	assert_int_equal(pe_loop_add_fd(f->loop, -1, on_fd, f, NULL), -EBADF);
+	eventfd_write(f->fd[0], 1);
+	run(f);
+	assert_int_equal(f->calls[0], 3);
+}
+
+static void count_0(void *userdata)
+{
+	((struct fixture *)userdata)->calls[0]++;
+}
+
+static void stop_1(void *userdata)
+{
+	struct fixture *f = userdata;
+
+	f->calls[1]++;
+	pe_loop_stop(f->loop);
+}
+
+static void on_tick(void *userdata)
+{
+	struct fixture *f = userdata;
+
+	if (++f->calls[2] == 5)
+		pe_loop_stop(f->loop);
+}
+
+static void test_loop_timers(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start_ns = pe_clock_monotonic_ns();
+
+	assert_int_equal(pe_loop_add_timer(f->loop, count_0, f, &f->source[0]), 0);
+	assert_int_equal(pe_loop_add_timer(f->loop, stop_1, f, &f->source[1]), 0);
+	assert_int_equal(pe_loop_add_timer(f->loop, on_tick, f, &f->source[2]), 0);
+
+	/* Armed and disarmed again: it does not fire although it is due first. */
+	pe_source_arm(f->source[0], start_ns + PE_NS_PER_MS, 0);
+	pe_source_arm(f->source[0], 0, 0);
+	pe_source_arm(f->source[1], start_ns + 5 * PE_NS_PER_MS, 0);
+	run(f);
+	assert_int_equal(f->calls[0], 0);
+	assert_int_equal(f->calls[1], 1);
+	assert_true(pe_clock_monotonic_ns() >= start_ns + 5 * PE_NS_PER_MS);
+
+	/* Periodic, from a time that is long past: the missed periods are one call. */
+	start_ns = pe_clock_monotonic_ns();
+	pe_source_arm(f->source[2], 1, 2 * PE_NS_PER_MS);
+	run(f);
+	assert_int_equal(f->calls[2], 5);
+	assert_true(pe_clock_monotonic_ns() >= start_ns + 3 * 2 * PE_NS_PER_MS);
+	assert_int_equal(f->calls[1], 1);
+}
+
+static void disarm_other(void *userdata)
+{
+	struct fixture *f = userdata;
+
+	f->calls[3]++;
+	pe_source_arm(f->source[0], 0, 0);
+	pe_source_arm(f->source[1], 0, 0);
+	pe_loop_stop(f->loop);
+}
+
+/* Both are due in one batch; whichever is first disarms both, so only one is called. */
+static void test_loop_disarm_in_batch(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(pe_loop_add_timer(f->loop, disarm_other, f, &f->source[0]), 0);
+	assert_int_equal(pe_loop_add_timer(f->loop, disarm_other, f, &f->source[1]), 0);
+	pe_source_arm(f->source[0], 1, 0);
+	pe_source_arm(f->source[1], 1, 0);
+	run(f);
+	assert_int_equal(pe_loop_add_timer(f->loop, stop_1, f, &f->source[2]), 0);
+	pe_source_arm(f->source[2], pe_clock_monotonic_ns() + 2 * PE_NS_PER_MS, 0);
+	run(f);
+	assert_int_equal(f->calls[3], 1);
+	assert_int_equal(f->calls[1], 1);
+}
+
+static void remove_both(void *userdata)
+{
+	struct fixture *f = userdata;
+
+	f->calls[0]++;
+	f->source[0] = pe_source_remove(f->source[0]);
+	f->source[1] = pe_source_remove(f->source[1]);
+	assert_int_equal(pe_loop_add_timer(f->loop, stop_1, f, &f->source[2]), 0);
+	assert_int_equal(pe_source_arm(f->source[2], 1, 0), 0);
+}
+
+/* Both are readable in one batch; whichever runs first removes itself and the other. */
+static void test_loop_remove_in_callback(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_null(pe_source_remove(NULL));
+	assert_int_equal(pe_loop_add_fd(f->loop, f->fd[0], remove_both, f, &f->source[0]), 0);
+	assert_int_equal(pe_loop_add_fd(f->loop, f->fd[1], remove_both, f, &f->source[1]), 0);
+	eventfd_write(f->fd[0], 1);
+	eventfd_write(f->fd[1], 1);
+	run(f);
+	assert_int_equal(f->calls[0], 1);
+	assert_int_equal(f->calls[1], 1);
+
+	/* Outside a callback, the middle of the list. */
+	assert_int_equal(pe_loop_add_fd(f->loop, f->fd[0], count_0, f, &f->source[0]), 0);
+	assert_int_equal(pe_loop_add_fd(f->loop, f->fd[1], count_0, f, &f->source[1]), 0);
+	assert_null(pe_source_remove(f->source[0]));
+	assert_null(pe_source_remove(f->source[2]));
+	assert_null(pe_source_remove(f->source[1]));
+	assert_int_equal(pe_loop_add_timer(f->loop, stop_1, f, NULL), 0);
+	pe_loop_stop(f->loop);
+	run(f);
+	assert_int_equal(f->calls[0], 1);
+}
+
+static void test_loop_arm_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(pe_loop_add_fd(f->loop, f->fd[0], count_0, f, &f->source[0]), 0);
+	assert_int_equal(pe_source_arm(f->source[0], 1, 0), -EINVAL);
+}
+
+static void on_signal(int signo, void *userdata)
+{
+	struct fixture *f = userdata;
+
+	f->signals[f->signal_count++] = signo;
+	if (f->signal_count == 2)
+		pe_loop_stop(f->loop);
+}
+
+static void test_loop_signals(void **state)
+{
+	const int signals[] = { SIGUSR1, SIGUSR2 };
+	struct fixture *f = *state;
+	sigset_t before, now;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	assert_int_equal(pe_loop_add_signals(f->loop, (const int[]){ 9999 }, 1, on_signal, f),
+			 -EINVAL);
+	assert_int_equal(pe_loop_add_signals(f->loop, signals, 2, on_signal, f), 0);
+	pthread_sigmask(SIG_SETMASK, NULL, &now);
+	assert_true(sigismember(&now, SIGUSR1) && sigismember(&now, SIGUSR2));
+	kill(getpid(), SIGUSR2);
+	kill(getpid(), SIGUSR1);
+	run(f);
+	assert_int_equal(f->signal_count, 2);
+	assert_int_equal(f->signals[0] + f->signals[1], SIGUSR1 + SIGUSR2);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* ---- strbuf ---- */
+
+static void test_strbuf_grows(void **state)
+{
+	_cleanup_(pe_strbuf_fini) struct pe_strbuf buf = PE_STRBUF_INIT;
+	char want[4096];
+	size_t i, at = 0;
+
+	pe_strbuf_adds(&buf, "");
+	assert_int_equal(buf.len, 0);
+	for (i = 0; i < 500; i++) {
+		pe_strbuf_addc(&buf, (char)('a' + i % 26));
+		pe_strbuf_adds(&buf, "-bc");
+		at += (size_t)snprintf(want + at, sizeof(want) - at, "%c-bc", (char)('a' + i % 26));
+	}
+	assert_int_equal(buf.error, 0);
+	assert_int_equal(buf.len, at);
+	assert_memory_equal(buf.data, want, at);
+	assert_true(buf.cap >= buf.len && buf.cap < 2 * buf.len);
+
+	pe_strbuf_fini(&buf);
+	assert_null(buf.data);
+	memset(want, 'y', 3000);
+	want[3000] = '\0';
+	pe_strbuf_addf(&buf, "%s=%d;", "x", 7);
+	pe_strbuf_addf(&buf, "<%s>", want);
+	assert_int_equal(buf.len, 4 + 3002);
+	assert_memory_equal(buf.data, "x=7;<yyy", 8);
+	assert_memory_equal(buf.data + buf.len - 3, "yy>", 3);
+}
+
+static void test_strbuf_u64(void **state)
+{
+	_cleanup_(pe_strbuf_fini) struct pe_strbuf buf = PE_STRBUF_INIT;
+	uint64_t power = 1, random = 1;
+	char want[24];
+	unsigned int i;
+	int n, around;
+
+	for (i = 0; i < 20; i++, power *= 10) {
+		for (around = -1; around <= 1; around++) {
+			buf.len = 0;
+			pe_strbuf_add_u64(&buf, power + (uint64_t)around);
+			n = snprintf(want, sizeof(want), "%" PRIu64, power + (uint64_t)around);
+			assert_int_equal(buf.len, n);
+			assert_memory_equal(buf.data, want, (size_t)n);
+		}
+	}
+	for (i = 0; i < 100000; i++) {
+		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+		buf.len = 0;
+		pe_strbuf_add_u64(&buf, random >> i % 64);
+		n = snprintf(want, sizeof(want), "%" PRIu64, random >> i % 64);
+		assert_int_equal(buf.len, n);
+		assert_memory_equal(buf.data, want, (size_t)n);
+	}
+	buf.len = 0;
+	pe_strbuf_add_u64(&buf, UINT64_MAX);
+	assert_memory_equal(buf.data, "18446744073709551615", 20);
+}
+
+/* A refused allocation makes every later append a no-op, also one that would have had room. */
+static void test_strbuf_sticky(void **state)
+{
+	struct pe_strbuf buf = PE_STRBUF_INIT;
+
+	pe_strbuf_adds(&buf, "kept");
+	assert_int_equal(pe_strbuf_reserve(&buf, SIZE_MAX - 2), -ENOMEM);
+	pe_strbuf_adds(&buf, "x");
+	pe_strbuf_addf(&buf, "%d", 1);
+	pe_strbuf_add_u64(&buf, 1);
+	assert_int_equal(pe_strbuf_reserve(&buf, 0), -ENOMEM);
+	assert_int_equal(buf.error, -ENOMEM);
+	assert_int_equal(buf.len, 4);
+	assert_memory_equal(buf.data, "kept", 4);
+	pe_strbuf_fini(&buf);
+	pe_strbuf_addc(&buf, 'y');
+	assert_int_equal(buf.error, 0);
+	assert_int_equal(buf.len, 1);
+	pe_strbuf_fini(&buf);
+}
+
+/* ---- arena ---- */
+
+static void test_arena(void **state)
+{
+	struct pe_arena *arena = NULL;
+	unsigned char *p[3000];
+	size_t i, k, size, sum = 0;
+
+	assert_null(pe_arena_free(NULL));
+	assert_int_equal(pe_arena_new(&arena), 0);
+	assert_true(pe_arena_bytes(arena) < 4096);
+	for (i = 0; i < 3000; i++) {
+		size = i % 97 + (i % 500 == 499 ? 100000 : 0);
+		p[i] = pe_arena_alloc(arena, size, 1);
+		assert_non_null(p[i]);
+		assert_int_equal((uintptr_t)p[i] % alignof(max_align_t), 0);
+		for (k = 0; k < size; k++)
+			assert_int_equal(p[i][k], 0);
+		memset(p[i], (int)(i % 251 + 1), size);
+		sum += size;
+	}
+	/* No two overlap: each still holds what was written to it. */
+	for (i = 0; i < 3000; i++) {
+		size = i % 97 + (i % 500 == 499 ? 100000 : 0);
+		for (k = 0; k < size; k++)
+			assert_int_equal(p[i][k], i % 251 + 1);
+	}
+	assert_true(pe_arena_bytes(arena) >= sum && pe_arena_bytes(arena) < 3 * sum);
+	assert_null(pe_arena_free(arena));
+}
+
+static void test_arena_strings(void **state)
+{
+	struct pe_arena *arena = NULL;
+	char *a, *b, *c;
+
+	assert_int_equal(pe_arena_new(&arena), 0);
+	a = pe_arena_strdup(arena, "interface", 100);
+	b = pe_arena_strdup(arena, "interface", 5);
+	c = pe_arena_strdup(arena, "", 0);
+	assert_string_equal(a, "interface");
+	assert_string_equal(b, "inter");
+	assert_string_equal(c, "");
+	pe_arena_free(arena);
+}
+
+static void test_arena_limits(void **state)
+{
+	struct pe_arena *arena = NULL;
+	char *small;
+	size_t before, one;
+
+	assert_int_equal(pe_arena_new(&arena), 0);
+	assert_null(pe_arena_alloc(arena, SIZE_MAX / 2, 3));
+	assert_null(pe_arena_alloc(arena, SIZE_MAX, 1));
+	assert_null(pe_arena_alloc(arena, SIZE_MAX - 20, 1));
+	assert_non_null(pe_arena_alloc(arena, 0, 8));
+
+	/* A large piece does not end the chunk before it. */
+	small = pe_arena_alloc(arena, 1, 16);
+	assert_non_null(pe_arena_alloc(arena, 1, 5 << 20));
+	assert_ptr_equal(pe_arena_alloc(arena, 1, 16), small + 16);
+
+	/* Chunks double: far fewer than one a page, and the last is at most a mebibyte. */
+	before = pe_arena_bytes(arena);
+	while ((one = pe_arena_bytes(arena)) - before < (4u << 20))
+		while (pe_arena_bytes(arena) == one)
+			assert_non_null(pe_arena_alloc(arena, 1, 1000));
+	while (pe_arena_bytes(arena) == one)
+		assert_non_null(pe_arena_alloc(arena, 1, 1000));
+	assert_int_equal(pe_arena_bytes(arena) - one, 1 << 20);
+	pe_arena_free(arena);
+}
+
+int main(void)
+{
+#define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, loop_setup, loop_teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_log_escapes),
+		cmocka_unit_test(test_log_cut),
+		cmocka_unit_test(test_log_level),
+		cmocka_unit_test(test_log_once),
+		cmocka_unit_test(test_clock),
+		LOOP_TEST(test_loop_fd),
+		LOOP_TEST(test_loop_timers),
+		LOOP_TEST(test_loop_disarm_in_batch),
+		LOOP_TEST(test_loop_remove_in_callback),
+		LOOP_TEST(test_loop_arm_refused),
+		LOOP_TEST(test_loop_signals),
+		cmocka_unit_test(test_strbuf_grows),
+		cmocka_unit_test(test_strbuf_u64),
+		cmocka_unit_test(test_strbuf_sticky),
+		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_arena_strings),
+		cmocka_unit_test(test_arena_limits),
+	};
+
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The HTTP server over loopback: what it answers to whom, and where it listens. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "pe/arena.h"
+#include "pe/http.h"
+
+#include "http_client.h"
+
+#define CONTENT_TYPE_TEXT	 "text/plain; version=0.0.4; charset=utf-8"
+#define CONTENT_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define ACCEPT_OPENMETRICS                                                                    \
+	"Accept: application/openmetrics-text;version=1.0.0,"                                 \
+	"application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/" \
+	"*;q=0.1\r\n"
+#define ACCEPT_GZIP "Accept-Encoding: gzip\r\n"
+
+/* What the daemon would be: one snapshot, given to every scrape. */
+struct fixture {
+	struct pe_snapshot *snapshot;
+	struct pe_http *http; /* atomic: a scrape may come before pe_http_new() returns */
+	int snapshot_error;   /* atomic */
+	bool ready;	      /* atomic */
+};
+
+static int on_snapshot(struct pe_snapshot **ret_snapshot, void *userdata)
+{
+	struct fixture *f = userdata;
+	const struct pe_http *http = __atomic_load_n(&f->http, __ATOMIC_ACQUIRE);
+	const int error = __atomic_load_n(&f->snapshot_error, __ATOMIC_RELAXED);
+	struct pe_http_sample sample;
+
+	/* The daemon reads the statistics at this place; a lock held here would stop us. */
+	if (http)
+		pe_http_get_stats(http, &sample);
+	if (error)
+		return error;
+	*ret_snapshot = pe_snapshot_ref(f->snapshot);
+	return 0;
+}
+
+static bool on_ready(void *userdata)
+{
+	struct fixture *f = userdata;
+
+	return __atomic_load_n(&f->ready, __ATOMIC_RELAXED);
+}
+
+static int start(struct fixture *f, const char *const *listen, size_t count, size_t *ret_bad)
+{
+	const struct pe_http_options options = {
+		.listen = listen,
+		.listen_count = count,
+		.telemetry_path = "/metrics",
+		.max_connections = 64,
+		.timeout_s = 30,
+		.snapshot = on_snapshot,
+		.ready = on_ready,
+		.userdata = f,
+	};
+	struct pe_http *http = NULL;
+	const int r = pe_http_new(&options, &http, ret_bad);
+
+	__atomic_store_n(&f->http, http, __ATOMIC_RELEASE);
+	return r;
+}
+
+static int setup(void **state)
+{
+	static const char *const listen[] = { "127.0.0.1:0" };
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct pe_iface_sample *iface;
+
+	assert_non_null(f);
+	assert_int_equal(pe_snapshot_new(&f->snapshot), 0);
+	f->snapshot->ifaces = iface = pe_arena_alloc(f->snapshot->arena, 1, sizeof(*iface));
+	assert_non_null(iface);
+	f->snapshot->iface_count = 1;
+	strcpy(iface->info.name, "veth0");
+	strcpy(iface->info.kind, "veth");
+	iface->info.ifindex = 7;
+	iface->info.mode = PE_MODE_GENERIC;
+	iface->created_ns = 1700000000 * PE_NS_PER_S;
+	iface->row[PE_INGRESS].class[PE_CLASS_IPV4 + PE_PROTO_TCP] =
+		(struct pe_count){ 12345, 67890 };
+	f->ready = true;
+	assert_int_equal(start(f, listen, 1, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pe_http_free(f->http);
+	/* Every reference that a scrape took came back. */
+	assert_int_equal(f->snapshot->references, 1);
+	pe_snapshot_unref(f->snapshot);
+	free(f);
+	return 0;
+}
+
+/* What the encoder makes of the snapshot. */
+static void encode(struct fixture *f, enum pe_format format, struct pe_strbuf *ret_text)
+{
+	const struct pe_encode_options options = { .format = format };
+	struct pe_encoder *encoder = NULL;
+	char buf[4096];
+	ssize_t n;
+
+	assert_int_equal(pe_encoder_new(f->snapshot, &options, &encoder), 0);
+	while ((n = pe_encoder_read(encoder, buf, sizeof(buf))) > 0)
+		pe_strbuf_add(ret_text, buf, (size_t)n);
+	assert_int_equal(n, 0);
+	pe_encoder_free(encoder);
+	assert_true(ret_text->len > 0);
+}
+
+static void gunzip(const struct pe_strbuf *in, struct pe_strbuf *out)
+{
+	z_stream stream = { .next_in = (Bytef *)in->data, .avail_in = (uInt)in->len };
+	char buf[4096];
+	int r;
+
+	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+	do {
+		stream.next_out = (Bytef *)buf;
+		stream.avail_out = sizeof(buf);
+		r = inflate(&stream, Z_NO_FLUSH);
+		assert_true(r == Z_OK || r == Z_STREAM_END);
+		pe_strbuf_add(out, buf, sizeof(buf) - stream.avail_out);
+	} while (r != Z_STREAM_END);
+	assert_int_equal(stream.avail_in, 0);
+	inflateEnd(&stream);
+}
+
+static void assert_header(const struct answer *answer, const char *name, const char *value)
+{
+	const char *got = answer_header(answer, name);
+
+	if (!value) {
+		assert_null(got);
+		return;
+	}
+	assert_non_null(got);
+	assert_string_equal(got, value);
+}
+
+static void assert_body(const struct answer *answer, const struct pe_strbuf *text)
+{
+	assert_true(answer->complete);
+	assert_int_equal(answer->body.len, text->len);
+	assert_memory_equal(answer->body.data, text->data, text->len);
+}
+
+static void assert_contains(const struct answer *answer, const char *text)
+{
+	assert_non_null(memmem(answer->body.data, answer->body.len, text, strlen(text)));
+}
+
+/* ---- metrics ---- */
+
+static void test_formats(void **state)
+{
+	static const struct {
+		const char *headers;
+		enum pe_format format;
+		bool gzip;
+	} cases[] = {
+		{ "", PE_FORMAT_TEXT, false },
+		{ "Accept:\r\n", PE_FORMAT_TEXT, false },
+		{ ACCEPT_OPENMETRICS, PE_FORMAT_OPENMETRICS, false },
+		{ ACCEPT_GZIP, PE_FORMAT_TEXT, true },
+		{ ACCEPT_OPENMETRICS ACCEPT_GZIP, PE_FORMAT_OPENMETRICS, true },
+		{ "Accept: application/json\r\nAccept-Encoding: br, gzip;q=0\r\n", PE_FORMAT_TEXT,
+		  false },
+		/* Two lines are one list. */
+		{ "Accept: text/plain;q=0.2\r\nAccept: application/openmetrics-text\r\n"
+		  "Accept-Encoding: br\r\nAccept-Encoding: gzip\r\n",
+		  PE_FORMAT_OPENMETRICS, true },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_answer_ struct answer answer = { 0 };
+		_cleanup_(pe_strbuf_fini) struct pe_strbuf text = { 0 };
+
+		ask(pe_http_port(f->http, 0), "GET", "/metrics", cases[i].headers, &answer);
+		encode(f, cases[i].format, &text);
+		assert_int_equal(answer.status, 200);
+		assert_header(&answer, "Content-Type",
+			      cases[i].format == PE_FORMAT_TEXT ? CONTENT_TYPE_TEXT
+								: CONTENT_TYPE_OPENMETRICS);
+		assert_header(&answer, "Vary", "Accept, Accept-Encoding");
+		assert_header(&answer, "X-Content-Type-Options", "nosniff");
+		assert_header(&answer, "Cache-Control", "no-store");
+		assert_header(&answer, "Content-Encoding", cases[i].gzip ? "gzip" : NULL);
+		if (cases[i].gzip) {
+			struct pe_strbuf plain = { 0 };
+
+			assert_true(answer.complete);
+			gunzip(&answer.body, &plain);
+			pe_strbuf_fini(&answer.body);
+			answer.body = plain;
+		}
+		assert_body(&answer, &text);
+		assert_contains(&answer, "12345");
+	}
+}
+
+static void test_http_1_0(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_client_ struct client client = client_connect(pe_http_port(f->http, 0));
+	_cleanup_answer_ struct answer answer = { 0 };
+	_cleanup_(pe_strbuf_fini) struct pe_strbuf text = { 0 };
+
+	client_send(&client, "GET /metrics HTTP/1.0\r\n\r\n");
+	assert_true(client_read(&client, false, &answer));
+	encode(f, PE_FORMAT_TEXT, &text);
+	assert_int_equal(answer.status, 200);
+	assert_header(&answer, "Transfer-Encoding", NULL);
+	assert_body(&answer, &text);
+	assert_true(client.ended);
+}
+
+static void test_no_snapshot(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned int port = pe_http_port(f->http, 0);
+
+	__atomic_store_n(&f->snapshot_error, -ENOMEM, __ATOMIC_RELAXED);
+	assert_int_equal(ask_status(port, "GET", "/metrics"), 503);
+	assert_int_equal(ask_status(port, "HEAD", "/metrics"), 503);
+	assert_int_equal(ask_status(port, "GET", "/-/healthy"), 200);
+	__atomic_store_n(&f->snapshot_error, 0, __ATOMIC_RELAXED);
+	assert_int_equal(ask_status(port, "GET", "/metrics"), 200);
+}
+
+/* ---- the other paths ---- */
+
+static void test_page(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_answer_ struct answer answer = { 0 };
+
+	ask(pe_http_port(f->http, 0), "GET", "/", "", &answer);
+	assert_int_equal(answer.status, 200);
+	assert_header(&answer, "Content-Type", "text/html; charset=utf-8");
+	assert_header(&answer, "X-Content-Type-Options", "nosniff");
+	assert_non_null(
+		strstr(answer_header(&answer, "Content-Security-Policy"), "default-src 'none'"));
+	assert_contains(&answer, "<title>Packet Exporter</title>");
+	assert_contains(&answer, "href=\"/metrics\"");
+	assert_contains(&answer, "href=\"/-/healthy\"");
+	assert_contains(&answer, "href=\"/-/ready\"");
+	assert_contains(&answer, "color-scheme: light dark");
+	assert_null(memmem(answer.body.data, answer.body.len, "//", 2));
+}
+
+static void test_page_escapes(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const listen[] = { "127.0.0.1:0" };
+	const struct pe_http_options options = {
+		.listen = listen,
+		.listen_count = 1,
+		.telemetry_path = "/a\"><script>&'",
+		.max_connections = 4,
+		.timeout_s = 30,
+		.snapshot = on_snapshot,
+		.ready = on_ready,
+		.userdata = f,
+	};
+	_cleanup_answer_ struct answer answer = { 0 };
+	struct pe_http *http = NULL;
+
+	assert_int_equal(pe_http_new(&options, &http, NULL), 0);
+	ask(pe_http_port(http, 0), "GET", "/", "", &answer);
+	assert_contains(&answer, "href=\"/a&#34;&#62;&#60;script&#62;&#38;&#39;\"");
+	assert_int_equal(ask_status(pe_http_port(http, 0), "GET", "/a%22%3E%3Cscript%3E&'"), 200);
+	assert_int_equal(ask_status(pe_http_port(http, 0), "GET", "/metrics"), 404);
+	pe_http_free(http);
+}
+
+static void test_health(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned int port = pe_http_port(f->http, 0);
+	_cleanup_answer_ struct answer answer = { 0 };
+
+	ask(port, "GET", "/-/healthy", "", &answer);
+	assert_int_equal(answer.status, 200);
+	assert_header(&answer, "Content-Type", "text/plain; charset=utf-8");
+	assert_contains(&answer, "OK\n");
+
+	assert_int_equal(ask_status(port, "GET", "/-/ready"), 200);
+	__atomic_store_n(&f->ready, false, __ATOMIC_RELAXED);
+	assert_int_equal(ask_status(port, "GET", "/-/ready"), 503);
+	assert_int_equal(ask_status(port, "GET", "/-/healthy"), 200);
+	__atomic_store_n(&f->ready, true, __ATOMIC_RELAXED);
+	assert_int_equal(ask_status(port, "GET", "/-/ready"), 200);
+}
+
+static void test_not_found(void **state)
+{
+	static const char *const paths[] = { "/metrics/",   "/metric",	   "/metricsx", "/-/",
+					     "/-/healthy/", "//",	   "/%00",	"/..",
+					     "/METRICS",    "/favicon.ico" };
+	struct fixture *f = *state;
+	_cleanup_answer_ struct answer answer = { 0 };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		/* %00 ends libmicrohttpd's path: it is "/". */
+		const int status = strcmp(paths[i], "/%00") == 0 ? 200 : 404;
+
+		assert_int_equal(ask_status(pe_http_port(f->http, 0), "GET", paths[i]), status);
+	}
+	ask(pe_http_port(f->http, 0), "GET", "/nothing?x=/metrics", "", &answer);
+	assert_int_equal(answer.status, 404);
+	assert_header(&answer, "Content-Type", "text/plain; charset=utf-8");
+	assert_int_equal(ask_status(pe_http_port(f->http, 0), "GET", "/metrics?x=1"), 200);
+}
+
+/* ---- methods ---- */
+
+/* HEAD has the headers of GET, byte for byte but for the date, and no body. */
+static void test_head(void **state)
+{
+	static const char *const paths[] = { "/", "/metrics", "/-/healthy", "/-/ready",
+					     "/nothing" };
+	static const char *const headers[] = { "", ACCEPT_OPENMETRICS ACCEPT_GZIP };
+	struct fixture *f = *state;
+	_cleanup_client_ struct client client = client_connect(pe_http_port(f->http, 0));
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		for (size_t j = 0; j < sizeof(headers) / sizeof(headers[0]); j++) {
+			_cleanup_answer_ struct answer head = { 0 }, get = { 0 };
+			char *date;
+
+			/* One connection: a body after HEAD would be taken for the next answer. */
+			client_ask(&client, "HEAD", paths[i], headers[j], &head);
+			client_ask(&client, "GET", paths[i], headers[j], &get);
+			assert_true(get.complete && get.body.len > 0);
+			while ((date = strstr(head.head, "Date:")))
+				memset(date, ' ', strcspn(date, "\r"));
+			while ((date = strstr(get.head, "Date:")))
+				memset(date, ' ', strcspn(date, "\r"));
+			assert_string_equal(head.head, get.head);
+		}
+	}
+}
+
+static void test_bad_method(void **state)
+{
+	static const char *const methods[] = { "POST",	"PUT",	 "DELETE", "OPTIONS",
+					       "PATCH", "TRACE", "get",	   "BREW" };
+	struct fixture *f = *state;
+	const unsigned int port = pe_http_port(f->http, 0);
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		_cleanup_answer_ struct answer answer = { 0 };
+
+		ask(port, methods[i], "/metrics", "", &answer);
+		assert_int_equal(answer.status, 405);
+		assert_header(&answer, "Allow", "GET, HEAD");
+		assert_header(&answer, "Content-Type", "text/plain; charset=utf-8");
+		assert_int_equal(ask_status(port, methods[i], "/nothing"), 404);
+	}
+}
+
+static void test_bodies(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_client_ struct client post = client_connect(pe_http_port(f->http, 0));
+	_cleanup_client_ struct client get = client_connect(pe_http_port(f->http, 0));
+	_cleanup_answer_ struct answer refused = { 0 }, first = { 0 }, second = { 0 };
+
+	/* Refused before the body is sent. */
+	client_ask(&post, "POST", "/metrics", "Content-Length: 1000000000\r\n", &refused);
+	assert_int_equal(refused.status, 405);
+	assert_header(&refused, "Connection", "close");
+
+	/* A GET with a body, in two pieces: read, ignored, and the connection is good for more. */
+	client_send(&get, "GET /-/healthy HTTP/1.1\r\nHost: test\r\nContent-Length: 6\r\n\r\nabc");
+	client_send(&get, "def");
+	assert_true(client_read(&get, false, &first));
+	assert_int_equal(first.status, 200);
+	client_ask(&get, "GET", "/-/ready", "", &second);
+	assert_int_equal(second.status, 200);
+}
+
+static void test_keep_alive(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_client_ struct client client = client_connect(pe_http_port(f->http, 0));
+	_cleanup_answer_ struct answer first = { 0 }, second = { 0 }, third = { 0 };
+
+	client_send(&client, "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n"
+			     "GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n"
+			     "GET /-/healthy HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+	assert_true(client_read(&client, false, &first));
+	assert_true(client_read(&client, false, &second));
+	assert_true(client_read(&client, false, &third));
+	assert_int_equal(first.status, 200);
+	assert_true(first.complete);
+	assert_int_equal(second.status, 404);
+	assert_int_equal(third.status, 200);
+	assert_false(client_fill(&client));
+}
+
+/* ---- statistics ---- */
+
+static uint64_t requests(const struct pe_http_sample *sample, unsigned int code)
+{
+	for (size_t i = 0; i < PE_HTTP_CODES && sample->requests[i].code; i++) {
+		if (sample->requests[i].code == code)
+			return sample->requests[i].count;
+	}
+	fail_msg("no code %u", code);
+	return 0;
+}
+
+static void test_stats(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned int port = pe_http_port(f->http, 0);
+	struct pe_http_sample before, after;
+	uint64_t scrapes = 0;
+
+	pe_http_get_stats(f->http, &before);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ask_status(port, "GET", "/metrics"), 200);
+	assert_int_equal(ask_status(port, "GET", "/nothing"), 404);
+	assert_int_equal(ask_status(port, "POST", "/"), 405);
+	pe_http_get_stats(f->http, &after);
+	assert_int_equal(requests(&after, 200) - requests(&before, 200), 3);
+	assert_int_equal(requests(&after, 404) - requests(&before, 404), 1);
+	assert_int_equal(requests(&after, 405) - requests(&before, 405), 1);
+	assert_int_equal(requests(&after, 503) - requests(&before, 503), 0);
+	for (size_t i = 0; i < PE_LATENCY_BUCKETS; i++)
+		scrapes += after.scrape_duration.bucket[i] - before.scrape_duration.bucket[i];
+	assert_int_equal(scrapes, 3);
+	assert_true(after.scrape_duration.sum_ns > before.scrape_duration.sum_ns);
+}
+
+/* ---- where it listens ---- */
+
+static void test_addresses(void **state)
+{
+	static const char *const listen[] = { "127.0.0.1:0", "[::1]:0", ":0", "localhost:0" };
+	struct fixture other = { .snapshot = ((struct fixture *)*state)->snapshot, .ready = true };
+	static const struct {
+		size_t index;
+		int family;
+	} reachable[] = {
+		{ 0, AF_INET }, { 1, AF_INET6 }, { 2, AF_INET }, { 2, AF_INET6 }, { 3, AF_INET }
+	};
+
+	assert_int_equal(start(&other, listen, 4, NULL), 0);
+	for (size_t i = 0; i < sizeof(reachable) / sizeof(reachable[0]); i++) {
+		const unsigned int port = pe_http_port(other.http, reachable[i].index);
+		_cleanup_client_ struct client client = { .fd = -1 };
+		_cleanup_answer_ struct answer answer = { 0 };
+
+		assert_true(port > 0);
+		client = client_connect_to(reachable[i].family, port, 0);
+		client_ask(&client, "GET", "/metrics", "", &answer);
+		assert_int_equal(answer.status, 200);
+	}
+	assert_int_equal(pe_http_port(other.http, 4), 0);
+	pe_http_free(other.http);
+}
+
+static void test_port_in_use(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture other = { .snapshot = f->snapshot };
+	char taken[32], free_port[32];
+	const char *listen[] = { "127.0.0.1:0", taken };
+	size_t bad = 99;
+
+	snprintf(taken, sizeof(taken), "127.0.0.1:%u", pe_http_port(f->http, 0));
+	assert_int_equal(start(&other, listen, 2, &bad), -EADDRINUSE);
+	assert_int_equal(bad, 1);
+	assert_null(other.http);
+	assert_int_equal(ask_status(pe_http_port(f->http, 0), "GET", "/"), 200);
+
+	/* A port is free again as soon as its server has gone, even with connections just closed.
+	 */
+	assert_int_equal(start(&other, listen, 1, &bad), 0);
+	assert_int_equal(bad, 1);
+	assert_int_equal(ask_status(pe_http_port(other.http, 0), "GET", "/"), 200);
+	snprintf(free_port, sizeof(free_port), "127.0.0.1:%u", pe_http_port(other.http, 0));
+	other.http = pe_http_free(other.http);
+	listen[0] = free_port;
+	assert_int_equal(start(&other, listen, 1, &bad), 0);
+	pe_http_free(other.http);
+}
+
+static void test_bad_addresses(void **state)
+{
+	static const struct {
+		const char *listen;
+		int error;
+	} cases[] = {
+		{ "", -EINVAL },
+		{ ":", -EINVAL },
+		{ "9817", -EINVAL },
+		{ "localhost", -EINVAL },
+		{ "localhost:", -EINVAL },
+		{ ":x", -EINVAL },
+		{ ":-1", -EINVAL },
+		{ ":+1", -EINVAL },
+		{ ": 1", -EINVAL },
+		{ ":1 ", -EINVAL },
+		{ ":65536", -EINVAL },
+		{ ":99999999999999999999", -EINVAL },
+		{ "::1:9817", -EINVAL },
+		{ "[::1]", -EINVAL },
+		{ "[::1]9817", -EINVAL },
+		{ "[::1:9817", -EINVAL },
+		{ "[]:9817", -EINVAL },
+		{ "[127.0.0.1]:0", -EINVAL },
+		{ "[localhost]:0", -EINVAL },
+		{ "local host:0", -EINVAL },
+		{ "http://localhost:0", -EINVAL },
+		{ "192.0.2.1:0", -EADDRNOTAVAIL }, /* RFC 5737: nobody's */
+		{ "[2001:db8::1]:0", -EADDRNOTAVAIL },
+	};
+	struct fixture other = { .snapshot = ((struct fixture *)*state)->snapshot };
+	char longest[400];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const listen[] = { "127.0.0.1:0", cases[i].listen, "127.0.0.1:0" };
+		size_t bad = 99;
+		const int r = start(&other, listen, 3, &bad);
+
+		if (r != cases[i].error)
+			fail_msg("\"%s\": %d instead of %d", cases[i].listen, r, cases[i].error);
+		assert_int_equal(bad, 1);
+	}
+	memset(longest, 'a', sizeof(longest));
+	strcpy(longest + sizeof(longest) - 4, ":80");
+	assert_int_equal(start(&other, (const char *const[]){ longest }, 1, NULL), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_formats),	      cmocka_unit_test(test_http_1_0),
+		cmocka_unit_test(test_no_snapshot),   cmocka_unit_test(test_page),
+		cmocka_unit_test(test_page_escapes),  cmocka_unit_test(test_health),
+		cmocka_unit_test(test_not_found),     cmocka_unit_test(test_head),
+		cmocka_unit_test(test_bad_method),    cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_keep_alive),    cmocka_unit_test(test_stats),
+		cmocka_unit_test(test_addresses),     cmocka_unit_test(test_port_in_use),
+		cmocka_unit_test(test_bad_addresses),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The HTTP server under readers that are slow, too many, or not HTTP at all.
+ *
+ * Linked with --wrap=pe_encoder_read, so that a test can refuse the encoder's memory.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "pe/arena.h"
+#include "pe/http.h"
+
+#include "http_client.h"
+
+#define IFACES	      1500 /* some MiB of text: more than sockets hold */
+#define SNAPSHOTS_MAX 4	   /* that scrapes may keep alive */
+#define SMALL_BUFFER  4096
+
+/* Makes a new snapshot for each scrape that asks and remembers it. */
+struct fixture {
+	struct pe_http *http;
+	struct pe_snapshot *made[64]; /* each with a reference of ours */
+	unsigned int made_count;      /* atomic */
+};
+
+/* ---- refused memory ---- */
+
+static int reads_left = -1; /* atomic; -1 is no limit */
+
+ssize_t __real_pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size);
+ssize_t __wrap_pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size);
+
+ssize_t __wrap_pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size)
+{
+	const int left = __atomic_load_n(&reads_left, __ATOMIC_RELAXED);
+
+	if (left == 0)
+		return -ENOMEM;
+	if (left > 0)
+		__atomic_store_n(&reads_left, left - 1, __ATOMIC_RELAXED);
+	return __real_pe_encoder_read(encoder, buf, size);
+}
+
+/* ---- fixture ---- */
+
+static int make_snapshot(struct pe_snapshot **ret_snapshot)
+{
+	struct pe_snapshot *snapshot = NULL;
+	int r = pe_snapshot_new(&snapshot);
+
+	if (r < 0)
+		return r;
+	snapshot->ifaces = pe_arena_alloc(snapshot->arena, IFACES, sizeof(*snapshot->ifaces));
+	if (!snapshot->ifaces) {
+		pe_snapshot_unref(snapshot);
+		return -ENOMEM;
+	}
+	snapshot->iface_count = IFACES;
+	for (int i = 0; i < IFACES; i++) {
+		struct pe_iface_sample *iface = &snapshot->ifaces[i];
+
+		snprintf(iface->info.name, sizeof(iface->info.name), "veth%04d", i);
+		iface->info.ifindex = i + 1;
+		for (int d = 0; d < PE_DIRECTIONS; d++) {
+			for (int c = 0; c < PE_CLASS_COUNT; c++)
+				iface->row[d].class[c] = (struct pe_count){ 1, 64 };
+		}
+	}
+	*ret_snapshot = snapshot;
+	return 0;
+}
+
+static int on_snapshot(struct pe_snapshot **ret_snapshot, void *userdata)
+{
+	struct fixture *f = userdata;
+	const unsigned int n = f->made_count;
+	const int r = make_snapshot(ret_snapshot);
+
+	if (r < 0)
+		return r;
+	assert_true(n < sizeof(f->made) / sizeof(f->made[0]));
+	f->made[n] = pe_snapshot_ref(*ret_snapshot);
+	__atomic_store_n(&f->made_count, n + 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static bool on_ready(void *userdata)
+{
+	return true;
+}
+
+static unsigned int made(const struct fixture *f)
+{
+	return __atomic_load_n(&f->made_count, __ATOMIC_ACQUIRE);
+}
+
+/* Snapshots that somebody but us still holds. */
+static unsigned int alive(const struct fixture *f)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < made(f); i++)
+		n += __atomic_load_n(&f->made[i]->references, __ATOMIC_RELAXED) > 1;
+	return n;
+}
+
+static void start(struct fixture *f, unsigned int max_connections, unsigned int timeout_s)
+{
+	static const char *const listen[] = { "127.0.0.1:0" };
+	const struct pe_http_options options = {
+		.listen = listen,
+		.listen_count = 1,
+		.telemetry_path = "/metrics",
+		.max_connections = max_connections,
+		.timeout_s = timeout_s,
+		.snapshot = on_snapshot,
+		.ready = on_ready,
+		.userdata = f,
+	};
+
+	assert_int_equal(pe_http_new(&options, &f->http, NULL), 0);
+}
+
+static void stop(struct fixture *f)
+{
+	f->http = pe_http_free(f->http);
+	assert_int_equal(alive(f), 0);
+	for (unsigned int i = 0; i < f->made_count; i++)
+		pe_snapshot_unref(f->made[i]);
+}
+
+static struct client ask_slowly(unsigned int port)
+{
+	struct client client = client_connect_to(AF_INET, port, SMALL_BUFFER);
+
+	client_send(&client, "GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n");
+	return client;
+}
+
+static void wait_a_little(void)
+{
+	poll(NULL, 0, 1); /* between two looks at a condition */
+}
+
+#define wait_for(condition)                                                                      \
+	for (const uint64_t end_ns = pe_clock_monotonic_ns() + CLIENT_DEADLINE_NS; !(condition); \
+	     wait_a_little()) {                                                                  \
+		if (pe_clock_monotonic_ns() > end_ns)                                            \
+			fail_msg("waited in vain for " #condition);                              \
+	}
+
+/* ---- slow readers ---- */
+
+/* Readers that do not read keep four snapshots alive, no more, and are in nobody's way. */
+static void test_slow_readers(void **state)
+{
+	struct fixture f = { 0 };
+	struct client slow[7];
+	_cleanup_answer_ struct answer quick = { 0 }, last = { 0 };
+	unsigned int port;
+
+	start(&f, 64, 60);
+	port = pe_http_port(f.http, 0);
+	for (unsigned int i = 0; i < 7; i++) {
+		slow[i] = ask_slowly(port);
+		/* The head has come, so the scrape has begun. */
+		assert_true(client_fill(&slow[i]));
+		assert_int_equal(made(&f), i < SNAPSHOTS_MAX ? i + 1 : SNAPSHOTS_MAX);
+	}
+	assert_int_equal(alive(&f), SNAPSHOTS_MAX);
+
+	ask(port, "GET", "/metrics", "", &quick);
+	assert_int_equal(quick.status, 200);
+	assert_true(quick.complete);
+	assert_true(quick.body.len > 1000000);
+	assert_int_equal(made(&f), SNAPSHOTS_MAX);
+
+	/* The newest is the shared one: those that joined it read the same numbers to the end. */
+	assert_true(client_read(&slow[6], false, &last));
+	assert_true(last.complete);
+	assert_int_equal(last.body.len, quick.body.len);
+	assert_memory_equal(last.body.data, quick.body.data, quick.body.len);
+
+	/* A reader that goes gives its snapshot back, and the next scrape gets a new one. */
+	client_close(&slow[0]);
+	wait_for(alive(&f) == SNAPSHOTS_MAX - 1);
+	assert_int_equal(f.made[0]->references, 1);
+	{
+		_cleanup_answer_ struct answer fresh = { 0 };
+
+		ask(port, "HEAD", "/metrics", "", &fresh);
+		assert_int_equal(fresh.status, 200);
+		assert_int_equal(made(&f), SNAPSHOTS_MAX + 1);
+	}
+	for (unsigned int i = 1; i < 7; i++)
+		client_close(&slow[i]);
+	wait_for(alive(&f) == 0);
+	stop(&f);
+}
+
+/* Readers that read a little for ever must not make the rest read old numbers for ever. */
+static void test_trickling_readers(void **state)
+{
+	struct fixture f = { 0 };
+	struct client slow[SNAPSHOTS_MAX];
+	bool refused = false;
+	unsigned int port;
+
+	start(&f, 64, 1);
+	port = pe_http_port(f.http, 0);
+	for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+		slow[i] = ask_slowly(port);
+		assert_true(client_fill(&slow[i]));
+	}
+	wait_for(({
+		for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+			char buf[SMALL_BUFFER];
+
+			recv(slow[i].fd, buf, sizeof(buf), MSG_DONTWAIT);
+		}
+		refused = refused || ask_status(port, "HEAD", "/metrics") == 503;
+		made(&f) > SNAPSHOTS_MAX;
+	}));
+	assert_true(refused);
+	/* The oldest was cut off. */
+	assert_int_equal(f.made[0]->references, 1);
+	while (client_fill(&slow[0]))
+		;
+	for (int i = 0; i < SNAPSHOTS_MAX; i++)
+		client_close(&slow[i]);
+	stop(&f);
+}
+
+/* A reader that stops altogether is ended by the idle timeout. */
+static void test_idle(void **state)
+{
+	struct fixture f = { 0 };
+	struct client slow, silent;
+
+	start(&f, 64, 1);
+	slow = ask_slowly(pe_http_port(f.http, 0));
+	silent = client_connect(pe_http_port(f.http, 0));
+	client_send(&silent, "GET /metrics HTTP/1.1\r\nHo");
+	assert_true(client_fill(&slow));
+	assert_int_equal(alive(&f), 1);
+	wait_for(alive(&f) == 0);
+	while (client_fill(&silent))
+		;
+	client_close(&slow);
+	client_close(&silent);
+	stop(&f);
+}
+
+/* ---- too many ---- */
+
+static void test_connection_limit(void **state)
+{
+	struct fixture f = { 0 };
+	_cleanup_client_ struct client a = { .fd = -1 }, b = { .fd = -1 }, c = { .fd = -1 };
+	_cleanup_answer_ struct answer late = { 0 };
+	struct pollfd pollfd;
+
+	start(&f, 2, 60);
+	a = client_connect(pe_http_port(f.http, 0));
+	b = client_connect(pe_http_port(f.http, 0));
+	for (int i = 0; i < 2; i++) {
+		_cleanup_answer_ struct answer answer = { 0 };
+
+		client_ask(i ? &b : &a, "GET", "/-/healthy", "", &answer);
+		assert_int_equal(answer.status, 200);
+	}
+	c = client_connect(pe_http_port(f.http, 0));
+	client_send(&c, "GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n");
+	/* The server's only thread has gone round often enough to have seen the third. */
+	for (int i = 0; i < 50; i++) {
+		_cleanup_answer_ struct answer answer = { 0 };
+
+		client_ask(&a, "GET", "/-/healthy", "", &answer);
+		assert_int_equal(answer.status, 200);
+	}
+	pollfd = (struct pollfd){ .fd = c.fd, .events = POLLIN };
+	assert_int_equal(poll(&pollfd, 1, 0), 0);
+
+	/* It was not refused: it waited. */
+	client_close(&a);
+	assert_true(client_read(&c, false, &late));
+	assert_int_equal(late.status, 200);
+
+	/* Stopping at the limit, with a client in the backlog. */
+	a = client_connect(pe_http_port(f.http, 0));
+	stop(&f);
+}
+
+/* Stopping in the middle of answers. */
+static void test_stop_while_reading(void **state)
+{
+	struct fixture f = { 0 };
+	struct client slow[5];
+
+	start(&f, 64, 60);
+	for (int i = 0; i < 5; i++) {
+		slow[i] = ask_slowly(pe_http_port(f.http, 0));
+		assert_true(client_fill(&slow[i]));
+	}
+	assert_int_equal(alive(&f), SNAPSHOTS_MAX);
+	stop(&f);
+	for (int i = 0; i < 5; i++) {
+		_cleanup_answer_ struct answer answer = { 0 };
+
+		assert_true(client_read(&slow[i], false, &answer));
+		assert_false(answer.complete);
+		client_close(&slow[i]);
+	}
+}
+
+/* ---- failure in the middle ---- */
+
+static void test_no_memory(void **state)
+{
+	static const char *const headers[] = { "", "Accept-Encoding: gzip\r\n" };
+	struct fixture f = { 0 };
+	unsigned int port;
+
+	start(&f, 64, 60);
+	port = pe_http_port(f.http, 0);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_answer_ struct answer cut = { 0 }, whole = { 0 };
+
+		__atomic_store_n(&reads_left, 20, __ATOMIC_RELAXED);
+		ask(port, "GET", "/metrics", headers[i], &cut);
+		__atomic_store_n(&reads_left, -1, __ATOMIC_RELAXED);
+		/* Closed without the last chunk: nobody takes it for the whole. */
+		assert_int_equal(cut.status, 200);
+		assert_false(cut.complete);
+
+		ask(port, "GET", "/metrics", headers[i], &whole);
+		assert_true(whole.complete);
+		assert_true(whole.body.len > cut.body.len);
+	}
+	wait_for(alive(&f) == 0);
+	stop(&f);
+}
+
+/* ---- not HTTP ---- */
+
+static const char *const garbage[] = {
+	"\r\n\r\n\r\n\r\n",
+	"\n\n\n\n",
+	"GET\r\n\r\n",
+	"GET  /  HTTP/1.1\r\n\r\n",
+	"GET / HTTP/9.9\r\n\r\n",
+	"GET / HTTP/1.1\r\n\r\n", /* no Host */
+	"GET / HTCPCP/1.0\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\n: no name\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+	"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+	"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+	"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: \xff\x01;q=\"\r\nAccept-Encoding: ;;\r\n\r\n",
+	"GET /%zz%%%00%ff HTTP/1.1\r\nHost: a\r\n\r\n",
+	"GET http://a/metrics HTTP/1.1\r\nHost: a\r\n\r\n",
+	"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+	"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+	"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+	"\x16\x03\x01\x02\x01\x01\xfc\x03\x03", /* a TLS client */
+	"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n\x01\x02garbage behind a request\r\n\r\n",
+};
+
+/* Sends, ends its side, and reads whatever comes to the end. */
+static void send_garbage(unsigned int port, const void *data, size_t len)
+{
+	_cleanup_client_ struct client client = client_connect(port);
+
+	client_send_bytes(&client, data, len);
+	shutdown(client.fd, SHUT_WR);
+	while (client_fill(&client))
+		;
+	assert_int_equal(ask_status(port, "GET", "/-/healthy"), 200);
+}
+
+static uint64_t requests(const struct fixture *f, unsigned int code)
+{
+	struct pe_http_sample sample;
+
+	pe_http_get_stats(f->http, &sample);
+	for (size_t i = 0; i < PE_HTTP_CODES; i++) {
+		if (sample.requests[i].code == code)
+			return sample.requests[i].count;
+	}
+	return 0;
+}
+
+static void test_garbage(void **state)
+{
+	struct fixture f = { 0 };
+	uint32_t random = 1;
+	char noise[8192];
+	unsigned int port;
+
+	start(&f, 64, 60);
+	port = pe_http_port(f.http, 0);
+	for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
+		send_garbage(port, garbage[i], strlen(garbage[i]));
+		/* The same in one byte a packet, or nearly. */
+		send_garbage(port, garbage[i], strlen(garbage[i]) / 2);
+	}
+	for (int round = 0; round < 20; round++) {
+		for (size_t i = 0; i < sizeof(noise); i++) {
+			random = random * 1664525 + 1013904223;
+			noise[i] = (char)(random >> 24);
+		}
+		send_garbage(port, noise, sizeof(noise));
+	}
+	/* What libmicrohttpd answers itself is counted too. */
+	wait_for(requests(&f, 400) > 0);
+	stop(&f);
+}
+
+static void test_oversized(void **state)
+{
+	const size_t len = 1 << 20;
+	_cleanup_free_ char *request = malloc(len);
+	static const char *const prefixes[] = {
+		"GET /",
+		"GET / HTTP/1.1\r\nHost: ",
+		"GET / HTTP/1.1\r\nHost: a\r\nAccept: ",
+	};
+	struct fixture f = { 0 };
+	unsigned int port;
+
+	assert_non_null(request);
+	start(&f, 64, 60);
+	port = pe_http_port(f.http, 0);
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		memset(request, 'x', len);
+		memcpy(request, prefixes[i], strlen(prefixes[i]));
+		send_garbage(port, request, len);
+	}
+	/* Many small headers. */
+	for (size_t i = 0; i + 4 <= len; i += 4)
+		memcpy(request + i, "a:\r\n", 4);
+	memcpy(request, "GET / HTTP/1.1\r\n", 16);
+	send_garbage(port, request, len);
+	assert_int_equal(ask_status(port, "HEAD", "/metrics"), 200);
+	wait_for(requests(&f, 431) > 0);
+	stop(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slow_readers),
+		cmocka_unit_test(test_trickling_readers),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_connection_limit),
+		cmocka_unit_test(test_stop_while_reading),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_oversized),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parser on crafted messages, the table, and the monitor on the interfaces that are here. Each
+ * message is parsed in an allocation of its own size, so that AddressSanitizer sees a byte too
+ * many.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/net/parse.h"
+#include "../../src/net/table.h"
+
+/* ---- messages ---- */
+
+struct message {
+	union {
+		struct nlmsghdr nlh;
+		unsigned char bytes[2048];
+	};
+};
+
+static struct nlattr *put(struct message *m, int type, const void *data, size_t len)
+{
+	struct nlattr *nla = (struct nlattr *)(m->bytes + NLMSG_ALIGN(m->nlh.nlmsg_len));
+
+	nla->nla_type = (uint16_t)type;
+	nla->nla_len = (uint16_t)(NLA_HDRLEN + len);
+	if (len)
+		memcpy((unsigned char *)nla + NLA_HDRLEN, data, len);
+	m->nlh.nlmsg_len = (uint32_t)(NLMSG_ALIGN(m->nlh.nlmsg_len) + nla->nla_len);
+	return nla;
+}
+
+static struct nlattr *put_string(struct message *m, int type, const char *s)
+{
+	return put(m, type, s, strlen(s) + 1);
+}
+
+static struct nlattr *put_int(struct message *m, int type, int value)
+{
+	return put(m, type, &value, sizeof(value));
+}
+
+static void put_kind(struct message *m, const char *kind)
+{
+	struct nlattr *info = put(m, IFLA_LINKINFO | NLA_F_NESTED, NULL, 0);
+
+	put(m, IFLA_INFO_DATA, "\x01\x02\x03\x04", 4);
+	put_string(m, IFLA_INFO_KIND, kind);
+	info->nla_len = (uint16_t)(m->bytes + m->nlh.nlmsg_len - (unsigned char *)info);
+}
+
+static void begin(struct message *m, uint16_t type, unsigned char family, int ifindex)
+{
+	struct ifinfomsg ifi = { .ifi_family = family,
+				 .ifi_type = ARPHRD_ETHER,
+				 .ifi_index = ifindex,
+				 .ifi_flags = IFF_UP };
+
+	memset(m, 0, sizeof(*m));
+	m->nlh.nlmsg_type = type;
+	m->nlh.nlmsg_len = NLMSG_LENGTH(sizeof(ifi));
+	memcpy(NLMSG_DATA(&m->nlh), &ifi, sizeof(ifi));
+}
+
+static const struct rtnl_link_stats64 some_stats = {
+	.rx_packets = UINT64_C(1) << 40, .rx_bytes = 2, .tx_packets = 3, .tx_bytes = UINT64_MAX
+};
+
+/* All that the parser knows, the name first. */
+static void full_message(struct message *m)
+{
+	begin(m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(m, IFLA_IFNAME, "veth0");
+	put_string(m, IFLA_IFALIAS, "front door");
+	put_int(m, IFLA_MTU, 1500);
+	put_int(m, IFLA_MASTER, 3);
+	put_int(m, IFLA_LINK, 8);
+	put_int(m, IFLA_LINK_NETNSID, 5);
+	put(m, IFLA_STATS64, &some_stats, sizeof(some_stats));
+	put_kind(m, "veth");
+}
+
+static int parse_bytes(const struct message *m, size_t size, struct pe_parse_result *ret_result)
+{
+	struct nlmsghdr *copy = malloc(size ? size : 1);
+	int r;
+
+	assert_non_null(copy);
+	memcpy(copy, m, size);
+	r = pe_parse_link(copy, size, ret_result);
+	free(copy);
+	return r;
+}
+
+static int parse(const struct message *m, struct pe_parse_result *ret_result)
+{
+	return parse_bytes(m, m->nlh.nlmsg_len, ret_result);
+}
+
+static void assert_malformed(const struct message *m)
+{
+	struct pe_parse_result result, before;
+
+	memset(&result, 0x5a, sizeof(result));
+	before = result;
+	assert_int_equal(parse(m, &result), -EBADMSG);
+	assert_memory_equal(&result, &before, sizeof(result));
+}
+
+/* ---- parser ---- */
+
+static void test_parse_full(void **state)
+{
+	struct pe_parse_result result;
+	struct message m;
+
+	full_message(&m);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.type, PE_PARSE_NEW);
+	assert_int_equal(result.link.ifindex, 7);
+	assert_string_equal(result.link.name, "veth0");
+	assert_string_equal(result.link.alias, "front door");
+	assert_string_equal(result.link.kind, "veth");
+	assert_int_equal(result.link.type, ARPHRD_ETHER);
+	assert_int_equal(result.link.flags, IFF_UP);
+	assert_int_equal(result.link.master, 3);
+	assert_int_equal(result.link.peer, 8);
+	assert_int_equal(result.link.peer_netnsid, 5);
+	assert_true(result.link.has_stats);
+	assert_int_equal(result.link.stats.rx_packets, UINT64_C(1) << 40);
+	assert_int_equal(result.link.stats.rx_bytes, 2);
+	assert_int_equal(result.link.stats.tx_packets, 3);
+	assert_int_equal(result.link.stats.tx_bytes, UINT64_MAX);
+}
+
+static void test_parse_minimal(void **state)
+{
+	struct pe_parse_result result;
+	struct message m;
+
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 1);
+	put_string(&m, IFLA_IFNAME, "lo");
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.type, PE_PARSE_NEW);
+	assert_string_equal(result.link.alias, "");
+	assert_string_equal(result.link.kind, "");
+	assert_int_equal(result.link.master, 0);
+	assert_int_equal(result.link.peer, 0);
+	assert_int_equal(result.link.peer_netnsid, -1);
+	assert_false(result.link.has_stats);
+}
+
+static void test_parse_meaning(void **state)
+{
+	struct pe_parse_result result;
+	struct message m;
+
+	begin(&m, RTM_DELLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.type, PE_PARSE_DELETED);
+
+	put_int(&m, IFLA_NEW_NETNSID, 0);
+	put_int(&m, IFLA_NEW_IFINDEX, 9);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.type, PE_PARSE_MOVED);
+	assert_int_equal(result.link.ifindex, 7);
+
+	/* A bridge port left, or joined: the interface itself is where it was. */
+	begin(&m, RTM_DELLINK, AF_BRIDGE, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.type, PE_PARSE_OTHER);
+	m.nlh.nlmsg_type = RTM_NEWLINK;
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.type, PE_PARSE_OTHER);
+
+	begin(&m, RTM_NEWADDR, AF_UNSPEC, 7);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.type, PE_PARSE_OTHER);
+}
+
+/* Cut off by the sender: nlmsg_len says so, the rest is not there. */
+static void test_parse_shortened(void **state)
+{
+	struct pe_parse_result result;
+	struct message m;
+	size_t whole, valid = 0;
+
+	full_message(&m);
+	whole = m.nlh.nlmsg_len;
+	for (size_t len = sizeof(m.nlh); len < whole; len++) {
+		m.nlh.nlmsg_len = (uint32_t)len;
+		if (parse_bytes(&m, len, &result) < 0)
+			continue;
+		/* Only at the border of an attribute, or in the padding behind one. */
+		valid++;
+		assert_string_equal(result.link.name, "veth0");
+		assert_string_equal(result.link.kind, "");
+	}
+	/* Seven borders, and two paddings: 2 bytes after the name, 1 after the alias. */
+	assert_int_equal(valid, 7 + 2 + 1);
+}
+
+/* Cut off on the way: nlmsg_len promises more than there is. */
+static void test_parse_truncated(void **state)
+{
+	struct pe_parse_result result;
+	struct message m;
+
+	full_message(&m);
+	for (size_t size = 0; size < m.nlh.nlmsg_len; size++)
+		assert_int_equal(parse_bytes(&m, size, &result), -EBADMSG);
+	m.nlh.nlmsg_len = 0;
+	assert_int_equal(parse_bytes(&m, sizeof(m), &result), -EBADMSG);
+	m.nlh.nlmsg_len = UINT32_MAX;
+	assert_int_equal(parse_bytes(&m, sizeof(m), &result), -EBADMSG);
+}
+
+static void test_parse_attribute_lengths(void **state)
+{
+	struct message m;
+	struct nlattr *nla;
+
+	/* Every wrong length of an attribute in the middle either ends inside the message, and then
+	 * desynchronises what follows, or reaches behind its end. */
+	for (unsigned int len = 0; len < 4; len++) {
+		begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+		put_string(&m, IFLA_IFNAME, "veth0");
+		nla = put_int(&m, IFLA_MASTER, 3);
+		nla->nla_len = (uint16_t)len;
+		assert_malformed(&m);
+		nla->nla_len = (uint16_t)(NLA_HDRLEN + len);
+		assert_malformed(&m);
+		nla->nla_len = (uint16_t)(NLA_HDRLEN + 5 + len);
+		assert_malformed(&m);
+		nla->nla_len = (uint16_t)(UINT16_MAX - len);
+		assert_malformed(&m);
+	}
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_STATS64, &some_stats, offsetof(struct rtnl_link_stats64, rx_errors) - 1);
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_LINKINFO, "\xff\xff\x01\x00veth", 8);
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_LINKINFO, "\x09\x00", 2);
+	assert_malformed(&m);
+}
+
+static void test_parse_stats_sizes(void **state)
+{
+	unsigned char grown[sizeof(some_stats) + 64] = { 0 };
+	struct pe_parse_result result;
+	struct message m;
+
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_STATS64, &some_stats, offsetof(struct rtnl_link_stats64, rx_errors));
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.link.stats.tx_bytes, UINT64_MAX);
+
+	memcpy(grown, &some_stats, sizeof(some_stats));
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_STATS64, grown, sizeof(grown));
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.link.stats.rx_packets, UINT64_C(1) << 40);
+}
+
+static void test_parse_strings(void **state)
+{
+	struct pe_parse_result result;
+	char alias[PE_LINK_ALIAS_MAX + 1];
+	struct message m;
+
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	assert_malformed(&m);
+	put(&m, IFLA_IFNAME, NULL, 0);
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "");
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put(&m, IFLA_IFNAME, "veth", 4);
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "sixteen-letters.");
+	assert_malformed(&m);
+
+	/* Padding behind the NUL is none of ours. */
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put(&m, IFLA_IFNAME, "fifteen-letters\0junk", 20);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_string_equal(result.link.name, "fifteen-letters");
+
+	memset(alias, 'a', sizeof(alias));
+	alias[PE_LINK_ALIAS_MAX - 1] = '\0';
+	put_string(&m, IFLA_IFALIAS, alias);
+	put_kind(&m, "a-kind-of-more-than-fifteen");
+	assert_int_equal(parse(&m, &result), 0);
+	assert_string_equal(result.link.alias, alias);
+	assert_string_equal(result.link.kind, "a-kind-of-more-");
+
+	alias[PE_LINK_ALIAS_MAX - 1] = 'a';
+	alias[PE_LINK_ALIAS_MAX] = '\0';
+	put_string(&m, IFLA_IFALIAS, alias);
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_LINKINFO, "\x08\x00\x01\x00veth", 8);
+	assert_malformed(&m);
+}
+
+static void test_parse_values(void **state)
+{
+	static const int types[] = { IFLA_MASTER, IFLA_LINK, IFLA_LINK_NETNSID };
+	struct pe_parse_result result;
+	struct message m;
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+		put_string(&m, IFLA_IFNAME, "veth0");
+		put_int(&m, types[i], -2);
+		assert_malformed(&m);
+	}
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 0);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, -7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	assert_malformed(&m);
+
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "longer-name");
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put_kind(&m, "bridge");
+	put_kind(&m, "tun");
+	assert_int_equal(parse(&m, &result), 0);
+	assert_string_equal(result.link.name, "veth0");
+	assert_string_equal(result.link.kind, "tun");
+}
+
+/* Every single byte of a message replaced: the answer is right or an error, never a stray read. */
+static void test_parse_corrupted(void **state)
+{
+	static const unsigned char values[] = { 0x00, 0x01, 0x04, 0x7f, 0x80, 0xff };
+	struct pe_parse_result result;
+	struct message m, broken;
+	int bad = 0;
+
+	full_message(&m);
+	for (size_t i = 0; i < m.nlh.nlmsg_len; i++)
+		for (size_t v = 0; v < sizeof(values); v++) {
+			broken = m;
+			broken.bytes[i] = values[v];
+			if (parse_bytes(&broken, m.nlh.nlmsg_len, &result) < 0) {
+				bad++;
+				continue;
+			}
+			assert_non_null(memchr(result.link.name, '\0', sizeof(result.link.name)));
+			assert_non_null(memchr(result.link.alias, '\0', sizeof(result.link.alias)));
+			assert_non_null(memchr(result.link.kind, '\0', sizeof(result.link.kind)));
+		}
+	assert_true(bad > 0);
+}
+
+/* ---- table ---- */
+
+static struct pe_table_entry *new_entry(int ifindex)
+{
+	struct pe_table_entry *entry = calloc(1, sizeof(*entry));
+
+	assert_non_null(entry);
+	entry->link.ifindex = ifindex;
+	return entry;
+}
+
+static void test_table(void **state)
+{
+	enum { COUNT = 5000 };
+	struct pe_table table;
+	struct pe_table_entry *entry, *list;
+	size_t listed = 0;
+
+	assert_int_equal(pe_table_init(&table), 0);
+	assert_null(pe_table_find(&table, 1));
+	assert_null(pe_table_take(&table, 1));
+	for (int i = 1; i <= COUNT; i++)
+		pe_table_insert(&table, new_entry(i * 4096));
+	assert_int_equal(table.count, COUNT);
+	for (int i = 1; i <= COUNT; i++) {
+		entry = pe_table_find(&table, i * 4096);
+		assert_non_null(entry);
+		assert_int_equal(entry->link.ifindex, i * 4096);
+		entry->seen = i % 3 != 0;
+	}
+	assert_null(pe_table_find(&table, 4097));
+
+	list = pe_table_take_unseen(&table);
+	for (entry = list; entry; entry = entry->next) {
+		assert_int_equal(entry->link.ifindex / 4096 % 3, 0);
+		assert_null(pe_table_find(&table, entry->link.ifindex));
+		listed++;
+	}
+	assert_int_equal(listed, COUNT / 3);
+	assert_int_equal(table.count, COUNT - COUNT / 3);
+	assert_null(pe_table_free_list(list));
+
+	entry = pe_table_take(&table, 4096);
+	assert_int_equal(entry->link.ifindex, 4096);
+	assert_null(pe_table_find(&table, 4096));
+	free(entry);
+
+	/* The marks were cleared: now none is seen. */
+	list = pe_table_take_unseen(&table);
+	assert_int_equal(table.count, 0);
+	pe_table_free_list(list);
+	pe_table_insert(&table, new_entry(1));
+	pe_table_fini(&table);
+	pe_table_fini(&table);
+}
+
+/* ---- monitor ---- */
+
+struct seen {
+	struct pe_monitor *monitor;
+	int loopback;
+	unsigned int added, synced, other;
+};
+
+static void on_added(const struct pe_link *link, void *userdata)
+{
+	struct seen *seen = userdata;
+
+	seen->added++;
+	if (link->type != ARPHRD_LOOPBACK)
+		return;
+	seen->loopback = link->ifindex;
+	assert_true(link->has_stats);
+	assert_ptr_equal(pe_monitor_find(seen->monitor, link->ifindex), link);
+}
+
+static void on_changed(const struct pe_link *link, const struct pe_link *before, void *userdata)
+{
+	((struct seen *)userdata)->other++;
+}
+
+static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *userdata)
+{
+	((struct seen *)userdata)->other++;
+}
+
+static void on_synced(void *userdata)
+{
+	((struct seen *)userdata)->synced++;
+}
+
+/* The one interface that is everywhere, and needs no privilege to be seen. */
+static void test_monitor(void **state)
+{
+	static const struct pe_monitor_ops ops = { on_added, on_changed, on_gone, on_synced };
+	struct pe_monitor_stats self;
+	struct pe_link_stats stats;
+	struct seen seen = { 0 };
+
+	assert_int_equal(pe_monitor_new(&ops, &seen, 0, &seen.monitor), 0);
+	assert_int_equal(pe_monitor_start(seen.monitor), 0);
+	assert_true(seen.loopback > 0);
+	assert_int_equal(seen.synced, 1);
+	assert_int_equal(seen.other, 0);
+	pe_monitor_get_stats(seen.monitor, &self);
+	assert_true(self.messages >= seen.added);
+	assert_int_equal(self.invalid, 0);
+
+	pe_monitor_request_resync(seen.monitor);
+	assert_int_equal(pe_monitor_dispatch(seen.monitor), 0);
+	assert_int_equal(seen.synced, 2);
+	pe_monitor_get_stats(seen.monitor, &self);
+	assert_true(self.resyncs >= 1);
+
+	assert_string_equal(pe_monitor_find(seen.monitor, seen.loopback)->kind, "");
+	assert_null(pe_monitor_find(seen.monitor, INT32_MAX));
+	assert_int_equal(pe_monitor_read_stats(seen.monitor, seen.loopback, &stats), 0);
+	assert_int_equal(stats.rx_packets, stats.tx_packets);
+	memset(&stats, 0x5a, sizeof(stats));
+	assert_int_equal(pe_monitor_read_stats(seen.monitor, INT32_MAX, &stats), -ENODEV);
+	assert_int_equal(stats.rx_packets, UINT64_C(0x5a5a5a5a5a5a5a5a));
+	assert_int_equal(pe_monitor_read_stats(seen.monitor, seen.loopback, &stats), 0);
+
+	assert_null(pe_monitor_free(seen.monitor));
+	assert_null(pe_monitor_free(NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse_full),
+		cmocka_unit_test(test_parse_minimal),
+		cmocka_unit_test(test_parse_meaning),
+		cmocka_unit_test(test_parse_shortened),
+		cmocka_unit_test(test_parse_truncated),
+		cmocka_unit_test(test_parse_attribute_lengths),
+		cmocka_unit_test(test_parse_stats_sizes),
+		cmocka_unit_test(test_parse_strings),
+		cmocka_unit_test(test_parse_values),
+		cmocka_unit_test(test_parse_corrupted),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_monitor),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
