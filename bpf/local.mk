@@ -1,4 +1,5 @@
-# clang → bpftool gen object → bpftool gen skeleton
+# clang → bpftool gen object → bpftool gen skeleton. The linked object ends in .bpfo, because make would
+# take a .bpf.o for the host compiler's work.
 
 bpf_sources = \
 	bpf/packet_exporter.bpf.c \
@@ -26,14 +27,14 @@ bpf/%.clang.o: $(top_srcdir)/bpf/%.bpf.c
 	@$(MKDIR_P) bpf
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -MMD -MP -MF bpf/$*.bpf.d -MT $@ -c $< -o $@
 
-bpf/%.bpf.o: bpf/%.clang.o
+bpf/%.bpfo: bpf/%.clang.o
 	$(V_SKEL)$(BPFTOOL) gen object $@ $<
 
-bpf/%.skel.h: bpf/%.bpf.o
+bpf/%.skel.h: bpf/%.bpfo
 	$(V_SKEL)$(BPFTOOL) gen skeleton $< name pe_bpf >$@.tmp && mv $@.tmp $@
 
 -include bpf/packet_exporter.bpf.d
 
-.PRECIOUS: bpf/%.clang.o bpf/%.bpf.o
+.PRECIOUS: bpf/%.clang.o bpf/%.bpfo
 BUILT_SOURCES += bpf/packet_exporter.skel.h
-CLEANFILES += bpf/*.o bpf/*.d bpf/*.skel.h
+CLEANFILES += bpf/*.o bpf/*.bpfo bpf/*.d bpf/*.skel.h

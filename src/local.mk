@@ -26,6 +26,61 @@ src_libpe_a_SOURCES = \
 	src/base/log.c \
 	src/base/loop.c \
 	src/base/strbuf.c \
+	src/collect/hash.h \
+	src/collect/shard.c \
+	src/collect/tokens.h \
+	src/collect/top.c \
+	src/collect/workers.c \
+	src/daemon/interfaces.c \
+	src/daemon/interfaces.h \
+	src/daemon/options.c \
+	src/daemon/options_help.c \
+	src/daemon/options_source.c \
+	src/daemon/options_source.h \
+	src/daemon/options_table.c \
+	src/daemon/options_table.h \
+	src/daemon/options_value.c \
+	src/daemon/snapshot.c \
+	src/daemon/snapshot.h \
+	src/daemon/supervisor.c \
+	src/export/address.c \
+	src/export/address.h \
+	src/export/grouping.c \
+	src/export/grouping.h \
+	src/export/http.c \
+	src/export/negotiate.c \
+	src/export/page.c \
+	src/export/page.h \
+	src/export/push.c \
+	src/export/push_request.c \
+	src/export/push_request.h \
+	src/export/scrape.c \
+	src/export/scrape.h \
+	src/metrics/address.c \
+	src/metrics/carry.c \
+	src/metrics/carry.h \
+	src/metrics/encode.c \
+	src/metrics/families.h \
+	src/metrics/families_departed.c \
+	src/metrics/families_flow.c \
+	src/metrics/families_iface.c \
+	src/metrics/families_self.c \
+	src/metrics/families_top.c \
+	src/metrics/fold.c \
+	src/metrics/fold.h \
+	src/metrics/registry.c \
+	src/metrics/sample.c \
+	src/metrics/table.c \
+	src/metrics/table.h \
+	src/metrics/writer.c \
+	src/metrics/writer.h \
+	src/net/monitor.c \
+	src/net/parse.c \
+	src/net/parse.h \
+	src/net/socket.c \
+	src/net/socket.h \
+	src/net/table.c \
+	src/net/table.h \
 	src/xdp/attach.c \
 	src/xdp/object.c \
 	src/xdp/object.h \

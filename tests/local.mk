@@ -1,2 +1,114 @@
-# tests/unit, tests/bpf: TAP programs under `make check`. tests/integration: pytest, the same run.
-# tests/bench: `make bench`. tests/lint: part of check.
+# Every test speaks TAP and is run by `make check`:
+#   tests/lint          the architecture and the format
+#   tests/unit          no privilege
+#   tests/bpf           the BPF programs on crafted frames; root
+#   tests/integration   real interfaces, Pushgateway, Prometheus (pytest); root
+# `make bench` runs tests/bench.
+
+unit_tests = \
+	tests/unit/test_base \
+	tests/unit/test_encode \
+	tests/unit/test_grouping \
+	tests/unit/test_http \
+	tests/unit/test_negotiate \
+	tests/unit/test_net \
+	tests/unit/test_options \
+	tests/unit/test_registry \
+	tests/unit/test_sample \
+	tests/unit/test_shard \
+	tests/unit/test_top \
+	tests/unit/test_workers
+bpf_tests = tests/bpf/test_ingress
+thread_tests = \
+	tests/unit/test_base \
+	tests/unit/test_http \
+	tests/unit/test_registry \
+	tests/unit/test_workers
+test_helpers = \
+	tests/integration/monitor-trace \
+	tests/integration/push-sample \
+	tests/unit/encode-sample
+integration_scripts = \
+	tests/integration/conftest.py \
+	tests/integration/pytest.sh \
+	tests/integration/test_encoding.py \
+	tests/integration/test_monitor.py \
+	tests/integration/test_push.py
+lint_tests = tests/lint/layers.sh
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(unit_tests) $(bpf_tests)
+TESTS += $(unit_tests) $(bpf_tests)
+endif
+check_PROGRAMS += $(test_helpers)
+TESTS += $(lint_tests) tests/integration/pytest.sh
+EXTRA_DIST += $(lint_tests) $(integration_scripts) $(bench_sources)
+
+test_libs = $(pe_libs) $(CMOCKA_LIBS)
+
+tests_unit_test_base_LDADD = $(test_libs)
+tests_unit_test_encode_LDADD = $(test_libs)
+tests_unit_test_grouping_LDADD = $(test_libs)
+tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h
+tests_unit_test_http_LDADD = $(test_libs)
+tests_unit_test_negotiate_LDADD = $(test_libs)
+tests_unit_test_net_LDADD = $(test_libs)
+tests_unit_test_options_LDADD = $(test_libs)
+tests_unit_test_registry_LDADD = $(test_libs)
+tests_unit_test_sample_LDADD = $(test_libs)
+tests_unit_test_shard_LDADD = $(test_libs)
+tests_unit_test_top_LDADD = $(test_libs)
+tests_unit_test_workers_LDADD = $(test_libs)
+tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c
+tests_unit_encode_sample_LDADD = $(pe_libs)
+tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
+tests_bpf_test_ingress_LDADD = $(test_libs)
+tests_integration_monitor_trace_SOURCES = tests/integration/monitor-trace.c
+tests_integration_monitor_trace_LDADD = $(pe_libs)
+tests_integration_push_sample_SOURCES = tests/integration/push-sample.c
+tests_integration_push_sample_LDADD = $(pe_libs)
+
+TEST_EXTENSIONS = .sh
+tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/autotools/tap-driver.sh
+LOG_DRIVER = $(tap_driver)
+SH_LOG_DRIVER = $(tap_driver)
+AM_TESTS_ENVIRONMENT = \
+	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
+	PE_BUILDDIR='$(abs_builddir)'; export PE_BUILDDIR; \
+	PE_SRCDIR='$(abs_top_srcdir)'; export PE_SRCDIR;
+
+# With the address and undefined-behaviour sanitizers: all but the lint.
+.PHONY: check-sanitized check-threads
+check-sanitized:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests) $(bpf_tests) tests/integration/pytest.sh'
+
+# With the thread sanitizer: what has threads.
+check-threads:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(thread_tests)'
+
+# ---- benchmarks ----
+
+bench_programs = \
+	tests/bench/bench_datapath \
+	tests/bench/bench_encode \
+	tests/bench/bench_worker
+bench_sources = tests/bench/bench.bpf.c tests/bench/run
+EXTRA_PROGRAMS = $(bench_programs)
+tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c
+tests_bench_bench_datapath_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/bench
+tests_bench_bench_datapath_LDADD = $(pe_libs)
+tests_bench_bench_encode_LDADD = $(pe_libs)
+tests_bench_bench_worker_LDADD = $(pe_libs)
+
+tests/bench/bench_datapath-bench_datapath.$(OBJEXT): tests/bench/bench.skel.h
+tests/bench/bench_datapath.$(OBJEXT): tests/bench/bench.skel.h
+tests/bench/bench.skel.h: $(top_srcdir)/tests/bench/bench.bpf.c
+	@$(MKDIR_P) tests/bench
+	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/bench/bench.clang.o
+	$(V_SKEL)$(BPFTOOL) gen object tests/bench/bench.bpfo tests/bench/bench.clang.o
+	$(V_SKEL)$(BPFTOOL) gen skeleton tests/bench/bench.bpfo name bench_bpf >$@
+CLEANFILES += tests/bench/*.o tests/bench/*.bpfo tests/bench/*.skel.h $(bench_programs)
+
+.PHONY: bench
+bench: $(bench_programs) packet-exporter
+	PE_BUILDDIR='$(abs_builddir)' $(top_srcdir)/tests/bench/run

@@ -42,7 +42,7 @@ struct pe_link {
 	int peer;		       /* IFLA_LINK, 0 if none */
 	int peer_netnsid;	       /* IFLA_LINK_NETNSID, -1 if none */
 	bool has_stats;
-	struct pe_link_stats stats; /* at the time of the message */
+	struct pe_link_stats stats; /* of the last message; none goes back */
 };
 
 /* Why an interface is no longer here. */

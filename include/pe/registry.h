@@ -55,14 +55,17 @@ int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *in
 
 /*
  * A live interface changed: new name, alias, master or mode. A rename takes the counters along to
- * the new name (joining what a departed interface of that name left). 0 or -ENOENT.
+ * the new name (joining what a departed interface of that name left). If another live one still has
+ * the new name, that one gets the old name until its own news arrive. 0, -ENOENT or -ENOMEM
+ * (nothing changed).
  */
 int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info *info,
 		       uint64_t now_ns);
 
 /*
  * A live interface is counted under another token from now on (or PE_TOKEN_NONE); what the old one
- * counted is kept and the old one released. 0 or -ENOENT.
+ * counted is kept and the old one released. 0, -ENOENT, or -ENOMEM (nothing changed); that only if
+ * there was an old one.
  */
 int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t token);
 

@@ -16,7 +16,8 @@ struct pe_shard;
 struct pe_top;
 
 struct pe_shard_options {
-	size_t max_flows; /* flows remembered at the same time, > 0; rounded up to a power of two */
+	/* Flows remembered at the same time, > 0; rounded up to a power of two, at least 8. */
+	size_t max_flows;
 	uint32_t idle_ticks; /* > 0 */
 	uint64_t tick_ns;    /* length of a jiffy */
 	struct pe_top *top;  /* shared by all shards, NULL if top flows are off */
@@ -24,7 +25,8 @@ struct pe_shard_options {
 
 struct pe_shard_stats {
 	uint64_t records;
-	uint64_t orphaned;   /* of a forgotten interface, or malformed */
+	/* Of a forgotten interface, or malformed, or no memory was left to count their flow. */
+	uint64_t orphaned;
 	uint64_t table_full; /* flows ended early to make room */
 	uint64_t active;
 };
@@ -35,7 +37,7 @@ struct pe_shard *pe_shard_free(struct pe_shard *shard);
 
 /*
  * Starts to accept records of an interface; records of tokens that were not announced are orphans.
- * 0, -EEXIST or -ENOMEM.
+ * 0, -EEXIST or -ENOMEM; -EINVAL for a token that no record can carry.
  */
 int pe_shard_announce(struct pe_shard *shard, uint32_t token);
 

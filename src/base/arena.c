@@ -57,8 +57,7 @@ struct pe_arena *pe_arena_free(struct pe_arena *arena)
 	return NULL;
 }
 
-/* A request larger than the next chunk gets one of its own, behind the first, which keeps its room.
- */
+/* What is larger than the next chunk gets its own, behind the first, which keeps its room. */
 static struct chunk *add_chunk(struct pe_arena *arena, size_t size)
 {
 	size_t total = arena->next_size;

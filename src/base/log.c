@@ -150,8 +150,7 @@ void pe_log(enum pe_log_level level, const char *subsystem, const char *fmt, ...
 	if (n < 0)
 		snprintf(msg, sizeof(msg), "(the message could not be formatted)");
 	len = add_head(line, sizeof(line), level, subsystem);
-	/* A message that vsnprintf() cut is longer than what is left of the line, and is cut here.
-	 */
+	/* A message that vsnprintf() cut is longer than the rest of the line: it is cut again. */
 	len += add_escaped(line + len, sizeof(line) - len - strlen(tail), msg);
 	memcpy(line + len, tail, strlen(tail));
 	len += strlen(tail);

@@ -4,8 +4,9 @@
  *
  * Multilinear hashing over 64-bit words with 128-bit random multipliers: strongly universal
  * (Lemire, Kaser: "Strongly universal string hashing is fast", The Computer Journal, 2014), so any
- * two different keys collide in any b bits with probability 2^-b. Private to src/collect; pure
- * after the initialisation, any thread.
+ * two different keys collide in any b bits with probability 2^-b. It is linear, though, and keys
+ * that count up would fall into a lattice; the mixer of MurmurHash3 behind it, one-to-one, breaks
+ * that and keeps the bound. Private to src/collect; pure after the initialisation, any thread.
  */
 #ifndef PE_COLLECT_HASH_H
 #define PE_COLLECT_HASH_H
@@ -32,6 +33,15 @@ static inline int pe_hash_init(struct pe_hash *hash)
 	return getrandom(hash->random, sizeof(hash->random), 0) < 0 ? -errno : 0;
 }
 
+static inline uint64_t pe_hash_mix(uint64_t x)
+{
+	x ^= x >> 33;
+	x *= UINT64_C(0xff51afd7ed558ccd);
+	x ^= x >> 33;
+	x *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return x ^ x >> 33;
+}
+
 static inline uint64_t pe_hash_key(const struct pe_hash *hash, const struct pe_flow_key *key)
 {
 	unsigned __int128 sum = hash->random[PE_KEY_WORDS];
@@ -40,7 +50,7 @@ static inline uint64_t pe_hash_key(const struct pe_hash *hash, const struct pe_f
 	memcpy(word, key, sizeof(word));
 	for (size_t i = 0; i < PE_KEY_WORDS; i++)
 		sum += hash->random[i] * word[i];
-	return (uint64_t)(sum >> 64);
+	return pe_hash_mix((uint64_t)(sum >> 64));
 }
 
 static inline bool pe_key_equal(const struct pe_flow_key *a, const struct pe_flow_key *b)

@@ -3,9 +3,10 @@
  * The flow table of one worker, and the statistics of the flows that began and ended.
  *
  * The table is set-associative: buckets of eight places, each flow at home in two of them and put
- * into the emptier one, which lets the table fill to about nine tenths before a flow must end
- * early. A bucket's eight tags (one byte of each flow's hash, 0 is a free place) are one word, so
- * that a look-up reads two words and, but for one in some tens, only the cache line it wants.
+ * into the emptier one. So a table that is filled to eight tenths has ended one flow in some
+ * thousands early, and one in a hundred at nine tenths. A bucket's eight tags (one byte of each
+ * flow's hash, 0 is a free place) are one word, so that a look-up reads two words and, but for one
+ * in some tens, only the cache line it wants.
  *
  * Invariants: a place is taken exactly if its tag is not 0. iface.flows is the number of places
  * that point to the interface; a forgotten interface stays allocated until that is 0, and its
@@ -16,6 +17,9 @@
  */
 #include "pe/shard.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "pe/clock.h"

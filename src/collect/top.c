@@ -19,10 +19,14 @@
  * Invariant: every packet and byte added is in the count of one shown flow or in the rest.
  * One mutex; any thread.
  */
+#include "pe/shard.h"
+
+#include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "pe/arena.h"
-#include "pe/shard.h"
 #include "hash.h"
 #include "tokens.h"
 
@@ -222,7 +226,7 @@ static struct pe_count *rest_of(struct tops *tops, const struct pe_flow_key *key
 	return &tops->rest[PE_FLOW_DIRECTION(key->tag)][pe_proto_from_ip(key->ip_proto)];
 }
 
-static void show(struct tops *tops, struct candidate *c, uint64_t wall_ns)
+static void show(struct candidate *c, uint64_t wall_ns)
 {
 	c->shown = true;
 	c->count = (struct pe_count){ 0 };
@@ -245,7 +249,7 @@ static void contest(const struct pe_top *top, struct tops *tops, struct candidat
 			heap_down(tops, &tops->hidden, tops->candidate[last].at);
 		}
 		heap_push(tops, &tops->shown, item);
-		show(tops, c, wall_ns);
+		show(c, wall_ns);
 		return;
 	}
 	other = tops->shown.item[0];
@@ -259,7 +263,7 @@ static void contest(const struct pe_top *top, struct tops *tops, struct candidat
 	heap_up(tops, &tops->hidden, at);
 	heap_put(tops, &tops->shown, 0, item);
 	heap_down(tops, &tops->shown, 0);
-	show(tops, c, wall_ns);
+	show(c, wall_ns);
 }
 
 static void add_record(const struct pe_top *top, struct tops *tops, const struct pe_flow *record,

@@ -73,7 +73,15 @@ const struct pe_option *pe_option_find(const char *name, size_t len)
 	return NULL;
 }
 
-static int refuse_argument(const struct pe_option_parser *parser, const char *arg)
+static int refuse_positional(const struct pe_option_parser *parser, const char *arg)
+{
+	fputs(PE_OPTIONS_PROGRAM ": unexpected argument ", parser->err);
+	print_quoted(parser->err, arg);
+	fputs(" (see --help)\n", parser->err);
+	return -EINVAL;
+}
+
+static int refuse_unknown(const struct pe_option_parser *parser, const char *arg)
 {
 	const char *name = arg + strspn(arg, "-");
 	const struct pe_option *near = pe_option_suggest(name, strcspn(name, "="));
@@ -81,11 +89,9 @@ static int refuse_argument(const struct pe_option_parser *parser, const char *ar
 
 	if (!shown)
 		return pe_option_out_of_memory(parser);
-	fputs(arg[0] == '-' ? PE_OPTIONS_PROGRAM ": unknown option "
-			    : PE_OPTIONS_PROGRAM ": unexpected argument ",
-	      parser->err);
-	print_quoted(parser->err, arg[0] == '-' ? shown : arg);
-	if (near && arg[0] == '-')
+	fputs(PE_OPTIONS_PROGRAM ": unknown option ", parser->err);
+	print_quoted(parser->err, shown);
+	if (near)
 		fprintf(parser->err, ", did you mean --%s?\n", near->name);
 	else
 		fputs(" (see --help)\n", parser->err);
@@ -128,18 +134,20 @@ int pe_option_parse_argv(struct pe_option_parser *parser, int argc, char *const 
 	int i, err;
 
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *name = argv[i] + 2;
 		const struct pe_option *option;
-		const char *value;
+		const char *name, *value;
 		size_t len;
 
-		if (strncmp(argv[i], "--", 2) != 0)
-			return refuse_argument(parser, argv[i]);
+		if (argv[i][0] != '-')
+			return refuse_positional(parser, argv[i]);
+		if (argv[i][1] != '-')
+			return refuse_unknown(parser, argv[i]);
+		name = argv[i] + 2;
 		len = strcspn(name, "=");
 		value = name[len] ? name + len + 1 : NULL;
 		option = pe_option_find(name, len);
 		if (!option)
-			return refuse_argument(parser, argv[i]);
+			return refuse_unknown(parser, argv[i]);
 		if (!pe_option_has_env(option)) {
 			err = do_action(parser, option, value, out, ret_action);
 			if (err < 0 || *ret_action == PE_OPTIONS_EXIT)
@@ -155,7 +163,7 @@ int pe_option_parse_argv(struct pe_option_parser *parser, int argc, char *const 
 			return refuse_missing_value(parser, option);
 		parser->given[parser->given_count++] = (struct pe_option_given){ option, value };
 	}
-	return i + 1 < argc ? refuse_argument(parser, argv[i + 1]) : 0;
+	return i + 1 < argc ? refuse_positional(parser, argv[i + 1]) : 0;
 }
 
 /* ---- the environment ---- */

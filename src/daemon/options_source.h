@@ -31,8 +31,7 @@ struct pe_option_parser {
 int pe_option_parse_argv(struct pe_option_parser *parser, int argc, char *const *argv, FILE *out,
 			 enum pe_options_action *ret_action);
 
-/* Warns of PE_* variables that are no option, then sets each option from the source that decides.
- */
+/* Warns of PE_* variables that are no option; sets each option from the source that decides. */
 int pe_option_set_all(const struct pe_option_parser *parser);
 
 /* The flag or variable that the option's value comes from, to be named in an error. */

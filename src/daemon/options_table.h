@@ -29,8 +29,7 @@ enum pe_option_type {
 struct pe_option {
 	const char *section; /* the heading above it, if it is the first of a section */
 	const char *name;    /* without the dashes */
-	const char *arg; /* what --help shows behind '='; the choices of a switch or choice, by '|'
-			  */
+	const char *arg;     /* what --help shows behind '='; choices are separated by '|' */
 	enum pe_option_type type;
 	bool optional;		  /* a string that is NULL if it is empty */
 	bool power_of_two;	  /* a count or size */

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
@@ -100,6 +101,7 @@ static char request_pending, request_answered;
 struct request {
 	struct pe_http *http;
 	struct MHD_Connection *connection;
+	bool is_head;
 	void **state;
 };
 
@@ -253,10 +255,16 @@ static enum MHD_Result answer_metrics(const struct request *request)
 	if (!info)
 		return MHD_NO;
 	r = pe_scraper_respond(request->http->scraper, info->connect_fd, format, gzip, &response);
+	/* After HEAD, libmicrohttpd 0.9.75 sends the last chunk of the body that there is not,
+	 * which the next answer would be taken for. Without chunks it sends nothing, and closes. */
+	if (r == 0 && request->is_head)
+		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 	if (r == 0)
 		return send_response(request, MHD_HTTP_OK, response, headers);
 	if (pe_log_once(&request->http->unavailable_logged, 60 * PE_NS_PER_S))
-		pe_warn("http", "a scrape was answered with 503: %s", strerror(-r));
+		pe_warn("http", "a scrape was answered with 503: %s",
+			r == -EBUSY ? "slow readers held every snapshot; the oldest are cut off"
+				    : strerror(-r));
 	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
 			 r == -EBUSY ? "Too many slow readers\n" : "No snapshot\n");
 }
@@ -291,9 +299,9 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 				  const char *path, const char *method, const char *version,
 				  const char *body, size_t *body_len, void **state)
 {
-	const struct request request = { userdata, connection, state };
-	const bool readable = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
-			      strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	const bool is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	const bool readable = is_head || strcmp(method, MHD_HTTP_METHOD_GET) == 0;
+	const struct request request = { userdata, connection, is_head, state };
 
 	if (*body_len > 0) {
 		*body_len = 0;

@@ -35,7 +35,7 @@
 #include "table.h"
 
 #define RCVBUF_DEFAULT_BYTES (16 * 1024 * 1024)
-/* The kernel fills up to 32 KiB of a dump at a time. One link is larger only if its alternative
+/* The kernel sends up to 32 KiB of a dump at a time. One link is larger only if its alternative
  * names are, and they are one attribute of at most 64 KiB. */
 #define MESSAGE_BYTES	    (128 * 1024)
 #define EVENTS_PER_DISPATCH 4096
@@ -47,7 +47,7 @@ struct pe_monitor {
 	void *userdata;
 	struct nl_sock *events;
 	struct nl_sock *requests; /* NULL until needed and after an error */
-	struct pe_table table;
+	struct pe_link_table table;
 	unsigned char *buf;
 	bool dumped;	/* the first dump was asked for */
 	bool resync;	/* the table may differ from the kernel */
@@ -60,8 +60,8 @@ struct pe_monitor {
 
 /* A dump while it is read: a list in the kernel's order. */
 struct dump {
-	struct pe_table_entry *first;
-	struct pe_table_entry **end;
+	struct pe_link_table_entry *first;
+	struct pe_link_table_entry **end;
 	bool interrupted;
 };
 
@@ -82,7 +82,7 @@ static void link_putp(struct rtnl_link **link)
 
 static void dump_fini(struct dump *dump)
 {
-	dump->first = pe_table_free_list(dump->first);
+	dump->first = pe_link_table_free_list(dump->first);
 }
 
 /* One datagram into the buffer, as pe_socket_receive(). */
@@ -97,18 +97,34 @@ static int receive(struct pe_monitor *monitor, struct nl_sock *sock)
 
 /* ---- the table and the callbacks ---- */
 
-/* All but the counters, which change with every packet. */
-static bool link_equal(const struct pe_link *a, const struct pe_link *b)
-{
-	return a->ifindex == b->ifindex && a->type == b->type && a->flags == b->flags &&
-	       a->master == b->master && a->peer == b->peer && a->peer_netnsid == b->peer_netnsid &&
-	       strcmp(a->name, b->name) == 0 && strcmp(a->alias, b->alias) == 0 &&
-	       strcmp(a->kind, b->kind) == 0;
-}
-
 static bool same_interface(const struct pe_link *a, const struct pe_link *b)
 {
 	return a->ifindex == b->ifindex && strcmp(a->kind, b->kind) == 0;
+}
+
+/* All but the counters, which change with every packet. */
+static bool link_equal(const struct pe_link *a, const struct pe_link *b)
+{
+	return same_interface(a, b) && a->type == b->type && a->flags == b->flags &&
+	       a->master == b->master && a->peer == b->peer && a->peer_netnsid == b->peer_netnsid &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->alias, b->alias) == 0;
+}
+
+static void keep_larger(uint64_t *counter, uint64_t before)
+{
+	if (*counter < before)
+		*counter = before;
+}
+
+/* A veth that has lost its peer, as each does while it is deleted, tells that it received nothing.
+ */
+static void keep_stats(struct pe_link *link, const struct pe_link *before)
+{
+	link->has_stats |= before->has_stats;
+	keep_larger(&link->stats.rx_packets, before->stats.rx_packets);
+	keep_larger(&link->stats.rx_bytes, before->stats.rx_bytes);
+	keep_larger(&link->stats.tx_packets, before->stats.tx_packets);
+	keep_larger(&link->stats.tx_bytes, before->stats.tx_bytes);
 }
 
 static void update(struct pe_monitor *monitor, struct pe_link *known, const struct pe_link *now)
@@ -116,23 +132,25 @@ static void update(struct pe_monitor *monitor, struct pe_link *known, const stru
 	struct pe_link before = *known;
 
 	*known = *now;
+	keep_stats(known, &before);
 	if (!link_equal(known, &before))
 		monitor->ops->changed(known, &before, monitor->userdata);
 }
 
 static void remove_link(struct pe_monitor *monitor, int ifindex, enum pe_link_gone why)
 {
-	struct pe_table_entry *entry = pe_table_take(&monitor->table, ifindex);
+	struct pe_link_table_entry *entry = pe_link_table_take(&monitor->table, ifindex);
 
 	if (entry)
 		monitor->ops->gone(&entry->link, why, monitor->userdata);
-	pe_table_free_list(entry);
+	pe_link_table_free_list(entry);
 }
 
 /* Applies one RTM_NEWLINK. Takes the entry over. */
-static void apply(struct pe_monitor *monitor, struct pe_table_entry *entry)
+static void apply(struct pe_monitor *monitor, struct pe_link_table_entry *entry)
 {
-	struct pe_table_entry *known = pe_table_find(&monitor->table, entry->link.ifindex);
+	struct pe_link_table_entry *known =
+		pe_link_table_find(&monitor->table, entry->link.ifindex);
 
 	if (known && same_interface(&known->link, &entry->link)) {
 		update(monitor, &known->link, &entry->link);
@@ -141,36 +159,16 @@ static void apply(struct pe_monitor *monitor, struct pe_table_entry *entry)
 	}
 	if (known)
 		remove_link(monitor, entry->link.ifindex, PE_LINK_MISSED);
-	pe_table_insert(&monitor->table, entry);
+	pe_link_table_insert(&monitor->table, entry);
 	monitor->ops->added(&entry->link, monitor->userdata);
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
+static struct pe_link_table_entry *new_entry(const struct pe_link *link)
 {
-	return a > b ? a : b;
-}
-
-/*
- * The deletion carries the last counters, except that a veth which has lost its peer tells 0 for
- * what it received: none of them may go back.
- */
-static void take_last_stats(struct pe_link *known, const struct pe_link *last)
-{
-	if (!last->has_stats)
-		return;
-	known->has_stats = true;
-	known->stats.rx_packets = larger(known->stats.rx_packets, last->stats.rx_packets);
-	known->stats.rx_bytes = larger(known->stats.rx_bytes, last->stats.rx_bytes);
-	known->stats.tx_packets = larger(known->stats.tx_packets, last->stats.tx_packets);
-	known->stats.tx_bytes = larger(known->stats.tx_bytes, last->stats.tx_bytes);
-}
-
-static struct pe_table_entry *new_entry(const struct pe_link *link)
-{
-	struct pe_table_entry *entry = malloc(sizeof(*entry));
+	struct pe_link_table_entry *entry = malloc(sizeof(*entry));
 
 	if (entry)
-		*entry = (struct pe_table_entry){ .link = *link };
+		*entry = (struct pe_link_table_entry){ .link = *link };
 	return entry;
 }
 
@@ -198,6 +196,11 @@ static int send_dump_request(struct nl_sock *sock, uint32_t *ret_seq)
 	if (!msg)
 		return -ENOMEM;
 	r = nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
+	/* Only with a filter does the kernel make room for the largest link (rtnl_calcit());
+	 * otherwise one of more than 32 KiB ends the dump, without an error. This filter has no
+	 * effect outside AF_BRIDGE. */
+	if (r == 0)
+		r = nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_MRP);
 	if (r < 0)
 		return pe_socket_errno(r);
 	r = nl_send_auto(sock, msg);
@@ -221,7 +224,7 @@ static int status_of(const struct nlmsghdr *nlh)
 static int collect(struct pe_monitor *monitor, const struct nlmsghdr *nlh, struct dump *dump)
 {
 	struct pe_parse_result result;
-	struct pe_table_entry *entry;
+	struct pe_link_table_entry *entry;
 
 	if (!parse(monitor, nlh, &result) || result.type != PE_PARSE_NEW)
 		return 0;
@@ -293,21 +296,22 @@ static int read_dump(struct pe_monitor *monitor, uint64_t deadline_ns, struct du
  */
 static void reconcile(struct pe_monitor *monitor, struct dump *dump)
 {
-	struct pe_table_entry *gone;
+	struct pe_link_table_entry *gone;
 
-	for (struct pe_table_entry *e = dump->first; e; e = e->next) {
-		struct pe_table_entry *known = pe_table_find(&monitor->table, e->link.ifindex);
+	for (struct pe_link_table_entry *e = dump->first; e; e = e->next) {
+		struct pe_link_table_entry *known =
+			pe_link_table_find(&monitor->table, e->link.ifindex);
 
 		if (known && same_interface(&known->link, &e->link))
 			known->seen = true;
 	}
-	gone = pe_table_take_unseen(&monitor->table);
-	for (struct pe_table_entry *e = gone; e; e = e->next)
+	gone = pe_link_table_take_unseen(&monitor->table);
+	for (struct pe_link_table_entry *e = gone; e; e = e->next)
 		monitor->ops->gone(&e->link, PE_LINK_MISSED, monitor->userdata);
-	pe_table_free_list(gone);
+	pe_link_table_free_list(gone);
 
 	while (dump->first) {
-		struct pe_table_entry *entry = dump->first;
+		struct pe_link_table_entry *entry = dump->first;
 
 		dump->first = entry->next;
 		apply(monitor, entry);
@@ -338,7 +342,7 @@ static int sync_table(struct pe_monitor *monitor)
 static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 {
 	struct pe_parse_result result;
-	struct pe_table_entry *entry;
+	struct pe_link_table_entry *entry;
 
 	if (!parse(monitor, nlh, &result))
 		return;
@@ -350,10 +354,10 @@ static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 			monitor->resync = true;
 		return;
 	}
-	entry = pe_table_find(&monitor->table, result.link.ifindex);
+	entry = pe_link_table_find(&monitor->table, result.link.ifindex);
 	if (!entry)
 		return;
-	take_last_stats(&entry->link, &result.link);
+	keep_stats(&entry->link, &result.link);
 	remove_link(monitor, result.link.ifindex,
 		    result.type == PE_PARSE_MOVED ? PE_LINK_MOVED : PE_LINK_DELETED);
 }
@@ -395,11 +399,9 @@ int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvb
 	monitor->ops = ops;
 	monitor->userdata = userdata;
 	monitor->resync = true;
-	r = pe_table_init(&monitor->table);
-	if (r == 0) {
-		monitor->buf = malloc(MESSAGE_BYTES);
-		r = monitor->buf ? 0 : -ENOMEM;
-	}
+	r = pe_link_table_init(&monitor->table);
+	if (r == 0 && !(monitor->buf = malloc(MESSAGE_BYTES)))
+		r = -ENOMEM;
 	if (r == 0)
 		r = pe_socket_open_events(rcvbuf ? rcvbuf : RCVBUF_DEFAULT_BYTES, &monitor->events);
 	if (r < 0) {
@@ -416,7 +418,7 @@ struct pe_monitor *pe_monitor_free(struct pe_monitor *monitor)
 		return NULL;
 	nl_socket_free(monitor->events);
 	nl_socket_free(monitor->requests);
-	pe_table_fini(&monitor->table);
+	pe_link_table_fini(&monitor->table);
 	free(monitor->buf);
 	free(monitor);
 	return NULL;
@@ -454,7 +456,7 @@ void pe_monitor_request_resync(struct pe_monitor *monitor)
 
 const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifindex)
 {
-	const struct pe_table_entry *entry = pe_table_find(&monitor->table, ifindex);
+	const struct pe_link_table_entry *entry = pe_link_table_find(&monitor->table, ifindex);
 
 	return entry ? &entry->link : NULL;
 }

@@ -85,8 +85,8 @@ static void print_result(size_t flows, unsigned int top, double *with, double *w
 static int bench(size_t flows, unsigned int top_k, struct pe_flow *records)
 {
 	struct pe_shard_options options = {
-		.max_flows =
-			flows + flows / 8, /* the next power of two, as a full table ends flows */
+		/* Leads to the next power of two: a full table would end flows. */
+		.max_flows = flows + flows / 8,
 		.idle_ticks = 1000,
 		.tick_ns = 4 * PE_NS_PER_MS,
 	};

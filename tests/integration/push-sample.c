@@ -7,7 +7,6 @@
  * "stop" (also at its end).
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,90 +124,57 @@ static enum pe_push_exit parse_exit(const char *text)
 	return strcmp(text, "delete") == 0 ? PE_PUSH_EXIT_DELETE : PE_PUSH_EXIT_NONE;
 }
 
-static int parse(struct config *config, int argc, char **argv)
+/* Takes "--name=value": as text, as milliseconds, or in a way of its own. */
+static int parse_argument(struct config *config, char *argument)
 {
-	static const struct option table[] = {
-		{ "url", required_argument, NULL, 'u' },
-		{ "job", required_argument, NULL, 'j' },
-		{ "instance", required_argument, NULL, 'i' },
-		{ "grouping", required_argument, NULL, 'g' },
-		{ "interval-ms", required_argument, NULL, 'I' },
-		{ "timeout-ms", required_argument, NULL, 't' },
-		{ "on-exit", required_argument, NULL, 'x' },
-		{ "gzip", no_argument, NULL, 'z' },
-		{ "username", required_argument, NULL, 'U' },
-		{ "password-file", required_argument, NULL, 'P' },
-		{ "bearer-token-file", required_argument, NULL, 'B' },
-		{ "tls-ca-file", required_argument, NULL, 'C' },
-		{ "tls-cert-file", required_argument, NULL, 'c' },
-		{ "tls-key-file", required_argument, NULL, 'k' },
-		{ "stop-timeout-ms", required_argument, NULL, 'T' },
-		{ "interfaces", required_argument, NULL, 'n' },
-		{ "failing-snapshots", required_argument, NULL, 'f' },
-		{ 0 },
-	};
 	struct pe_push_options *push = &config->push;
-	int c;
+	const struct {
+		const char *name;
+		const char **text;
+		uint64_t *duration_ns;
+	} table[] = {
+		{ "--url", &push->url, NULL },
+		{ "--job", &push->job, NULL },
+		{ "--instance", &push->instance, NULL },
+		{ "--username", &push->username, NULL },
+		{ "--password-file", &push->password_file, NULL },
+		{ "--bearer-token-file", &push->bearer_token_file, NULL },
+		{ "--tls-ca-file", &push->tls_ca_file, NULL },
+		{ "--tls-cert-file", &push->tls_cert_file, NULL },
+		{ "--tls-key-file", &push->tls_key_file, NULL },
+		{ "--interval-ms", NULL, &push->interval_ns },
+		{ "--timeout-ms", NULL, &push->timeout_ns },
+		{ "--stop-timeout-ms", NULL, &config->stop_timeout_ns },
+	};
+	char *value = strchr(argument, '=');
 
-	while ((c = getopt_long(argc, argv, "", table, NULL)) >= 0) {
-		switch (c) {
-		case 'u':
-			push->url = optarg;
-			break;
-		case 'j':
-			push->job = optarg;
-			break;
-		case 'i':
-			push->instance = optarg;
-			break;
-		case 'g':
-			if (add_grouping(config, optarg) < 0)
-				return -EINVAL;
-			break;
-		case 'I':
-			push->interval_ns = milliseconds(optarg);
-			break;
-		case 't':
-			push->timeout_ns = milliseconds(optarg);
-			break;
-		case 'x':
-			push->on_exit = parse_exit(optarg);
-			break;
-		case 'z':
-			push->gzip = true;
-			break;
-		case 'U':
-			push->username = optarg;
-			break;
-		case 'P':
-			push->password_file = optarg;
-			break;
-		case 'B':
-			push->bearer_token_file = optarg;
-			break;
-		case 'C':
-			push->tls_ca_file = optarg;
-			break;
-		case 'c':
-			push->tls_cert_file = optarg;
-			break;
-		case 'k':
-			push->tls_key_file = optarg;
-			break;
-		case 'T':
-			config->stop_timeout_ns = milliseconds(optarg);
-			break;
-		case 'n':
-			config->interfaces = strtoul(optarg, NULL, 10);
-			break;
-		case 'f':
-			config->failing = (unsigned int)strtoul(optarg, NULL, 10);
-			break;
-		default:
-			return -EINVAL;
-		}
+	if (strcmp(argument, "--gzip") == 0) {
+		push->gzip = true;
+		return 0;
 	}
-	return 0;
+	if (!value)
+		return -EINVAL;
+	*value++ = '\0';
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (strcmp(table[i].name, argument) != 0)
+			continue;
+		if (table[i].text)
+			*table[i].text = value;
+		else
+			*table[i].duration_ns = milliseconds(value);
+		return 0;
+	}
+	if (strcmp(argument, "--grouping") == 0)
+		return add_grouping(config, value);
+	if (strcmp(argument, "--on-exit") == 0)
+		push->on_exit = parse_exit(value);
+	else if (strcmp(argument, "--interfaces") == 0)
+		config->interfaces = strtoul(value, NULL, 10);
+	else if (strcmp(argument, "--failing-snapshots") == 0)
+		config->failing = (unsigned int)strtoul(value, NULL, 10);
+	else
+		return -EINVAL;
+	return config->interfaces > INTERFACES_MAX ? -EINVAL : 0;
 }
 
 int main(int argc, char **argv)
@@ -228,8 +194,12 @@ int main(int argc, char **argv)
 	int r;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (parse(&config, argc, argv) < 0 || config.interfaces > INTERFACES_MAX)
-		return 2;
+	for (int i = 1; i < argc; i++) {
+		if (parse_argument(&config, argv[i]) < 0) {
+			fprintf(stderr, "%s: bad argument\n", argv[i]);
+			return 2;
+		}
+	}
 	config.push.grouping = config.grouping;
 	config.push.snapshot = take_snapshot;
 	config.push.userdata = &config;

@@ -4,12 +4,14 @@
  * signals, the string buffer and the arena.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdalign.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,6 +37,8 @@ static void capture_begin(void)
 {
 	capture = memfd_create("log", MFD_CLOEXEC);
 	assert_true(capture >= 0);
+	/* A memfd does not lock its position as a regular file does: writes could overlap. */
+	assert_int_equal(fcntl(capture, F_SETFL, O_APPEND), 0);
 	saved_stderr = dup(STDERR_FILENO);
 	assert_true(saved_stderr >= 0);
 	assert_int_equal(dup2(capture, STDERR_FILENO), STDERR_FILENO);
@@ -184,6 +188,55 @@ static void test_log_once(void **state)
 	while (!pe_log_once(&often, PE_NS_PER_S))
 		assert_true(pe_clock_monotonic_ns() < deadline_ns);
 	assert_false(pe_log_once(&often, PE_NS_PER_S));
+}
+
+#define LOG_THREADS 4
+#define LOG_LINES   200
+
+static void *log_lines(void *arg)
+{
+	struct pe_log_once *once = arg;
+	int i;
+
+	for (i = 0; i < LOG_LINES; i++)
+		pe_info("base", "line of some length, so that two of them would show");
+	if (pe_log_once(once, 0))
+		pe_info("base", "once");
+	return NULL;
+}
+
+/* Lines of several threads never mix, and one of them is the one that logs once. */
+static void test_log_threads(void **state)
+{
+	static char out[LOG_THREADS * LOG_LINES * 200];
+	struct pe_log_once once = { 0 };
+	pthread_t threads[LOG_THREADS];
+	unsigned int lines = 0, onces = 0;
+	char *line, *save = NULL;
+	size_t i;
+
+	capture_begin();
+	for (i = 0; i < LOG_THREADS; i++)
+		pthread_create(&threads[i], NULL, log_lines, &once);
+	for (i = 0; i < LOG_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	capture_end(out, sizeof(out));
+	for (line = strtok_r(out, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *msg = strstr(line, " level=info subsystem=base msg=");
+
+		assert_memory_equal(line, "ts=", 3);
+		assert_non_null(msg);
+		msg += strlen(" level=info subsystem=base msg=");
+		if (strcmp(msg, "\"once\"") == 0)
+			onces++;
+		else if (strcmp(msg, "\"line of some length, so that two of them would show\"") ==
+			 0)
+			lines++;
+		else
+			fail_msg("mixed: %s", line);
+	}
+	assert_int_equal(lines, LOG_THREADS * LOG_LINES);
+	assert_int_equal(onces, 1);
 }
 
 /* ---- clock ---- */
@@ -592,6 +645,7 @@ int main(void)
 		cmocka_unit_test(test_log_cut),
 		cmocka_unit_test(test_log_level),
 		cmocka_unit_test(test_log_once),
+		cmocka_unit_test(test_log_threads),
 		cmocka_unit_test(test_clock),
 		LOOP_TEST(test_loop_fd),
 		LOOP_TEST(test_loop_timers),

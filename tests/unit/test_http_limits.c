@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "pe/arena.h"
 #include "pe/http.h"
 
 #include "http_client.h"
@@ -56,12 +55,11 @@ static int make_snapshot(struct pe_snapshot **ret_snapshot)
 
 	if (r < 0)
 		return r;
-	snapshot->ifaces = pe_arena_alloc(snapshot->arena, IFACES, sizeof(*snapshot->ifaces));
-	if (!snapshot->ifaces) {
+	r = pe_snapshot_alloc_ifaces(snapshot, IFACES);
+	if (r < 0) {
 		pe_snapshot_unref(snapshot);
-		return -ENOMEM;
+		return r;
 	}
-	snapshot->iface_count = IFACES;
 	for (int i = 0; i < IFACES; i++) {
 		struct pe_iface_sample *iface = &snapshot->ifaces[i];
 
@@ -100,13 +98,18 @@ static unsigned int made(const struct fixture *f)
 	return __atomic_load_n(&f->made_count, __ATOMIC_ACQUIRE);
 }
 
-/* Snapshots that somebody but us still holds. */
+/* Somebody but us still holds it. */
+static bool is_alive(const struct pe_snapshot *snapshot)
+{
+	return __atomic_load_n(&snapshot->references, __ATOMIC_RELAXED) > 1;
+}
+
 static unsigned int alive(const struct fixture *f)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < made(f); i++)
-		n += __atomic_load_n(&f->made[i]->references, __ATOMIC_RELAXED) > 1;
+		n += is_alive(f->made[i]);
 	return n;
 }
 
@@ -190,7 +193,7 @@ static void test_slow_readers(void **state)
 	/* A reader that goes gives its snapshot back, and the next scrape gets a new one. */
 	client_close(&slow[0]);
 	wait_for(alive(&f) == SNAPSHOTS_MAX - 1);
-	assert_int_equal(f.made[0]->references, 1);
+	assert_false(is_alive(f.made[0]));
 	{
 		_cleanup_answer_ struct answer fresh = { 0 };
 
@@ -224,12 +227,12 @@ static void test_trickling_readers(void **state)
 
 			recv(slow[i].fd, buf, sizeof(buf), MSG_DONTWAIT);
 		}
-		refused = refused || ask_status(port, "HEAD", "/metrics") == 503;
+		refused |= ask_status(port, "HEAD", "/metrics") == 503;
 		made(&f) > SNAPSHOTS_MAX;
 	}));
 	assert_true(refused);
 	/* The oldest was cut off. */
-	assert_int_equal(f.made[0]->references, 1);
+	assert_false(is_alive(f.made[0]));
 	while (client_fill(&slow[0]))
 		;
 	for (int i = 0; i < SNAPSHOTS_MAX; i++)
@@ -376,18 +379,6 @@ static const char *const garbage[] = {
 	"GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n\x01\x02garbage behind a request\r\n\r\n",
 };
 
-/* Sends, ends its side, and reads whatever comes to the end. */
-static void send_garbage(unsigned int port, const void *data, size_t len)
-{
-	_cleanup_client_ struct client client = client_connect(port);
-
-	client_send_bytes(&client, data, len);
-	shutdown(client.fd, SHUT_WR);
-	while (client_fill(&client))
-		;
-	assert_int_equal(ask_status(port, "GET", "/-/healthy"), 200);
-}
-
 static uint64_t requests(const struct fixture *f, unsigned int code)
 {
 	struct pe_http_sample sample;
@@ -400,30 +391,53 @@ static uint64_t requests(const struct fixture *f, unsigned int code)
 	return 0;
 }
 
+/* All at once, so that those that wait for more wait for the idle timeout together. */
 static void test_garbage(void **state)
 {
+	enum { COUNT = sizeof(garbage) / sizeof(garbage[0]), NOISES = 20 };
+	struct client clients[2 * COUNT + NOISES];
 	struct fixture f = { 0 };
 	uint32_t random = 1;
-	char noise[8192];
-	unsigned int port;
+	size_t n = 0;
 
-	start(&f, 64, 60);
-	port = pe_http_port(f.http, 0);
-	for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
-		send_garbage(port, garbage[i], strlen(garbage[i]));
-		/* The same in one byte a packet, or nearly. */
-		send_garbage(port, garbage[i], strlen(garbage[i]) / 2);
+	start(&f, 2 * COUNT + NOISES + 1, 1);
+	for (size_t i = 0; i < COUNT; i++) {
+		const size_t len = strlen(garbage[i]);
+
+		clients[n] = client_connect(pe_http_port(f.http, 0));
+		client_send_bytes(&clients[n++], garbage[i], len);
+		clients[n] = client_connect(pe_http_port(f.http, 0));
+		client_send_bytes(&clients[n++], garbage[i], len / 2);
 	}
-	for (int round = 0; round < 20; round++) {
-		for (size_t i = 0; i < sizeof(noise); i++) {
+	for (size_t i = 0; i < NOISES; i++) {
+		char noise[8192];
+
+		for (size_t j = 0; j < sizeof(noise); j++) {
 			random = random * 1664525 + 1013904223;
-			noise[i] = (char)(random >> 24);
+			noise[j] = (char)(random >> 24);
 		}
-		send_garbage(port, noise, sizeof(noise));
+		clients[n] = client_connect(pe_http_port(f.http, 0));
+		client_send_bytes(&clients[n++], noise, sizeof(noise));
 	}
+	while (n > 0) {
+		n--;
+		while (client_fill(&clients[n]))
+			;
+		client_close(&clients[n]);
+	}
+	assert_int_equal(ask_status(pe_http_port(f.http, 0), "GET", "/-/healthy"), 200);
 	/* What libmicrohttpd answers itself is counted too. */
 	wait_for(requests(&f, 400) > 0);
 	stop(&f);
+}
+
+static void send_oversized(unsigned int port, const void *data, size_t len)
+{
+	_cleanup_client_ struct client client = client_connect(port);
+
+	client_send_bytes(&client, data, len);
+	while (client_fill(&client))
+		;
 }
 
 static void test_oversized(void **state)
@@ -444,13 +458,13 @@ static void test_oversized(void **state)
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		memset(request, 'x', len);
 		memcpy(request, prefixes[i], strlen(prefixes[i]));
-		send_garbage(port, request, len);
+		send_oversized(port, request, len);
 	}
 	/* Many small headers. */
 	for (size_t i = 0; i + 4 <= len; i += 4)
 		memcpy(request + i, "a:\r\n", 4);
 	memcpy(request, "GET / HTTP/1.1\r\n", 16);
-	send_garbage(port, request, len);
+	send_oversized(port, request, len);
 	assert_int_equal(ask_status(port, "HEAD", "/metrics"), 200);
 	wait_for(requests(&f, 431) > 0);
 	stop(&f);

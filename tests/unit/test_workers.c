@@ -317,8 +317,12 @@ static void test_drain(void **state)
 	assert_int_equal(stats_of(f).orphaned, 1);
 	assert_int_equal(stats_of(f).active, 10);
 
+	/* The next use of the token inherits nothing. */
 	pe_workers_forget(f->workers, token);
 	assert_int_equal(stats_of(f).active, 0);
+	assert_int_equal(pe_workers_announce(f->workers, token), 0);
+	assert_int_equal(total(f, token, &flows, &active).packets, 0);
+	assert_int_equal(flows, 0);
 }
 
 static void test_wakes_at_the_fill_mark(void **state)

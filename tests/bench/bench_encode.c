@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How fast 1,000 interfaces with traffic become OpenMetrics text, beside memcpy() of the same
+ * bytes; and how often an encode allocates.
+ *
+ * Encodings and copies alternate, so that both see the same machine; medians are reported, one JSON
+ * object a line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe/clock.h"
+#include "pe/encode.h"
+
+#include "../unit/snapshot-fixture.h"
+
+#define INTERFACES  1000
+#define ROUNDS	    31
+#define PIECE_BYTES 16384
+
+/* glibc's own, behind the wrappers that count. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+
+static size_t allocations;
+
+void *malloc(size_t size)
+{
+	allocations++;
+	return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	allocations++;
+	return __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+	allocations++;
+	return __libc_realloc(memory, size);
+}
+
+/* Encodes into `to`, or nowhere if that is NULL. Returns the length. */
+static size_t encode(struct pe_snapshot *snapshot, char *to)
+{
+	const struct pe_encode_options options = { .format = PE_FORMAT_OPENMETRICS };
+	static char piece[PIECE_BYTES];
+	struct pe_encoder *encoder;
+	size_t total = 0;
+	ssize_t n;
+
+	if (pe_encoder_new(snapshot, &options, &encoder) < 0)
+		abort();
+	while ((n = pe_encoder_read(encoder, to ? to + total : piece, sizeof(piece))) > 0)
+		total += (size_t)n;
+	if (n < 0)
+		abort();
+	pe_encoder_free(encoder);
+	return total;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t median(uint64_t *values)
+{
+	qsort(values, ROUNDS, sizeof(*values), compare);
+	return values[ROUNDS / 2];
+}
+
+/* Leaves what a container's interface has: TCP, UDP, ICMP, ARP; no faults. */
+static void thin_out(struct pe_iface_sample *iface)
+{
+	static const unsigned int classes[] = {
+		PE_CLASS_IPV4 + PE_PROTO_TCP,	 PE_CLASS_IPV4 + PE_PROTO_UDP,
+		PE_CLASS_IPV4 + PE_PROTO_ICMP,	 PE_CLASS_IPV6 + PE_PROTO_TCP,
+		PE_CLASS_IPV6 + PE_PROTO_ICMPV6, PE_CLASS_ARP,
+	};
+	static const uint64_t protos = 1 << PE_PROTO_TCP | 1 << PE_PROTO_UDP | 1 << PE_PROTO_ICMP |
+				       1 << PE_PROTO_ICMPV6;
+	size_t d, i;
+
+	for (d = 0; d < PE_DIRECTIONS; d++) {
+		struct pe_row *row = &iface->row[d], all = *row;
+
+		memset(row, 0, sizeof(*row));
+		memcpy(row->tcp, all.tcp, sizeof(row->tcp));
+		for (i = 0; i < PE_SIZE_BUCKETS / 2; i++)
+			row->size[i] = all.size[i] & 0xffffff;
+		for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+			row->class[classes[i]].packets = all.class[classes[i]].packets & 0xffffff;
+			row->class[classes[i]].bytes = all.class[classes[i]].bytes & 0xffffffff;
+		}
+	}
+	memset(iface->unobserved, 0, sizeof(iface->unobserved));
+	for (i = 0; i < PE_PROTO_COUNT; i++)
+		if (!(protos >> i & 1))
+			iface->flows.proto[i] = NULL;
+}
+
+static struct pe_snapshot *make_snapshot(bool everything)
+{
+	struct pe_snapshot *snapshot = fixture_snapshot(INTERFACES, everything, false);
+	size_t i;
+
+	for (i = 0; i < INTERFACES && !everything; i++)
+		thin_out(&snapshot->ifaces[i]);
+	return snapshot;
+}
+
+static void run(const char *name, bool everything)
+{
+	struct pe_snapshot *snapshot = make_snapshot(everything);
+	size_t size = encode(snapshot, NULL), before, count, i;
+	uint64_t encode_ns[ROUNDS], copy_ns[ROUNDS], start;
+	char *text = malloc(size + PIECE_BYTES), *copy = malloc(size);
+	double ns, baseline;
+
+	if (!text || !copy)
+		abort();
+	before = allocations;
+	encode(snapshot, text);
+	count = allocations - before;
+	memcpy(copy, text, size);
+	for (i = 0; i < ROUNDS; i++) {
+		start = pe_clock_monotonic_ns();
+		encode(snapshot, text);
+		encode_ns[i] = pe_clock_monotonic_ns() - start;
+		start = pe_clock_monotonic_ns();
+		memcpy(copy, text, size);
+		copy_ns[i] = pe_clock_monotonic_ns() - start;
+	}
+	if (memcmp(copy, text, size) != 0)
+		abort();
+	ns = (double)median(encode_ns);
+	baseline = (double)median(copy_ns);
+	printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"GB/s\",\"baseline\":%.3f,"
+	       "\"baseline_name\":\"memcpy of the same bytes\"}\n",
+	       name, (double)size / ns, (double)size / baseline);
+	printf("{\"name\":\"%s_allocations\",\"value\":%zu,\"unit\":\"allocations/encode\","
+	       "\"baseline\":%d,\"baseline_name\":\"interfaces\"}\n",
+	       name, count, INTERFACES);
+	printf("{\"name\":\"%s_size\",\"value\":%zu,\"unit\":\"bytes\",\"baseline\":%d,"
+	       "\"baseline_name\":\"interfaces\"}\n",
+	       name, size, INTERFACES);
+	free(text);
+	free(copy);
+	pe_snapshot_unref(snapshot);
+}
+
+int main(void)
+{
+	run("encode_openmetrics", false);
+	/* Every protocol, every fault, top flows: the most an interface can have. */
+	run("encode_openmetrics_everything", true);
+	return 0;
+}

@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests share: namespaces, the exporter, a Pushgateway, a Prometheus, and frames.
+
+A Host is a network namespace in which the exporter runs as it would on a container host; a
+Container is another one, joined to it by a veth. Nothing outside of them is touched. Nothing
+sleeps for a fixed time: wait_for() polls a condition until its deadline.
+"""
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from pyroute2 import netns
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("PE_BUILDDIR", ROOT / "build")).resolve()
+EXPORTER = BUILD / "packet-exporter"
+DEADLINE_S = 30
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="needs root: network namespaces and BPF programs"
+)
+serial = itertools.count()
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def wait_for(condition, what, deadline_s=DEADLINE_S):
+    """Returns the first true value of condition()."""
+    end = time.monotonic() + deadline_s
+    pause = threading.Event()
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            pytest.fail(f"not within {deadline_s} s: {what}")
+        pause.wait(0.02)
+
+
+def run(*args, **kwargs):
+    done = subprocess.run(args, capture_output=True, text=True, check=False, **kwargs)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, args))}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def stop(process, signo=signal.SIGTERM, deadline_s=10):
+    if process.poll() is None:
+        process.send_signal(signo)
+        try:
+            process.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
+class Namespace:
+    """A network namespace with loopback up and no IPv6 chatter of its own."""
+
+    def __init__(self, prefix="pe"):
+        self.name = f"{prefix}-{os.getpid()}-{next(serial)}"
+        netns.create(self.name)
+        self.write("net/ipv6/conf/all/disable_ipv6", 1)
+        self.write("net/ipv6/conf/default/disable_ipv6", 1)
+        self.ip("link", "set", "lo", "up")
+
+    def close(self):
+        with contextlib.suppress(Exception):
+            netns.remove(self.name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def ip(self, *args, **kwargs):
+        return run("ip", "-n", self.name, *map(str, args), **kwargs)
+
+    def batch(self, lines):
+        self.ip("-batch", "-", input="\n".join(lines) + "\n")
+
+    def write(self, path, value):
+        with self.inside():
+            pathlib.Path("/proc/sys", path).write_text(f"{value}\n", encoding="ascii")
+
+    @contextlib.contextmanager
+    def inside(self):
+        """This thread is in the namespace; a socket made here stays there."""
+        netns.pushns(self.name)
+        try:
+            yield
+        finally:
+            netns.popns()
+
+    def link(self, name):
+        """The link as `ip` shows it, None if it is not there."""
+        try:
+            return json.loads(self.ip("-j", "-d", "-s", "link", "show", "dev", name))[0]
+        except RuntimeError:
+            return None
+
+    def links(self):
+        return json.loads(self.ip("-j", "-d", "-s", "link", "show"))
+
+    def popen(self, *args, **kwargs):
+        return subprocess.Popen(
+            ["ip", "netns", "exec", self.name, *map(str, args)], stdin=subprocess.DEVNULL, **kwargs
+        )
+
+    def get(self, url, headers=None, timeout=10):
+        """(status, headers, body) of a GET from inside."""
+        request = urllib.request.Request(url, headers=headers or {})
+        with self.inside():
+            try:
+                with DIRECT.open(request, timeout=timeout) as answer:
+                    return answer.status, answer.headers, answer.read()
+            except urllib.error.HTTPError as error:
+                return error.code, error.headers, error.read()
+
+    def packet_socket(self, interface):
+        """Sends whole frames out of an interface."""
+        with self.inside():
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            sock.bind((interface, 0))
+            return sock
+
+
+def kernel_counters(link):
+    stats = link["stats64"]
+    return {
+        "ingress": (stats["rx"]["packets"], stats["rx"]["bytes"]),
+        "egress": (stats["tx"]["packets"], stats["tx"]["bytes"]),
+    }
+
+
+class Container(Namespace):
+    """A namespace joined to a host: `interface` on the host's side, eth0 here."""
+
+    def __init__(self, host, number, up=True):
+        super().__init__("pe-c")
+        self.host, self.number, self.interface = host, number, f"veth{number}"
+        try:
+            host.ip("link", "add", self.interface, "type", "veth", "peer", "name", "eth0",
+                    "netns", self.name)
+            if up:
+                self.up()
+        except BaseException:
+            self.close()
+            raise
+
+    def up(self):
+        self.ip("addr", "add", f"10.7.{self.number}.2/24", "dev", "eth0")
+        self.host.ip("addr", "add", f"10.7.{self.number}.1/24", "dev", self.interface)
+        self.ip("link", "set", "eth0", "up")
+        self.host.ip("link", "set", self.interface, "up")
+
+
+class Metrics:
+    """Samples of a scrape, by name and labels."""
+
+    def __init__(self, text):
+        self.text = text
+        self.families = {family.name: family for family in parse_openmetrics(text)}
+        self.samples = [s for family in self.families.values() for s in family.samples]
+
+    def find(self, name, **labels):
+        name = f"packet_exporter_{name}"
+        return [
+            s for s in self.samples
+            if s.name == name and all(s.labels.get(k) == v for k, v in labels.items())
+        ]
+
+    def sum(self, name, **labels):
+        return int(sum(s.value for s in self.find(name, **labels)))
+
+    def totals(self, interface):
+        """(packets, bytes) of each direction."""
+        return {
+            d: (
+                self.sum("packets_total", interface=interface, direction=d),
+                self.sum("bytes_total", interface=interface, direction=d),
+            )
+            for d in ("ingress", "egress")
+        }
+
+
+class Exporter:
+    """The daemon in a host's namespace; its log is kept and shown when a test fails."""
+
+    def __init__(self, host, *options, env=None, ready=True):
+        self.host = host
+        self.url = "http://127.0.0.1:9817"
+        # A file and not a pipe, so that a log nobody reads never blocks it.
+        self.log_file = tempfile.NamedTemporaryFile("w+", prefix="pe-log-")
+        self.process = host.popen(
+            EXPORTER, "--web.listen-address=127.0.0.1:9817", "--log.level=debug", *options,
+            stderr=self.log_file, stdout=self.log_file, env={**clean_environment(), **(env or {})}
+        )
+        if ready:
+            try:
+                wait_for(self.is_ready, "the exporter is ready")
+            except BaseException:
+                self.close()
+                raise
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"the exporter ended with {self.process.returncode}:\n{self.log()}")
+        try:
+            return self.host.get(f"{self.url}/-/ready")[0] == 200
+        except OSError:
+            return False
+
+    def log(self):
+        return pathlib.Path(self.log_file.name).read_text(encoding="utf-8", errors="replace")
+
+    def scrape_text(self, accept="application/openmetrics-text;version=1.0.0"):
+        status, _, body = self.host.get(f"{self.url}/metrics", {"Accept": accept})
+        assert status == 200
+        return body.decode()
+
+    def scrape(self):
+        return Metrics(self.scrape_text())
+
+    def close(self):
+        status = stop(self.process)
+        print(self.log())
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        status = self.close()
+        # Sanitizers end a program with a status of their own.
+        assert status in (0, -signal.SIGKILL), f"the exporter ended with {status}"
+
+
+def clean_environment():
+    return {
+        k: v for k, v in os.environ.items()
+        if not k.lower().endswith("_proxy") and not k.startswith("PE_")
+    }
+
+
+class Server:
+    """A server of Debian's in a host's namespace, answering at `ready_path`."""
+
+    def __init__(self, host, url, ready_path, command):
+        self.host, self.url, self.ready_path, self.command = host, url, ready_path, command
+        if not shutil.which(command[0]):
+            pytest.skip(f"{command[0]} is not installed")
+        self.start()
+
+    def start(self):
+        self.process = self.host.popen(
+            *self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=clean_environment()
+        )
+        wait_for(self.is_ready, f"{self.command[0]} is ready")
+
+    def is_ready(self):
+        try:
+            return self.host.get(f"{self.url}{self.ready_path}")[0] == 200
+        except OSError:
+            return False
+
+    def close(self, signo=signal.SIGTERM):
+        stop(self.process, signo)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Pushgateway(Server):
+    def __init__(self, host):
+        super().__init__(
+            host, "http://127.0.0.1:9091", "/-/ready",
+            ["prometheus-pushgateway", "--web.listen-address=127.0.0.1:9091", "--persistence.file="]
+        )
+
+    def groups(self):
+        return json.loads(self.host.get(f"{self.url}/api/v1/metrics")[2])["data"]
+
+    def text(self):
+        return self.host.get(f"{self.url}/metrics")[2].decode()
+
+
+class Prometheus(Server):
+    def __init__(self, host, config, directory):
+        file = pathlib.Path(directory, "prometheus.yml")
+        file.write_text(config, encoding="utf-8")
+        super().__init__(
+            host, "http://127.0.0.1:9090", "/-/ready",
+            ["prometheus", f"--config.file={file}", f"--storage.tsdb.path={directory}/data",
+             "--web.listen-address=127.0.0.1:9090", "--log.level=error"]
+        )
+
+    def query(self, expression):
+        from urllib.parse import quote
+
+        body = self.host.get(f"{self.url}/api/v1/query?query={quote(expression)}")[2]
+        return json.loads(body)["data"]["result"]
+
+
+def attached_programs():
+    """ifindex → name of the XDP program, for every XDP link of this machine."""
+    links = json.loads(run("bpftool", "-j", "link", "show") or "[]")
+    return [link for link in links if link.get("type") == "xdp"]
+
+
+def own_programs():
+    """Names of our programs that the kernel still holds."""
+    programs = json.loads(run("bpftool", "-j", "prog", "show") or "[]")
+    return [p["name"] for p in programs if re.match(r"pe_(ingress|egress|sweep|now)", p.get("name", ""))]
+
+
+# ---- frames ----
+
+MACS = bytes.fromhex("0200000000ff" "0200000000fe")
+
+
+def ethernet(ethertype, payload):
+    return MACS + struct.pack("!H", ethertype) + payload
+
+
+def ipv4(protocol, payload, source="192.0.2.1", dest="192.0.2.2"):
+    head = struct.pack(
+        "!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0,
+        socket.inet_aton(source), socket.inet_aton(dest)
+    )
+    return ethernet(0x0800, head + payload)
+
+
+def ipv6(next_header, payload, source="2001:db8::1", dest="2001:db8::2"):
+    head = struct.pack("!IHBB", 6 << 28, len(payload), next_header, 64)
+    addresses = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, dest)
+    return ethernet(0x86DD, head + addresses + payload)
+
+
+def udp(size, source=4000, dest=4001):
+    return struct.pack("!HHHH", source, dest, 8 + size, 0) + bytes(size)
+
+
+def tcp(flags, size=0, source=40000, dest=443):
+    return struct.pack("!HHIIBBHHH", source, dest, 1, 1, 0x50, flags, 1024, 0, 0) + bytes(size)
+
+
+def icmp_echo(size):
+    return struct.pack("!BBHHH", 8, 0, 0, 1, 1) + bytes(size)
+
+
+def icmpv6_echo(size):
+    return struct.pack("!BBHHH", 128, 0, 0, 1, 1) + bytes(size)

@@ -1,0 +1,78 @@
+#!/bin/sh
+# The architecture as a test: a folder includes only lower layers, siblings never include each
+# other, and each foreign library has one folder. TAP.
+set -u
+cd "${PE_SRCDIR:-.}" || exit 1
+n=0
+failed=0
+
+# result NAME OFFENDERS
+result() {
+	n=$((n + 1))
+	if [ -z "$2" ]; then
+		echo "ok $n - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $1"
+		echo "$2" | sed 's/^/# /'
+	fi
+}
+
+# The contract headers of each layer.
+base='abi|arena|cleanup|clock|log|loop|strbuf'
+net='link'
+xdp='xdp|ring'
+metrics='sample|registry|encode'
+collect='shard|workers'
+export='http|push'
+daemon='options|supervisor'
+
+# may FOLDER HEADERS: every pe/ header that the folder includes is one of these.
+may() {
+	result "src/$1 includes only lower layers" "$(
+		grep -rnE '^#include "pe/' "src/$1" | grep -vE "\"pe/($2)\.h\""
+	)"
+	result "src/$1 reaches into no other folder" "$(
+		grep -rnE '^#include "(\.\./|src/)' "src/$1"
+	)"
+}
+
+may base "$base"
+may net "$base|$net"
+may xdp "$base|$xdp"
+may metrics "$base|$metrics"
+may collect "$base|$xdp|$metrics|$collect"
+may export "$base|$metrics|$export"
+may daemon "$base|$net|$xdp|$metrics|$collect|$export|$daemon"
+
+# only FOLDER PATTERN: nobody else includes this library.
+only() {
+	result "only src/$1 includes $2" "$(
+		grep -rnE "^#include <($2)" src include | grep -v "^src/$1/"
+	)"
+}
+only net 'netlink/'
+only xdp 'bpf/'
+only export 'microhttpd|curl/'
+
+result 'bpf/ includes of ours only abi.h' "$(
+	grep -nE '^#include "pe/' bpf/* | grep -v '"pe/abi.h"'
+)"
+result 'every path of an XDP program passes the packet' "$(
+	grep -nE 'XDP_(DROP|ABORTED|TX|REDIRECT)' bpf/*
+)"
+result 'no source file is over 600 lines' "$(
+	find src bpf include -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 600'
+)"
+
+if command -v clang-format >/dev/null; then
+	result 'sources are formatted' "$(
+		find src bpf include tests -name '*.[ch]' -exec clang-format --dry-run {} + 2>&1 |
+			grep -E 'warning:' | cut -d: -f1 | sort -u
+	)"
+else
+	n=$((n + 1))
+	echo "ok $n - sources are formatted # SKIP clang-format is not installed"
+fi
+echo "1..$n"
+exit $((failed > 0))
