@@ -50,11 +50,15 @@ int pe_ingress(struct xdp_md *ctx)
 	struct packet packet = {};
 	__u32 cpu_id = bpf_get_smp_processor_id();
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	__u32 length;
 
 	if (!(ref.flags & PE_SLOT_INGRESS) || !cpu || is_elsewhere(ctx))
 		return XDP_PASS;
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
-	account(cpu, cpu_id, ref, PE_INGRESS, &packet, frame_length(ctx, &frame, &packet));
+	length = frame_length(ctx, &frame, &packet);
+	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
+		length -= ETH_HLEN;
+	account(cpu, cpu_id, ref, PE_INGRESS, &packet, length);
 	return XDP_PASS;
 }
 

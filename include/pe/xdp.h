@@ -49,11 +49,12 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
 
 /*
  * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
- * pe_xdp_attach() has succeeded. `ethernet` tells whether frames begin with an Ethernet header.
+ * pe_xdp_attach() has succeeded. `shape` is how its frames are:
+ * PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0.
  * 0; -ENOSPC if all slots are in use or resting, -ENOENT if its set of the interface table is full.
  * *ret_token names this use of the slot; its counters begin at zero.
  */
-int pe_xdp_take(struct pe_xdp *xdp, int ifindex, bool ethernet, uint32_t *ret_token);
+int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
 
 /*
  * The interface is counted no longer. Its counters stay readable until pe_xdp_give_back().

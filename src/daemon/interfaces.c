@@ -165,13 +165,32 @@ static void set_retry(struct pe_interfaces *interfaces, struct watch *watch, boo
 	watch->retry_at_ns = pe_clock_monotonic_ns() + watch->retry_after_ns;
 }
 
+/*
+ * These drivers count what they receive after they have taken the Ethernet header off, others
+ * before: drivers/net/vxlan/vxlan_core.c, net/bridge/br_input.c and their like.
+ */
+static const char *const bare_kinds[] = {
+	"bridge", "geneve", "gretap", "ip6gretap", "vlan", "vxlan"
+};
+
+static unsigned int frame_shape(const struct pe_link *link)
+{
+	if (link->type != ARPHRD_ETHER)
+		return PE_SLOT_NO_ETHERNET;
+	for (size_t i = 0; i < sizeof(bare_kinds) / sizeof(*bare_kinds); i++) {
+		if (strcmp(link->kind, bare_kinds[i]) == 0)
+			return PE_SLOT_BARE_INGRESS;
+	}
+	return 0;
+}
+
 /* Gives the interface a slot. 0 or -errno. */
 static int take_slot(struct pe_interfaces *interfaces, const struct pe_link *link,
 		     struct watch *watch)
 {
 	const struct pe_interfaces_options *o = &interfaces->options;
 	uint32_t token;
-	int r = pe_xdp_take(o->xdp, link->ifindex, link->type == ARPHRD_ETHER, &token);
+	int r = pe_xdp_take(o->xdp, link->ifindex, frame_shape(link), &token);
 
 	if (r < 0)
 		return r;

@@ -39,7 +39,8 @@ void pe_carry_rows(const struct pe_carry_source *source, struct pe_entry *entry)
 	pe_release_rows(source, entry);
 }
 
-int pe_carry_sample(struct pe_entry *entry, const struct pe_flow_sample *flows)
+/* Adds to the flows an entry carries. 0 or -ENOMEM (nothing was added). */
+static int carry_sample(struct pe_entry *entry, const struct pe_flow_sample *flows)
 {
 	int r;
 
@@ -54,24 +55,37 @@ int pe_carry_sample(struct pe_entry *entry, const struct pe_flow_sample *flows)
 	return r;
 }
 
-int pe_carry_flows(const struct pe_carry_source *source, struct pe_entry *entry)
+/* What the token counts and, for another entry, what was carried before. 0 or -ENOMEM. */
+static int gather(const struct pe_carry_source *source, const struct pe_entry *from,
+		  const struct pe_entry *to, struct pe_arena *arena, struct pe_flow_sample *flows)
+{
+	int r = 0;
+
+	if (from->flows_token != PE_TOKEN_NONE)
+		r = source->ops->read_flows(from->flows_token, arena, flows, source->userdata);
+	if (r == 0 && from != to)
+		r = pe_flow_sample_add(flows, &from->flows, arena);
+	return r;
+}
+
+int pe_carry_flows(const struct pe_carry_source *source, struct pe_entry *from, struct pe_entry *to)
 {
 	_cleanup_(free_arena) struct pe_arena *scratch = NULL;
 	struct pe_flow_sample flows = { 0 };
 	int r;
 
-	if (entry->flows_token == PE_TOKEN_NONE)
+	if (from == to && from->flows_token == PE_TOKEN_NONE)
 		return 0;
 	r = pe_arena_new(&scratch);
 	if (r < 0)
 		return r;
-	r = source->ops->read_flows(entry->flows_token, scratch, &flows, source->userdata);
+	r = gather(source, from, to, scratch, &flows);
 	if (r < 0)
 		return r;
-	r = pe_carry_sample(entry, &flows);
+	r = carry_sample(to, &flows);
 	if (r < 0)
 		return r;
-	pe_release_flows(source, entry);
+	pe_release_flows(source, from);
 	return 0;
 }
 

@@ -18,15 +18,17 @@ struct pe_carry_source {
 	void *userdata;
 };
 
-/* An entry without the token is left as it is, by each of these. */
+/* An entry without the token is left as it is. */
 void pe_carry_rows(const struct pe_carry_source *source, struct pe_entry *entry);
-/* 0 or -ENOMEM (nothing changed). */
-int pe_carry_flows(const struct pe_carry_source *source, struct pe_entry *entry);
 void pe_release_rows(const struct pe_carry_source *source, struct pe_entry *entry);
 void pe_release_flows(const struct pe_carry_source *source, struct pe_entry *entry);
 
-/* Adds to the flows an entry carries. 0 or -ENOMEM (nothing was added). */
-int pe_carry_sample(struct pe_entry *entry, const struct pe_flow_sample *flows);
+/*
+ * Carries the flows of `from` in `to`: those of the token, which is given back, and if the two are
+ * not the same, those that `from` carries, which then must go. 0 or -ENOMEM (nothing changed).
+ */
+int pe_carry_flows(const struct pe_carry_source *source, struct pe_entry *from,
+		   struct pe_entry *to);
 
 void pe_set_token(struct pe_entry *entry, uint32_t token);
 

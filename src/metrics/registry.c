@@ -106,10 +106,7 @@ static int join(struct pe_registry *registry, struct pe_entry *entry, struct pe_
 	size_t d, i;
 	int r;
 
-	r = pe_carry_flows(&registry->source, departed);
-	if (r < 0)
-		return r;
-	r = pe_carry_sample(entry, &departed->flows);
+	r = pe_carry_flows(&registry->source, departed, entry);
 	if (r < 0)
 		return r;
 	for (d = 0; d < PE_DIRECTIONS; d++) {
@@ -138,7 +135,7 @@ static int add(struct pe_registry *registry, const struct pe_iface_info *info, u
 	entry = pe_table_find_name(&registry->by_name, info->name);
 	if (entry) {
 		/* First what may fail: then the old one still is what it was. */
-		int r = pe_carry_flows(&registry->source, entry);
+		int r = pe_carry_flows(&registry->source, entry, entry);
 
 		if (r < 0)
 			return r;
@@ -215,7 +212,7 @@ int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t to
 	pthread_mutex_lock(&registry->mutex);
 	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
 	if (entry) {
-		r = pe_carry_flows(&registry->source, entry);
+		r = pe_carry_flows(&registry->source, entry, entry);
 		if (r == 0) {
 			pe_carry_rows(&registry->source, entry);
 			pe_set_token(entry, token);

@@ -13,14 +13,12 @@
 
 #include "packet_exporter.skel.h"
 
-int pe_xdp_take(struct pe_xdp *xdp, int ifindex, bool ethernet, uint32_t *ret_token)
+int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
 {
-	unsigned int flags = PE_SLOT_INGRESS;
+	unsigned int flags = shape | PE_SLOT_INGRESS;
 
 	if (xdp->egress)
 		flags |= PE_SLOT_EGRESS;
-	if (!ethernet)
-		flags |= PE_SLOT_NO_ETHERNET;
 	return pe_slots_take(xdp->slots, ifindex, flags, pe_clock_monotonic_ns(), ret_token);
 }
 

@@ -20,7 +20,7 @@ struct {
 } measured SEC(".maps");
 
 __u32 flow_count = 1;
-__u32 sequence;   /* each run a flow never seen before */
+__u32 sequence; /* each run a flow never seen before */
 __u64 state = 88172645463325252ULL;
 
 static __always_inline __u32 next_flow(void)

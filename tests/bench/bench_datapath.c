@@ -21,8 +21,8 @@
 #include "bench.skel.h"
 #include "packet_exporter.skel.h"
 
-#define ROUNDS 15
-#define REPEAT 200000
+#define ROUNDS	   15
+#define REPEAT	   200000
 #define LO_IFINDEX 1 /* BPF_PROG_TEST_RUN says that packets come from the loopback interface */
 
 static int compare(const void *a, const void *b)
@@ -102,15 +102,18 @@ static void measure(const char *name, struct bench_bpf *bench, int ours, unsigne
 
 int main(void)
 {
-	struct pe_xdp_options options = { .max_interfaces = 1024, .rings = 2, .flow_cache = 32768,
-					  .ring_size = 1 << 20, .active_ns = 5 * PE_NS_PER_S };
+	struct pe_xdp_options options = { .max_interfaces = 1024,
+					  .rings = 2,
+					  .flow_cache = 32768,
+					  .ring_size = 1 << 20,
+					  .active_ns = 5 * PE_NS_PER_S };
 	struct pe_xdp *xdp = NULL;
 	struct bench_bpf *bench = bench_bpf__open_and_load();
 	uint32_t token;
 	pe_log_init(PE_LOG_DEBUG, PE_LOG_LOGFMT);
 	int r = pe_xdp_open(&options, &xdp);
 
-	if (r < 0 || !bench || pe_xdp_take(xdp, LO_IFINDEX, true, &token) < 0) {
+	if (r < 0 || !bench || pe_xdp_take(xdp, LO_IFINDEX, 0, &token) < 0) {
 		fprintf(stderr, "cannot load: %s\n", strerror(-r));
 		return 77;
 	}

@@ -203,21 +203,20 @@ class Metrics:
 class Exporter:
     """The daemon in a host's namespace; its log is kept and shown when a test fails."""
 
-    def __init__(self, host, *options, env=None, ready=True):
+    def __init__(self, host, *options, env=None, port=9817):
         self.host = host
-        self.url = "http://127.0.0.1:9817"
+        self.url = f"http://127.0.0.1:{port}"
         # A file and not a pipe, so that a log nobody reads never blocks it.
         self.log_file = tempfile.NamedTemporaryFile("w+", prefix="pe-log-")
         self.process = host.popen(
-            EXPORTER, "--web.listen-address=127.0.0.1:9817", "--log.level=debug", *options,
+            EXPORTER, f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug", *options,
             stderr=self.log_file, stdout=self.log_file, env={**clean_environment(), **(env or {})}
         )
-        if ready:
-            try:
-                wait_for(self.is_ready, "the exporter is ready")
-            except BaseException:
-                self.close()
-                raise
+        try:
+            wait_for(self.is_ready, "the exporter is ready")
+        except BaseException:
+            self.close()
+            raise
 
     def is_ready(self):
         if self.process.poll() is not None:
@@ -322,16 +321,18 @@ class Prometheus(Server):
         return json.loads(body)["data"]["result"]
 
 
-def attached_programs():
-    """ifindex → name of the XDP program, for every XDP link of this machine."""
-    links = json.loads(run("bpftool", "-j", "link", "show") or "[]")
-    return [link for link in links if link.get("type") == "xdp"]
-
-
 def own_programs():
-    """Names of our programs that the kernel still holds."""
+    """The programs of ours that the kernel holds, by id."""
     programs = json.loads(run("bpftool", "-j", "prog", "show") or "[]")
-    return [p["name"] for p in programs if re.match(r"pe_(ingress|egress|sweep|now)", p.get("name", ""))]
+    return {p["id"]: p["name"] for p in programs
+            if p.get("name") in ("pe_ingress", "pe_egress", "pe_sweep", "pe_now")}
+
+
+def own_links():
+    """The ids of the links by which our ingress program is attached, on the whole machine."""
+    ours = [number for number, name in own_programs().items() if name == "pe_ingress"]
+    links = json.loads(run("bpftool", "-j", "link", "show") or "[]")
+    return {link["id"] for link in links if link.get("prog_id") in ours}
 
 
 # ---- frames ----

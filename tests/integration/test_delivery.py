@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The numbers reach a real Pushgateway and a real Prometheus."""
+import contextlib
+import signal
+import time
+
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from harness import (
+    Container, Exporter, Metrics, Namespace, Prometheus, Pushgateway, ipv4, needs_root, run, stop,
+    udp, wait_for,
+)
+
+pytestmark = needs_root
+
+UDP = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}
+
+
+def send(container, count):
+    with container.packet_socket("eth0") as out:
+        for _ in range(count):
+            out.send(ipv4(17, udp(10)))
+
+
+def pushed(gateway, name="packet_exporter_packets_total", **labels):
+    """What the gateway shows for our group."""
+    return sum(
+        s.value for family in parse_text(gateway.text()) for s in family.samples
+        if s.name == name and all(s.labels.get(k) == v for k, v in labels.items())
+    )
+
+
+@contextlib.contextmanager
+def scene(*options, gateway=True):
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        server = stack.enter_context(Pushgateway(host)) if gateway else None
+        exporter = stack.enter_context(
+            Exporter(host, "--push.url=http://127.0.0.1:9091", "--push.interval=1s",
+                     "--push.instance=host-1", *options)
+        )
+        container = stack.enter_context(Container(host, 1))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
+        yield host, server, exporter, container
+
+
+def test_pushgateway_shows_the_same():
+    with scene() as (_, gateway, exporter, container):
+        send(container, 123)
+        group = {**UDP, "job": "packet_exporter", "instance": "host-1"}
+        wait_for(lambda: pushed(gateway, **group) == 123, "the gateway has it")
+        assert len(gateway.groups()) == 1
+        assert gateway.groups()[0]["labels"] == {"job": "packet_exporter", "instance": "host-1"}
+        families = {f.name: f for f in parse_text(gateway.text())}
+        assert families["packet_exporter_packets"].type == "counter"
+        assert families["packet_exporter_packet_size_bytes"].type == "histogram"
+        assert families["packet_exporter_interfaces_attached"].type == "gauge"
+        # Every value of an interface that rests is the scrape's.
+        metrics = exporter.scrape()
+        for name in ("packets_total", "bytes_total", "packet_size_bytes_count"):
+            for sample in metrics.find(name, interface="veth1"):
+                wait_for(
+                    lambda s=sample: pushed(gateway, s.name, **s.labels) == s.value, f"{sample}"
+                )
+        wait_for(lambda: exporter.scrape().sum("push_requests_total", result="ok") > 2, "it is counted")
+
+
+def test_pushgateway_killed_and_restarted():
+    with scene() as (_, gateway, exporter, container):
+        wait_for(lambda: pushed(gateway, "packet_exporter_build_info") == 1, "the first push")
+        gateway.close(signal.SIGKILL)
+        wait_for(
+            lambda: exporter.scrape().sum("push_requests_total", result="network_error")
+            or exporter.scrape().sum("push_requests_total", result="network"),
+            "the failure is counted",
+        )
+        send(container, 77)
+        # Its absence delays no scrape.
+        begin = time.monotonic()
+        assert exporter.scrape().sum("packets_total", **UDP) == 77
+        assert time.monotonic() - begin < 1
+        gateway.start()
+        wait_for(lambda: pushed(gateway, **UDP) == 77, "pushing resumes with the current state")
+
+
+def test_pushgateway_that_hangs():
+    with scene("--push.timeout=1s") as (_, gateway, exporter, container):
+        wait_for(lambda: pushed(gateway, "packet_exporter_build_info") == 1, "the first push")
+        gateway.process.send_signal(signal.SIGSTOP)
+        try:
+            send(container, 5)
+            for _ in range(20):
+                begin = time.monotonic()
+                metrics = exporter.scrape()
+                assert time.monotonic() - begin < 1
+            assert metrics.sum("packets_total", **UDP) == 5
+            # It still stops within five seconds.
+            begin = time.monotonic()
+            exporter.process.send_signal(signal.SIGTERM)
+            assert exporter.process.wait(10) == 0
+            assert time.monotonic() - begin < 5
+        finally:
+            gateway.process.send_signal(signal.SIGCONT)
+
+
+def test_last_push():
+    """What happened since the last push is delivered at the end."""
+    with scene("--push.interval=1h") as (_, gateway, exporter, container):
+        wait_for(lambda: pushed(gateway, "packet_exporter_build_info") == 1, "the first push")
+        send(container, 31)
+        wait_for(lambda: exporter.scrape().sum("packets_total", **UDP) == 31, "counted")
+        assert stop(exporter.process) == 0
+        assert pushed(gateway, **UDP) == 31
+        assert pushed(gateway, "packet_exporter_flows_total", **UDP) == 1
+
+
+def test_group_deleted_on_exit():
+    with scene("--push.on-exit=delete") as (_, gateway, exporter, _):
+        wait_for(gateway.groups, "the first push")
+        assert stop(exporter.process) == 0
+        assert gateway.groups() == []
+
+
+def test_departure_is_pushed():
+    """Long before the next interval."""
+    with scene("--push.interval=1h") as (host, gateway, exporter, container):
+        wait_for(lambda: pushed(gateway, "packet_exporter_build_info") == 1, "the first push")
+        send(container, 9)
+        wait_for(lambda: exporter.scrape().sum("packets_total", **UDP) == 9, "counted")
+        host.ip("link", "del", "veth1")
+        wait_for(lambda: pushed(gateway, **UDP) == 9, "pushed because it went", 10)
+
+
+def test_prometheus_scrapes(tmp_path):
+    config = """
+global: {scrape_interval: 1s}
+scrape_configs:
+  - job_name: packet-exporter
+    static_configs: [{targets: ['127.0.0.1:9817']}]
+"""
+    with contextlib.ExitStack() as stack:
+        host, _, exporter, container = stack.enter_context(scene())
+        send(container, 64)
+        prometheus = stack.enter_context(Prometheus(host, config, tmp_path))
+        wait_for(
+            lambda: [r["value"][1] for r in prometheus.query('up{job="packet-exporter"}')] == ["1"],
+            "up == 1",
+        )
+        query = 'sum(packet_exporter_packets_total{interface="veth1",direction="ingress",protocol="udp"})'
+        wait_for(lambda: [r["value"][1] for r in prometheus.query(query)] == ["64"], "the same value")
+
+
+def test_foreign_parsers():
+    """promtool has nothing to say; the OpenMetrics parser takes it; no series is there twice."""
+    with scene("--metrics.legacy", "--flows.top=3") as (host, _, exporter, container):
+        host.ip("link", "set", "veth1", "alias", 'a "quoted" \\ alias')
+        send(container, 10)
+        wait_for(lambda: exporter.scrape().sum("flows_active"), "flows are seen")
+        text = exporter.scrape_text("text/plain;version=0.0.4")
+        assert run("promtool", "check", "metrics", input=text) == ""
+        openmetrics = exporter.scrape_text()
+        metrics = Metrics(openmetrics)
+        series = [(s.name, tuple(sorted(s.labels.items()))) for s in metrics.samples]
+        assert len(series) == len(set(series))
+        assert openmetrics.endswith("# EOF\n")
+
+
+def test_legacy_metrics():
+    """The names and labels of the exporter this one descends from."""
+    with scene("--metrics.legacy") as (_, _, exporter, container):
+        send(container, 10)
+
+        def found():
+            samples = Metrics(exporter.scrape_text()).samples
+            packets = [s for s in samples if s.name == "total_packets" and
+                       s.labels["interface"] == "veth1"]
+            through = [s for s in samples if s.name == "total_throughput" and
+                       s.labels["interface"] == "veth1" and s.labels["protocol"] == "udp"]
+            return packets and through and (packets, through)
+
+        packets, through = wait_for(found, "both are there")
+        assert set(packets[0].labels) == {"source", "dest", "interface", "protocol"}
+        assert sum(s.value for s in packets if s.labels["protocol"] == "udp") == 10
+        assert sum(s.value for s in through) == 10 * 52
+
+
+def test_original_environment():
+    """PE_PORT and PE_WORKERS, as the original had them."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        from harness import EXPORTER, clean_environment
+
+        process = host.popen(EXPORTER, env={**clean_environment(), "PE_PORT": "9999",
+                                            "PE_WORKERS": "3"})
+        stack.callback(stop, process)
+
+        def answers():
+            try:
+                return host.get("http://127.0.0.1:9999/metrics")[2].decode()
+            except OSError:
+                return None
+
+        assert "packet_exporter_build_info" in wait_for(answers, "it serves on PE_PORT")
+        threads = [
+            open(f"/proc/{process.pid}/task/{t}/comm", encoding="ascii").read().strip()
+            for t in __import__("os").listdir(f"/proc/{process.pid}/task")
+        ]
+        assert sum(name.startswith("pe-worker") for name in threads) == 3

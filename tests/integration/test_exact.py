@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Totals are exact: equal to the kernel's own counters, and to what was sent."""
+import contextlib
+import socket
+import subprocess
+
+from harness import (
+    Container, Exporter, Namespace, icmp_echo, icmpv6_echo, ipv4, ipv6, kernel_counters,
+    needs_root, run, tcp, udp, wait_for,
+)
+
+pytestmark = needs_root
+
+PAIRS = 20
+UDP, TCP, ICMP, ICMPV6 = 17, 6, 1, 58
+
+
+def frames(number):
+    """(family, protocol, frame, how many) that container `number` and its host send each other."""
+    return [
+        ("ipv4", "udp", ipv4(UDP, udp(10 * number)), 100 + number),
+        ("ipv4", "tcp", ipv4(TCP, tcp(0x10, 7 * number)), 50 + 2 * number),
+        ("ipv4", "icmp", ipv4(ICMP, icmp_echo(56)), 10 + number),
+        ("ipv6", "udp", ipv6(UDP, udp(1000 + number)), 30 + number),
+        ("ipv6", "icmpv6", ipv6(ICMPV6, icmpv6_echo(number)), 5 + number),
+    ]
+
+
+def send(sock, frame, count):
+    for _ in range(count):
+        sock.send(frame)
+
+
+def assert_equal_to_kernel(host, exporter, interfaces):
+    """Every total is the interface's own; waits for neither to move."""
+
+    def equal():
+        metrics = exporter.scrape()
+        links = {link["ifname"]: kernel_counters(link) for link in host.links()}
+        return all(metrics.totals(name) == links[name] for name in interfaces) and metrics
+
+    try:
+        return wait_for(equal, "totals equal the kernel's counters", 10)
+    except BaseException:
+        metrics = exporter.scrape()
+        links = {link["ifname"]: kernel_counters(link) for link in host.links()}
+        for name in interfaces:
+            print(name, "ours", metrics.totals(name), "kernel's", links[name])
+        raise
+
+
+def test_twenty_containers(tmp_path):
+    """Known frames of every kind, both ways, over pairs that appear while the exporter runs."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--flows.top=100"))
+        containers = [stack.enter_context(Container(host, n)) for n in range(1, PAIRS + 1)]
+        wait_for(
+            lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == PAIRS,
+            "all are attached",
+        )
+        for container in containers:
+            with container.packet_socket("eth0") as out, host.packet_socket(
+                container.interface
+            ) as back:
+                for _, _, frame, count in frames(container.number):
+                    send(out, frame, count)
+                    send(back, frame, 2 * count)
+
+        # ARP and the like may come on top; what was sent here must be there exactly.
+        metrics = assert_equal_to_kernel(host, exporter, [c.interface for c in containers])
+        for container in containers:
+            for family, protocol, frame, count in frames(container.number):
+                for direction, times in (("ingress", 1), ("egress", 2)):
+                    labels = {"interface": container.interface, "direction": direction,
+                              "family": family, "protocol": protocol}
+                    assert metrics.sum("packets_total", **labels) == times * count
+                    assert metrics.sum("bytes_total", **labels) == times * count * len(frame)
+            histogram = metrics.sum("packet_size_bytes_count", interface=container.interface,
+                                    direction="ingress")
+            assert histogram == metrics.totals(container.interface)["ingress"][0]
+
+
+def test_sockets():
+    """What real sockets send: UDP, TCP, and the answers of the host's own stack."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        container = stack.enter_context(Container(host, 1))
+        with host.inside():
+            server = stack.enter_context(socket.create_server(("10.7.1.1", 5000)))
+            sink = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sink.bind(("10.7.1.1", 5001))
+        with container.inside():
+            client = stack.enter_context(socket.create_connection(("10.7.1.1", 5000), 10))
+            datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        accepted = stack.enter_context(server.accept()[0])
+        for size in range(200):
+            datagrams.sendto(bytes(size), ("10.7.1.1", 5001))
+        client.sendall(b"x" * 100000)
+        received = 0
+        while received < 100000:
+            received += len(accepted.recv(65536))
+        accepted.sendall(b"done")
+        assert client.recv(4) == b"done"
+        client.close()
+        accepted.close()
+
+        metrics = assert_equal_to_kernel(host, exporter, ["veth1"])
+        assert metrics.sum("packets_total", interface="veth1", direction="ingress",
+                           family="ipv4", protocol="udp") == 200
+        assert metrics.sum("bytes_total", interface="veth1", direction="ingress",
+                           family="ipv4", protocol="udp") == sum(range(200)) + 200 * 42
+        syn = metrics.sum("tcp_segments_total", interface="veth1", direction="ingress", flag="syn")
+        synack = metrics.sum("tcp_segments_total", interface="veth1", direction="egress",
+                             flag="synack")
+        assert (syn, synack) == (1, 1)
+
+
+def test_tcp_at_full_speed():
+    """Segmentation offload, both directions at once, some 10 Gb/s: still equal to the byte."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        container = stack.enter_context(Container(host, 1))
+        server = container.popen("iperf3", "-s", "-1", stdout=subprocess.DEVNULL)
+        stack.callback(server.kill)
+        with container.inside():
+            wait_for(lambda: ":5201" in run("ss", "-Hltn"), "iperf3 listens")
+        with host.inside():
+            run("iperf3", "-c", "10.7.1.2", "-t", "3", "--bidir")
+        server.wait(20)
+        metrics = assert_equal_to_kernel(host, exporter, ["veth1"])
+        ingress, egress = metrics.totals("veth1")["ingress"], metrics.totals("veth1")["egress"]
+        assert min(ingress[1], egress[1]) > 100_000_000
+        tcp_bytes = metrics.sum("bytes_total", interface="veth1", protocol="tcp")
+        assert tcp_bytes > 0.99 * (ingress[1] + egress[1])
+
+
+def test_both_directions_of_a_bridge():
+    """Two containers on a bridge: each port counts what passes it, the bridge what it forwards up."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        host.ip("link", "add", "br0", "type", "bridge")
+        host.ip("link", "set", "br0", "up")
+        containers = [stack.enter_context(Container(host, n, up=False)) for n in (1, 2)]
+        for container in containers:
+            host.ip("link", "set", container.interface, "master", "br0", "up")
+            container.ip("addr", "add", f"10.8.0.{container.number}/24", "dev", "eth0")
+            container.ip("link", "set", "eth0", "up")
+        with containers[1].inside():
+            sink = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sink.bind(("10.8.0.2", 5001))
+            sink.settimeout(10)
+        with containers[0].inside():
+            out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        for _ in range(500):
+            out.sendto(b"x" * 100, ("10.8.0.2", 5001))
+            assert sink.recv(200) == b"x" * 100
+        metrics = assert_equal_to_kernel(host, exporter, ["veth1", "veth2", "br0"])
+        for interface, direction in (("veth1", "ingress"), ("veth2", "egress")):
+            assert metrics.sum("packets_total", interface=interface, direction=direction,
+                               protocol="udp") == 500
+        info = metrics.find("interface_info", interface="veth1")[0].labels
+        assert (info["kind"], info["master"], info["mode"]) == ("veth", "br0", "generic")
+
+
+def test_without_ethernet():
+    """A tun device has no Ethernet header; its packets are parsed all the same."""
+    import fcntl
+    import os
+    import struct
+
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        with host.inside():
+            tun = os.open("/dev/net/tun", os.O_RDWR)
+            stack.callback(os.close, tun)
+            fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH14x", b"tun0", 0x1001))
+            host.ip("addr", "add", "10.6.0.1/24", "dev", "tun0")
+            host.ip("link", "set", "tun0", "up")
+            out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        wait_for(lambda: exporter.scrape().find("interface_info", interface="tun0"), "it is seen")
+        for _ in range(50):
+            os.write(tun, ipv4(UDP, udp(20), "10.6.0.2", "10.6.0.1")[14:])
+            out.sendto(b"y" * 30, ("10.6.0.2", 7))
+            os.read(tun, 2048)  # the driver counts a packet when it is read
+        metrics = assert_equal_to_kernel(host, exporter, ["tun0"])
+        for direction, size in (("ingress", 48), ("egress", 58)):
+            labels = {"interface": "tun0", "direction": direction, "family": "ipv4",
+                      "protocol": "udp"}
+            assert metrics.sum("packets_total", **labels) == 50
+            assert metrics.sum("bytes_total", **labels) == 50 * size
+
+
+def test_the_ring_may_fail_the_totals_cannot():
+    """100,000 flows through a cache of 64 and rings of 4 KiB."""
+    flows = 100_000
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(
+            Exporter(host, "--flows.ring-size=4096", "--flows.cache-size=64", "--flows.top=3",
+                     "--flows.idle-timeout=1s")
+        )
+        container = stack.enter_context(Container(host, 1))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
+        expected = 0
+        with container.packet_socket("eth0") as out:
+            for i in range(flows):
+                frame = ipv4(UDP, udp(i % 100), f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}")
+                expected += len(frame)
+                out.send(frame)
+        labels = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}
+        assert_equal_to_kernel(host, exporter, ["veth1"])
+
+        def settled():
+            """All flows have ended: their detail and what was lost are every byte."""
+            metrics = exporter.scrape()
+            ended = metrics.sum("flow_size_bytes_sum", interface="veth1", protocol="udp")
+            lost = metrics.sum("flow_lost_bytes_total", **labels)
+            return ended + lost == expected and metrics
+
+        metrics = wait_for(settled, "detail and loss add up to all bytes")
+        assert metrics.sum("packets_total", **labels) == flows
+        assert metrics.sum("bytes_total", **labels) == expected
+        assert metrics.sum("flow_lost_packets_total", **labels) > 0
+        assert metrics.sum("flow_records_lost_total") > 0
+        known = metrics.sum("flow_size_bytes_count", interface="veth1", protocol="udp")
+        assert known + metrics.sum("flow_lost_packets_total", **labels) == flows
+        # The largest flows and their remainder are exact as well.
+        assert metrics.sum("top_flow_packets_total", **labels) == flows
+        assert metrics.sum("top_flow_bytes_total", **labels) == expected
+
+
+def test_top_flows():
+    """The K largest by bytes, and the remainder to the byte."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--flows.top=5"))
+        container = stack.enter_context(Container(host, 1))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
+        sizes = {}
+        with container.packet_socket("eth0") as out:
+            for i in range(40):
+                frame = ipv4(UDP, udp(100, source=1000 + i, dest=53))
+                for _ in range(i + 1):
+                    out.send(frame)
+                sizes[f"192.0.2.1:{1000 + i}"] = (i + 1) * len(frame)
+        total = sum(sizes.values())
+        labels = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}
+        metrics = wait_for(
+            lambda: (m := exporter.scrape()).sum("top_flow_bytes_total", **labels) == total and m,
+            "all flows are reported",
+        )
+        top = metrics.find("top_flow_bytes_total", **labels)
+        shown = {s.labels["source"]: int(s.value) for s in top if s.labels["source"] != "other"}
+        assert len(shown) == 5
+        # All 40 fit among the candidates, so the five are the largest; what one was before it was
+        # one of them is in the remainder.
+        for source, size in shown.items():
+            assert size <= sizes[source]
+        assert all(s.labels["destination"] == "192.0.2.2:53" for s in top
+                   if s.labels["source"] != "other")
+        assert set(shown) <= set(sorted(sizes, key=sizes.get)[-12:])

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Interfaces come and go while the exporter runs; when it dies nothing stays attached."""
+import contextlib
+import signal
+
+from harness import (
+    Container, Exporter, Namespace, ipv4, needs_root, own_links, own_programs, udp, wait_for,
+)
+
+pytestmark = needs_root
+
+
+def test_attached_before_it_is_up():
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        stack.enter_context(Exporter(host))
+        container = stack.enter_context(Container(host, 1, up=False))
+        link = wait_for(
+            lambda: (found := host.link("veth1")) and "xdp" in found and found, "it is attached"
+        )
+        assert "UP" not in link["flags"]
+        assert link["xdp"]["prog"]["name"] == "pe_ingress"
+        # So the first packet it ever receives is counted.
+        container.up()
+        assert host.link("veth1")["xdp"]["prog"]["name"] == "pe_ingress"
+
+
+def test_departure():
+    """Detached at once; the series remain for the retention, then fold into the sums."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--departed.retention=4s"))
+        container = stack.enter_context(Container(host, 7))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
+        before = own_links()
+        assert before
+        frame = ipv4(17, udp(58))
+        with container.packet_socket("eth0") as out:
+            for _ in range(1000):
+                out.send(frame)
+        labels = {"interface": "veth7", "direction": "ingress", "protocol": "udp"}
+        wait_for(lambda: exporter.scrape().sum("packets_total", **labels) == 1000, "all are counted")
+        host.ip("link", "del", "veth7")
+
+        metrics = wait_for(
+            lambda: not (m := exporter.scrape()).find("interface_info", interface="veth7") and m,
+            "the interface is seen to go",
+        )
+        # The series are there with their last values, and in no departed sum yet.
+        assert metrics.sum("packets_total", **labels) == 1000
+        assert metrics.sum("departed_packets_total") == 0
+        assert metrics.sum("interfaces_attached") == 0
+        wait_for(lambda: not before & own_links(), "its link is gone from the kernel")
+
+        metrics = wait_for(
+            lambda: (m := exporter.scrape()).sum("departed_interfaces_total") and m, "it is folded"
+        )
+        assert not metrics.find("packets_total", interface="veth7")
+        assert metrics.sum("departed_interfaces_total", kind="veth") == 1
+        assert metrics.sum("departed_packets_total", kind="veth", direction="ingress") == 1000
+        assert metrics.sum("departed_bytes_total", kind="veth", direction="ingress") == 1000 * 100
+
+
+def test_an_interface_that_comes_back():
+    """Under the same name its series go on."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        labels = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}
+        created = None
+        for life in (1, 2, 3):
+            with Container(host, 1) as container:
+                wait_for(
+                    lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1,
+                    "attached",
+                )
+                with container.packet_socket("eth0") as out:
+                    for _ in range(10):
+                        out.send(ipv4(17, udp(1)))
+                metrics = wait_for(
+                    lambda: (m := exporter.scrape()).sum("packets_total", **labels) == 10 * life
+                    and m,
+                    "the series goes on",
+                )
+                stamp = metrics.find("packets_created", **labels)[0].value
+                assert created in (None, stamp)
+                created = stamp
+                host.ip("link", "del", "veth1")
+            wait_for(lambda: exporter.scrape().sum("interfaces_attached") == 0, "detached")
+
+
+def test_moved_away():
+    """An interface that moves to another namespace is detached, not deleted."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        other = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        host.ip("link", "add", "veth1", "type", "veth", "peer", "name", "peer1")
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 2, "attached")
+        host.ip("link", "set", "peer1", "netns", other.name)
+        wait_for(lambda: "xdp" not in other.link("peer1"), "it is detached where it is now")
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "one is left")
+        assert host.link("veth1")["xdp"]["prog"]["name"] == "pe_ingress"
+
+
+def test_include_and_exclude():
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(
+            Exporter(host, "--interface.include=^(veth|tap)", "--interface.exclude=^veth2$")
+        )
+        for number in (1, 2, 3):
+            stack.enter_context(Container(host, number))
+        host.ip("link", "add", "br0", "type", "bridge")
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 2, "attached")
+        metrics = exporter.scrape()
+        names = {s.labels["interface"] for s in metrics.find("interface_info")}
+        assert names == {"veth1", "veth3"}
+        # A rename brings one in and takes one out.
+        host.ip("link", "set", "br0", "name", "tap0")
+        host.ip("link", "set", "veth1", "down")
+        host.ip("link", "set", "veth1", "name", "other1")
+        wait_for(
+            lambda: {s.labels["interface"] for s in exporter.scrape().find("interface_info")}
+            == {"tap0", "veth3"},
+            "the names decide",
+        )
+        assert "xdp" not in host.link("other1")
+        assert "xdp" in host.link("tap0")
+
+
+def test_interfaces_that_were_there_before():
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        for number in (1, 2, 3):
+            stack.enter_context(Container(host, number))
+        exporter = stack.enter_context(Exporter(host))
+        assert exporter.scrape().sum("interfaces_attached", mode="generic") == 3
+
+
+def test_another_program_is_left_alone():
+    """A foreign XDP program is never replaced, and it is said that ingress is not counted."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        # Another exporter holds the slot: for ours it is a stranger.
+        stranger = stack.enter_context(Exporter(host, "--egress=off"))
+        identity = host.link("veth1")["xdp"]["prog"]["id"]
+        exporter = stack.enter_context(Exporter(host, port=9818))
+        assert host.link("veth1")["xdp"]["prog"]["id"] == identity
+        metrics = exporter.scrape()
+        assert metrics.find("interface_info", interface="veth1")[0].labels["mode"] == "none"
+        assert metrics.sum("attach_errors_total", reason="busy") >= 1
+        with container.packet_socket("eth0") as out, host.packet_socket("veth1") as back:
+            for _ in range(10):
+                out.send(ipv4(17, udp(1)))
+                back.send(ipv4(17, udp(1)))
+        wait_for(lambda: stranger.scrape().sum("packets_total", protocol="udp") == 10, "it still runs")
+        wait_for(
+            lambda: exporter.scrape().sum("packets_total", direction="egress", protocol="udp") == 10,
+            "egress needs no slot",
+        )
+        stranger.close()
+        wait_for(
+            lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1,
+            "it comes in when the slot is free",
+        )
+
+
+def test_killed():
+    """After SIGKILL nothing is attached anywhere and no program is left in the kernel."""
+    before = set(own_programs())
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        containers = [stack.enter_context(Container(host, n)) for n in range(1, 6)]
+        exporter = stack.enter_context(Exporter(host))
+        assert all("xdp" in host.link(c.interface) for c in containers)
+        ours = set(own_programs()) - before
+        assert len(ours) == 4
+        exporter.process.send_signal(signal.SIGKILL)
+        exporter.process.wait()
+        wait_for(lambda: not ours & set(own_programs()), "the programs are gone")
+        assert not any("xdp" in host.link(c.interface) for c in containers)
+
+
+def test_terminated():
+    """After SIGTERM as well; it ends by itself, at once, with status 0."""
+    before = set(own_programs())
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        exporter = stack.enter_context(Exporter(host))
+        ours = set(own_programs()) - before
+        assert len(ours) == 4
+        exporter.process.send_signal(signal.SIGTERM)
+        assert exporter.process.wait(5) == 0
+        assert "xdp" not in host.link(container.interface)
+        wait_for(lambda: not ours & set(own_programs()), "the programs are gone")
