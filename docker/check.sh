@@ -184,6 +184,10 @@ veth_of() {
 	inside ip -o link | sed -n "s/^$index: \([^@:]*\)[@:].*/\1/p"
 }
 
+start_container() {
+	docker run -d --name "$1" pe-check/busybox sleep 3600 >/dev/null || die "containers start"
+}
+
 ping_from_container() {
 	docker run --rm pe-check/busybox ping -q -A -w 60 -c "$1" "$2" >/dev/null
 }
@@ -252,6 +256,10 @@ exit_status() {
 	docker inspect -f '{{.State.ExitCode}}' "$1" | grep -x "$2"
 }
 
+no_complaint() {
+	! docker logs "$1" 2>&1 | grep -E 'level=(warn|error)'
+}
+
 nothing_attached() {
 	! inside ip -d link | grep xdp
 }
@@ -270,6 +278,8 @@ run_stack() {
 	if docker run --rm --cap-add BPF --cap-add PERFMON pe-check/busybox true 2>/dev/null; then
 		export PE_CAP_BPF=BPF PE_CAP_PERFMON=PERFMON
 	fi
+	# One container is older than the exporter.
+	start_container pe-check-1
 	check "docker-compose up" compose up -d
 	id=$(compose ps -q exporter)
 	check "the exporter is ready" wait_for 60 fetch "$exporter/-/ready"
@@ -282,8 +292,7 @@ run_stack() {
 	# Long-lived containers: each is sent its own number of echo requests, and answers them.
 	for i in 1 2 3; do
 		name=pe-check-$i
-		docker run -d --name $name pe-check/busybox sleep 3600 >/dev/null ||
-			die "containers start"
+		[ $i = 1 ] || start_container $name
 		address=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' $name)
 		veths[i]=$(veth_of $name)
 		wanted[i]=$((i * 100))
@@ -323,6 +332,7 @@ run_stack() {
 
 	check "docker-compose stop" compose stop
 	check "the exporter ends with status 0" exit_status "$id" 0
+	check "the exporter warned of nothing" no_complaint "$id"
 	check "no program stays attached" wait_for 10 nothing_attached
 	[ "$failed" -eq 0 ] || docker logs "$id" 2>&1 | tail -n 40 | sed 's/^/# /'
 	check "docker-compose down" compose down -v

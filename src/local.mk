@@ -56,10 +56,10 @@ src_libpe_a_SOURCES = \
 	src/export/push_request.h \
 	src/export/scrape.c \
 	src/export/scrape.h \
-	src/metrics/address.c \
 	src/metrics/carry.c \
 	src/metrics/carry.h \
 	src/metrics/encode.c \
+	src/metrics/endpoint.c \
 	src/metrics/families.h \
 	src/metrics/families_departed.c \
 	src/metrics/families_flow.c \
@@ -74,13 +74,13 @@ src_libpe_a_SOURCES = \
 	src/metrics/table.h \
 	src/metrics/writer.c \
 	src/metrics/writer.h \
+	src/net/links.c \
+	src/net/links.h \
 	src/net/monitor.c \
 	src/net/parse.c \
 	src/net/parse.h \
 	src/net/socket.c \
 	src/net/socket.h \
-	src/net/table.c \
-	src/net/table.h \
 	src/xdp/attach.c \
 	src/xdp/object.c \
 	src/xdp/object.h \

@@ -10,10 +10,12 @@ unit_tests = \
 	tests/unit/test_encode \
 	tests/unit/test_grouping \
 	tests/unit/test_http \
+	tests/unit/test_http_limits \
 	tests/unit/test_negotiate \
 	tests/unit/test_net \
 	tests/unit/test_options \
 	tests/unit/test_registry \
+	tests/unit/test_registry_model \
 	tests/unit/test_sample \
 	tests/unit/test_shard \
 	tests/unit/test_top \
@@ -22,7 +24,9 @@ bpf_tests = tests/bpf/test_ingress
 thread_tests = \
 	tests/unit/test_base \
 	tests/unit/test_http \
+	tests/unit/test_http_limits \
 	tests/unit/test_registry \
+	tests/unit/test_registry_model \
 	tests/unit/test_workers
 test_helpers = \
 	tests/integration/monitor-trace \
@@ -30,8 +34,12 @@ test_helpers = \
 	tests/unit/encode-sample
 integration_scripts = \
 	tests/integration/conftest.py \
+	tests/integration/harness.py \
 	tests/integration/pytest.sh \
+	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
+	tests/integration/test_exact.py \
+	tests/integration/test_hotplug.py \
 	tests/integration/test_monitor.py \
 	tests/integration/test_push.py
 lint_tests = tests/lint/layers.sh
@@ -47,19 +55,28 @@ EXTRA_DIST += $(lint_tests) $(integration_scripts) $(bench_sources)
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
 tests_unit_test_base_LDADD = $(test_libs)
+tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/encode-expected.h
 tests_unit_test_encode_LDADD = $(test_libs)
 tests_unit_test_grouping_LDADD = $(test_libs)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h
 tests_unit_test_http_LDADD = $(test_libs)
+tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/http_client.h
+# Memory is refused in the middle of an answer.
+tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
+tests_unit_test_http_limits_LDADD = $(test_libs)
 tests_unit_test_negotiate_LDADD = $(test_libs)
 tests_unit_test_net_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
+tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registry-source.h
+tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
+tests_unit_test_registry_model_LDADD = $(test_libs)
 tests_unit_test_registry_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
 tests_unit_test_top_LDADD = $(test_libs)
 tests_unit_test_workers_LDADD = $(test_libs)
-tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c
+tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c \
+	tests/unit/snapshot-fixture.h tests/unit/malloc-failure.h
 tests_unit_encode_sample_LDADD = $(pe_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)

@@ -32,7 +32,7 @@
 #include "pe/link.h"
 #include "parse.h"
 #include "socket.h"
-#include "table.h"
+#include "links.h"
 
 #define RCVBUF_DEFAULT_BYTES (16 * 1024 * 1024)
 /* The kernel sends up to 32 KiB of a dump at a time. One link is larger only if its alternative
@@ -47,7 +47,7 @@ struct pe_monitor {
 	void *userdata;
 	struct nl_sock *events;
 	struct nl_sock *requests; /* NULL until needed and after an error */
-	struct pe_link_table table;
+	struct pe_links table;
 	unsigned char *buf;
 	bool dumped;	/* the first dump was asked for */
 	bool resync;	/* the table may differ from the kernel */
@@ -60,8 +60,8 @@ struct pe_monitor {
 
 /* A dump while it is read: a list in the kernel's order. */
 struct dump {
-	struct pe_link_table_entry *first;
-	struct pe_link_table_entry **end;
+	struct pe_links_entry *first;
+	struct pe_links_entry **end;
 	bool interrupted;
 };
 
@@ -82,7 +82,7 @@ static void link_putp(struct rtnl_link **link)
 
 static void dump_fini(struct dump *dump)
 {
-	dump->first = pe_link_table_free_list(dump->first);
+	dump->first = pe_links_free_list(dump->first);
 }
 
 /* One datagram into the buffer, as pe_socket_receive(). */
@@ -139,18 +139,18 @@ static void update(struct pe_monitor *monitor, struct pe_link *known, const stru
 
 static void remove_link(struct pe_monitor *monitor, int ifindex, enum pe_link_gone why)
 {
-	struct pe_link_table_entry *entry = pe_link_table_take(&monitor->table, ifindex);
+	struct pe_links_entry *entry = pe_links_take(&monitor->table, ifindex);
 
 	if (entry)
 		monitor->ops->gone(&entry->link, why, monitor->userdata);
-	pe_link_table_free_list(entry);
+	pe_links_free_list(entry);
 }
 
 /* Applies one RTM_NEWLINK. Takes the entry over. */
-static void apply(struct pe_monitor *monitor, struct pe_link_table_entry *entry)
+static void apply(struct pe_monitor *monitor, struct pe_links_entry *entry)
 {
-	struct pe_link_table_entry *known =
-		pe_link_table_find(&monitor->table, entry->link.ifindex);
+	struct pe_links_entry *known =
+		pe_links_find(&monitor->table, entry->link.ifindex);
 
 	if (known && same_interface(&known->link, &entry->link)) {
 		update(monitor, &known->link, &entry->link);
@@ -159,16 +159,16 @@ static void apply(struct pe_monitor *monitor, struct pe_link_table_entry *entry)
 	}
 	if (known)
 		remove_link(monitor, entry->link.ifindex, PE_LINK_MISSED);
-	pe_link_table_insert(&monitor->table, entry);
+	pe_links_insert(&monitor->table, entry);
 	monitor->ops->added(&entry->link, monitor->userdata);
 }
 
-static struct pe_link_table_entry *new_entry(const struct pe_link *link)
+static struct pe_links_entry *new_entry(const struct pe_link *link)
 {
-	struct pe_link_table_entry *entry = malloc(sizeof(*entry));
+	struct pe_links_entry *entry = malloc(sizeof(*entry));
 
 	if (entry)
-		*entry = (struct pe_link_table_entry){ .link = *link };
+		*entry = (struct pe_links_entry){ .link = *link };
 	return entry;
 }
 
@@ -224,7 +224,7 @@ static int status_of(const struct nlmsghdr *nlh)
 static int collect(struct pe_monitor *monitor, const struct nlmsghdr *nlh, struct dump *dump)
 {
 	struct pe_parse_result result;
-	struct pe_link_table_entry *entry;
+	struct pe_links_entry *entry;
 
 	if (!parse(monitor, nlh, &result) || result.type != PE_PARSE_NEW)
 		return 0;
@@ -296,22 +296,22 @@ static int read_dump(struct pe_monitor *monitor, uint64_t deadline_ns, struct du
  */
 static void reconcile(struct pe_monitor *monitor, struct dump *dump)
 {
-	struct pe_link_table_entry *gone;
+	struct pe_links_entry *gone;
 
-	for (struct pe_link_table_entry *e = dump->first; e; e = e->next) {
-		struct pe_link_table_entry *known =
-			pe_link_table_find(&monitor->table, e->link.ifindex);
+	for (struct pe_links_entry *e = dump->first; e; e = e->next) {
+		struct pe_links_entry *known =
+			pe_links_find(&monitor->table, e->link.ifindex);
 
 		if (known && same_interface(&known->link, &e->link))
 			known->seen = true;
 	}
-	gone = pe_link_table_take_unseen(&monitor->table);
-	for (struct pe_link_table_entry *e = gone; e; e = e->next)
+	gone = pe_links_take_unseen(&monitor->table);
+	for (struct pe_links_entry *e = gone; e; e = e->next)
 		monitor->ops->gone(&e->link, PE_LINK_MISSED, monitor->userdata);
-	pe_link_table_free_list(gone);
+	pe_links_free_list(gone);
 
 	while (dump->first) {
-		struct pe_link_table_entry *entry = dump->first;
+		struct pe_links_entry *entry = dump->first;
 
 		dump->first = entry->next;
 		apply(monitor, entry);
@@ -342,7 +342,7 @@ static int sync_table(struct pe_monitor *monitor)
 static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 {
 	struct pe_parse_result result;
-	struct pe_link_table_entry *entry;
+	struct pe_links_entry *entry;
 
 	if (!parse(monitor, nlh, &result))
 		return;
@@ -354,7 +354,7 @@ static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 			monitor->resync = true;
 		return;
 	}
-	entry = pe_link_table_find(&monitor->table, result.link.ifindex);
+	entry = pe_links_find(&monitor->table, result.link.ifindex);
 	if (!entry)
 		return;
 	keep_stats(&entry->link, &result.link);
@@ -399,7 +399,7 @@ int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvb
 	monitor->ops = ops;
 	monitor->userdata = userdata;
 	monitor->resync = true;
-	r = pe_link_table_init(&monitor->table);
+	r = pe_links_init(&monitor->table);
 	if (r == 0 && !(monitor->buf = malloc(MESSAGE_BYTES)))
 		r = -ENOMEM;
 	if (r == 0)
@@ -418,7 +418,7 @@ struct pe_monitor *pe_monitor_free(struct pe_monitor *monitor)
 		return NULL;
 	nl_socket_free(monitor->events);
 	nl_socket_free(monitor->requests);
-	pe_link_table_fini(&monitor->table);
+	pe_links_fini(&monitor->table);
 	free(monitor->buf);
 	free(monitor);
 	return NULL;
@@ -456,7 +456,7 @@ void pe_monitor_request_resync(struct pe_monitor *monitor)
 
 const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifindex)
 {
-	const struct pe_link_table_entry *entry = pe_link_table_find(&monitor->table, ifindex);
+	const struct pe_links_entry *entry = pe_links_find(&monitor->table, ifindex);
 
 	return entry ? &entry->link : NULL;
 }

@@ -3,8 +3,8 @@
  * Lets the n-th allocation of this thread fail. Include it in one file of a test program.
  *
  * It stands in front of glibc's allocator, where the sanitizers stand too: with those it does
- * nothing, malloc_failure_works is false, and a test returns at once (cmocka's skip() is "not ok" in
- * TAP).
+ * nothing, malloc_failure_works is false, and a test returns at once (cmocka's skip() is "not ok"
+ * in TAP).
  */
 #ifndef PE_TESTS_MALLOC_FAILURE_H
 #define PE_TESTS_MALLOC_FAILURE_H

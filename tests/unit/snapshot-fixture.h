@@ -87,7 +87,7 @@ static inline void fixture_info(const struct fixture *fixture, size_t i, struct 
 	if (fixture->hostile && i % 2) {
 		strcpy(info->alias, "line\nbreak \"quoted\" back\\slash \xf4\x90\x80\x80 end\\");
 		strcpy(info->master, "m\xff\"\\");
-		strcpy(info->kind, i % 4 == 1 ? "" : "k\xc3");
+		snprintf(info->kind, sizeof(info->kind), "%s", i % 4 == 1 ? "" : "k\xc3");
 	}
 }
 

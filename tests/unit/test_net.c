@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "../../src/net/parse.h"
-#include "../../src/net/table.h"
+#include "../../src/net/links.h"
 
 /* ---- messages ---- */
 
@@ -381,9 +381,9 @@ static void test_parse_corrupted(void **state)
 
 /* ---- table ---- */
 
-static struct pe_link_table_entry *new_entry(int ifindex)
+static struct pe_links_entry *new_entry(int ifindex)
 {
-	struct pe_link_table_entry *entry = calloc(1, sizeof(*entry));
+	struct pe_links_entry *entry = calloc(1, sizeof(*entry));
 
 	assert_non_null(entry);
 	entry->link.ifindex = ifindex;
@@ -393,46 +393,46 @@ static struct pe_link_table_entry *new_entry(int ifindex)
 static void test_table(void **state)
 {
 	enum { COUNT = 5000 };
-	struct pe_link_table table;
-	struct pe_link_table_entry *entry, *list;
+	struct pe_links table;
+	struct pe_links_entry *entry, *list;
 	size_t listed = 0;
 
-	assert_int_equal(pe_link_table_init(&table), 0);
-	assert_null(pe_link_table_find(&table, 1));
-	assert_null(pe_link_table_take(&table, 1));
+	assert_int_equal(pe_links_init(&table), 0);
+	assert_null(pe_links_find(&table, 1));
+	assert_null(pe_links_take(&table, 1));
 	for (int i = 1; i <= COUNT; i++)
-		pe_link_table_insert(&table, new_entry(i * 4096));
+		pe_links_insert(&table, new_entry(i * 4096));
 	assert_int_equal(table.count, COUNT);
 	for (int i = 1; i <= COUNT; i++) {
-		entry = pe_link_table_find(&table, i * 4096);
+		entry = pe_links_find(&table, i * 4096);
 		assert_non_null(entry);
 		assert_int_equal(entry->link.ifindex, i * 4096);
 		entry->seen = i % 3 != 0;
 	}
-	assert_null(pe_link_table_find(&table, 4097));
+	assert_null(pe_links_find(&table, 4097));
 
-	list = pe_link_table_take_unseen(&table);
+	list = pe_links_take_unseen(&table);
 	for (entry = list; entry; entry = entry->next) {
 		assert_int_equal(entry->link.ifindex / 4096 % 3, 0);
-		assert_null(pe_link_table_find(&table, entry->link.ifindex));
+		assert_null(pe_links_find(&table, entry->link.ifindex));
 		listed++;
 	}
 	assert_int_equal(listed, COUNT / 3);
 	assert_int_equal(table.count, COUNT - COUNT / 3);
-	assert_null(pe_link_table_free_list(list));
+	assert_null(pe_links_free_list(list));
 
-	entry = pe_link_table_take(&table, 4096);
+	entry = pe_links_take(&table, 4096);
 	assert_int_equal(entry->link.ifindex, 4096);
-	assert_null(pe_link_table_find(&table, 4096));
+	assert_null(pe_links_find(&table, 4096));
 	free(entry);
 
 	/* The marks were cleared: now none is seen. */
-	list = pe_link_table_take_unseen(&table);
+	list = pe_links_take_unseen(&table);
 	assert_int_equal(table.count, 0);
-	pe_link_table_free_list(list);
-	pe_link_table_insert(&table, new_entry(1));
-	pe_link_table_fini(&table);
-	pe_link_table_fini(&table);
+	pe_links_free_list(list);
+	pe_links_insert(&table, new_entry(1));
+	pe_links_fini(&table);
+	pe_links_fini(&table);
 }
 
 /* ---- monitor ---- */

@@ -10,40 +10,40 @@
 #include "pe/link.h"
 
 /* Allocated with malloc(); its address is stable until it is freed. */
-struct pe_link_table_entry {
+struct pe_links_entry {
 	struct pe_link link;
-	struct pe_link_table_entry *next; /* in the table, or in a list of its owner */
+	struct pe_links_entry *next; /* in the table, or in a list of its owner */
 	bool seen;			  /* by the dump that is being reconciled */
 };
 
-struct pe_link_table {
-	struct pe_link_table_entry **buckets;
+struct pe_links {
+	struct pe_links_entry **buckets;
 	unsigned int bits; /* there are 1 << bits buckets */
 	size_t count;
 };
 
 /* Makes an empty table. 0 or -ENOMEM. */
-int pe_link_table_init(struct pe_link_table *table);
+int pe_links_init(struct pe_links *table);
 
 /* Frees all entries. A zeroed or finished table is fine. */
-void pe_link_table_fini(struct pe_link_table *table);
+void pe_links_fini(struct pe_links *table);
 
 /* The entry, or NULL. */
-struct pe_link_table_entry *pe_link_table_find(const struct pe_link_table *table, int ifindex);
+struct pe_links_entry *pe_links_find(const struct pe_links *table, int ifindex);
 
 /* Takes the entry over. Its ifindex must not be in the table yet. Never fails. */
-void pe_link_table_insert(struct pe_link_table *table, struct pe_link_table_entry *entry);
+void pe_links_insert(struct pe_links *table, struct pe_links_entry *entry);
 
 /* Removes an entry and hands it to the caller; NULL if there is none. */
-struct pe_link_table_entry *pe_link_table_take(struct pe_link_table *table, int ifindex);
+struct pe_links_entry *pe_links_take(struct pe_links *table, int ifindex);
 
 /*
  * Removes every entry that is not marked as seen and hands them to the caller as a list; clears the
  * mark of the others.
  */
-struct pe_link_table_entry *pe_link_table_take_unseen(struct pe_link_table *table);
+struct pe_links_entry *pe_links_take_unseen(struct pe_links *table);
 
 /* Frees a list of entries. NULL is fine. Returns NULL. */
-struct pe_link_table_entry *pe_link_table_free_list(struct pe_link_table_entry *list);
+struct pe_links_entry *pe_links_free_list(struct pe_links_entry *list);
 
 #endif

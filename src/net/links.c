@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "pe/cleanup.h"
-#include "table.h"
+#include "links.h"
 
 #define MIN_BITS 6
 #define MAX_BITS 24
@@ -20,44 +20,44 @@ static size_t bucket_of(int ifindex, unsigned int bits)
 	return (size_t)((uint32_t)ifindex * UINT32_C(2654435769) >> (32 - bits));
 }
 
-int pe_link_table_init(struct pe_link_table *table)
+int pe_links_init(struct pe_links *table)
 {
-	struct pe_link_table_entry **buckets = calloc((size_t)1 << MIN_BITS, sizeof(*buckets));
+	struct pe_links_entry **buckets = calloc((size_t)1 << MIN_BITS, sizeof(*buckets));
 
 	if (!buckets)
 		return -ENOMEM;
-	*table = (struct pe_link_table){ .buckets = buckets, .bits = MIN_BITS };
+	*table = (struct pe_links){ .buckets = buckets, .bits = MIN_BITS };
 	return 0;
 }
 
-void pe_link_table_fini(struct pe_link_table *table)
+void pe_links_fini(struct pe_links *table)
 {
 	if (table->buckets)
 		for (size_t i = 0; i < (size_t)1 << table->bits; i++)
-			pe_link_table_free_list(table->buckets[i]);
+			pe_links_free_list(table->buckets[i]);
 	free(table->buckets);
-	*table = (struct pe_link_table){ 0 };
+	*table = (struct pe_links){ 0 };
 }
 
 /* Where the pointer to the entry is, or the end of its chain. */
-static struct pe_link_table_entry **place_of(const struct pe_link_table *table, int ifindex)
+static struct pe_links_entry **place_of(const struct pe_links *table, int ifindex)
 {
-	struct pe_link_table_entry **place = &table->buckets[bucket_of(ifindex, table->bits)];
+	struct pe_links_entry **place = &table->buckets[bucket_of(ifindex, table->bits)];
 
 	while (*place && (*place)->link.ifindex != ifindex)
 		place = &(*place)->next;
 	return place;
 }
 
-struct pe_link_table_entry *pe_link_table_find(const struct pe_link_table *table, int ifindex)
+struct pe_links_entry *pe_links_find(const struct pe_links *table, int ifindex)
 {
 	return *place_of(table, ifindex);
 }
 
-static void grow(struct pe_link_table *table)
+static void grow(struct pe_links *table)
 {
 	unsigned int bits = table->bits + 1;
-	struct pe_link_table_entry **buckets;
+	struct pe_links_entry **buckets;
 
 	if (bits > MAX_BITS)
 		return;
@@ -65,10 +65,10 @@ static void grow(struct pe_link_table *table)
 	if (!buckets)
 		return;
 	for (size_t i = 0; i < (size_t)1 << table->bits; i++) {
-		struct pe_link_table_entry *entry = table->buckets[i];
+		struct pe_links_entry *entry = table->buckets[i];
 
 		while (entry) {
-			struct pe_link_table_entry *next = entry->next;
+			struct pe_links_entry *next = entry->next;
 			size_t bucket = bucket_of(entry->link.ifindex, bits);
 
 			entry->next = buckets[bucket];
@@ -81,9 +81,9 @@ static void grow(struct pe_link_table *table)
 	table->bits = bits;
 }
 
-void pe_link_table_insert(struct pe_link_table *table, struct pe_link_table_entry *entry)
+void pe_links_insert(struct pe_links *table, struct pe_links_entry *entry)
 {
-	struct pe_link_table_entry **bucket;
+	struct pe_links_entry **bucket;
 
 	if (table->count >> table->bits)
 		grow(table);
@@ -93,10 +93,10 @@ void pe_link_table_insert(struct pe_link_table *table, struct pe_link_table_entr
 	table->count++;
 }
 
-static struct pe_link_table_entry *unchain(struct pe_link_table *table,
-					   struct pe_link_table_entry **place)
+static struct pe_links_entry *unchain(struct pe_links *table,
+					   struct pe_links_entry **place)
 {
-	struct pe_link_table_entry *entry = *place;
+	struct pe_links_entry *entry = *place;
 
 	*place = entry->next;
 	entry->next = NULL;
@@ -104,22 +104,22 @@ static struct pe_link_table_entry *unchain(struct pe_link_table *table,
 	return entry;
 }
 
-struct pe_link_table_entry *pe_link_table_take(struct pe_link_table *table, int ifindex)
+struct pe_links_entry *pe_links_take(struct pe_links *table, int ifindex)
 {
-	struct pe_link_table_entry **place = place_of(table, ifindex);
+	struct pe_links_entry **place = place_of(table, ifindex);
 
 	return *place ? unchain(table, place) : NULL;
 }
 
-struct pe_link_table_entry *pe_link_table_take_unseen(struct pe_link_table *table)
+struct pe_links_entry *pe_links_take_unseen(struct pe_links *table)
 {
-	struct pe_link_table_entry *list = NULL;
+	struct pe_links_entry *list = NULL;
 
 	for (size_t i = 0; i < (size_t)1 << table->bits; i++) {
-		struct pe_link_table_entry **place = &table->buckets[i];
+		struct pe_links_entry **place = &table->buckets[i];
 
 		while (*place) {
-			struct pe_link_table_entry *entry = *place;
+			struct pe_links_entry *entry = *place;
 
 			if (entry->seen) {
 				entry->seen = false;
@@ -134,10 +134,10 @@ struct pe_link_table_entry *pe_link_table_take_unseen(struct pe_link_table *tabl
 	return list;
 }
 
-struct pe_link_table_entry *pe_link_table_free_list(struct pe_link_table_entry *list)
+struct pe_links_entry *pe_links_free_list(struct pe_links_entry *list)
 {
 	while (list) {
-		struct pe_link_table_entry *next = list->next;
+		struct pe_links_entry *next = list->next;
 
 		free(list);
 		list = next;
