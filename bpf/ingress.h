@@ -52,7 +52,7 @@ int pe_ingress(struct xdp_md *ctx)
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	__u32 length;
 
-	if (!(ref.flags & PE_SLOT_INGRESS) || !cpu || is_elsewhere(ctx))
+	if (!(ref.flags & PE_SLOT_XDP) || !cpu || is_elsewhere(ctx))
 		return XDP_PASS;
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
 	length = frame_length(ctx, &frame, &packet);

@@ -39,7 +39,10 @@ struct sk_buff {
 	unsigned int data_len;
 	__u32 vlan_all; /* since 6.2 */
 	__be16 vlan_proto;
+	__u16 mac_header; /* from head */
+	unsigned char *head;
 	unsigned char *data;
+	struct net_device *dev;
 };
 
 struct xdp_rxq_info {

@@ -4,13 +4,13 @@
 bpf_sources = \
 	bpf/packet_exporter.bpf.c \
 	bpf/account.h \
-	bpf/egress.h \
 	bpf/flow.h \
 	bpf/ingress.h \
 	bpf/kernel.h \
 	bpf/maps.h \
 	bpf/parse.h \
-	bpf/sweep.h
+	bpf/sweep.h \
+	bpf/tracepoints.h
 EXTRA_DIST += $(bpf_sources)
 
 BPF_FLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All that runs in the kernel, as one object: ingress (XDP), egress (tracepoint), sweep.
+ * All that runs in the kernel, as one object: ingress (XDP), tracepoints, sweep.
  */
 #include "ingress.h"
-#include "egress.h"
+#include "tracepoints.h"
 #include "sweep.h"
 
 char _license[] SEC("license") = "GPL";

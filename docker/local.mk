@@ -1,0 +1,14 @@
+# `make check-docker` builds the image with a real engine, runs it, and finds containers' packets.
+EXTRA_DIST += \
+	docker/.env \
+	docker/Dockerfile \
+	docker/Dockerfile.dockerignore \
+	docker/check.sh \
+	docker/docker-compose.yml \
+	docker/prometheus.yml \
+	docker/test-images/Dockerfile \
+	docker/test-images/docker-compose.build.yml
+
+.PHONY: check-docker
+check-docker:
+	$(srcdir)/docker/check.sh $(srcdir)

@@ -31,6 +31,8 @@ src_libpe_a_SOURCES = \
 	src/collect/tokens.h \
 	src/collect/top.c \
 	src/collect/workers.c \
+	src/daemon/audit.c \
+	src/daemon/audit.h \
 	src/daemon/interfaces.c \
 	src/daemon/interfaces.h \
 	src/daemon/options.c \

@@ -87,9 +87,10 @@ struct pe_row {
 
 /* What a slot's interface is like: pe_slot_ref.flags. */
 #define PE_SLOT_NO_ETHERNET  0x01 /* frames start at the IP header (tun, wireguard) */
-#define PE_SLOT_INGRESS	     0x02 /* XDP counts its ingress */
-#define PE_SLOT_EGRESS	     0x04 /* the tracepoint counts its egress */
-#define PE_SLOT_BARE_INGRESS 0x08 /* its rx_bytes are without the Ethernet header: so are ours */
+#define PE_SLOT_BARE_INGRESS 0x02 /* its rx_bytes are without the Ethernet header: so are ours */
+#define PE_SLOT_XDP	     0x04 /* XDP counts its ingress */
+#define PE_SLOT_RECEIVE	     0x08 /* the receive tracepoint counts its ingress */
+#define PE_SLOT_EGRESS	     0x10 /* the egress tracepoint counts its egress */
 
 /*
  * One entry of the interface table: a set-associative map from ifindex to slot, written by user

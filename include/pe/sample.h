@@ -54,11 +54,10 @@ struct pe_flow_sample {
 /* ---- interfaces ---- */
 
 enum pe_mode {
-	PE_MODE_NONE,	 /* ingress is not counted; `reason` says why */
-	PE_MODE_NATIVE,	 /* XDP in the driver */
-	PE_MODE_GENERIC, /* XDP in the network stack */
-	PE_MODE_TCX,
-	PE_MODE_STATS, /* the link's own counters, no detail */
+	PE_MODE_NONE,	    /* ingress is not counted */
+	PE_MODE_NATIVE,	    /* XDP in the driver */
+	PE_MODE_GENERIC,    /* XDP in the network stack */
+	PE_MODE_TRACEPOINT, /* the kernel's receive tracepoint: where XDP cannot be */
 	PE_MODE_COUNT,
 };
 

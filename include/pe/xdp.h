@@ -41,7 +41,7 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp);
  * NULL. */
 struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp);
 
-/* Whether egress is counted by the tracepoint. */
+/* Whether the egress tracepoint is attached. */
 bool pe_xdp_egress(const struct pe_xdp *xdp);
 
 /* Memory of the kernel's maps in bytes, all CPUs. */
@@ -49,7 +49,7 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
 
 /*
  * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
- * pe_xdp_attach() has succeeded. `shape` is how its frames are:
+ * pe_xdp_attach() or pe_xdp_receive() has succeeded. `shape` is how its frames are:
  * PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0.
  * 0; -ENOSPC if all slots are in use or resting, -ENOENT if its set of the interface table is full.
  * *ret_token names this use of the slot; its counters begin at zero.
@@ -74,6 +74,13 @@ void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
  * driver. Takes the rtnl lock for some µs (generic) or as long as the driver needs (native).
  */
 int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
+
+/*
+ * Who counts the ingress of an interface: the receive tracepoint (true) or XDP (false, as after
+ * pe_xdp_take()). A packet is never counted by both. The tracepoint is attached the first time, and
+ * costs every packet of the host a look-up from then on. 0 or -errno: the kernel refuses it.
+ */
+int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint);
 
 /* The exact counters since pe_xdp_take(), overwriting ret_row[PE_DIRECTIONS]. No system call. Any
  * thread. */

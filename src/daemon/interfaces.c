@@ -6,6 +6,7 @@
  * whether its ingress is counted is its mode, and a mode below the wish is tried again.
  */
 #include "interfaces.h"
+#include "audit.h"
 
 #include <errno.h>
 #include <net/if_arp.h>
@@ -20,6 +21,7 @@
 #include "pe/log.h"
 
 #define BUCKETS	       1024
+#define AUDITS_A_ROUND 64
 #define RETRY_FIRST_NS PE_NS_PER_S
 #define RETRY_MAX_NS   (60 * PE_NS_PER_S)
 
@@ -32,6 +34,7 @@ struct watch {
 	int last_error;	      /* of the last attempt, so that it is logged once */
 	uint64_t retry_at_ns; /* 0: nothing to try */
 	uint64_t retry_after_ns;
+	struct pe_audit audit;
 };
 
 struct pe_interfaces {
@@ -39,6 +42,7 @@ struct pe_interfaces {
 	struct pe_monitor *monitor;
 	struct watch *bucket[BUCKETS];
 	unsigned int waiting; /* watches with a retry */
+	unsigned int audited; /* the bucket where the last round of the audit ended */
 	uint64_t batch_ns;    /* when the events being handled were announced */
 	struct pe_log_once no_slot_log;
 	pthread_mutex_t mutex; /* stats */
@@ -114,9 +118,13 @@ static enum pe_attach_error classify(int error)
 	}
 }
 
-static void log_failure(struct pe_interfaces *interfaces, const struct pe_link *link, int error)
+static void log_failure(struct pe_interfaces *interfaces, const struct pe_link *link,
+			const struct watch *watch, int error)
 {
 	const struct pe_options *options = interfaces->options.options;
+	const char *consequence = watch->mode == PE_MODE_TRACEPOINT
+					  ? "ingress is counted by the receive tracepoint"
+					  : "ingress is not counted";
 
 	switch (classify(error)) {
 	case PE_ATTACH_NO_SLOT:
@@ -129,17 +137,17 @@ static void log_failure(struct pe_interfaces *interfaces, const struct pe_link *
 		return;
 	case PE_ATTACH_BUSY:
 		pe_warn("xdp",
-			"ingress of %s is not counted: another XDP program is attached, and is "
-			"left "
-			"alone; trying again later",
-			link->name);
+			"%s: an XDP program of somebody else is attached to it or to its bridge, "
+			"and "
+			"is left alone; %s; trying again later",
+			link->name, consequence);
 		return;
 	case PE_ATTACH_VANISHED:
 		pe_debug("xdp", "%s went before it was attached", link->name);
 		return;
 	default:
-		pe_warn("xdp", "ingress of %s is not counted: %s; trying again later", link->name,
-			strerror(-error));
+		pe_warn("xdp", "%s: XDP cannot be attached: %s; %s; trying again later", link->name,
+			strerror(-error), consequence);
 	}
 }
 
@@ -203,6 +211,15 @@ static int take_slot(struct pe_interfaces *interfaces, const struct pe_link *lin
 	return 0;
 }
 
+/*
+ * The kernel attaches no XDP program to a port whose bridge has one, so a bridge must not have
+ * ours. What a bridge receives passes the tracepoint.
+ */
+static bool wants_xdp(const struct pe_link *link)
+{
+	return strcmp(link->kind, "bridge") != 0;
+}
+
 /* Attaches the ingress program. 0 or -errno. */
 static int attach(struct pe_interfaces *interfaces, const struct pe_link *link, struct watch *watch)
 {
@@ -216,8 +233,21 @@ static int attach(struct pe_interfaces *interfaces, const struct pe_link *link, 
 	}
 	if (r < 0)
 		return r;
+	pe_xdp_receive(xdp, watch->token, false);
 	watch->mode = native ? PE_MODE_NATIVE : PE_MODE_GENERIC;
 	return 0;
+}
+
+/* Ingress by the receive tracepoint. 0 or -errno. */
+static int fall_back(struct pe_interfaces *interfaces, struct watch *watch)
+{
+	int r = watch->mode == PE_MODE_TRACEPOINT
+			? 0
+			: pe_xdp_receive(interfaces->options.xdp, watch->token, true);
+
+	if (!r)
+		watch->mode = PE_MODE_TRACEPOINT;
+	return r;
 }
 
 /* Brings an interface as near to its wish as it goes now; sets what is left for later. */
@@ -228,12 +258,17 @@ static int advance(struct pe_interfaces *interfaces, const struct pe_link *link,
 
 	if (watch->token == PE_TOKEN_NONE)
 		r = take_slot(interfaces, link, watch);
-	if (!r && watch->link_fd < 0)
+	if (!r && !wants_xdp(link)) {
+		r = fall_back(interfaces, watch);
+	} else if (!r && watch->link_fd < 0) {
 		r = attach(interfaces, link, watch);
+		if (r < 0 && r != -ENODEV)
+			fall_back(interfaces, watch);
+	}
 	if (r < 0) {
 		count_error(interfaces, r);
 		if (r != watch->last_error)
-			log_failure(interfaces, link, r);
+			log_failure(interfaces, link, watch, r);
 	}
 	watch->last_error = r;
 	set_retry(interfaces, watch, r < 0);
@@ -268,12 +303,41 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 	fill_info(interfaces, link, watch->mode, &info);
 	if (pe_registry_add(registry, &info, watch->token, pe_clock_realtime_ns()) < 0)
 		pe_error("metrics", "%s has no series: out of memory", link->name);
+	pe_audit_begin(&watch->audit, registry, link);
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, pe_mode_name(watch->mode));
 }
 
-static void unwatch(struct pe_interfaces *interfaces, int ifindex)
+/*
+ * Where the kernel's counters mean the same as ours. A network card counts the segments that it
+ * makes of one large packet, a tun device what its reader has read.
+ */
+static bool is_auditable(const struct pe_interfaces *interfaces, const struct watch *watch,
+			 const struct pe_link *link)
 {
-	struct watch **at = find(interfaces, ifindex), *watch = *at;
+	return watch->token != PE_TOKEN_NONE && watch->mode != PE_MODE_NONE &&
+	       pe_xdp_egress(interfaces->options.xdp) &&
+	       (strcmp(link->kind, "veth") == 0 || strcmp(link->kind, "bridge") == 0);
+}
+
+static void audit(struct pe_interfaces *interfaces, struct watch *watch)
+{
+	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+	struct pe_row ours[PE_DIRECTIONS];
+	struct pe_link_stats kernel;
+
+	if (!link || !is_auditable(interfaces, watch, link))
+		return;
+	pe_xdp_read(interfaces->options.xdp, watch->token, ours);
+	if (pe_audit_due(&watch->audit, ours) &&
+	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
+		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,
+			       &kernel);
+}
+
+static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link)
+{
+	struct watch **at = find(interfaces, link->ifindex), *watch = *at;
+	int ifindex = link->ifindex;
 
 	if (!watch)
 		return;
@@ -284,6 +348,12 @@ static void unwatch(struct pe_interfaces *interfaces, int ifindex)
 		close(watch->link_fd);
 	if (watch->token != PE_TOKEN_NONE)
 		pe_xdp_stop(interfaces->options.xdp, watch->token);
+	if (is_auditable(interfaces, watch, link)) {
+		struct pe_row ours[PE_DIRECTIONS];
+
+		pe_xdp_read(interfaces->options.xdp, watch->token, ours);
+		pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
+	}
 	pe_registry_remove(interfaces->options.registry, ifindex, pe_clock_realtime_ns());
 	interfaces->options.departed(interfaces->options.userdata);
 	free(watch);
@@ -315,7 +385,7 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 	bool wanted = pe_options_match(interfaces->options.options, link->name);
 
 	if (watch && !wanted)
-		unwatch(interfaces, link->ifindex);
+		unwatch(interfaces, link);
 	else if (watch)
 		update_info(interfaces, link, watch);
 	else if (wanted)
@@ -330,7 +400,7 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 					   "missing from a dump" };
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
-	unwatch(userdata, link->ifindex);
+	unwatch(userdata, link);
 }
 
 static void on_synced(void *userdata)
@@ -427,6 +497,20 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 				pe_registry_set_token(interfaces->options.registry, watch->ifindex,
 						      watch->token);
 			update_info(interfaces, link, watch);
+		}
+	}
+}
+
+/* Some interfaces a round, so that a round costs the same however many there are. */
+void pe_interfaces_audit(struct pe_interfaces *interfaces)
+{
+	for (unsigned int i = 0, count = 0; i < BUCKETS && count < AUDITS_A_ROUND; i++) {
+		struct watch *watch;
+
+		interfaces->audited = (interfaces->audited + 1) % BUCKETS;
+		for (watch = interfaces->bucket[interfaces->audited]; watch; watch = watch->next) {
+			audit(interfaces, watch);
+			count++;
 		}
 	}
 }

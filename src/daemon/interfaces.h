@@ -49,6 +49,12 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces);
 /* To be called each second: tries again where attaching failed. */
 void pe_interfaces_retry(struct pe_interfaces *interfaces);
 
+/*
+ * To be called each second: compares some interfaces with the kernel's own counters. Blocks for
+ * some 10 µs each.
+ */
+void pe_interfaces_audit(struct pe_interfaces *interfaces);
+
 /* Any thread. */
 void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
 			     struct pe_interfaces_stats *ret_stats);

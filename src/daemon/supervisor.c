@@ -38,7 +38,9 @@ struct supervisor {
 	struct pe_http *http;
 	struct pe_push *push;
 	struct pe_sources sources;
-	bool ready; /* atomic */
+	bool ready;	     /* atomic */
+	bool netlink_failed; /* the monitor wants to be called again */
+	struct pe_log_once netlink_log;
 };
 
 /* ---- what the modules ask ---- */
@@ -150,12 +152,15 @@ static void on_tick(void *userdata)
 	struct supervisor *s = userdata;
 	struct pe_workers_stats stats;
 
+	if (s->netlink_failed)
+		on_netlink(s);
 	pe_xdp_sweep(s->xdp, CACHE_IDLE_NS);
 	pe_workers_get_stats(s->workers, &stats);
 	if (stats.active || rings_pending(s))
 		pe_workers_kick(s->workers);
 	pe_registry_expire(s->registry, pe_clock_realtime_ns(), NULL);
 	pe_interfaces_retry(s->interfaces);
+	pe_interfaces_audit(s->interfaces);
 }
 
 static void on_signal(int signo, void *userdata)

@@ -174,8 +174,10 @@ enum pe_proto pe_proto_from_ip(uint8_t ip_proto)
 const char *pe_mode_name(enum pe_mode mode)
 {
 	static const char *const names[PE_MODE_COUNT] = {
-		[PE_MODE_NONE] = "none", [PE_MODE_NATIVE] = "native", [PE_MODE_GENERIC] = "generic",
-		[PE_MODE_TCX] = "tcx",	 [PE_MODE_STATS] = "stats",
+		[PE_MODE_NONE] = "none",
+		[PE_MODE_NATIVE] = "native",
+		[PE_MODE_GENERIC] = "generic",
+		[PE_MODE_TRACEPOINT] = "tracepoint",
 	};
 
 	return names[mode];

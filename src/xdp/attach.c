@@ -5,6 +5,7 @@
 #include "object.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
@@ -15,7 +16,7 @@
 
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
 {
-	unsigned int flags = shape | PE_SLOT_INGRESS;
+	unsigned int flags = shape | PE_SLOT_XDP;
 
 	if (xdp->egress)
 		flags |= PE_SLOT_EGRESS;
@@ -43,6 +44,28 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 		return fd == -EEXIST ? -EBUSY : fd;
 	*ret_fd = fd;
 	return 0;
+}
+
+static int attach_receive(struct pe_xdp *xdp)
+{
+	struct pe_bpf *skel = xdp->skel;
+
+	if (skel->links.pe_receive)
+		return 0;
+	if (!xdp->tracepoints)
+		return -EOPNOTSUPP;
+	skel->links.pe_receive = bpf_program__attach(skel->progs.pe_receive);
+	return skel->links.pe_receive ? 0 : -errno;
+}
+
+int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint)
+{
+	int r = by_tracepoint ? attach_receive(xdp) : 0;
+
+	if (!r)
+		pe_slots_change(xdp->slots, token, PE_SLOT_XDP | PE_SLOT_RECEIVE,
+				by_tracepoint ? PE_SLOT_RECEIVE : PE_SLOT_XDP);
+	return r;
 }
 
 void pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row)

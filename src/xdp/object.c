@@ -20,25 +20,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pe/cleanup.h"
 #include "pe/clock.h"
 #include "pe/log.h"
 
 #include "packet_exporter.skel.h"
 
 /* A slot rests this long; a program run takes some 100 ns, and never sleeps. */
-#define SLOT_REST_NS	 (50 * PE_NS_PER_MS)
+#define SLOT_REST_NS (50 * PE_NS_PER_MS)
+/* Bytes of one message of libbpf's that are logged. */
+#define LOG_TAIL	 1000
 #define SPARE_SLOTS(max) ((max) / 4 + 64)
 
+/*
+ * To the debug log: libbpf cannot know whether a refusal matters; we do, and say it once. A
+ * verifier's log is one message of many lines, of which the last ones tell why.
+ */
 static int print_to_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[1024];
+	_cleanup_free_ char *text = NULL;
+	char *line, *rest;
 
-	/* libbpf cannot know whether a refusal matters; we do, and say it once. */
 	if (!pe_log_enabled(PE_LOG_DEBUG) || level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = '\0';
-	pe_debug("bpf", "%s", line);
+	if (vasprintf(&text, fmt, args) < 0) {
+		text = NULL;
+		return 0;
+	}
+	rest = strlen(text) > LOG_TAIL ? text + strlen(text) - LOG_TAIL : text;
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			pe_debug("bpf", "%s", line);
+	}
 	return 0;
 }
 
@@ -195,7 +208,7 @@ static int map_all(struct pe_xdp *xdp)
 /* Without egress by tracepoint the exporter still counts ingress; the supervisor says so. */
 static void attach_egress(struct pe_xdp *xdp)
 {
-	if (!xdp->options.egress)
+	if (!xdp->options.egress || !xdp->tracepoints)
 		return;
 	xdp->skel->links.pe_egress = bpf_program__attach(xdp->skel->progs.pe_egress);
 	xdp->egress = xdp->skel->links.pe_egress != NULL;
@@ -214,25 +227,27 @@ static int load(struct pe_xdp *xdp)
 	btf__free(kernel);
 	if (r < 0)
 		return r;
-	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->options.egress);
+	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->tracepoints);
+	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->tracepoints);
 	return pe_bpf__load(xdp->skel);
 }
 
-/* A kernel that refuses the tracepoint program may still take the rest. */
+/* A kernel that refuses the tracepoint programs may still take the rest. */
 static int open_and_load(struct pe_xdp *xdp)
 {
 	int r;
 
+	xdp->tracepoints = true;
 	for (;;) {
 		xdp->skel = pe_bpf__open();
 		if (!xdp->skel)
 			return -errno;
 		r = load(xdp);
-		if (!r || !xdp->options.egress || r == -EPERM || r == -ENOMEM)
+		if (!r || !xdp->tracepoints || r == -EPERM || r == -ENOMEM)
 			return r;
 		pe_bpf__destroy(xdp->skel);
 		xdp->skel = NULL;
-		xdp->options.egress = false;
+		xdp->tracepoints = false;
 	}
 }
 

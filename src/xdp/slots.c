@@ -82,7 +82,7 @@ static int table_insert(struct pe_slots *slots, union pe_slot_ref ref)
 	union pe_slot_ref *set = table_set(slots, (int)ref.ifindex);
 
 	for (int i = 0; i < PE_SLOT_WAYS; i++) {
-		if (!set[i].ifindex || set[i].ifindex == ref.ifindex) {
+		if (!set[i].ifindex) {
 			table_write(&set[i], ref);
 			return 0;
 		}
@@ -90,14 +90,15 @@ static int table_insert(struct pe_slots *slots, union pe_slot_ref ref)
 	return -ENOENT;
 }
 
-static void table_remove(struct pe_slots *slots, const struct slot *slot, uint32_t number)
+/* The entry of a slot that is listed. */
+static union pe_slot_ref *table_entry(struct pe_slots *slots, const struct slot *slot,
+				      uint32_t number)
 {
-	union pe_slot_ref *set = table_set(slots, slot->ifindex);
+	union pe_slot_ref *entry = table_set(slots, slot->ifindex);
 
-	for (int i = 0; i < PE_SLOT_WAYS; i++) {
-		if (set[i].ifindex == (uint32_t)slot->ifindex && set[i].slot == number)
-			table_write(&set[i], (union pe_slot_ref){ .word = 0 });
-	}
+	while (entry->ifindex != (uint32_t)slot->ifindex || entry->slot != number)
+		entry++;
+	return entry;
 }
 
 static void sum_rows(const struct pe_slots *slots, uint32_t number, struct pe_row *ret_row)
@@ -173,8 +174,25 @@ static struct slot *find(struct pe_slots *slots, uint32_t token)
 static void stop(struct pe_slots *slots, struct slot *slot, uint32_t token)
 {
 	if (slot->listed)
-		table_remove(slots, slot, PE_TOKEN_SLOT(token));
+		table_write(table_entry(slots, slot, PE_TOKEN_SLOT(token)),
+			    (union pe_slot_ref){ .word = 0 });
 	slot->listed = false;
+}
+
+void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&slots->mutex);
+	slot = find(slots, token);
+	if (slot && slot->listed) {
+		union pe_slot_ref *entry = table_entry(slots, slot, PE_TOKEN_SLOT(token));
+		union pe_slot_ref ref = *entry;
+
+		ref.flags = (uint8_t)((ref.flags & ~mask) | flags);
+		table_write(entry, ref);
+	}
+	pthread_mutex_unlock(&slots->mutex);
 }
 
 void pe_slots_stop(struct pe_slots *slots, uint32_t token)

@@ -33,6 +33,8 @@ struct pe_slots *pe_slots_free(struct pe_slots *slots);
 /* 0, -ENOSPC or -ENOENT (see pe_xdp_take). `flags` are PE_SLOT_*. */
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token);
+/* Replaces the flags in `mask` by one store; nothing if the token was stopped. */
+void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags);
 void pe_slots_stop(struct pe_slots *slots, uint32_t token);
 void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
 void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row);

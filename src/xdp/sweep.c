@@ -105,6 +105,7 @@ void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 			stats.lost += load(&cpu->lost[reason]);
 		}
 	}
-	stats.missed = missed_runs(xdp->skel->progs.pe_egress);
+	stats.missed =
+		missed_runs(xdp->skel->progs.pe_egress) + missed_runs(xdp->skel->progs.pe_receive);
 	*ret_stats = stats;
 }

@@ -47,7 +47,7 @@ def wait_for(condition, what, deadline_s=DEADLINE_S):
         if value:
             return value
         if time.monotonic() > end:
-            pytest.fail(f"not within {deadline_s} s: {what}")
+            pytest.fail(f"not within {deadline_s} s: {what() if callable(what) else what}")
         pause.wait(0.02)
 
 
@@ -191,10 +191,17 @@ class Metrics:
 
     def totals(self, interface):
         """(packets, bytes) of each direction."""
+        return self.both("packets_total", "bytes_total", interface)
+
+    def unobserved(self, interface, **labels):
+        """(packets, bytes) of each direction that the kernel counted and we could not."""
+        return self.both("unobserved_packets_total", "unobserved_bytes_total", interface, **labels)
+
+    def both(self, packets, size, interface, **labels):
         return {
             d: (
-                self.sum("packets_total", interface=interface, direction=d),
-                self.sum("bytes_total", interface=interface, direction=d),
+                self.sum(packets, interface=interface, direction=d, **labels),
+                self.sum(size, interface=interface, direction=d, **labels),
             )
             for d in ("ingress", "egress")
         }
@@ -325,7 +332,7 @@ def own_programs():
     """The programs of ours that the kernel holds, by id."""
     programs = json.loads(run("bpftool", "-j", "prog", "show") or "[]")
     return {p["id"]: p["name"] for p in programs
-            if p.get("name") in ("pe_ingress", "pe_egress", "pe_sweep", "pe_now")}
+            if p.get("name") in ("pe_ingress", "pe_egress", "pe_receive", "pe_sweep", "pe_now")}
 
 
 def own_links():

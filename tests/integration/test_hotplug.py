@@ -126,7 +126,9 @@ def test_include_and_exclude():
             "the names decide",
         )
         assert "xdp" not in host.link("other1")
-        assert "xdp" in host.link("tap0")
+        # It is a bridge, whatever its name.
+        info = exporter.scrape().find("interface_info", interface="tap0")[0].labels
+        assert (info["kind"], info["mode"]) == ("bridge", "tracepoint")
 
 
 def test_interfaces_that_were_there_before():
@@ -139,7 +141,7 @@ def test_interfaces_that_were_there_before():
 
 
 def test_another_program_is_left_alone():
-    """A foreign XDP program is never replaced, and it is said that ingress is not counted."""
+    """A foreign XDP program is never replaced; ingress is counted by the tracepoint meanwhile."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         container = stack.enter_context(Container(host, 1))
@@ -149,22 +151,60 @@ def test_another_program_is_left_alone():
         exporter = stack.enter_context(Exporter(host, port=9818))
         assert host.link("veth1")["xdp"]["prog"]["id"] == identity
         metrics = exporter.scrape()
-        assert metrics.find("interface_info", interface="veth1")[0].labels["mode"] == "none"
+        assert metrics.find("interface_info", interface="veth1")[0].labels["mode"] == "tracepoint"
         assert metrics.sum("attach_errors_total", reason="busy") >= 1
         with container.packet_socket("eth0") as out, host.packet_socket("veth1") as back:
             for _ in range(10):
                 out.send(ipv4(17, udp(1)))
                 back.send(ipv4(17, udp(1)))
         wait_for(lambda: stranger.scrape().sum("packets_total", protocol="udp") == 10, "it still runs")
-        wait_for(
-            lambda: exporter.scrape().sum("packets_total", direction="egress", protocol="udp") == 10,
-            "egress needs no slot",
-        )
+        expected = {"ingress": (10, 430), "egress": (10, 430)}
+        wait_for(lambda: exporter.scrape().totals("veth1") == expected, "both directions are counted")
         stranger.close()
         wait_for(
             lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1,
             "it comes in when the slot is free",
         )
+        with container.packet_socket("eth0") as out:
+            for _ in range(10):
+                out.send(ipv4(17, udp(1)))
+        expected["ingress"] = (20, 860)
+        wait_for(lambda: exporter.scrape().totals("veth1") == expected, "nothing is counted twice")
+
+
+def test_bridge_does_not_lock_out_its_ports():
+    """The kernel refuses XDP on a port whose bridge has a program: ours has none."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        host.ip("link", "add", "br0", "type", "bridge")
+        host.ip("link", "set", "br0", "up")
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == 1, "counted")
+        # A port from its first moment, as a container's interface can be.
+        host.ip("link", "add", "veth1", "master", "br0", "type", "veth", "peer", "name", "peer1")
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 2, "attached")
+        assert exporter.scrape().sum("attach_errors_total") == 0
+        assert "xdp" not in host.link("br0")
+
+
+def test_counted_before_we_came():
+    """What an interface had received and sent before is told as unobserved, not lost in silence."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        with container.packet_socket("eth0") as out, host.packet_socket("veth1") as back:
+            for _ in range(25):
+                out.send(ipv4(17, udp(8)))
+                back.send(ipv4(17, udp(8)))
+            exporter = stack.enter_context(Exporter(host))
+            expected = {"ingress": (25, 25 * 50), "egress": (25, 25 * 50)}
+            metrics = exporter.scrape()
+            assert metrics.unobserved("veth1", reason="before_attach") == expected
+            for _ in range(5):
+                out.send(ipv4(17, udp(8)))
+        wait_for(lambda: exporter.scrape().totals("veth1")["ingress"] == (5, 250), "counted from now")
+        metrics = exporter.scrape()
+        assert metrics.unobserved("veth1") == expected
 
 
 def test_killed():
@@ -176,7 +216,7 @@ def test_killed():
         exporter = stack.enter_context(Exporter(host))
         assert all("xdp" in host.link(c.interface) for c in containers)
         ours = set(own_programs()) - before
-        assert len(ours) == 4
+        assert len(ours) == 5
         exporter.process.send_signal(signal.SIGKILL)
         exporter.process.wait()
         wait_for(lambda: not ours & set(own_programs()), "the programs are gone")
@@ -191,7 +231,7 @@ def test_terminated():
         container = stack.enter_context(Container(host, 1))
         exporter = stack.enter_context(Exporter(host))
         ours = set(own_programs()) - before
-        assert len(ours) == 4
+        assert len(ours) == 5
         exporter.process.send_signal(signal.SIGTERM)
         assert exporter.process.wait(5) == 0
         assert "xdp" not in host.link(container.interface)

@@ -193,8 +193,7 @@ static void test_names(void **state)
 	assert_string_equal(pe_mode_name(PE_MODE_NONE), "none");
 	assert_string_equal(pe_mode_name(PE_MODE_NATIVE), "native");
 	assert_string_equal(pe_mode_name(PE_MODE_GENERIC), "generic");
-	assert_string_equal(pe_mode_name(PE_MODE_TCX), "tcx");
-	assert_string_equal(pe_mode_name(PE_MODE_STATS), "stats");
+	assert_string_equal(pe_mode_name(PE_MODE_TRACEPOINT), "tracepoint");
 }
 
 int main(void)

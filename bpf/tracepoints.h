@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Counting by BTF tracepoints, each attached once for all interfaces: they cannot change or drop a
+ * packet, and attaching takes no lock of the network stack.
+ *
+ *   pe_egress   what an interface sends, as it is handed to the driver
+ *   pe_receive  what an interface receives, where XDP cannot be: on a bridge, whose ports the
+ * kernel would then refuse a program, and where another XDP program is
+ */
+#ifndef PE_BPF_TRACEPOINTS_H
+#define PE_BPF_TRACEPOINTS_H
+
+#include "account.h"
+
+static __always_inline bool is_ours(const struct net_device *dev)
+{
+	return dev->nd_net.net->ns.inum == pe_netns;
+}
+
+static __always_inline bool has_tag(const struct sk_buff *skb)
+{
+	/* The tag may wait beside the packet until the driver sends it. */
+	return bpf_core_field_exists(skb->vlan_all) ? skb->vlan_all : skb->vlan_proto;
+}
+
+/*
+ * `source` is where the frame begins, `pulled` how much of it the stack has already taken off, so
+ * that it is not in skb->len.
+ */
+static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_ref ref,
+				      enum pe_direction direction, const void *source, __u32 pulled)
+{
+	__u32 cpu_id = bpf_get_smp_processor_id(), length = skb->len + pulled;
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	struct packet packet = {};
+	struct frame frame = {};
+
+	if (!cpu)
+		return;
+	frame.window = cpu->window;
+	frame.source = source;
+	frame.length = length - skb->data_len;
+	if (bpf_probe_read_kernel(cpu->window, frame.length < PE_WINDOW ? frame.length : PE_WINDOW,
+				  source))
+		frame.length = 0;
+	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
+	packet.vlan |= has_tag(skb);
+	if (direction == PE_INGRESS && ref.flags & PE_SLOT_BARE_INGRESS)
+		length -= pulled;
+	account(cpu, cpu_id, ref, direction, &packet, length);
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(pe_egress, const struct sk_buff *skb, const struct net_device *dev)
+{
+	union pe_slot_ref ref = interface_find(dev->ifindex);
+
+	if (ref.flags & PE_SLOT_EGRESS && is_ours(dev))
+		count_skb(skb, ref, PE_EGRESS, skb->data, 0);
+	return 0;
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(pe_receive, const struct sk_buff *skb)
+{
+	const struct net_device *dev = skb->dev;
+	union pe_slot_ref ref = interface_find(dev->ifindex);
+	__u64 data, pulled;
+
+	if (!(ref.flags & PE_SLOT_RECEIVE) || !is_ours(dev))
+		return 0;
+	/* As numbers: the verifier lets nobody calculate with these pointers in 32 bits. */
+	data = (__u64)skb->data;
+	pulled = data - ((__u64)skb->head + skb->mac_header);
+	if (ref.flags & PE_SLOT_NO_ETHERNET || pulled > ETH_HLEN)
+		pulled = 0;
+	count_skb(skb, ref, PE_INGRESS, (const void *)(data - pulled), pulled);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The audit of one interface: what the kernel counted and we did not.
+ *
+ * Observed and unobserved together are the kernel's own counters, once traffic rests. Under traffic
+ * the two cannot be read at one moment, and a received packet is in the kernel's counters before it
+ * reaches our program. So ours is compared with a reading of the kernel's that is a round old: by
+ * now every packet of it has either been counted or will never be. Supervisor's thread.
+ */
+#ifndef PE_AUDIT_H
+#define PE_AUDIT_H
+
+#include <stdbool.h>
+
+#include "pe/link.h"
+#include "pe/registry.h"
+
+struct pe_audit {
+	struct pe_count claimed[PE_DIRECTIONS];
+	struct pe_link_stats kernel; /* of the last round */
+	struct pe_count seen;	     /* ours in both directions, of the last round */
+	unsigned int quiet;	     /* rounds since it moved */
+	bool has_kernel;
+	bool settled; /* one comparison was made: what is missing from now on was lost */
+};
+
+/* Begins: what the kernel had counted when it told of the interface was before we came. */
+void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
+		    const struct pe_link *link);
+
+/* Whether this round should read the kernel's counters: not each time while nothing moves. */
+bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours);
+
+/* A round: `ours` was read after the last round's counters of the kernel, which `kernel` replaces.
+ */
+void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+		    const struct pe_row *ours, const struct pe_link_stats *kernel);
+
+/*
+ * The end: `link` has the last egress counters, and no packet is under way. What was received and
+ * not seen the kernel has forgotten.
+ */
+void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
+		  const struct pe_row *ours);
+
+#endif
