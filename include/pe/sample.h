@@ -217,6 +217,8 @@ int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 /* The `protocol` label of a protocol, and the other way from an IP protocol number (IANA). */
 const char *pe_proto_name(enum pe_proto proto);
 enum pe_proto pe_proto_from_ip(uint8_t ip_proto);
+/* Whether its flows are told apart by ports. */
+bool pe_proto_has_ports(enum pe_proto proto);
 const char *pe_mode_name(enum pe_mode mode);
 
 #endif

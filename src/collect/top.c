@@ -22,6 +22,7 @@
 #include "pe/shard.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,22 +267,39 @@ static void contest(const struct pe_top *top, struct tops *tops, struct candidat
 	show(c, wall_ns);
 }
 
+/*
+ * Flows that would have the same labels are one: ICMP types between two hosts, protocols without a
+ * name. Otherwise their common series would fall when one of them left the largest.
+ */
+static struct pe_flow_key key_of(const struct pe_flow *record)
+{
+	enum pe_proto proto = pe_proto_from_ip(record->key.ip_proto);
+	struct pe_flow_key key = record->key;
+
+	if (!pe_proto_has_ports(proto))
+		key.sport = key.dport = 0;
+	if (proto == PE_PROTO_OTHER)
+		key.ip_proto = IPPROTO_RAW;
+	return key;
+}
+
 static void add_record(const struct pe_top *top, struct tops *tops, const struct pe_flow *record,
 		       uint64_t wall_ns)
 {
 	struct pe_count more = { .packets = record->packets, .bytes = record->bytes };
-	uint32_t hash = (uint32_t)pe_hash_key(&top->hash, &record->key);
-	struct candidate *c = index_find(tops, &record->key, hash);
+	struct pe_flow_key key = key_of(record);
+	uint32_t hash = (uint32_t)pe_hash_key(&top->hash, &key);
+	struct candidate *c = index_find(tops, &key, hash);
 
 	if (!c)
-		c = admit(top, tops, &record->key, hash);
+		c = admit(top, tops, &key, hash);
 	if (c) {
 		c->estimate += more.bytes;
 		heap_down(tops, c->shown ? &tops->shown : &tops->hidden, c->at);
 		if (!c->shown)
 			contest(top, tops, c, wall_ns);
 	}
-	count_add(c && c->shown ? &c->count : rest_of(tops, &record->key), &more);
+	count_add(c && c->shown ? &c->count : rest_of(tops, &key), &more);
 }
 
 /* ---- interfaces ---- */

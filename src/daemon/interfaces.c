@@ -72,13 +72,14 @@ static void fill_info(const struct pe_interfaces *interfaces, const struct pe_li
 		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);
 }
 
-static void update_info(struct pe_interfaces *interfaces, const struct pe_link *link,
-			const struct watch *watch)
+/* 0, -ENOENT if its series were given to another interface of that name, or -ENOMEM. */
+static int update_info(struct pe_interfaces *interfaces, const struct pe_link *link,
+		       const struct watch *watch)
 {
 	struct pe_iface_info info;
 
 	fill_info(interfaces, link, watch->mode, &info);
-	pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
+	return pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
 }
 
 /*
@@ -384,11 +385,13 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 	struct watch *watch = *find(interfaces, link->ifindex);
 	bool wanted = pe_options_match(interfaces->options.options, link->name);
 
-	if (watch && !wanted)
+	/* When news of a rename were lost, another interface may have come by its name and series.
+	 */
+	if (watch && (!wanted || update_info(interfaces, link, watch) == -ENOENT)) {
 		unwatch(interfaces, link);
-	else if (watch)
-		update_info(interfaces, link, watch);
-	else if (wanted)
+		watch = NULL;
+	}
+	if (!watch && wanted)
 		watch_link(interfaces, link);
 	if (strcmp(link->name, before->name) != 0)
 		update_ports(interfaces, link->ifindex);

@@ -14,11 +14,6 @@
 /* The bits of a tag that a label shows. */
 #define TAG_SHOWN PE_FLOW_TAG(0, 1, 1)
 
-static bool has_ports(enum pe_proto proto)
-{
-	return proto == PE_PROTO_TCP || proto == PE_PROTO_UDP || proto == PE_PROTO_SCTP;
-}
-
 static int compare_keys(const void *a, const void *b)
 {
 	const struct pe_top_flow *x = a, *y = b;
@@ -34,7 +29,7 @@ static void strip_key(struct pe_flow_key *key, bool ports)
 	key->ip_proto = (__u8)proto;
 	key->slot = 0;
 	key->tag &= TAG_SHOWN;
-	if (!ports || !has_ports(proto)) {
+	if (!ports || !pe_proto_has_ports(proto)) {
 		key->sport = 0;
 		key->dport = 0;
 	}
@@ -106,7 +101,7 @@ static void emit_top_flow(struct pe_emit *emit, const struct pe_top_flow *top)
 {
 	const struct pe_flow_key *key = &top->key;
 	const enum pe_proto proto = (enum pe_proto)key->ip_proto;
-	const bool ports = has_ports(proto);
+	const bool ports = pe_proto_has_ports(proto);
 	uint64_t value = pe_number_at(&top->count, emit->family->offset);
 
 	if (value == 0)

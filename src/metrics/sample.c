@@ -171,6 +171,11 @@ enum pe_proto pe_proto_from_ip(uint8_t ip_proto)
 	return (enum pe_proto)by_number[ip_proto];
 }
 
+bool pe_proto_has_ports(enum pe_proto proto)
+{
+	return proto == PE_PROTO_TCP || proto == PE_PROTO_UDP || proto == PE_PROTO_SCTP;
+}
+
 const char *pe_mode_name(enum pe_mode mode)
 {
 	static const char *const names[PE_MODE_COUNT] = {

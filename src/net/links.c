@@ -93,8 +93,7 @@ void pe_links_insert(struct pe_links *table, struct pe_links_entry *entry)
 	table->count++;
 }
 
-static struct pe_links_entry *unchain(struct pe_links *table,
-					   struct pe_links_entry **place)
+static struct pe_links_entry *unchain(struct pe_links *table, struct pe_links_entry **place)
 {
 	struct pe_links_entry *entry = *place;
 

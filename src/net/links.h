@@ -13,7 +13,7 @@
 struct pe_links_entry {
 	struct pe_link link;
 	struct pe_links_entry *next; /* in the table, or in a list of its owner */
-	bool seen;			  /* by the dump that is being reconciled */
+	bool seen;		     /* by the dump that is being reconciled */
 };
 
 struct pe_links {

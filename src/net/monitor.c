@@ -149,8 +149,7 @@ static void remove_link(struct pe_monitor *monitor, int ifindex, enum pe_link_go
 /* Applies one RTM_NEWLINK. Takes the entry over. */
 static void apply(struct pe_monitor *monitor, struct pe_links_entry *entry)
 {
-	struct pe_links_entry *known =
-		pe_links_find(&monitor->table, entry->link.ifindex);
+	struct pe_links_entry *known = pe_links_find(&monitor->table, entry->link.ifindex);
 
 	if (known && same_interface(&known->link, &entry->link)) {
 		update(monitor, &known->link, &entry->link);
@@ -299,8 +298,7 @@ static void reconcile(struct pe_monitor *monitor, struct dump *dump)
 	struct pe_links_entry *gone;
 
 	for (struct pe_links_entry *e = dump->first; e; e = e->next) {
-		struct pe_links_entry *known =
-			pe_links_find(&monitor->table, e->link.ifindex);
+		struct pe_links_entry *known = pe_links_find(&monitor->table, e->link.ifindex);
 
 		if (known && same_interface(&known->link, &e->link))
 			known->seen = true;

@@ -169,6 +169,9 @@ class Container(Namespace):
         self.host.ip("addr", "add", f"10.7.{self.number}.1/24", "dev", self.interface)
         self.ip("link", "set", "eth0", "up")
         self.host.ip("link", "set", self.interface, "up")
+        # Until the kernel has seen the carrier, a device drops what it is given to send.
+        for side, name in ((self, "eth0"), (self.host, self.interface)):
+            wait_for(lambda s=side, n=name: s.link(n)["operstate"] == "UP", f"{name} is up")
 
 
 class Metrics:
@@ -232,6 +235,14 @@ class Exporter:
             return self.host.get(f"{self.url}/-/ready")[0] == 200
         except OSError:
             return False
+
+    def holds(self, kind):
+        """The ids of the BPF programs ("prog") or links ("link") that it holds open."""
+        ids = set()
+        for file in pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
+            with contextlib.suppress(OSError):
+                ids.update(map(int, re.findall(rf"^{kind}_id:\s*(\d+)$", file.read_text(), re.M)))
+        return ids
 
     def log(self):
         return pathlib.Path(self.log_file.name).read_text(encoding="utf-8", errors="replace")
@@ -328,18 +339,9 @@ class Prometheus(Server):
         return json.loads(body)["data"]["result"]
 
 
-def own_programs():
-    """The programs of ours that the kernel holds, by id."""
-    programs = json.loads(run("bpftool", "-j", "prog", "show") or "[]")
-    return {p["id"]: p["name"] for p in programs
-            if p.get("name") in ("pe_ingress", "pe_egress", "pe_receive", "pe_sweep", "pe_now")}
-
-
-def own_links():
-    """The ids of the links by which our ingress program is attached, on the whole machine."""
-    ours = [number for number, name in own_programs().items() if name == "pe_ingress"]
-    links = json.loads(run("bpftool", "-j", "link", "show") or "[]")
-    return {link["id"] for link in links if link.get("prog_id") in ours}
+def kernel_objects(kind):
+    """The ids of the BPF programs ("prog") or links ("link") that the kernel holds."""
+    return {entry["id"] for entry in json.loads(run("bpftool", "-j", kind, "show") or "[]")}
 
 
 # ---- frames ----

@@ -4,7 +4,7 @@ import contextlib
 import signal
 
 from harness import (
-    Container, Exporter, Namespace, ipv4, needs_root, own_links, own_programs, udp, wait_for,
+    Container, Exporter, Namespace, ipv4, kernel_objects, needs_root, udp, wait_for,
 )
 
 pytestmark = needs_root
@@ -32,8 +32,8 @@ def test_departure():
         exporter = stack.enter_context(Exporter(host, "--departed.retention=4s"))
         container = stack.enter_context(Container(host, 7))
         wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
-        before = own_links()
-        assert before
+        link = exporter.holds("link")
+        assert link <= kernel_objects("link")
         frame = ipv4(17, udp(58))
         with container.packet_socket("eth0") as out:
             for _ in range(1000):
@@ -50,7 +50,9 @@ def test_departure():
         assert metrics.sum("packets_total", **labels) == 1000
         assert metrics.sum("departed_packets_total") == 0
         assert metrics.sum("interfaces_attached") == 0
-        wait_for(lambda: not before & own_links(), "its link is gone from the kernel")
+        # One was its own, and that is gone from the kernel; the egress tracepoint's stays.
+        gone = link - exporter.holds("link")
+        assert len(gone) == 1 and not gone & kernel_objects("link")
 
         metrics = wait_for(
             lambda: (m := exporter.scrape()).sum("departed_interfaces_total") and m, "it is folded"
@@ -209,30 +211,32 @@ def test_counted_before_we_came():
 
 def test_killed():
     """After SIGKILL nothing is attached anywhere and no program is left in the kernel."""
-    before = set(own_programs())
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         containers = [stack.enter_context(Container(host, n)) for n in range(1, 6)]
         exporter = stack.enter_context(Exporter(host))
         assert all("xdp" in host.link(c.interface) for c in containers)
-        ours = set(own_programs()) - before
-        assert len(ours) == 5
+        programs, links = exporter.holds("prog"), exporter.holds("link")
+        assert len(programs) == 5 and programs <= kernel_objects("prog")
+        assert len(links) == 5 + 1 and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGKILL)
         exporter.process.wait()
-        wait_for(lambda: not ours & set(own_programs()), "the programs are gone")
+        wait_for(lambda: not programs & kernel_objects("prog"), "the programs are gone")
+        wait_for(lambda: not links & kernel_objects("link"), "the links are gone")
         assert not any("xdp" in host.link(c.interface) for c in containers)
 
 
 def test_terminated():
     """After SIGTERM as well; it ends by itself, at once, with status 0."""
-    before = set(own_programs())
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         container = stack.enter_context(Container(host, 1))
         exporter = stack.enter_context(Exporter(host))
-        ours = set(own_programs()) - before
-        assert len(ours) == 5
+        programs, links = exporter.holds("prog"), exporter.holds("link")
+        assert len(programs) == 5 and programs <= kernel_objects("prog")
+        assert len(links) == 1 + 1 and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGTERM)
         assert exporter.process.wait(5) == 0
         assert "xdp" not in host.link(container.interface)
-        wait_for(lambda: not ours & set(own_programs()), "the programs are gone")
+        wait_for(lambda: not programs & kernel_objects("prog"), "the programs are gone")
+        wait_for(lambda: not links & kernel_objects("link"), "the links are gone")
