@@ -11,4 +11,4 @@ EXTRA_DIST += \
 
 .PHONY: check-docker
 check-docker:
-	$(srcdir)/docker/check.sh $(srcdir)
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=docker/check.sh

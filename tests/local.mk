@@ -42,7 +42,7 @@ integration_scripts = \
 	tests/integration/test_hotplug.py \
 	tests/integration/test_monitor.py \
 	tests/integration/test_push.py
-lint_tests = tests/lint/layers.sh
+lint_tests = tests/lint/layers.sh tests/lint/readme.sh
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests) $(bpf_tests)
@@ -124,7 +124,7 @@ tests/bench/bench.skel.h: $(top_srcdir)/tests/bench/bench.bpf.c
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/bench/bench.clang.o
 	$(V_SKEL)$(BPFTOOL) gen object tests/bench/bench.bpfo tests/bench/bench.clang.o
 	$(V_SKEL)$(BPFTOOL) gen skeleton tests/bench/bench.bpfo name bench_bpf >$@
-CLEANFILES += tests/bench/*.o tests/bench/*.bpfo tests/bench/*.skel.h $(bench_programs)
+CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench/*.skel.h $(bench_programs)
 
 .PHONY: bench
 bench: $(bench_programs) packet-exporter

@@ -166,8 +166,9 @@ struct pe_self_sample {
 	uint64_t flow_records_lost;	/* the ring was full */
 	uint64_t flow_bypassed_packets; /* found the cache busy */
 	uint64_t flow_evictions[PE_EVICT_REASONS];
-	uint64_t flow_table_full; /* flows ended early because a worker's table was full */
-	uint64_t departed_early;  /* folded before the retention because there were too many */
+	uint64_t flow_table_full;	   /* flows ended early because a worker's table was full */
+	uint64_t top_flow_records_dropped; /* memory was refused */
+	uint64_t departed_early; /* folded before the retention because there were too many */
 	uint64_t kernel_map_bytes;
 	struct pe_http_sample http;
 	struct pe_push_sample push;

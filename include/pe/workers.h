@@ -30,6 +30,7 @@ struct pe_workers_stats {
 	uint64_t records;
 	uint64_t orphaned;
 	uint64_t table_full;
+	uint64_t top_dropped; /* records that the largest flows lack */
 	uint64_t active;
 };
 

@@ -101,7 +101,6 @@ struct pe_xdp_stats {
 	uint64_t evicted[PE_EVICT_REASONS]; /* records made */
 	uint64_t lost;			    /* of these, not sent: the ring was full */
 	uint64_t bypassed;		    /* packets that found the cache busy */
-	uint64_t missed; /* runs of a program that the kernel refused (recursion) */
 };
 /* Sums over CPUs. Any thread. */
 void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats);

@@ -384,5 +384,7 @@ void pe_workers_get_stats(struct pe_workers *workers, struct pe_workers_stats *r
 		stats.table_full += shard.table_full;
 		stats.active += shard.active;
 	}
+	if (workers->top)
+		stats.top_dropped = pe_top_dropped(workers->top);
 	*ret_stats = stats;
 }

@@ -52,7 +52,7 @@ static int attach_receive(struct pe_xdp *xdp)
 
 	if (skel->links.pe_receive)
 		return 0;
-	if (!xdp->tracepoints)
+	if (!(xdp->tracepoints & TAKES_RECEIVE))
 		return -EOPNOTSUPP;
 	skel->links.pe_receive = bpf_program__attach(skel->progs.pe_receive);
 	return skel->links.pe_receive ? 0 : -errno;

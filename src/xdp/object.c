@@ -208,7 +208,7 @@ static int map_all(struct pe_xdp *xdp)
 /* Without egress by tracepoint the exporter still counts ingress; the supervisor says so. */
 static void attach_egress(struct pe_xdp *xdp)
 {
-	if (!xdp->options.egress || !xdp->tracepoints)
+	if (!xdp->options.egress || !(xdp->tracepoints & TAKES_EGRESS))
 		return;
 	xdp->skel->links.pe_egress = bpf_program__attach(xdp->skel->progs.pe_egress);
 	xdp->egress = xdp->skel->links.pe_egress != NULL;
@@ -227,28 +227,30 @@ static int load(struct pe_xdp *xdp)
 	btf__free(kernel);
 	if (r < 0)
 		return r;
-	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->tracepoints);
-	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->tracepoints);
+	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->tracepoints & TAKES_EGRESS);
+	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->tracepoints & TAKES_RECEIVE);
 	return pe_bpf__load(xdp->skel);
 }
 
-/* A kernel that refuses the tracepoint programs may still take the rest. */
+/* A kernel that refuses one of the tracepoint programs may still take the rest. */
 static int open_and_load(struct pe_xdp *xdp)
 {
-	int r;
+	static const unsigned int attempts[] = { TAKES_EGRESS | TAKES_RECEIVE, TAKES_EGRESS,
+						 TAKES_RECEIVE, 0 };
+	int r = 0;
 
-	xdp->tracepoints = true;
-	for (;;) {
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
+		xdp->tracepoints = attempts[i];
 		xdp->skel = pe_bpf__open();
 		if (!xdp->skel)
 			return -errno;
 		r = load(xdp);
-		if (!r || !xdp->tracepoints || r == -EPERM || r == -ENOMEM)
+		if (!r || r == -EPERM || r == -ENOMEM)
 			return r;
 		pe_bpf__destroy(xdp->skel);
 		xdp->skel = NULL;
-		xdp->tracepoints = false;
 	}
+	return r;
 }
 
 int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)

@@ -17,6 +17,9 @@ struct mapped {
 	size_t size;
 };
 
+#define TAKES_EGRESS  1u
+#define TAKES_RECEIVE 2u
+
 struct pe_xdp {
 	struct pe_bpf *skel;
 	struct pe_xdp_options options;
@@ -25,8 +28,8 @@ struct pe_xdp {
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
 	uint32_t epoch_jiffies;
-	bool egress;	  /* the egress tracepoint is attached */
-	bool tracepoints; /* the kernel takes them */
+	bool egress;		  /* the egress tracepoint is attached */
+	unsigned int tracepoints; /* TAKES_*: what this kernel takes */
 	struct mapped interfaces, rows, cpu;
 	struct pe_slots *slots;
 	int *ring_fds; /* options.rings of them, -1 where not made */

@@ -80,17 +80,6 @@ uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns)
 	return left;
 }
 
-static uint64_t missed_runs(const struct bpf_program *program)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t size = sizeof(info);
-
-	if (bpf_program__fd(program) < 0 ||
-	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
-		return 0;
-	return info.recursion_misses;
-}
-
 void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 {
 	struct pe_xdp_stats stats = { 0 };
@@ -105,7 +94,5 @@ void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 			stats.lost += load(&cpu->lost[reason]);
 		}
 	}
-	stats.missed =
-		missed_runs(xdp->skel->progs.pe_egress) + missed_runs(xdp->skel->progs.pe_receive);
 	*ret_stats = stats;
 }

@@ -280,7 +280,7 @@ static const char expected_self_om[] =
 	"packet_exporter_attach_errors_created{reason=\"vanished\"} 1700000000.123\n"
 	"packet_exporter_attach_errors_total{reason=\"no_memory\"} 0\n"
 	"packet_exporter_attach_errors_created{reason=\"no_memory\"} 1700000000.123\n"
-	"# HELP packet_exporter_egress_attached Whether egress is counted packet by packet (1) or by the links' own counters.\n"
+	"# HELP packet_exporter_egress_attached Whether the egress tracepoint is attached (1), or egress is not counted (0).\n"
 	"# TYPE packet_exporter_egress_attached gauge\n"
 	"packet_exporter_egress_attached 0\n";
 
