@@ -19,6 +19,7 @@ src_libpe_a_SOURCES = \
 	include/pe/shard.h \
 	include/pe/strbuf.h \
 	include/pe/supervisor.h \
+	include/pe/utf8.h \
 	include/pe/workers.h \
 	include/pe/xdp.h \
 	src/base/arena.c \
@@ -26,6 +27,7 @@ src_libpe_a_SOURCES = \
 	src/base/log.c \
 	src/base/loop.c \
 	src/base/strbuf.c \
+	src/base/utf8.c \
 	src/collect/hash.h \
 	src/collect/shard.c \
 	src/collect/tokens.h \

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pe/clock.h"
+#include "pe/utf8.h"
 
 #define LINE_MAX_BYTES 2048
 #define ELLIPSIS       "\xe2\x80\xa6"
@@ -40,28 +41,6 @@ void pe_log_init(enum pe_log_level level, enum pe_log_format format)
 bool pe_log_enabled(enum pe_log_level level)
 {
 	return level >= log_level;
-}
-
-/*
- * Length of the UTF-8 character at s (Unicode 15, table 3-7), 0 if the bytes are not one. Stops at
- * a terminator by itself.
- */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t i, len;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	for (i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
 }
 
 /* Writes the character at s, escaped for both formats, to `out`; returns its length there. */
@@ -99,7 +78,7 @@ static size_t add_escaped(char *out, size_t max, const char *msg)
 
 	while (*s) {
 		char piece[8];
-		size_t len = utf8_length(s);
+		size_t len = pe_utf8_length((const char *)s);
 		size_t n = escape(s, len, piece);
 
 		if (used + n > max) {

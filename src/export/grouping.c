@@ -17,6 +17,7 @@
 #include "pe/cleanup.h"
 #include "pe/push.h"
 #include "pe/strbuf.h"
+#include "pe/utf8.h"
 
 #include "grouping.h"
 
@@ -251,41 +252,6 @@ char *pe_push_group_url(const struct pe_push_options *options)
 
 /* ---- checks ---- */
 
-/* Strict: no overlong form, surrogate, or anything above U+10FFFF (RFC 3629). */
-static bool is_utf8(const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text;
-
-	while (*p) {
-		unsigned char low = 0x80, high = 0xbf, lead = *p++;
-		unsigned int more;
-
-		if (lead < 0x80)
-			continue;
-		if (lead >= 0xc2 && lead <= 0xdf)
-			more = 1;
-		else if (lead >= 0xe0 && lead <= 0xef)
-			more = 2;
-		else if (lead >= 0xf0 && lead <= 0xf4)
-			more = 3;
-		else
-			return false;
-		if (lead == 0xe0)
-			low = 0xa0;
-		else if (lead == 0xed)
-			high = 0x9f;
-		else if (lead == 0xf0)
-			low = 0x90;
-		else if (lead == 0xf4)
-			high = 0x8f;
-		for (; more > 0; more--, p++, low = 0x80, high = 0xbf) {
-			if (*p < low || *p > high)
-				return false;
-		}
-	}
-	return true;
-}
-
 static bool is_label_name(const char *name)
 {
 	if (!is_alpha((unsigned char)*name) && *name != '_')
@@ -347,7 +313,7 @@ static int check_value(const char *name, const char *value, bool may_be_empty, c
 	if (strlen(value) > VALUE_BYTES_MAX)
 		return refuse(error, size, "the value of %s is longer than %d bytes", name,
 			      VALUE_BYTES_MAX);
-	if (!is_utf8(value))
+	if (!pe_utf8_valid(value))
 		return refuse(error, size, "the value of %s is not valid UTF-8", name);
 	return 0;
 }
@@ -359,7 +325,7 @@ static int check_name(const struct pe_push_label *labels, size_t index, char *er
 	if (!name || !is_label_name(name))
 		return refuse(error, size,
 			      "grouping label name \"%s\" does not match [a-zA-Z_][a-zA-Z0-9_]*",
-			      name && is_utf8(name) ? name : "?");
+			      name && pe_utf8_valid(name) ? name : "?");
 	if (strncmp(name, "__", 2) == 0)
 		return refuse(error, size, "grouping label %s: names with \"__\" are reserved",
 			      name);

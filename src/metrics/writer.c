@@ -8,6 +8,7 @@
 #include "writer.h"
 
 #include "pe/clock.h"
+#include "pe/utf8.h"
 
 /* More than braces, separators and any number need. */
 #define LINE_SLACK 64
@@ -114,33 +115,6 @@ void pe_writer_family(struct pe_writer *writer, const char *name, enum pe_type t
 
 /* ---- labels ---- */
 
-/* The length of a valid UTF-8 sequence (RFC 3629) before a NUL, 0 if it is none or U+FFFD. */
-static size_t utf8_length(const unsigned char *s)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t i, len;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	len = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	if (s[0] == 0xe0)
-		low = 0xa0; /* overlong below */
-	else if (s[0] == 0xed)
-		high = 0x9f; /* surrogates above */
-	else if (s[0] == 0xf0)
-		low = 0x90; /* overlong below */
-	else if (s[0] == 0xf4)
-		high = 0x8f; /* beyond U+10FFFF above */
-	if (s[1] < low || s[1] > high)
-		return 0;
-	for (i = 2; i < len; i++)
-		if (s[i] < 0x80 || s[i] > 0xbf)
-			return 0;
-	return memcmp(s, "\xef\xbf\xbd", 3) == 0 ? 0 : len;
-}
-
 static void add_value(struct pe_strbuf *buf, const char *value)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -148,8 +122,9 @@ static void add_value(struct pe_strbuf *buf, const char *value)
 	size_t len;
 
 	for (; *s; s += len) {
-		len = utf8_length(s);
-		if (len == 0) {
+		len = pe_utf8_length((const char *)s);
+		/* U+FFFD itself as well, so that it always means a byte that could not be shown. */
+		if (len == 0 || (len == 3 && memcmp(s, "\xef\xbf\xbd", 3) == 0)) {
 			pe_strbuf_adds(buf, "\xef\xbf\xbd");
 			pe_strbuf_addc(buf, hex[*s >> 4]);
 			pe_strbuf_addc(buf, hex[*s & 15]);
