@@ -15,7 +15,7 @@ AC_DEFUN([PE_LIBRARY], [
 AC_DEFUN([PE_OPTIONAL_LIBRARY], [
   PKG_CHECK_MODULES([$1], [$2], [pe_have_$1=yes], [
     pe_have_$1=no
-    AC_MSG_NOTICE([without $2 there are no $4 (Debian package: $3)])
+    AC_MSG_NOTICE([no $2, so not $4 (Debian package: $3)])
   ])
   AM_CONDITIONAL([HAVE_$1], [test "$pe_have_$1" = yes])
 ])
