@@ -101,7 +101,8 @@ check-sanitized:
 
 # With the thread sanitizer: what has threads.
 check-threads:
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(thread_tests)'
+	PE_PYTEST='test_hotplug.py test_delivery.py' \
+		$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(thread_tests) tests/integration/pytest.sh'
 
 # ---- benchmarks ----
 

@@ -93,12 +93,34 @@ static void sample_interfaces(const struct pe_sources *sources, struct pe_self_s
 	self->netlink_resyncs = netlink.resyncs;
 }
 
-int pe_sources_snapshot(const struct pe_sources *sources, struct pe_snapshot **ret_snapshot)
+void pe_sources_set_http(struct pe_sources *sources, const struct pe_http *http)
+{
+	pthread_mutex_lock(&sources->mutex);
+	sources->http = http;
+	pthread_mutex_unlock(&sources->mutex);
+}
+
+void pe_sources_set_push(struct pe_sources *sources, const struct pe_push *push)
+{
+	pthread_mutex_lock(&sources->mutex);
+	sources->push = push;
+	pthread_mutex_unlock(&sources->mutex);
+}
+
+static void sample_delivery(struct pe_sources *sources, struct pe_self_sample *self)
+{
+	pthread_mutex_lock(&sources->mutex);
+	if (sources->http)
+		pe_http_get_stats(sources->http, &self->http);
+	if (sources->push)
+		pe_push_get_stats(sources->push, &self->push);
+	pthread_mutex_unlock(&sources->mutex);
+}
+
+int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_snapshot)
 {
 	struct pe_snapshot *snapshot;
 	struct pe_self_sample *self;
-	const struct pe_http *http;
-	const struct pe_push *push;
 	int r = pe_snapshot_new(&snapshot);
 
 	if (r < 0)
@@ -116,12 +138,7 @@ int pe_sources_snapshot(const struct pe_sources *sources, struct pe_snapshot **r
 	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp);
 	sample_interfaces(sources, self);
 	sample_flows(sources, self);
-	http = __atomic_load_n(&sources->http, __ATOMIC_ACQUIRE);
-	if (http)
-		pe_http_get_stats(http, &self->http);
-	push = __atomic_load_n(&sources->push, __ATOMIC_ACQUIRE);
-	if (push)
-		pe_push_get_stats(push, &self->push);
+	sample_delivery(sources, self);
 	sample_process(&self->process, sources->start_ns);
 	*ret_snapshot = snapshot;
 	return 0;

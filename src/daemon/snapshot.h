@@ -6,25 +6,34 @@
 #ifndef PE_SNAPSHOT_H
 #define PE_SNAPSHOT_H
 
+#include <pthread.h>
+
 #include "interfaces.h"
 #include "pe/http.h"
 #include "pe/push.h"
 #include "pe/workers.h"
 
-/* Where the numbers are. All are borrowed. http and push are set, atomically, when they have
- * started. */
+/*
+ * Where the numbers are. All are borrowed. The server and the push client ask for snapshots while
+ * they start and stop, so these two are set and cleared by the functions below.
+ */
 struct pe_sources {
 	struct pe_xdp *xdp;
 	struct pe_registry *registry;
 	struct pe_interfaces *interfaces;
 	struct pe_workers *workers;
+	pthread_mutex_t mutex; /* http and push */
 	const struct pe_http *http;
 	const struct pe_push *push;
 	bool top_flows;
 	uint64_t start_ns; /* wall clock */
 };
 
+/* NULL before the object is freed: when the call returns, no snapshot reads it any more. */
+void pe_sources_set_http(struct pe_sources *sources, const struct pe_http *http);
+void pe_sources_set_push(struct pe_sources *sources, const struct pe_push *push);
+
 /* 0 or -ENOMEM. The caller owns a reference. */
-int pe_sources_snapshot(const struct pe_sources *sources, struct pe_snapshot **ret_snapshot);
+int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_snapshot);
 
 #endif

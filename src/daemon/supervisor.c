@@ -297,7 +297,7 @@ static int start_http(struct supervisor *s)
 			 bad < o->listen.count ? o->listen.item[bad] : "?", strerror(-r));
 		return r;
 	}
-	__atomic_store_n(&s->sources.http, s->http, __ATOMIC_RELEASE);
+	pe_sources_set_http(&s->sources, s->http);
 	for (size_t i = 0; i < o->listen.count; i++)
 		pe_info("web", "serving %s on %s (port %u)", o->telemetry_path, o->listen.item[i],
 			pe_http_port(s->http, i));
@@ -329,7 +329,7 @@ static int start_push(struct supervisor *s)
 		pe_info("push", "pushing to %s", shown ? shown : "");
 	free(shown);
 	if (!r)
-		__atomic_store_n(&s->sources.push, s->push, __ATOMIC_RELEASE);
+		pe_sources_set_push(&s->sources, s->push);
 	return r;
 }
 
@@ -352,6 +352,7 @@ static int start(struct supervisor *s)
 		.workers = s->workers,
 		.top_flows = s->options->flows_top > 0,
 		.start_ns = pe_clock_realtime_ns(),
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
 	/* The address first: a port that is taken should be told before anything is attached. */
 	r = start_http(s);
@@ -378,8 +379,7 @@ static int start(struct supervisor *s)
 /* The last numbers are read and delivered while everything still counts; then it is taken apart. */
 static void stop(struct supervisor *s)
 {
-	/* The server's thread reads the push client's statistics: it must end before. */
-	__atomic_store_n(&s->sources.http, NULL, __ATOMIC_RELEASE);
+	pe_sources_set_http(&s->sources, NULL);
 	pe_http_free(s->http);
 	if (s->push) {
 		pe_xdp_sweep(s->xdp, 0);

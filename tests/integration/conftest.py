@@ -14,7 +14,7 @@ def tap(status, name, directive=""):
     global count
     count += 1
     if TAP:
-        name = name.split("integration/")[-1].replace("#", " ").replace("\n", " ")
+        name = name.replace("#", " ").replace("\n", " ")
         TAP.write(f"{status} {count} - {name}{directive}\n")
 
 
