@@ -111,7 +111,8 @@ bench_programs = \
 	tests/bench/bench_encode \
 	tests/bench/bench_worker
 bench_sources = tests/bench/bench.bpf.c tests/bench/run
-EXTRA_PROGRAMS = $(bench_programs)
+# Compiled by `make check`, so that they do not rot.
+check_PROGRAMS += $(bench_programs)
 tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c
 tests_bench_bench_datapath_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/bench
 tests_bench_bench_datapath_LDADD = $(pe_libs)
@@ -125,7 +126,7 @@ tests/bench/bench.skel.h: $(top_srcdir)/tests/bench/bench.bpf.c
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/bench/bench.clang.o
 	$(V_SKEL)$(BPFTOOL) gen object tests/bench/bench.bpfo tests/bench/bench.clang.o
 	$(V_SKEL)$(BPFTOOL) gen skeleton tests/bench/bench.bpfo name bench_bpf >$@
-CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench/*.skel.h $(bench_programs)
+CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench/*.skel.h
 
 .PHONY: bench
 bench: $(bench_programs) packet-exporter

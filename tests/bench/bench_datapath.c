@@ -114,8 +114,7 @@ int main(void)
 	int r = pe_xdp_open(&options, &xdp);
 
 	if (r < 0 || !bench || pe_xdp_take(xdp, LO_IFINDEX, 0, &token) < 0) {
-		fprintf(stderr, "cannot load: %s
-", strerror(-r));
+		fprintf(stderr, "cannot load: %s\n", strerror(-r));
 		return r == -EPERM || r == -EOPNOTSUPP ? 77 : 1;
 	}
 	int ours = bpf_program__fd(xdp->skel->progs.pe_ingress);
