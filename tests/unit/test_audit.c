@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The audit: what it claims as unobserved, with a real registry and rows that the test sets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "../../src/daemon/audit.h"
+
+#define IFINDEX 7
+#define TOKEN	PE_TOKEN(1, 1)
+
+struct scene {
+	struct pe_registry *registry;
+	struct pe_audit audit;
+	struct pe_link link;
+	struct pe_row ours[PE_DIRECTIONS];
+};
+
+static void read_rows(uint32_t token, struct pe_row *ret_row, void *userdata)
+{
+	struct scene *scene = userdata;
+
+	memcpy(ret_row, scene->ours, sizeof(scene->ours));
+}
+
+static int read_flows(uint32_t token, struct pe_arena *arena, struct pe_flow_sample *ret_flows,
+		      void *userdata)
+{
+	return 0;
+}
+
+static void release(uint32_t token, void *userdata)
+{
+}
+
+static const struct pe_registry_ops ops = {
+	.read_rows = read_rows,
+	.read_flows = read_flows,
+	.release_rows = release,
+	.release_flows = release,
+};
+
+static int setup(void **state)
+{
+	static struct scene scene;
+	const struct pe_registry_options options = { .retention_ns = 1000 };
+	struct pe_iface_info info = { .ifindex = IFINDEX, .name = "veth0", .kind = "veth" };
+
+	memset(&scene, 0, sizeof(scene));
+	scene.link = (struct pe_link){ .ifindex = IFINDEX, .name = "veth0", .has_stats = true };
+	assert_int_equal(pe_registry_new(&options, &ops, &scene, &scene.registry), 0);
+	assert_int_equal(pe_registry_add(scene.registry, &info, TOKEN, 1), 0);
+	*state = &scene;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	pe_registry_free(((struct scene *)*state)->registry);
+	return 0;
+}
+
+static void set_ours(struct scene *scene, uint64_t in, uint64_t out)
+{
+	scene->ours[PE_INGRESS].class[0] = (struct pe_count){ in, in * 100 };
+	scene->ours[PE_EGRESS].class[0] = (struct pe_count){ out, out * 100 };
+}
+
+static struct pe_link_stats kernel(uint64_t in, uint64_t out)
+{
+	return (struct pe_link_stats){
+		.rx_packets = in, .rx_bytes = in * 100, .tx_packets = out, .tx_bytes = out * 100
+	};
+}
+
+static void play(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out)
+{
+	struct pe_link_stats stats = kernel(kernel_in, kernel_out);
+
+	pe_audit_round(&scene->audit, scene->registry, IFINDEX, scene->ours, &stats);
+}
+
+static void expect(struct scene *scene, enum pe_unobserved reason, uint64_t in, uint64_t out)
+{
+	struct pe_snapshot *snapshot;
+	const struct pe_iface_sample *iface;
+
+	assert_int_equal(pe_snapshot_new(&snapshot), 0);
+	assert_int_equal(pe_registry_collect(scene->registry, snapshot), 0);
+	assert_int_equal(snapshot->iface_count, 1);
+	iface = &snapshot->ifaces[0];
+	assert_int_equal(iface->unobserved[PE_INGRESS][reason].packets, in);
+	assert_int_equal(iface->unobserved[PE_INGRESS][reason].bytes, in * 100);
+	assert_int_equal(iface->unobserved[PE_EGRESS][reason].packets, out);
+	assert_int_equal(iface->unobserved[PE_EGRESS][reason].bytes, out * 100);
+	pe_snapshot_unref(snapshot);
+}
+
+static void test_before_attach(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->link.stats = kernel(30, 40);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30, 40);
+
+	/* Between the message and the attaching five more came; the first comparison shows them. */
+	set_ours(scene, 10, 10);
+	play(scene, 45, 50);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30, 40);
+	play(scene, 45, 50);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 35, 40);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
+}
+
+/* A packet is in the kernel's counters before it reaches the program: that is no loss. */
+static void test_in_flight(void **state)
+{
+	struct scene *scene = *state;
+
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	play(scene, 0, 0);
+	for (uint64_t n = 100; n <= 10000; n += 100) {
+		/* Each time the kernel's are read, 50 are still on their way. */
+		set_ours(scene, n, n);
+		play(scene, n + 50, n);
+	}
+	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 0, 0);
+}
+
+static void test_lost(void **state)
+{
+	struct scene *scene = *state;
+
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	play(scene, 0, 0);
+	play(scene, 0, 0);
+	set_ours(scene, 1000, 990);
+	play(scene, 1000, 1000);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
+	play(scene, 1000, 1000);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
+	/* Claimed once. */
+	for (int i = 0; i < 5; i++)
+		play(scene, 1000, 1000);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
+	set_ours(scene, 2000, 1985);
+	play(scene, 2000, 2000);
+	play(scene, 2000, 2000);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 15);
+}
+
+/* A driver may begin its counters anew: nothing is claimed, and nothing taken back. */
+static void test_kernel_counters_go_back(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->link.stats = kernel(30, 40);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	set_ours(scene, 5, 5);
+	play(scene, 35, 45);
+	play(scene, 1, 2);
+	play(scene, 1, 2);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30, 40);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
+}
+
+static void test_end(void **state)
+{
+	struct scene *scene = *state;
+
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	play(scene, 0, 0);
+	play(scene, 0, 0);
+	set_ours(scene, 50, 47);
+	/* Of a deleted veth the kernel forgets what it received. */
+	scene->link.stats = kernel(0, 50);
+	pe_audit_end(&scene->audit, scene->registry, &scene->link, scene->ours);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 3);
+}
+
+/* While nothing moves, the kernel is asked seldom; after the last packet twice. */
+static void test_due(void **state)
+{
+	struct scene *scene = *state;
+	unsigned int asked = 0;
+
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	for (int i = 0; i < 2; i++) {
+		assert_true(pe_audit_due(&scene->audit, scene->ours));
+		play(scene, 0, 0);
+	}
+	for (int i = 0; i < 160; i++)
+		asked += pe_audit_due(&scene->audit, scene->ours);
+	assert_in_range(asked, 10, 22);
+	set_ours(scene, 1, 0);
+	assert_true(pe_audit_due(&scene->audit, scene->ours));
+	assert_true(pe_audit_due(&scene->audit, scene->ours));
+	assert_false(pe_audit_due(&scene->audit, scene->ours));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_before_attach, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_in_flight, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kernel_counters_go_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_due, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
