@@ -6,8 +6,8 @@
  * A hit costs one cache line. A miss evicts the smaller way as one record, and the larger flow
  * stays. What does not reach the ring is counted, packets and bytes, in the flow's own row.
  *
- * Packets (with bottom halves off) never interrupt each other on one CPU. The sweep, which comes by
- * interrupt, can: `busy` keeps it out.
+ * Packets (with bottom halves off) never interrupt each other on one CPU. The sweep can interrupt a
+ * packet, or be interrupted by one: `busy` keeps the second out (sweep.h).
  */
 #ifndef PE_BPF_FLOW_H
 #define PE_BPF_FLOW_H
@@ -50,8 +50,9 @@ static __always_inline void flow_lost(struct pe_row *row, __u8 ip_proto, __u64 p
 
 	if (proto >= PE_PROTO_COUNT)
 		return;
-	row->lost[proto].packets += packets;
-	row->lost[proto].bytes += bytes;
+	/* Atomic, because a packet that is bypassed may have interrupted the sweep just here. */
+	__sync_fetch_and_add(&row->lost[proto].packets, packets);
+	__sync_fetch_and_add(&row->lost[proto].bytes, bytes);
 }
 
 /*

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The sweep: sends the flows that have become quiet. User space runs it on each CPU in turn
- * (BPF_PROG_TEST_RUN of a raw tracepoint program), some sets at a time, because it is an
- * interrupt to that CPU. A packet that it interrupts has `busy` set; then it does nothing.
+ * (BPF_PROG_TEST_RUN of a raw tracepoint program), some sets at a time.
+ *
+ * On another CPU than the caller's it comes as an interrupt: a packet that it interrupts has `busy`
+ * set, and then it does nothing. On the caller's own CPU a packet can interrupt it: then the sweep
+ * has set `busy`, and the packet goes on without flow detail, which is counted.
  */
 #ifndef PE_BPF_SWEEP_H
 #define PE_BPF_SWEEP_H
@@ -39,8 +42,13 @@ int pe_sweep(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (cpu->busy)
 		return PE_SWEEP_BUSY;
-	for (__u32 i = 0; i < PE_SWEEP_SETS && i < sets; i++)
+	cpu->busy = 1;
+	barrier();
+	/* Never beyond this CPU's own sets. */
+	for (__u32 i = 0; i < PE_SWEEP_SETS && i < sets && from + i < 1u << pe_set_bits; i++)
 		sweep_set(from + i, cpu_id, now, idle_for);
+	barrier();
+	cpu->busy = 0;
 	return 0;
 }
 

@@ -93,6 +93,9 @@ src_libpe_a_SOURCES = \
 	src/xdp/slots.h \
 	src/xdp/sweep.c
 
+# Also for a make of one target, which skips BUILT_SOURCES.
+src/xdp/attach.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
+
 pe_libs = src/libpe.a \
 	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBNL_ROUTE_LIBS) $(LIBNL_LIBS) \
 	$(LIBCURL_LIBS) $(MICROHTTPD_LIBS) $(ZLIB_LIBS)

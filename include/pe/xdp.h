@@ -51,8 +51,8 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
  * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
  * pe_xdp_attach() or pe_xdp_receive() has succeeded. `shape` is how its frames are:
  * PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0.
- * 0; -ENOSPC if all slots are in use or resting, -ENOENT if its set of the interface table is full.
- * *ret_token names this use of the slot; its counters begin at zero.
+ * 0; -ENOSPC if all slots are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the
+ * interface table is full. *ret_token names this use of the slot; its counters begin at zero.
  */
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
 
@@ -77,8 +77,11 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
 
 /*
  * Who counts the ingress of an interface: the receive tracepoint (true) or XDP (false, as after
- * pe_xdp_take()). A packet is never counted by both. The tracepoint is attached the first time, and
- * costs every packet of the host a look-up from then on. 0 or -errno: the kernel refuses it.
+ * pe_xdp_take()). A packet is never counted by both.
+ * Going back to XDP blocks for a grace period of the kernel, and what passes meanwhile is counted
+ * by none. By the tracepoint only while XDP is not attached. The tracepoint is attached the first
+ * time, and costs every packet of the host a look-up from then on. 0 or -errno: the kernel refuses
+ * it.
  */
 int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint);
 
@@ -87,9 +90,9 @@ int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint);
 void pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row);
 
 /*
- * Sends flows that have been quiet for idle_ns to the rings (0: all flows). Interrupts each CPU
- * that has flows for some µs at a time; returns at once if none has. The number of flows left in
- * the cache.
+ * Sends flows that have been quiet for idle_ns to the rings (0: all flows, in the whole cache;
+ * otherwise a quarter of the cache a call, in turn). Interrupts each CPU that has flows for some µs
+ * at a time; returns at once if none has. The number of flows left in the cache.
  */
 uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns);
 

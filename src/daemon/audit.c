@@ -39,17 +39,25 @@ static void claim(struct pe_audit *audit, struct pe_registry *registry, int ifin
 	claimed->bytes += more.bytes;
 }
 
-void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
-		    const struct pe_link *link)
+static void claim_all(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+		      const struct pe_link_stats *kernel, const struct pe_row *ours)
 {
-	const struct pe_count none = { 0 };
+	claim(audit, registry, ifindex, PE_INGRESS, kernel_count(kernel, PE_INGRESS),
+	      pe_row_total(&ours[PE_INGRESS]));
+	if (audit->egress)
+		claim(audit, registry, ifindex, PE_EGRESS, kernel_count(kernel, PE_EGRESS),
+		      pe_row_total(&ours[PE_EGRESS]));
+}
+
+void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
+		    const struct pe_link *link, bool egress)
+{
+	const struct pe_row none[PE_DIRECTIONS] = { 0 };
 
 	memset(audit, 0, sizeof(*audit));
-	if (!link->has_stats)
-		return;
-	for (enum pe_direction direction = 0; direction < PE_DIRECTIONS; direction++)
-		claim(audit, registry, link->ifindex, direction,
-		      kernel_count(&link->stats, direction), none);
+	audit->egress = egress;
+	if (link->has_stats)
+		claim_all(audit, registry, link->ifindex, &link->stats, none);
 }
 
 bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours)
@@ -65,13 +73,11 @@ bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours)
 }
 
 void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-		    const struct pe_row *ours, const struct pe_link_stats *kernel)
+		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached)
 {
-	for (enum pe_direction direction = 0; audit->has_kernel && direction < PE_DIRECTIONS;
-	     direction++)
-		claim(audit, registry, ifindex, direction, kernel_count(&audit->kernel, direction),
-		      pe_row_total(&ours[direction]));
-	audit->settled = audit->has_kernel;
+	if (audit->has_kernel)
+		claim_all(audit, registry, ifindex, &audit->kernel, ours);
+	audit->settled |= audit->has_kernel && attached;
 	audit->kernel = *kernel;
 	audit->has_kernel = true;
 }
@@ -79,7 +85,8 @@ void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int if
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
 		  const struct pe_row *ours)
 {
+	if (audit->has_kernel)
+		claim_all(audit, registry, link->ifindex, &audit->kernel, ours);
 	if (link->has_stats)
-		claim(audit, registry, link->ifindex, PE_EGRESS,
-		      kernel_count(&link->stats, PE_EGRESS), pe_row_total(&ours[PE_EGRESS]));
+		claim_all(audit, registry, link->ifindex, &link->stats, ours);
 }

@@ -21,24 +21,30 @@ struct pe_audit {
 	struct pe_count seen;	     /* ours in both directions, of the last round */
 	unsigned int quiet;	     /* rounds since it moved */
 	bool has_kernel;
-	bool settled; /* one comparison was made: what is missing from now on was lost */
+	bool egress;  /* egress is counted at all */
+	bool settled; /* compared while attached: what is missing from now on was lost */
 };
 
-/* Begins: what the kernel had counted when it told of the interface was before we came. */
+/*
+ * Begins: what the kernel had counted when it told of the interface was before we came. `egress` is
+ * false where egress is not wanted, so that it is not missed either.
+ */
 void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
-		    const struct pe_link *link);
+		    const struct pe_link *link, bool egress);
 
 /* Whether this round should read the kernel's counters: not each time while nothing moves. */
 bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours);
 
-/* A round: `ours` was read after the last round's counters of the kernel, which `kernel` replaces.
+/*
+ * A round: `ours` was read after the last round's counters of the kernel, which `kernel` replaces.
+ * Until the interface is attached, what is missing was before.
  */
 void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-		    const struct pe_row *ours, const struct pe_link_stats *kernel);
+		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached);
 
 /*
- * The end: `link` has the last egress counters, and no packet is under way. What was received and
- * not seen the kernel has forgotten.
+ * The end: `link` has the last egress counters, and no packet is under way. What was received after
+ * the kernel last told of it, it has forgotten.
  */
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
 		  const struct pe_row *ours);

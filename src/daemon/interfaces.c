@@ -22,6 +22,7 @@
 
 #define BUCKETS	       1024
 #define AUDITS_A_ROUND 64
+#define TOKEN_TRIES    8
 #define RETRY_FIRST_NS PE_NS_PER_S
 #define RETRY_MAX_NS   (60 * PE_NS_PER_S)
 
@@ -42,6 +43,7 @@ struct pe_interfaces {
 	struct pe_monitor *monitor;
 	struct watch *bucket[BUCKETS];
 	unsigned int waiting; /* watches with a retry */
+	bool slot_freed;      /* since the last round of retries */
 	unsigned int audited; /* the bucket where the last round of the audit ended */
 	uint64_t batch_ns;    /* when the events being handled were announced */
 	struct pe_log_once no_slot_log;
@@ -108,6 +110,7 @@ static enum pe_attach_error classify(int error)
 	case -EINVAL: /* of a link that is being deleted */
 		return PE_ATTACH_VANISHED;
 	case -ENOSPC:
+	case -EAGAIN:
 	case -ENOENT:
 		return PE_ATTACH_NO_SLOT;
 	case -ENOMEM:
@@ -199,17 +202,20 @@ static int take_slot(struct pe_interfaces *interfaces, const struct pe_link *lin
 {
 	const struct pe_interfaces_options *o = &interfaces->options;
 	uint32_t token;
-	int r = pe_xdp_take(o->xdp, link->ifindex, frame_shape(link), &token);
+	int r = -EEXIST;
 
-	if (r < 0)
-		return r;
-	r = o->announce(token, o->userdata);
-	if (r < 0) {
-		pe_xdp_give_back(o->xdp, token);
-		return r;
+	/* A name that a departed interface's flows still have is passed over. */
+	for (int i = 0; i < TOKEN_TRIES && r == -EEXIST; i++) {
+		r = pe_xdp_take(o->xdp, link->ifindex, frame_shape(link), &token);
+		if (r < 0)
+			return r;
+		r = o->announce(token, o->userdata);
+		if (r < 0)
+			pe_xdp_give_back(o->xdp, token);
 	}
-	watch->token = token;
-	return 0;
+	if (!r)
+		watch->token = token;
+	return r;
 }
 
 /*
@@ -234,18 +240,39 @@ static int attach(struct pe_interfaces *interfaces, const struct pe_link *link, 
 	}
 	if (r < 0)
 		return r;
-	pe_xdp_receive(xdp, watch->token, false);
+	if (watch->mode == PE_MODE_TRACEPOINT)
+		pe_xdp_receive(xdp, watch->token, false);
 	watch->mode = native ? PE_MODE_NATIVE : PE_MODE_GENERIC;
 	return 0;
 }
 
-/* Ingress by the receive tracepoint. 0 or -errno. */
-static int fall_back(struct pe_interfaces *interfaces, struct watch *watch)
+/*
+ * Devices stacked on another one get their packets by another round of the same reception
+ * (another_round in net/core/dev.c), which the tracepoint does not tell.
+ */
+static bool is_traced(const struct pe_link *link)
 {
-	int r = watch->mode == PE_MODE_TRACEPOINT
-			? 0
-			: pe_xdp_receive(interfaces->options.xdp, watch->token, true);
+	static const char *const kinds[] = { "bond",	"ipvlan", "macsec", "macvlan",
+					     "macvtap", "team",	  "vlan",   "vrf" };
 
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (strcmp(link->kind, kinds[i]) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Ingress by the receive tracepoint. 0 or -errno. */
+static int fall_back(struct pe_interfaces *interfaces, const struct pe_link *link,
+		     struct watch *watch)
+{
+	int r;
+
+	if (watch->mode == PE_MODE_TRACEPOINT)
+		return 0;
+	if (!is_traced(link))
+		return -EOPNOTSUPP;
+	r = pe_xdp_receive(interfaces->options.xdp, watch->token, true);
 	if (!r)
 		watch->mode = PE_MODE_TRACEPOINT;
 	return r;
@@ -260,11 +287,11 @@ static int advance(struct pe_interfaces *interfaces, const struct pe_link *link,
 	if (watch->token == PE_TOKEN_NONE)
 		r = take_slot(interfaces, link, watch);
 	if (!r && !wants_xdp(link)) {
-		r = fall_back(interfaces, watch);
+		r = fall_back(interfaces, link, watch);
 	} else if (!r && watch->link_fd < 0) {
 		r = attach(interfaces, link, watch);
 		if (r < 0 && r != -ENODEV)
-			fall_back(interfaces, watch);
+			fall_back(interfaces, link, watch);
 	}
 	if (r < 0) {
 		count_error(interfaces, r);
@@ -274,6 +301,22 @@ static int advance(struct pe_interfaces *interfaces, const struct pe_link *link,
 	watch->last_error = r;
 	set_retry(interfaces, watch, r < 0);
 	return r;
+}
+
+/* Gives up a watch that has no series: whatever it holds, nobody else will give back. */
+static void drop(struct pe_interfaces *interfaces, struct watch **at)
+{
+	struct watch *watch = *at;
+
+	*at = watch->next;
+	set_retry(interfaces, watch, false);
+	if (watch->link_fd >= 0)
+		close(watch->link_fd);
+	if (watch->token != PE_TOKEN_NONE) {
+		pe_xdp_give_back(interfaces->options.xdp, watch->token);
+		interfaces->options.forget(watch->token, interfaces->options.userdata);
+	}
+	free(watch);
 }
 
 static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *link)
@@ -302,9 +345,13 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		pthread_mutex_unlock(&interfaces->mutex);
 	}
 	fill_info(interfaces, link, watch->mode, &info);
-	if (pe_registry_add(registry, &info, watch->token, pe_clock_realtime_ns()) < 0)
-		pe_error("metrics", "%s has no series: out of memory", link->name);
-	pe_audit_begin(&watch->audit, registry, link);
+	if (pe_registry_add(registry, &info, watch->token, pe_clock_realtime_ns()) < 0) {
+		count_error(interfaces, -ENOMEM);
+		pe_error("metrics", "%s is not counted: out of memory", link->name);
+		drop(interfaces, at);
+		return;
+	}
+	pe_audit_begin(&watch->audit, registry, link, pe_xdp_egress(interfaces->options.xdp));
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, pe_mode_name(watch->mode));
 }
 
@@ -312,12 +359,18 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
  * Where the kernel's counters mean the same as ours. A network card counts the segments that it
  * makes of one large packet, a tun device what its reader has read.
  */
-static bool is_auditable(const struct pe_interfaces *interfaces, const struct watch *watch,
-			 const struct pe_link *link)
+static bool is_auditable(const struct pe_link *link)
 {
-	return watch->token != PE_TOKEN_NONE && watch->mode != PE_MODE_NONE &&
-	       pe_xdp_egress(interfaces->options.xdp) &&
-	       (strcmp(link->kind, "veth") == 0 || strcmp(link->kind, "bridge") == 0);
+	return strcmp(link->kind, "veth") == 0 || strcmp(link->kind, "bridge") == 0;
+}
+
+/* Zero for an interface that has no slot: all that it sees is unobserved. */
+static void read_ours(struct pe_interfaces *interfaces, const struct watch *watch,
+		      struct pe_row *ret_ours)
+{
+	memset(ret_ours, 0, sizeof(*ret_ours) * PE_DIRECTIONS);
+	if (watch->token != PE_TOKEN_NONE)
+		pe_xdp_read(interfaces->options.xdp, watch->token, ret_ours);
 }
 
 static void audit(struct pe_interfaces *interfaces, struct watch *watch)
@@ -326,13 +379,13 @@ static void audit(struct pe_interfaces *interfaces, struct watch *watch)
 	struct pe_row ours[PE_DIRECTIONS];
 	struct pe_link_stats kernel;
 
-	if (!link || !is_auditable(interfaces, watch, link))
+	if (!link || !is_auditable(link))
 		return;
-	pe_xdp_read(interfaces->options.xdp, watch->token, ours);
+	read_ours(interfaces, watch, ours);
 	if (pe_audit_due(&watch->audit, ours) &&
 	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
 		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,
-			       &kernel);
+			       &kernel, watch->mode != PE_MODE_NONE);
 }
 
 static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link)
@@ -349,12 +402,13 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 		close(watch->link_fd);
 	if (watch->token != PE_TOKEN_NONE)
 		pe_xdp_stop(interfaces->options.xdp, watch->token);
-	if (is_auditable(interfaces, watch, link)) {
+	if (is_auditable(link)) {
 		struct pe_row ours[PE_DIRECTIONS];
 
-		pe_xdp_read(interfaces->options.xdp, watch->token, ours);
+		read_ours(interfaces, watch, ours);
 		pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
 	}
+	interfaces->slot_freed |= watch->token != PE_TOKEN_NONE;
 	pe_registry_remove(interfaces->options.registry, ifindex, pe_clock_realtime_ns());
 	interfaces->options.departed(interfaces->options.userdata);
 	free(watch);
@@ -479,6 +533,15 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 	return pe_monitor_dispatch(interfaces->monitor);
 }
 
+/* Its own time has come, or what it waits for. */
+static bool is_due(const struct pe_interfaces *interfaces, const struct watch *watch,
+		   uint64_t now_ns)
+{
+	if (watch->last_error == -ENOSPC && interfaces->slot_freed)
+		return true;
+	return watch->retry_at_ns <= now_ns;
+}
+
 void pe_interfaces_retry(struct pe_interfaces *interfaces)
 {
 	uint64_t now_ns = pe_clock_monotonic_ns();
@@ -488,7 +551,7 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 			const struct pe_link *link;
 			bool had_token = watch->token != PE_TOKEN_NONE;
 
-			if (!watch->retry_at_ns || watch->retry_at_ns > now_ns)
+			if (!watch->retry_at_ns || !is_due(interfaces, watch, now_ns))
 				continue;
 			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
 			if (!link)
@@ -502,6 +565,7 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 			update_info(interfaces, link, watch);
 		}
 	}
+	interfaces->slot_freed = false;
 }
 
 /* Some interfaces a round, so that a round costs the same however many there are. */

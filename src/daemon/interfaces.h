@@ -17,8 +17,12 @@ struct pe_interfaces_options {
 	const struct pe_options *options;
 	struct pe_xdp *xdp;
 	struct pe_registry *registry;
-	/* A slot was given to an interface; called before its first packet can be counted. */
+	/*
+	 * A slot was given to an interface: records with this token are on their way. 0, -EEXIST if
+	 * the token is still known from an earlier use, or another -errno.
+	 */
 	int (*announce)(uint32_t token, void *userdata);
+	void (*forget)(uint32_t token, void *userdata);
 	/* A watched interface has gone. */
 	void (*departed)(void *userdata);
 	/* A dump has been reconciled. */

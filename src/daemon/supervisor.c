@@ -39,6 +39,7 @@ struct supervisor {
 	struct pe_push *push;
 	struct pe_sources sources;
 	bool ready;	     /* atomic */
+	bool listed;	     /* the first dump has been made */
 	bool netlink_failed; /* the monitor wants to be called again */
 	struct pe_log_once netlink_log;
 };
@@ -130,11 +131,15 @@ static bool ready(void *userdata)
 static void on_netlink(void *userdata)
 {
 	struct supervisor *s = userdata;
-	int r = pe_interfaces_dispatch(s->interfaces);
+	int r = s->listed ? pe_interfaces_dispatch(s->interfaces)
+			  : pe_interfaces_start(s->interfaces);
 
-	if (r < 0)
-		pe_error("net", "cannot read link events: %s; reading all links again",
+	if (r < 0 && pe_log_once(&s->netlink_log, 60 * PE_NS_PER_S))
+		pe_error("net", "cannot list the interfaces: %s; trying again each second",
 			 strerror(-r));
+	s->netlink_failed = r < 0;
+	if (!r)
+		s->listed = true;
 }
 
 static bool rings_pending(const struct supervisor *s)
@@ -260,6 +265,7 @@ static int start_interfaces(struct supervisor *s)
 		.options = s->options,
 		.xdp = s->xdp,
 		.announce = announce,
+		.forget = release_flows,
 		.departed = departed,
 		.synced = synced,
 		.userdata = s,
@@ -356,11 +362,9 @@ static int start(struct supervisor *s)
 	};
 	/* The address first: a port that is taken should be told before anything is attached. */
 	r = start_http(s);
-	if (!r) {
-		r = pe_interfaces_start(s->interfaces);
-		if (r < 0)
-			pe_error("net", "cannot list the interfaces: %s", strerror(-r));
-	}
+	/* A storm can spoil the first list; it is not ready then, and tries again. */
+	if (!r)
+		on_netlink(s);
 	/* Then the first push has what there is. */
 	if (!r)
 		r = start_push(s);

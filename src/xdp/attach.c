@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "pe/clock.h"
 
@@ -62,10 +65,17 @@ int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint)
 {
 	int r = by_tracepoint ? attach_receive(xdp) : 0;
 
-	if (!r)
-		pe_slots_change(xdp->slots, token, PE_SLOT_XDP | PE_SLOT_RECEIVE,
-				by_tracepoint ? PE_SLOT_RECEIVE : PE_SLOT_XDP);
-	return r;
+	if (r < 0)
+		return r;
+	if (by_tracepoint) {
+		pe_slots_change(xdp->slots, token, PE_SLOT_XDP, PE_SLOT_RECEIVE);
+		return 0;
+	}
+	/* A packet passes the tracepoint, then XDP: those between the two must be through first. */
+	pe_slots_change(xdp->slots, token, PE_SLOT_RECEIVE, 0);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	pe_slots_change(xdp->slots, token, 0, PE_SLOT_XDP);
+	return 0;
 }
 
 void pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row)

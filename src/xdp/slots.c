@@ -132,8 +132,10 @@ int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint6
 		goto out;
 	number = slots->queue[slots->queue_first];
 	slot = &slots->slot[number];
-	if (slot->free_at_ns > now_ns)
+	if (slot->free_at_ns > now_ns) {
+		r = -EAGAIN;
 		goto out;
+	}
 	if (!slot->baseline) {
 		slot->baseline = aligned_alloc(64, sizeof(*slot->baseline) * PE_DIRECTIONS);
 		if (!slot->baseline) {

@@ -30,7 +30,7 @@ struct pe_slots_options {
 int pe_slots_new(const struct pe_slots_options *options, struct pe_slots **ret_slots);
 struct pe_slots *pe_slots_free(struct pe_slots *slots);
 
-/* 0, -ENOSPC or -ENOENT (see pe_xdp_take). `flags` are PE_SLOT_*. */
+/* 0, -ENOSPC, -EAGAIN or -ENOENT (see pe_xdp_take). `flags` are PE_SLOT_*. */
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token);
 /* Replaces the flags in `mask` by one store; nothing if the token was stopped. */

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <sched.h>
 
 #include "pe/clock.h"
 
@@ -14,6 +15,8 @@
 
 /* A packet takes some 100 ns; finding the CPU in the middle of one so often is not chance. */
 #define BUSY_TRIES 64
+/* The cache is swept in so many parts, one a call. */
+#define SLICES 4
 
 static uint64_t load(const __u64 *word)
 {
@@ -60,23 +63,57 @@ static int sweep_some(struct pe_xdp *xdp, unsigned int cpu, uint32_t from, uint3
 	return -EBUSY;
 }
 
+/* Sweeps sets [from, to) of one CPU, while it has flows at all. */
+static void sweep_cpu(struct pe_xdp *xdp, unsigned int cpu, uint32_t from, uint32_t to,
+		      uint32_t idle_ticks)
+{
+	const __u64 *flows = (const __u64 *)&pe_xdp_cpu(xdp, cpu)->flows;
+
+	for (; from < to && load(flows); from += PE_SWEEP_SETS) {
+		/* A CPU that is offline has no packets; one that is busy is swept next time. */
+		if (sweep_some(xdp, cpu, from, idle_ticks) < 0)
+			break;
+	}
+}
+
+/*
+ * Moves this thread off a CPU: a sweep that comes as an interrupt costs no packet its flow detail,
+ * one on the caller's own CPU can. Where there is no other CPU, it stays.
+ */
+static void leave(unsigned int cpu, const cpu_set_t *allowed)
+{
+	cpu_set_t others = *allowed;
+
+	if (cpu >= CPU_SETSIZE || sched_getcpu() != (int)cpu)
+		return;
+	CPU_CLR(cpu, &others);
+	if (CPU_COUNT(&others) > 0)
+		sched_setaffinity(0, sizeof(others), &others);
+}
+
 uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns)
 {
-	uint32_t sets = 1u << xdp->set_bits;
+	uint32_t sets = 1u << xdp->set_bits, slice = sets, from = 0;
 	uint32_t idle_ticks = (uint32_t)((idle_ns + xdp->tick_ns - 1) / xdp->tick_ns);
+	bool has_affinity;
+	cpu_set_t allowed;
 	uint64_t left = 0;
 
+	if (idle_ns > 0 && sets > SLICES * PE_SWEEP_SETS) {
+		slice = sets / SLICES;
+		from = xdp->swept++ % SLICES * slice;
+	}
+	has_affinity = sched_getaffinity(0, sizeof(allowed), &allowed) == 0;
 	for (unsigned int cpu = 0; cpu < xdp->cpus; cpu++) {
 		const __u64 *flows = (const __u64 *)&pe_xdp_cpu(xdp, cpu)->flows;
 
-		for (uint32_t from = 0; from < sets && load(flows); from += PE_SWEEP_SETS) {
-			/* A CPU that is offline has no packets; one that is busy is swept next
-			 * time. */
-			if (sweep_some(xdp, cpu, from, idle_ticks) < 0)
-				break;
-		}
+		if (has_affinity && load(flows))
+			leave(cpu, &allowed);
+		sweep_cpu(xdp, cpu, from, from + slice, idle_ticks);
 		left += load(flows);
 	}
+	if (has_affinity)
+		sched_setaffinity(0, sizeof(allowed), &allowed);
 	return left;
 }
 

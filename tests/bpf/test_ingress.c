@@ -676,6 +676,52 @@ static void test_ring_by_flow(void **state)
 	teardown((void **)&t);
 }
 
+/* The sweep of one CPU keeps to its own part, also of a cache that is smaller than one step of it.
+ */
+static void test_sweep_keeps_to_its_cpu(void **state)
+{
+	struct pe_xdp_options options = usual;
+	struct fixture *t;
+	struct pe_flow batch[64];
+	struct pe_xdp_stats stats;
+	cpu_set_t before, one;
+	unsigned int cpus = 0;
+	uint64_t packets = 0;
+	size_t n;
+
+	options.flow_cache = 64;
+	t = open_fixture(&options, 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	for (unsigned int cpu = 0; cpu < t->xdp->cpus; cpu++) {
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) < 0)
+			continue;
+		cpus++;
+		for (uint32_t i = 0; i < 40; i++) {
+			struct frame f;
+			uint32_t source = htonl(cpu << 16 | i), action;
+
+			frame_eth(&f, ETH_P_IP);
+			frame_ipv4(&f, IPPROTO_UDP, 0, 0, 8);
+			frame_udp(&f, 0);
+			memcpy(&f.data[26], &source, 4);
+			assert_int_equal(try_run(t, f.data, f.len, &action), 0);
+		}
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(pe_xdp_sweep(t->xdp, 0), 0);
+	while ((n = pe_ring_read(t->ring, batch, 64))) {
+		for (size_t i = 0; i < n; i++)
+			packets += batch[i].packets;
+	}
+	pe_xdp_get_stats(t->xdp, &stats);
+	assert_int_equal(packets, 40 * cpus);
+	assert_int_equal(stats.lost, 0);
+	assert_int_equal(stats.flows, 0);
+	teardown((void **)&t);
+}
+
 /* Each use of a slot begins at zero; a stopped one counts no more. */
 static void test_slots(void **state)
 {
@@ -738,12 +784,13 @@ int main(void)
 		cmocka_unit_test(test_flow_active),
 		cmocka_unit_test(test_ring_full),
 		cmocka_unit_test(test_ring_by_flow),
+		cmocka_unit_test(test_sweep_keeps_to_its_cpu),
 		WITH(test_slots),
 		WITH(test_slots_limit),
 	};
 	struct pe_xdp *probe = NULL;
 	int r = pe_xdp_open(&usual, &probe);
-	cpu_set_t one;
+	cpu_set_t pinned;
 
 	if (r < 0) {
 		printf("1..0 # SKIP BPF programs cannot be loaded here: %s\n", strerror(-r));
@@ -751,8 +798,8 @@ int main(void)
 	}
 	pe_xdp_close(probe);
 	/* Each CPU has a flow cache of its own: on one CPU it is known which packets meet. */
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	CPU_ZERO(&pinned);
+	CPU_SET(sched_getcpu(), &pinned);
+	sched_setaffinity(0, sizeof(pinned), &pinned);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,12 +31,12 @@ def send(sock, frame, count):
         sock.send(frame)
 
 
-def assert_equal_to_kernel(host, exporter, interfaces):
+def assert_equal_to_kernel(host, exporter, interfaces, in_softirq=False):
     """Every total is the interface's own; waits for both to rest. Returns the metrics.
 
-    What the kernel counted and we could not see must be told as unobserved: on some machines BPF
-    tracepoints do not run while a protected task of the host is interrupted. It is next to nothing,
-    and never on ingress.
+    On some machines BPF tracepoints do not run while certain tasks are interrupted. What is sent from
+    an interrupt (answers, forwarding) can then be missed, next to nothing of it, and must be told as
+    unobserved. Ingress and what tasks send are exact to the packet.
     """
 
     def compare():
@@ -51,7 +51,8 @@ def assert_equal_to_kernel(host, exporter, interfaces):
                 if both != kernel[direction]:
                     return None, f"{name}: ours {ours} + unobserved {missing}, kernel's {kernel}"
             assert missing["ingress"] == (0, 0), f"{name}: {missing}"
-            assert missing["egress"][0] <= kernel["egress"][0] / 1000, f"{name}: {missing}"
+            allowed = max(1, kernel["egress"][0] / 1000) if in_softirq else 0
+            assert missing["egress"][0] <= allowed, f"{name}: {missing}"
         return metrics, ""
 
     wait_for(lambda: compare()[0], lambda: f"totals equal the kernel's counters: {compare()[1]}", 15)
@@ -115,7 +116,7 @@ def test_sockets():
         client.close()
         accepted.close()
 
-        metrics = assert_equal_to_kernel(host, exporter, ["veth1"])
+        metrics = assert_equal_to_kernel(host, exporter, ["veth1"], in_softirq=True)
         assert metrics.sum("packets_total", interface="veth1", direction="ingress",
                            family="ipv4", protocol="udp") == 200
         assert metrics.sum("bytes_total", interface="veth1", direction="ingress",
@@ -130,7 +131,7 @@ def test_tcp_at_full_speed():
     """Segmentation offload, both directions at once, some 10 Gb/s: still equal to the byte."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
-        exporter = stack.enter_context(Exporter(host))
+        exporter = stack.enter_context(Exporter(host, "--flows.idle-timeout=1s"))
         container = stack.enter_context(Container(host, 1))
         server = container.popen("iperf3", "-s", "-1", stdout=subprocess.DEVNULL)
         stack.callback(server.kill)
@@ -139,11 +140,19 @@ def test_tcp_at_full_speed():
         with host.inside():
             run("iperf3", "-c", "10.7.1.2", "-t", "3", "--bidir")
         server.wait(20)
-        metrics = assert_equal_to_kernel(host, exporter, ["veth1"])
+        metrics = assert_equal_to_kernel(host, exporter, ["veth1"], in_softirq=True)
         ingress, egress = metrics.totals("veth1")["ingress"], metrics.totals("veth1")["egress"]
         assert min(ingress[1], egress[1]) > 100_000_000
         tcp_bytes = metrics.sum("bytes_total", interface="veth1", protocol="tcp")
         assert tcp_bytes > 0.99 * (ingress[1] + egress[1])
+
+        def detail():
+            """Flow detail that ended, and what of it was lost on the way."""
+            metrics = exporter.scrape()
+            ended = metrics.sum("flow_size_bytes_sum", interface="veth1", protocol="tcp")
+            return ended + metrics.sum("flow_lost_bytes_total", interface="veth1", protocol="tcp")
+
+        wait_for(lambda: detail() == tcp_bytes, lambda: f"flows add up: {detail()} of {tcp_bytes}")
 
 
 def test_both_directions_of_a_bridge():
@@ -167,10 +176,11 @@ def test_both_directions_of_a_bridge():
         for _ in range(500):
             out.sendto(b"x" * 100, ("10.8.0.2", 5001))
             assert sink.recv(200) == b"x" * 100
-        metrics = assert_equal_to_kernel(host, exporter, ["veth1", "veth2", "br0"])
+        metrics = assert_equal_to_kernel(host, exporter, ["veth1", "veth2", "br0"], in_softirq=True)
         for interface, direction in (("veth1", "ingress"), ("veth2", "egress")):
+            missing = metrics.unobserved(interface)[direction][0]
             assert metrics.sum("packets_total", interface=interface, direction=direction,
-                               protocol="udp") == 500
+                               protocol="udp") + missing == 500
         info = metrics.find("interface_info", interface="veth1")[0].labels
         assert (info["kind"], info["master"], info["mode"]) == ("veth", "br0", "generic")
 

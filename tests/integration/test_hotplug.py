@@ -209,6 +209,36 @@ def test_counted_before_we_came():
         assert metrics.unobserved("veth1") == expected
 
 
+def test_more_interfaces_than_places():
+    """The rest stays exact, what has no place is told as unobserved, and a free place is used."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--max-interfaces=2"))
+        containers = [stack.enter_context(Container(host, n)) for n in (1, 2, 3)]
+
+        def without_place():
+            return [s.labels["interface"] for s in exporter.scrape().find("interface_info", mode="none")]
+
+        assert wait_for(without_place, "one has no place") == ["veth3"]
+        assert exporter.scrape().sum("attach_errors_total", reason="no_slot") >= 1
+        for container in containers:
+            with container.packet_socket("eth0") as out:
+                for _ in range(40):
+                    out.send(ipv4(17, udp(8)))
+        wait_for(lambda: exporter.scrape().totals("veth1")["ingress"] == (40, 2000), "one is counted")
+        wait_for(
+            lambda: exporter.scrape().unobserved("veth3")["ingress"] == (40, 2000),
+            "what has no place is told",
+        )
+        host.ip("link", "del", "veth1")
+        wait_for(lambda: not without_place(), "the free place is used", 5)
+        with containers[2].packet_socket("eth0") as out:
+            for _ in range(2):
+                out.send(ipv4(17, udp(8)))
+        wait_for(lambda: exporter.scrape().totals("veth3")["ingress"] == (2, 100), "and counts")
+        assert exporter.scrape().unobserved("veth3", reason="lost")["ingress"] == (0, 0)
+
+
 def test_killed():
     """After SIGKILL nothing is attached anywhere and no program is left in the kernel."""
     with contextlib.ExitStack() as stack:

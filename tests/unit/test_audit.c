@@ -81,7 +81,7 @@ static void play(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out)
 {
 	struct pe_link_stats stats = kernel(kernel_in, kernel_out);
 
-	pe_audit_round(&scene->audit, scene->registry, IFINDEX, scene->ours, &stats);
+	pe_audit_round(&scene->audit, scene->registry, IFINDEX, scene->ours, &stats, true);
 }
 
 static void expect(struct scene *scene, enum pe_unobserved reason, uint64_t in, uint64_t out)
@@ -105,7 +105,7 @@ static void test_before_attach(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30, 40);
 
 	/* Between the message and the attaching five more came; the first comparison shows them. */
@@ -122,7 +122,7 @@ static void test_in_flight(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true);
 	play(scene, 0, 0);
 	for (uint64_t n = 100; n <= 10000; n += 100) {
 		/* Each time the kernel's are read, 50 are still on their way. */
@@ -137,7 +137,7 @@ static void test_lost(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 1000, 990);
@@ -161,7 +161,7 @@ static void test_kernel_counters_go_back(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true);
 	set_ours(scene, 5, 5);
 	play(scene, 35, 45);
 	play(scene, 1, 2);
@@ -174,7 +174,7 @@ static void test_end(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 50, 47);
@@ -184,13 +184,40 @@ static void test_end(void **state)
 	expect(scene, PE_UNOBSERVED_LOST, 0, 3);
 }
 
+/* Without a slot all is unobserved, and none of it "lost" until there is one. */
+static void test_never_attached(void **state)
+{
+	struct scene *scene = *state;
+	struct pe_link_stats stats = kernel(6, 6);
+
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true);
+	for (int i = 0; i < 3; i++)
+		pe_audit_round(&scene->audit, scene->registry, IFINDEX, scene->ours, &stats, false);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 6, 6);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
+	scene->link.stats = kernel(8, 9);
+	pe_audit_end(&scene->audit, scene->registry, &scene->link, scene->ours);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 8, 9);
+}
+
+static void test_egress_off(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->link.stats = kernel(30, 40);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, false);
+	play(scene, 50, 60);
+	play(scene, 50, 60);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 50, 0);
+}
+
 /* While nothing moves, the kernel is asked seldom; after the last packet twice. */
 static void test_due(void **state)
 {
 	struct scene *scene = *state;
 	unsigned int asked = 0;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true);
 	for (int i = 0; i < 2; i++) {
 		assert_true(pe_audit_due(&scene->audit, scene->ours));
 		play(scene, 0, 0);
@@ -212,6 +239,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_counters_go_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_never_attached, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_egress_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_due, setup, teardown),
 	};
 
