@@ -44,6 +44,8 @@ src_libpe_a_SOURCES = \
 	src/daemon/options_table.c \
 	src/daemon/options_table.h \
 	src/daemon/options_value.c \
+	src/daemon/policy.c \
+	src/daemon/policy.h \
 	src/daemon/snapshot.c \
 	src/daemon/snapshot.h \
 	src/daemon/supervisor.c \

@@ -15,6 +15,7 @@ unit_tests = \
 	tests/unit/test_negotiate \
 	tests/unit/test_net \
 	tests/unit/test_options \
+	tests/unit/test_policy \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
 	tests/unit/test_sample \
@@ -69,6 +70,7 @@ tests_unit_test_http_limits_LDADD = $(test_libs)
 tests_unit_test_negotiate_LDADD = $(test_libs)
 tests_unit_test_net_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
+tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registry-source.h
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)

@@ -7,9 +7,9 @@
  */
 #include "interfaces.h"
 #include "audit.h"
+#include "policy.h"
 
 #include <errno.h>
-#include <net/if_arp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,44 +84,6 @@ static int update_info(struct pe_interfaces *interfaces, const struct pe_link *l
 	return pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
 }
 
-/*
- * Native XDP turns off segmentation offload on a veth, and with it most of a container's
- * throughput; generic XDP on a virtual device costs nothing that can be seen.
- */
-static bool try_native(const struct pe_interfaces *interfaces, const struct pe_link *link)
-{
-	switch (interfaces->options.options->xdp_mode) {
-	case PE_XDP_NATIVE:
-		return true;
-	case PE_XDP_GENERIC:
-		return false;
-	case PE_XDP_AUTO:
-		break;
-	}
-	return link->kind[0] == '\0';
-}
-
-static enum pe_attach_error classify(int error)
-{
-	switch (error) {
-	case -EBUSY:
-		return PE_ATTACH_BUSY;
-	case -ENODEV:
-	case -EINVAL: /* of a link that is being deleted */
-		return PE_ATTACH_VANISHED;
-	case -ENOSPC:
-	case -EAGAIN:
-	case -ENOENT:
-		return PE_ATTACH_NO_SLOT;
-	case -ENOMEM:
-	case -ENFILE:
-	case -EMFILE:
-		return PE_ATTACH_NO_MEMORY;
-	default:
-		return PE_ATTACH_REFUSED;
-	}
-}
-
 static void log_failure(struct pe_interfaces *interfaces, const struct pe_link *link,
 			const struct watch *watch, int error)
 {
@@ -130,7 +92,7 @@ static void log_failure(struct pe_interfaces *interfaces, const struct pe_link *
 					  ? "ingress is counted by the receive tracepoint"
 					  : "ingress is not counted";
 
-	switch (classify(error)) {
+	switch (pe_policy_error(error)) {
 	case PE_ATTACH_NO_SLOT:
 		if (pe_log_once(&interfaces->no_slot_log, 60 * PE_NS_PER_S))
 			pe_warn("xdp",
@@ -158,7 +120,7 @@ static void log_failure(struct pe_interfaces *interfaces, const struct pe_link *
 static void count_error(struct pe_interfaces *interfaces, int error)
 {
 	pthread_mutex_lock(&interfaces->mutex);
-	interfaces->stats.errors[classify(error)]++;
+	interfaces->stats.errors[pe_policy_error(error)]++;
 	pthread_mutex_unlock(&interfaces->mutex);
 }
 
@@ -177,25 +139,6 @@ static void set_retry(struct pe_interfaces *interfaces, struct watch *watch, boo
 	watch->retry_at_ns = pe_clock_monotonic_ns() + watch->retry_after_ns;
 }
 
-/*
- * These drivers count what they receive after they have taken the Ethernet header off, others
- * before: drivers/net/vxlan/vxlan_core.c, net/bridge/br_input.c and their like.
- */
-static const char *const bare_kinds[] = {
-	"bridge", "geneve", "gretap", "ip6gretap", "vlan", "vxlan"
-};
-
-static unsigned int frame_shape(const struct pe_link *link)
-{
-	if (link->type != ARPHRD_ETHER)
-		return PE_SLOT_NO_ETHERNET;
-	for (size_t i = 0; i < sizeof(bare_kinds) / sizeof(*bare_kinds); i++) {
-		if (strcmp(link->kind, bare_kinds[i]) == 0)
-			return PE_SLOT_BARE_INGRESS;
-	}
-	return 0;
-}
-
 /* Gives the interface a slot. 0 or -errno. */
 static int take_slot(struct pe_interfaces *interfaces, const struct pe_link *link,
 		     struct watch *watch)
@@ -206,7 +149,7 @@ static int take_slot(struct pe_interfaces *interfaces, const struct pe_link *lin
 
 	/* A name that a departed interface's flows still have is passed over. */
 	for (int i = 0; i < TOKEN_TRIES && r == -EEXIST; i++) {
-		r = pe_xdp_take(o->xdp, link->ifindex, frame_shape(link), &token);
+		r = pe_xdp_take(o->xdp, link->ifindex, pe_policy_shape(link), &token);
 		if (r < 0)
 			return r;
 		r = o->announce(token, o->userdata);
@@ -218,20 +161,11 @@ static int take_slot(struct pe_interfaces *interfaces, const struct pe_link *lin
 	return r;
 }
 
-/*
- * The kernel attaches no XDP program to a port whose bridge has one, so a bridge must not have
- * ours. What a bridge receives passes the tracepoint.
- */
-static bool wants_xdp(const struct pe_link *link)
-{
-	return strcmp(link->kind, "bridge") != 0;
-}
-
 /* Attaches the ingress program. 0 or -errno. */
 static int attach(struct pe_interfaces *interfaces, const struct pe_link *link, struct watch *watch)
 {
 	struct pe_xdp *xdp = interfaces->options.xdp;
-	bool native = try_native(interfaces, link);
+	bool native = pe_policy_native(interfaces->options.options->xdp_mode, link);
 	int r = pe_xdp_attach(xdp, link->ifindex, native, &watch->link_fd);
 
 	if (r < 0 && native && r != -EBUSY && r != -ENODEV) {
@@ -246,22 +180,6 @@ static int attach(struct pe_interfaces *interfaces, const struct pe_link *link, 
 	return 0;
 }
 
-/*
- * Devices stacked on another one get their packets by another round of the same reception
- * (another_round in net/core/dev.c), which the tracepoint does not tell.
- */
-static bool is_traced(const struct pe_link *link)
-{
-	static const char *const kinds[] = { "bond",	"ipvlan", "macsec", "macvlan",
-					     "macvtap", "team",	  "vlan",   "vrf" };
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (strcmp(link->kind, kinds[i]) == 0)
-			return false;
-	}
-	return true;
-}
-
 /* Ingress by the receive tracepoint. 0 or -errno. */
 static int fall_back(struct pe_interfaces *interfaces, const struct pe_link *link,
 		     struct watch *watch)
@@ -270,7 +188,7 @@ static int fall_back(struct pe_interfaces *interfaces, const struct pe_link *lin
 
 	if (watch->mode == PE_MODE_TRACEPOINT)
 		return 0;
-	if (!is_traced(link))
+	if (!pe_policy_traced(link))
 		return -EOPNOTSUPP;
 	r = pe_xdp_receive(interfaces->options.xdp, watch->token, true);
 	if (!r)
@@ -286,7 +204,7 @@ static int advance(struct pe_interfaces *interfaces, const struct pe_link *link,
 
 	if (watch->token == PE_TOKEN_NONE)
 		r = take_slot(interfaces, link, watch);
-	if (!r && !wants_xdp(link)) {
+	if (!r && !pe_policy_xdp(link)) {
 		r = fall_back(interfaces, link, watch);
 	} else if (!r && watch->link_fd < 0) {
 		r = attach(interfaces, link, watch);
@@ -355,15 +273,6 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, pe_mode_name(watch->mode));
 }
 
-/*
- * Where the kernel's counters mean the same as ours. A network card counts the segments that it
- * makes of one large packet, a tun device what its reader has read.
- */
-static bool is_auditable(const struct pe_link *link)
-{
-	return strcmp(link->kind, "veth") == 0 || strcmp(link->kind, "bridge") == 0;
-}
-
 /* Zero for an interface that has no slot: all that it sees is unobserved. */
 static void read_ours(struct pe_interfaces *interfaces, const struct watch *watch,
 		      struct pe_row *ret_ours)
@@ -379,7 +288,7 @@ static void audit(struct pe_interfaces *interfaces, struct watch *watch)
 	struct pe_row ours[PE_DIRECTIONS];
 	struct pe_link_stats kernel;
 
-	if (!link || !is_auditable(link))
+	if (!link || !pe_policy_auditable(link))
 		return;
 	read_ours(interfaces, watch, ours);
 	if (pe_audit_due(&watch->audit, ours) &&
@@ -402,7 +311,7 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 		close(watch->link_fd);
 	if (watch->token != PE_TOKEN_NONE)
 		pe_xdp_stop(interfaces->options.xdp, watch->token);
-	if (is_auditable(link)) {
+	if (pe_policy_auditable(link)) {
 		struct pe_row ours[PE_DIRECTIONS];
 
 		read_ours(interfaces, watch, ours);
