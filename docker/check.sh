@@ -180,7 +180,9 @@ fetch() {
 # The interface on the host's side of a container.
 veth_of() {
 	local index
-	index=$(docker exec "$1" /bin/busybox cat /sys/class/net/eth0/iflink) || return
+	# By netlink: what /sys shows depends on where the container's was mounted from.
+	index=$(docker exec "$1" /bin/busybox ip link show eth0 |
+		sed -n 's/.*eth0@if\([0-9]*\):.*/\1/p') || return
 	inside ip -o link | sed -n "s/^$index: \([^@:]*\)[@:].*/\1/p"
 }
 
