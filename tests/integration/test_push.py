@@ -24,6 +24,8 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness import wait_for
+
 BUILDDIR = os.environ.get("PE_BUILDDIR", "build")
 SAMPLE = os.path.join(BUILDDIR, "tests/integration/push-sample")
 GATEWAY = shutil.which("prometheus-pushgateway") or "/usr/bin/prometheus-pushgateway"
@@ -35,19 +37,6 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def child_environment():
     return {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-
-
-def wait_for(condition, what, deadline_s=DEADLINE_S):
-    """Returns the first true value of the condition."""
-    tick = threading.Event()
-    end = time.monotonic() + deadline_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            pytest.fail(f"{what}: not within {deadline_s} s")
-        tick.wait(0.02)
 
 
 def free_port():
