@@ -61,6 +61,18 @@ enum pe_mode {
 	PE_MODE_COUNT,
 };
 
+/* Why ingress is not counted by the mode that was asked for. */
+enum pe_mode_reason {
+	PE_REASON_NONE,		  /* it is */
+	PE_REASON_BUSY,		  /* an XDP program of somebody else is on it or on its bridge */
+	PE_REASON_BRIDGE,	  /* with a program of its own, its ports could have none */
+	PE_REASON_NATIVE_REFUSED, /* by the driver, so it is generic */
+	PE_REASON_REFUSED,	  /* by the kernel or the driver */
+	PE_REASON_NO_SLOT,	  /* more interfaces than --max-interfaces */
+	PE_REASON_NO_MEMORY,	  /* of the kernel or the process */
+	PE_REASON_COUNT,
+};
+
 enum pe_unobserved {
 	PE_UNOBSERVED_BEFORE_ATTACH,
 	PE_UNOBSERVED_LOST,
@@ -78,6 +90,7 @@ struct pe_iface_info {
 	char kind[PE_KIND_MAX]; /* "" for hardware */
 	char master[IFNAMSIZ];	/* name, "" if none */
 	enum pe_mode mode;
+	enum pe_mode_reason mode_reason;
 };
 
 struct pe_iface_sample {
@@ -96,6 +109,7 @@ struct pe_departed_sample {
 	uint64_t created_ns;
 	uint64_t interfaces;
 	struct pe_count count[PE_DIRECTIONS];
+	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
 };
 
 /* ---- the exporter itself ---- */
@@ -221,5 +235,6 @@ enum pe_proto pe_proto_from_ip(uint8_t ip_proto);
 /* Whether its flows are told apart by ports. */
 bool pe_proto_has_ports(enum pe_proto proto);
 const char *pe_mode_name(enum pe_mode mode);
+const char *pe_mode_reason_name(enum pe_mode_reason reason);
 
 #endif

@@ -65,6 +65,8 @@ extern const struct pe_family_table pe_families_self;
 extern const struct pe_span pe_proto_label[PE_PROTO_COUNT];
 /* direction="ingress", … */
 extern const struct pe_span pe_direction_label[PE_DIRECTIONS];
+/* reason="before_attach", … */
+extern const struct pe_span pe_unobserved_label[PE_UNOBSERVED_REASONS];
 
 /* The number at an offset; it may be a uint64_t or a __u64, which C takes for different types. */
 static inline uint64_t pe_number_at(const void *base, size_t offset)

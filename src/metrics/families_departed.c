@@ -44,6 +44,30 @@ static void emit_counts(struct pe_emit *emit)
 	}
 }
 
+/* offset: in struct pe_count */
+static void emit_unobserved(struct pe_emit *emit)
+{
+	size_t i, d, reason;
+
+	for (i = 0; i < emit->snapshot->departed_count; i++) {
+		const struct pe_departed_sample *group = &emit->snapshot->departed[i];
+
+		for (d = 0; d < PE_DIRECTIONS; d++) {
+			label_group(emit, group);
+			pe_writer_label_text(&emit->writer, pe_direction_label[d].data,
+					     pe_direction_label[d].len);
+			for (reason = 0; reason < PE_UNOBSERVED_REASONS; reason++) {
+				uint64_t value = pe_number_at(&group->unobserved[d][reason],
+							      emit->family->offset);
+
+				if (value > 0)
+					pe_writer_value(&emit->writer, pe_unobserved_label[reason],
+							value);
+			}
+		}
+	}
+}
+
 static const struct pe_family families[] = {
 	{ .name = "packet_exporter_departed_interfaces",
 	  .type = PE_COUNTER,
@@ -59,6 +83,17 @@ static const struct pe_family families[] = {
 	  .unit = "bytes",
 	  .help = "Bytes of departed interfaces whose series have ended.",
 	  .emit = emit_counts,
+	  .offset = offsetof(struct pe_count, bytes) },
+	{ .name = "packet_exporter_departed_unobserved_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets of departed interfaces that were not observed.",
+	  .emit = emit_unobserved,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "packet_exporter_departed_unobserved_bytes",
+	  .type = PE_COUNTER,
+	  .unit = "bytes",
+	  .help = "Bytes of departed interfaces that were not observed.",
+	  .emit = emit_unobserved,
 	  .offset = offsetof(struct pe_count, bytes) },
 };
 

@@ -23,6 +23,11 @@ const struct pe_span pe_direction_label[PE_DIRECTIONS] = {
 	[PE_EGRESS] = PE_SPAN("direction=\"egress\""),
 };
 
+const struct pe_span pe_unobserved_label[PE_UNOBSERVED_REASONS] = {
+	[PE_UNOBSERVED_BEFORE_ATTACH] = PE_SPAN("reason=\"before_attach\""),
+	[PE_UNOBSERVED_LOST] = PE_SPAN("reason=\"lost\""),
+};
+
 #define CLASS(family, proto) PE_SPAN("family=\"" family "\",protocol=\"" proto "\"")
 #define IP_CLASSES(base, family)                                        \
 	[(base) + PE_PROTO_OTHER] = CLASS(family, "other"),             \
@@ -115,16 +120,12 @@ static void emit_row(struct pe_emit *emit)
 /* offset: in struct pe_count */
 static void emit_unobserved(struct pe_emit *emit)
 {
-	static const struct pe_span reasons[PE_UNOBSERVED_REASONS] = {
-		[PE_UNOBSERVED_BEFORE_ATTACH] = PE_SPAN("reason=\"before_attach\""),
-		[PE_UNOBSERVED_LOST] = PE_SPAN("reason=\"lost\""),
-	};
 	size_t d, i;
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
 			pe_emit_direction(
-				emit, d, reasons[i],
+				emit, d, pe_unobserved_label[i],
 				pe_number_at(&emit->iface->unobserved[d][i], emit->family->offset));
 }
 
@@ -142,6 +143,7 @@ static void emit_info(struct pe_emit *emit)
 	pe_writer_label(writer, "kind", info->kind);
 	pe_writer_label(writer, "master", info->master);
 	pe_writer_label(writer, "mode", pe_mode_name(info->mode));
+	pe_writer_label(writer, "mode_reason", pe_mode_reason_name(info->mode_reason));
 	pe_writer_label(writer, "alias", info->alias);
 	pe_writer_value(writer, PE_NO_LABEL, 1);
 }

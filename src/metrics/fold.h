@@ -9,6 +9,8 @@
 
 #include "pe/sample.h"
 
+#include "table.h"
+
 /* Groups with a name of their own; all others are kind="other", master="". */
 #define PE_FOLD_GROUPS 256
 
@@ -18,8 +20,7 @@ struct pe_fold {
 	size_t named; /* all but the group of the others */
 };
 
-/* Adds one interface with its final rows[PE_DIRECTIONS]. */
-void pe_fold_add(struct pe_fold *fold, const struct pe_iface_info *info, const struct pe_row *rows,
-		 uint64_t now_ns);
+/* Adds one interface with its final counts. */
+void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, uint64_t now_ns);
 
 #endif

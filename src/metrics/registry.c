@@ -86,7 +86,7 @@ static void fold_oldest(struct pe_registry *registry, uint64_t now_ns)
 {
 	struct pe_entry *entry = registry->oldest;
 
-	pe_fold_add(&registry->fold, &entry->info, entry->row, now_ns);
+	pe_fold_add(&registry->fold, entry, now_ns);
 	pe_release_flows(&registry->source, entry);
 	dequeue(registry, entry);
 	pe_table_remove(&registry->by_name, PE_BY_NAME, entry);

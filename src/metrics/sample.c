@@ -187,3 +187,18 @@ const char *pe_mode_name(enum pe_mode mode)
 
 	return names[mode];
 }
+
+const char *pe_mode_reason_name(enum pe_mode_reason reason)
+{
+	static const char *const names[PE_REASON_COUNT] = {
+		[PE_REASON_NONE] = "",
+		[PE_REASON_BUSY] = "busy",
+		[PE_REASON_BRIDGE] = "bridge",
+		[PE_REASON_NATIVE_REFUSED] = "native_refused",
+		[PE_REASON_REFUSED] = "refused",
+		[PE_REASON_NO_SLOT] = "no_slot",
+		[PE_REASON_NO_MEMORY] = "no_memory",
+	};
+
+	return names[reason];
+}

@@ -159,6 +159,7 @@ static inline void fixture_departed(struct fixture *fixture)
 		group->created_ns = FIXTURE_START_NS + i;
 		group->interfaces = fixture_number(fixture);
 		fixture_numbers(fixture, group->count, sizeof(group->count));
+		fixture_numbers(fixture, group->unobserved, sizeof(group->unobserved));
 	}
 }
 
