@@ -33,8 +33,12 @@ src_libpe_a_SOURCES = \
 	src/collect/tokens.h \
 	src/collect/top.c \
 	src/collect/workers.c \
+	src/daemon/attacher.c \
+	src/daemon/attacher.h \
 	src/daemon/audit.c \
 	src/daemon/audit.h \
+	src/daemon/away.c \
+	src/daemon/away.h \
 	src/daemon/interfaces.c \
 	src/daemon/interfaces.h \
 	src/daemon/options.c \

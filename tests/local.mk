@@ -7,6 +7,7 @@
 
 unit_tests = \
 	tests/unit/test_audit \
+	tests/unit/test_away \
 	tests/unit/test_base \
 	tests/unit/test_encode \
 	tests/unit/test_grouping \
@@ -57,6 +58,7 @@ EXTRA_DIST += $(lint_tests) $(integration_scripts) $(bench_sources)
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
 tests_unit_test_audit_LDADD = $(test_libs)
+tests_unit_test_away_LDADD = $(test_libs)
 tests_unit_test_base_LDADD = $(test_libs)
 tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/encode-expected.h
 tests_unit_test_encode_LDADD = $(test_libs)

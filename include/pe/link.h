@@ -18,8 +18,9 @@
 
 struct pe_monitor;
 
-#define PE_LINK_ALIAS_MAX 256
-#define PE_LINK_KIND_MAX  16
+#define PE_LINK_ALIAS_MAX   256
+#define PE_LINK_KIND_MAX    16
+#define PE_LINK_ADDRESS_MAX 32
 
 /* The kernel's own counters of an interface (struct rtnl_link_stats64). */
 struct pe_link_stats {
@@ -41,6 +42,9 @@ struct pe_link {
 	int master;		       /* ifindex of the bridge or bond it belongs to, 0 if none */
 	int peer;		       /* IFLA_LINK, 0 if none */
 	int peer_netnsid;	       /* IFLA_LINK_NETNSID, -1 if none */
+	uint32_t xdp_id;	       /* of the XDP program that is attached, 0 if none */
+	unsigned char address[PE_LINK_ADDRESS_MAX]; /* link-layer address (IFLA_ADDRESS) */
+	size_t address_len;			    /* 0 if it has none, or a longer one */
 	bool has_stats;
 	struct pe_link_stats stats; /* of the last message; none goes back */
 };
@@ -62,6 +66,12 @@ struct pe_monitor_ops {
 	void (*added)(const struct pe_link *link, void *userdata);
 	void (*changed)(const struct pe_link *link, const struct pe_link *before, void *userdata);
 	void (*gone)(const struct pe_link *link, enum pe_link_gone why, void *userdata);
+	/*
+	 * A dump shows `link` under an ifindex and of a kind that are known. May it be what is
+	 * known? An interface that was deleted and replaced while events were lost looks alike.
+	 * Called for dumps only, because events may be older than what the owner did. NULL: yes.
+	 */
+	bool (*is_known)(const struct pe_link *link, void *userdata);
 	/* A dump has been reconciled; the first one makes the exporter ready. */
 	void (*synced)(void *userdata);
 };

@@ -44,6 +44,9 @@ struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp);
 /* Whether the egress tracepoint is attached. */
 bool pe_xdp_egress(const struct pe_xdp *xdp);
 
+/* The kernel's id of the ingress program, as link messages tell it (IFLA_XDP_PROG_ID). */
+uint32_t pe_xdp_id(const struct pe_xdp *xdp);
+
 /* Memory of the kernel's maps in bytes, all CPUs. */
 uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
 

@@ -50,12 +50,14 @@ static void claim_all(struct pe_audit *audit, struct pe_registry *registry, int 
 }
 
 void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
-		    const struct pe_link *link, bool egress)
+		    const struct pe_link *link, bool egress,
+		    const struct pe_count known[PE_DIRECTIONS])
 {
 	const struct pe_row none[PE_DIRECTIONS] = { 0 };
 
 	memset(audit, 0, sizeof(*audit));
 	audit->egress = egress;
+	memcpy(audit->claimed, known, sizeof(audit->claimed));
 	if (link->has_stats)
 		claim_all(audit, registry, link->ifindex, &link->stats, none);
 }
@@ -89,4 +91,14 @@ void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const st
 		claim_all(audit, registry, link->ifindex, &audit->kernel, ours);
 	if (link->has_stats)
 		claim_all(audit, registry, link->ifindex, &link->stats, ours);
+}
+
+void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,
+		    struct pe_count ret_known[PE_DIRECTIONS])
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		ret_known[d] = pe_row_total(&ours[d]);
+		ret_known[d].packets += audit->claimed[d].packets;
+		ret_known[d].bytes += audit->claimed[d].bytes;
+	}
 }

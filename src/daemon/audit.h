@@ -16,21 +16,23 @@
 #include "pe/registry.h"
 
 struct pe_audit {
-	struct pe_count claimed[PE_DIRECTIONS];
-	struct pe_link_stats kernel; /* of the last round */
-	struct pe_count seen;	     /* ours in both directions, of the last round */
-	unsigned int quiet;	     /* rounds since it moved */
+	struct pe_count claimed[PE_DIRECTIONS]; /* or known from an earlier stay */
+	struct pe_link_stats kernel;		/* of the last round */
+	struct pe_count seen;			/* ours in both directions, of the last round */
+	unsigned int quiet;			/* rounds since it moved */
 	bool has_kernel;
 	bool egress;  /* egress is counted at all */
 	bool settled; /* compared while attached: what is missing from now on was lost */
 };
 
 /*
- * Begins: what the kernel had counted when it told of the interface was before we came. `egress` is
- * false where egress is not wanted, so that it is not missed either.
+ * Begins: what the kernel had counted when it told of the interface was before we came, but for
+ * `known`, which an earlier stay has accounted for. `egress` is false where egress is not wanted,
+ * so that it is not missed either.
  */
 void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
-		    const struct pe_link *link, bool egress);
+		    const struct pe_link *link, bool egress,
+		    const struct pe_count known[PE_DIRECTIONS]);
 
 /* Whether this round should read the kernel's counters: not each time while nothing moves. */
 bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours);
@@ -48,5 +50,9 @@ void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int if
  */
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
 		  const struct pe_row *ours);
+
+/* Of the kernel's counters, what is observed or unobserved by now. */
+void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,
+		    struct pe_count ret_known[PE_DIRECTIONS]);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "interfaces.h"
 #include "audit.h"
+#include "away.h"
 #include "policy.h"
 
 #include <errno.h>
@@ -22,17 +23,13 @@
 
 #define BUCKETS	       1024
 #define AUDITS_A_ROUND 64
-#define TOKEN_TRIES    8
 #define RETRY_FIRST_NS PE_NS_PER_S
 #define RETRY_MAX_NS   (60 * PE_NS_PER_S)
 
 struct watch {
 	struct watch *next;
 	int ifindex;
-	int link_fd; /* of the XDP link, -1 if not attached */
-	uint32_t token;
-	enum pe_mode mode;
-	int last_error;	      /* of the last attempt, so that it is logged once */
+	struct pe_attachment attachment;
 	uint64_t retry_at_ns; /* 0: nothing to try */
 	uint64_t retry_after_ns;
 	struct pe_audit audit;
@@ -40,15 +37,14 @@ struct watch {
 
 struct pe_interfaces {
 	struct pe_interfaces_options options;
+	struct pe_attacher attacher;
 	struct pe_monitor *monitor;
+	struct pe_away *away;
 	struct watch *bucket[BUCKETS];
 	unsigned int waiting; /* watches with a retry */
 	bool slot_freed;      /* since the last round of retries */
 	unsigned int audited; /* the bucket where the last round of the audit ended */
 	uint64_t batch_ns;    /* when the events being handled were announced */
-	struct pe_log_once no_slot_log;
-	pthread_mutex_t mutex; /* stats */
-	struct pe_interfaces_stats stats;
 };
 
 static struct watch **find(struct pe_interfaces *interfaces, int ifindex)
@@ -61,12 +57,14 @@ static struct watch **find(struct pe_interfaces *interfaces, int ifindex)
 }
 
 static void fill_info(const struct pe_interfaces *interfaces, const struct pe_link *link,
-		      enum pe_mode mode, struct pe_iface_info *ret_info)
+		      const struct watch *watch, struct pe_iface_info *ret_info)
 {
 	const struct pe_link *master =
 		link->master ? pe_monitor_find(interfaces->monitor, link->master) : NULL;
 
-	*ret_info = (struct pe_iface_info){ .ifindex = link->ifindex, .mode = mode };
+	*ret_info = (struct pe_iface_info){ .ifindex = link->ifindex,
+					    .mode = watch->attachment.mode,
+					    .mode_reason = watch->attachment.reason };
 	snprintf(ret_info->name, sizeof(ret_info->name), "%s", link->name);
 	snprintf(ret_info->alias, sizeof(ret_info->alias), "%s", link->alias);
 	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", link->kind);
@@ -80,48 +78,8 @@ static int update_info(struct pe_interfaces *interfaces, const struct pe_link *l
 {
 	struct pe_iface_info info;
 
-	fill_info(interfaces, link, watch->mode, &info);
+	fill_info(interfaces, link, watch, &info);
 	return pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
-}
-
-static void log_failure(struct pe_interfaces *interfaces, const struct pe_link *link,
-			const struct watch *watch, int error)
-{
-	const struct pe_options *options = interfaces->options.options;
-	const char *consequence = watch->mode == PE_MODE_TRACEPOINT
-					  ? "ingress is counted by the receive tracepoint"
-					  : "ingress is not counted";
-
-	switch (pe_policy_error(error)) {
-	case PE_ATTACH_NO_SLOT:
-		if (pe_log_once(&interfaces->no_slot_log, 60 * PE_NS_PER_S))
-			pe_warn("xdp",
-				"%s is not counted: all %u places are taken; raise "
-				"--max-interfaces; "
-				"trying again when one is free",
-				link->name, options->max_interfaces);
-		return;
-	case PE_ATTACH_BUSY:
-		pe_warn("xdp",
-			"%s: an XDP program of somebody else is attached to it or to its bridge, "
-			"and "
-			"is left alone; %s; trying again later",
-			link->name, consequence);
-		return;
-	case PE_ATTACH_VANISHED:
-		pe_debug("xdp", "%s went before it was attached", link->name);
-		return;
-	default:
-		pe_warn("xdp", "%s: XDP cannot be attached: %s; %s; trying again later", link->name,
-			strerror(-error), consequence);
-	}
-}
-
-static void count_error(struct pe_interfaces *interfaces, int error)
-{
-	pthread_mutex_lock(&interfaces->mutex);
-	interfaces->stats.errors[pe_policy_error(error)]++;
-	pthread_mutex_unlock(&interfaces->mutex);
 }
 
 static void set_retry(struct pe_interfaces *interfaces, struct watch *watch, bool wanted)
@@ -139,86 +97,28 @@ static void set_retry(struct pe_interfaces *interfaces, struct watch *watch, boo
 	watch->retry_at_ns = pe_clock_monotonic_ns() + watch->retry_after_ns;
 }
 
-/* Gives the interface a slot. 0 or -errno. */
-static int take_slot(struct pe_interfaces *interfaces, const struct pe_link *link,
-		     struct watch *watch)
-{
-	const struct pe_interfaces_options *o = &interfaces->options;
-	uint32_t token;
-	int r = -EEXIST;
-
-	/* A name that a departed interface's flows still have is passed over. */
-	for (int i = 0; i < TOKEN_TRIES && r == -EEXIST; i++) {
-		r = pe_xdp_take(o->xdp, link->ifindex, pe_policy_shape(link), &token);
-		if (r < 0)
-			return r;
-		r = o->announce(token, o->userdata);
-		if (r < 0)
-			pe_xdp_give_back(o->xdp, token);
-	}
-	if (!r)
-		watch->token = token;
-	return r;
-}
-
-/* Attaches the ingress program. 0 or -errno. */
-static int attach(struct pe_interfaces *interfaces, const struct pe_link *link, struct watch *watch)
-{
-	struct pe_xdp *xdp = interfaces->options.xdp;
-	bool native = pe_policy_native(interfaces->options.options->xdp_mode, link);
-	int r = pe_xdp_attach(xdp, link->ifindex, native, &watch->link_fd);
-
-	if (r < 0 && native && r != -EBUSY && r != -ENODEV) {
-		native = false;
-		r = pe_xdp_attach(xdp, link->ifindex, native, &watch->link_fd);
-	}
-	if (r < 0)
-		return r;
-	if (watch->mode == PE_MODE_TRACEPOINT)
-		pe_xdp_receive(xdp, watch->token, false);
-	watch->mode = native ? PE_MODE_NATIVE : PE_MODE_GENERIC;
-	return 0;
-}
-
-/* Ingress by the receive tracepoint. 0 or -errno. */
-static int fall_back(struct pe_interfaces *interfaces, const struct pe_link *link,
-		     struct watch *watch)
-{
-	int r;
-
-	if (watch->mode == PE_MODE_TRACEPOINT)
-		return 0;
-	if (!pe_policy_traced(link))
-		return -EOPNOTSUPP;
-	r = pe_xdp_receive(interfaces->options.xdp, watch->token, true);
-	if (!r)
-		watch->mode = PE_MODE_TRACEPOINT;
-	return r;
-}
-
 /* Brings an interface as near to its wish as it goes now; sets what is left for later. */
 static int advance(struct pe_interfaces *interfaces, const struct pe_link *link,
 		   struct watch *watch)
 {
-	int r = 0;
+	int r = pe_attacher_advance(&interfaces->attacher, link, &watch->attachment);
 
-	if (watch->token == PE_TOKEN_NONE)
-		r = take_slot(interfaces, link, watch);
-	if (!r && !pe_policy_xdp(link)) {
-		r = fall_back(interfaces, link, watch);
-	} else if (!r && watch->link_fd < 0) {
-		r = attach(interfaces, link, watch);
-		if (r < 0 && r != -ENODEV)
-			fall_back(interfaces, link, watch);
-	}
-	if (r < 0) {
-		count_error(interfaces, r);
-		if (r != watch->last_error)
-			log_failure(interfaces, link, watch, r);
-	}
-	watch->last_error = r;
 	set_retry(interfaces, watch, r < 0);
 	return r;
+}
+
+static void try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
+		      struct watch *watch)
+{
+	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
+
+	if (!advance(interfaces, link, watch))
+		pe_info("xdp", "%s is counted now (%s)", link->name,
+			pe_mode_name(watch->attachment.mode));
+	if (!had_token && watch->attachment.token != PE_TOKEN_NONE)
+		pe_registry_set_token(interfaces->options.registry, watch->ifindex,
+				      watch->attachment.token);
+	update_info(interfaces, link, watch);
 }
 
 /* Gives up a watch that has no series: whatever it holds, nobody else will give back. */
@@ -228,11 +128,11 @@ static void drop(struct pe_interfaces *interfaces, struct watch **at)
 
 	*at = watch->next;
 	set_retry(interfaces, watch, false);
-	if (watch->link_fd >= 0)
-		close(watch->link_fd);
-	if (watch->token != PE_TOKEN_NONE) {
-		pe_xdp_give_back(interfaces->options.xdp, watch->token);
-		interfaces->options.forget(watch->token, interfaces->options.userdata);
+	if (watch->attachment.link_fd >= 0)
+		close(watch->attachment.link_fd);
+	if (watch->attachment.token != PE_TOKEN_NONE) {
+		pe_xdp_give_back(interfaces->options.xdp, watch->attachment.token);
+		interfaces->options.forget(watch->attachment.token, interfaces->options.userdata);
 	}
 	free(watch);
 }
@@ -241,36 +141,36 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 {
 	struct pe_registry *registry = interfaces->options.registry;
 	struct watch **at = find(interfaces, link->ifindex), *watch;
+	struct pe_count known[PE_DIRECTIONS];
 	struct pe_iface_info info;
 
 	if (*at || !pe_options_match(interfaces->options.options, link->name))
 		return;
 	watch = calloc(1, sizeof(*watch));
 	if (!watch) {
-		count_error(interfaces, -ENOMEM);
+		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);
 		pe_error("xdp", "%s is not counted: out of memory", link->name);
 		return;
 	}
 	watch->ifindex = link->ifindex;
-	watch->link_fd = -1;
-	watch->token = PE_TOKEN_NONE;
+	watch->attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
 	*at = watch;
 
-	if (!advance(interfaces, link, watch)) {
-		pthread_mutex_lock(&interfaces->mutex);
-		pe_latency_observe(&interfaces->stats.attach,
-				   pe_clock_monotonic_ns() - interfaces->batch_ns);
-		pthread_mutex_unlock(&interfaces->mutex);
-	}
-	fill_info(interfaces, link, watch->mode, &info);
-	if (pe_registry_add(registry, &info, watch->token, pe_clock_realtime_ns()) < 0) {
-		count_error(interfaces, -ENOMEM);
+	if (!advance(interfaces, link, watch))
+		pe_attacher_observe(&interfaces->attacher,
+				    pe_clock_monotonic_ns() - interfaces->batch_ns);
+	fill_info(interfaces, link, watch, &info);
+	if (pe_registry_add(registry, &info, watch->attachment.token, pe_clock_realtime_ns()) < 0) {
+		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);
 		pe_error("metrics", "%s is not counted: out of memory", link->name);
 		drop(interfaces, at);
 		return;
 	}
-	pe_audit_begin(&watch->audit, registry, link, pe_xdp_egress(interfaces->options.xdp));
-	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, pe_mode_name(watch->mode));
+	pe_away_take(interfaces->away, link, known);
+	pe_audit_begin(&watch->audit, registry, link, pe_xdp_egress(interfaces->options.xdp),
+		       known);
+	pe_debug("net", "%s (%d): %s", link->name, link->ifindex,
+		 pe_mode_name(watch->attachment.mode));
 }
 
 /* Zero for an interface that has no slot: all that it sees is unobserved. */
@@ -278,8 +178,8 @@ static void read_ours(struct pe_interfaces *interfaces, const struct watch *watc
 		      struct pe_row *ret_ours)
 {
 	memset(ret_ours, 0, sizeof(*ret_ours) * PE_DIRECTIONS);
-	if (watch->token != PE_TOKEN_NONE)
-		pe_xdp_read(interfaces->options.xdp, watch->token, ret_ours);
+	if (watch->attachment.token != PE_TOKEN_NONE)
+		pe_xdp_read(interfaces->options.xdp, watch->attachment.token, ret_ours);
 }
 
 static void audit(struct pe_interfaces *interfaces, struct watch *watch)
@@ -294,10 +194,27 @@ static void audit(struct pe_interfaces *interfaces, struct watch *watch)
 	if (pe_audit_due(&watch->audit, ours) &&
 	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
 		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,
-			       &kernel, watch->mode != PE_MODE_NONE);
+			       &kernel, watch->attachment.mode != PE_MODE_NONE);
 }
 
-static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link)
+/* The last word on what the kernel counted; one that may come back is remembered. */
+static void end_audit(struct pe_interfaces *interfaces, struct watch *watch,
+		      const struct pe_link *link, bool may_return)
+{
+	struct pe_count known[PE_DIRECTIONS];
+	struct pe_row ours[PE_DIRECTIONS];
+
+	if (!pe_policy_auditable(link))
+		return;
+	read_ours(interfaces, watch, ours);
+	pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
+	if (!may_return)
+		return;
+	pe_audit_known(&watch->audit, ours, known);
+	pe_away_put(interfaces->away, link, known);
+}
+
+static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link, bool may_return)
 {
 	struct watch **at = find(interfaces, link->ifindex), *watch = *at;
 	int ifindex = link->ifindex;
@@ -307,17 +224,12 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 	*at = watch->next;
 	set_retry(interfaces, watch, false);
 	/* The program may be on an interface that lives on in another namespace: detach first. */
-	if (watch->link_fd >= 0)
-		close(watch->link_fd);
-	if (watch->token != PE_TOKEN_NONE)
-		pe_xdp_stop(interfaces->options.xdp, watch->token);
-	if (pe_policy_auditable(link)) {
-		struct pe_row ours[PE_DIRECTIONS];
-
-		read_ours(interfaces, watch, ours);
-		pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
-	}
-	interfaces->slot_freed |= watch->token != PE_TOKEN_NONE;
+	if (watch->attachment.link_fd >= 0)
+		close(watch->attachment.link_fd);
+	if (watch->attachment.token != PE_TOKEN_NONE)
+		pe_xdp_stop(interfaces->options.xdp, watch->attachment.token);
+	end_audit(interfaces, watch, link, may_return);
+	interfaces->slot_freed |= watch->attachment.token != PE_TOKEN_NONE;
 	pe_registry_remove(interfaces->options.registry, ifindex, pe_clock_realtime_ns());
 	interfaces->options.departed(interfaces->options.userdata);
 	free(watch);
@@ -351,11 +263,14 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 	/* When news of a rename were lost, another interface may have come by its name and series.
 	 */
 	if (watch && (!wanted || update_info(interfaces, link, watch) == -ENOENT)) {
-		unwatch(interfaces, link);
+		unwatch(interfaces, link, true);
 		watch = NULL;
 	}
 	if (!watch && wanted)
 		watch_link(interfaces, link);
+	/* Somebody else's program has gone. */
+	if (watch && watch->retry_at_ns && before->xdp_id && !link->xdp_id)
+		try_again(interfaces, link, watch);
 	if (strcmp(link->name, before->name) != 0)
 		update_ports(interfaces, link->ifindex);
 }
@@ -366,7 +281,17 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 					   "missing from a dump" };
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
-	unwatch(userdata, link);
+	unwatch(userdata, link, why != PE_LINK_DELETED);
+}
+
+/* Our program stays on an interface for its whole life. */
+static bool on_is_known(const struct pe_link *link, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+	const struct watch *watch = *find(interfaces, link->ifindex);
+
+	return !watch || watch->attachment.link_fd < 0 ||
+	       link->xdp_id == pe_xdp_id(interfaces->options.xdp);
 }
 
 static void on_synced(void *userdata)
@@ -382,6 +307,7 @@ static const struct pe_monitor_ops monitor_ops = {
 	.added = on_added,
 	.changed = on_changed,
 	.gone = on_gone,
+	.is_known = on_is_known,
 	.synced = on_synced,
 };
 
@@ -394,9 +320,17 @@ int pe_interfaces_new(const struct pe_interfaces_options *options,
 	if (!interfaces)
 		return -ENOMEM;
 	interfaces->options = *options;
-	pthread_mutex_init(&interfaces->mutex, NULL);
-	r = pe_monitor_new(&monitor_ops, interfaces, options->options->netlink_rcvbuf,
-			   &interfaces->monitor);
+	interfaces->attacher = (struct pe_attacher){
+		.options = options->options,
+		.xdp = options->xdp,
+		.announce = options->announce,
+		.userdata = options->userdata,
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+	};
+	r = pe_away_new(&interfaces->away);
+	if (!r)
+		r = pe_monitor_new(&monitor_ops, interfaces, options->options->netlink_rcvbuf,
+				   &interfaces->monitor);
 	if (r < 0) {
 		pe_interfaces_free(interfaces);
 		return r;
@@ -414,13 +348,14 @@ struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces)
 			struct watch *watch = interfaces->bucket[i];
 
 			interfaces->bucket[i] = watch->next;
-			if (watch->link_fd >= 0)
-				close(watch->link_fd);
+			if (watch->attachment.link_fd >= 0)
+				close(watch->attachment.link_fd);
 			free(watch);
 		}
 	}
 	pe_monitor_free(interfaces->monitor);
-	pthread_mutex_destroy(&interfaces->mutex);
+	pe_away_free(interfaces->away);
+	pthread_mutex_destroy(&interfaces->attacher.mutex);
 	free(interfaces);
 	return NULL;
 }
@@ -446,7 +381,7 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 static bool is_due(const struct pe_interfaces *interfaces, const struct watch *watch,
 		   uint64_t now_ns)
 {
-	if (watch->last_error == -ENOSPC && interfaces->slot_freed)
+	if (watch->attachment.error == -ENOSPC && interfaces->slot_freed)
 		return true;
 	return watch->retry_at_ns <= now_ns;
 }
@@ -458,20 +393,12 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 	for (unsigned int i = 0; interfaces->waiting && i < BUCKETS; i++) {
 		for (struct watch *watch = interfaces->bucket[i]; watch; watch = watch->next) {
 			const struct pe_link *link;
-			bool had_token = watch->token != PE_TOKEN_NONE;
 
 			if (!watch->retry_at_ns || !is_due(interfaces, watch, now_ns))
 				continue;
 			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
-			if (!link)
-				continue;
-			if (!advance(interfaces, link, watch))
-				pe_info("xdp", "%s is counted now (%s)", link->name,
-					pe_mode_name(watch->mode));
-			if (!had_token && watch->token != PE_TOKEN_NONE)
-				pe_registry_set_token(interfaces->options.registry, watch->ifindex,
-						      watch->token);
-			update_info(interfaces, link, watch);
+			if (link)
+				try_again(interfaces, link, watch);
 		}
 	}
 	interfaces->slot_freed = false;
@@ -491,10 +418,12 @@ void pe_interfaces_audit(struct pe_interfaces *interfaces)
 	}
 }
 
-void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
-			     struct pe_interfaces_stats *ret_stats)
+void pe_interfaces_resync(struct pe_interfaces *interfaces)
 {
-	pthread_mutex_lock(&interfaces->mutex);
-	*ret_stats = interfaces->stats;
-	pthread_mutex_unlock(&interfaces->mutex);
+	pe_monitor_request_resync(interfaces->monitor);
+}
+
+void pe_interfaces_get_stats(struct pe_interfaces *interfaces, struct pe_attacher_stats *ret_stats)
+{
+	pe_attacher_get_stats(&interfaces->attacher, ret_stats);
 }

@@ -11,6 +11,8 @@
 #include "pe/registry.h"
 #include "pe/xdp.h"
 
+#include "attacher.h"
+
 struct pe_interfaces;
 
 struct pe_interfaces_options {
@@ -28,11 +30,6 @@ struct pe_interfaces_options {
 	/* A dump has been reconciled. */
 	void (*synced)(void *userdata);
 	void *userdata;
-};
-
-struct pe_interfaces_stats {
-	struct pe_latency attach;
-	uint64_t errors[PE_ATTACH_ERRORS];
 };
 
 /* Makes it together with its link monitor. 0 or -errno. */
@@ -59,8 +56,10 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces);
  */
 void pe_interfaces_audit(struct pe_interfaces *interfaces);
 
+/* Asks for all interfaces again at the next dispatch, which the caller triggers. */
+void pe_interfaces_resync(struct pe_interfaces *interfaces);
+
 /* Any thread. */
-void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
-			     struct pe_interfaces_stats *ret_stats);
+void pe_interfaces_get_stats(struct pe_interfaces *interfaces, struct pe_attacher_stats *ret_stats);
 
 #endif

@@ -98,3 +98,16 @@ enum pe_attach_error pe_policy_error(int error)
 		return PE_ATTACH_REFUSED;
 	}
 }
+
+enum pe_mode_reason pe_policy_reason(int error)
+{
+	static const enum pe_mode_reason reasons[PE_ATTACH_ERRORS] = {
+		[PE_ATTACH_BUSY] = PE_REASON_BUSY,
+		[PE_ATTACH_REFUSED] = PE_REASON_REFUSED,
+		[PE_ATTACH_NO_SLOT] = PE_REASON_NO_SLOT,
+		[PE_ATTACH_VANISHED] = PE_REASON_NONE,
+		[PE_ATTACH_NO_MEMORY] = PE_REASON_NO_MEMORY,
+	};
+
+	return reasons[pe_policy_error(error)];
+}

@@ -30,4 +30,7 @@ bool pe_policy_auditable(const struct pe_link *link);
 /* The label of an error of attaching (-errno). */
 enum pe_attach_error pe_policy_error(int error);
 
+/* The same as the reason of a mode. */
+enum pe_mode_reason pe_policy_reason(int error);
+
 #endif

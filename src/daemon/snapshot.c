@@ -80,12 +80,12 @@ static void sample_flows(const struct pe_sources *sources, struct pe_self_sample
 
 static void sample_interfaces(const struct pe_sources *sources, struct pe_self_sample *self)
 {
-	struct pe_interfaces_stats interfaces;
+	struct pe_attacher_stats interfaces;
 	struct pe_monitor_stats netlink;
 
 	pe_interfaces_get_stats(sources->interfaces, &interfaces);
 	pe_monitor_get_stats(pe_interfaces_monitor(sources->interfaces), &netlink);
-	self->attach = interfaces.attach;
+	self->attach = interfaces.latency;
 	memcpy(self->attach_errors, interfaces.errors, sizeof(self->attach_errors));
 	self->netlink_messages = netlink.messages;
 	self->netlink_invalid = netlink.invalid;

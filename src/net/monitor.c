@@ -11,9 +11,9 @@
  *  - After an overrun the kernel queues nothing until the event socket is empty, and says so only
  *    once (af_netlink.c: netlink_overrun(), netlink_rcv_wake()). A dump taken before that would
  *    miss what is still being dropped, so it waits until the socket is empty.
- *  - A known ifindex belongs to another interface if and only if the kind differs: no interface
- *    changes its kind. Address, type, name and peer may all change during the life of one, so
- *    a successor of the same kind whose predecessor's deletion was lost is reported as `changed`.
+ *  - A known ifindex belongs to another interface if the kind differs, because no interface changes
+ *    its kind. Address, type, name and peer may all change during the life of one; whether a
+ *    successor of the same kind took the place of one whose deletion was lost, the owner is asked.
  *
  * The supervisor's thread only, except pe_monitor_get_stats().
  */
@@ -106,8 +106,9 @@ static bool same_interface(const struct pe_link *a, const struct pe_link *b)
 static bool link_equal(const struct pe_link *a, const struct pe_link *b)
 {
 	return same_interface(a, b) && a->type == b->type && a->flags == b->flags &&
-	       a->master == b->master && a->peer == b->peer && a->peer_netnsid == b->peer_netnsid &&
-	       strcmp(a->name, b->name) == 0 && strcmp(a->alias, b->alias) == 0;
+	       a->xdp_id == b->xdp_id && a->master == b->master && a->peer == b->peer &&
+	       a->peer_netnsid == b->peer_netnsid && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->alias, b->alias) == 0;
 }
 
 static void keep_larger(uint64_t *counter, uint64_t before)
@@ -289,6 +290,11 @@ static int read_dump(struct pe_monitor *monitor, uint64_t deadline_ns, struct du
 	return dump->interrupted ? -EINTR : 0;
 }
 
+static bool is_known(struct pe_monitor *monitor, const struct pe_link *link)
+{
+	return !monitor->ops->is_known || monitor->ops->is_known(link, monitor->userdata);
+}
+
 /*
  * Brings the table to what a complete dump shows. Those that have gone come first, so that their
  * names and resources are free for the new ones. Cannot fail.
@@ -300,7 +306,7 @@ static void reconcile(struct pe_monitor *monitor, struct dump *dump)
 	for (struct pe_links_entry *e = dump->first; e; e = e->next) {
 		struct pe_links_entry *known = pe_links_find(&monitor->table, e->link.ifindex);
 
-		if (known && same_interface(&known->link, &e->link))
+		if (known && same_interface(&known->link, &e->link) && is_known(monitor, &e->link))
 			known->seen = true;
 	}
 	gone = pe_links_take_unseen(&monitor->table);

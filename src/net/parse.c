@@ -100,6 +100,33 @@ static int get_kind(const struct nlattr *info, struct pe_link *link)
 	return rest > 0 ? -EBADMSG : 0;
 }
 
+/* Longer than any that this needs to tell apart: none. */
+static void get_address(const struct nlattr *nla, struct pe_link *link)
+{
+	size_t len = (size_t)nla_len(nla);
+
+	link->address_len = len <= sizeof(link->address) ? len : 0;
+	memcpy(link->address, nla_data(nla), link->address_len);
+}
+
+static int get_xdp(const struct nlattr *xdp, struct pe_link *link)
+{
+	const struct nlattr *nla = nla_data(xdp);
+	int rest = nla_len(xdp);
+
+	link->xdp_id = 0;
+	for (; attr_ok(nla, rest); nla = nla_next(nla, &rest)) {
+		/* With one more in hardware there is no IFLA_XDP_PROG_ID. */
+		if (nla_type(nla) != IFLA_XDP_PROG_ID && nla_type(nla) != IFLA_XDP_SKB_PROG_ID &&
+		    nla_type(nla) != IFLA_XDP_DRV_PROG_ID)
+			continue;
+		if (nla_len(nla) < (int)sizeof(link->xdp_id))
+			return -EBADMSG;
+		memcpy(&link->xdp_id, nla_data(nla), sizeof(link->xdp_id));
+	}
+	return rest > 0 ? -EBADMSG : 0;
+}
+
 static int parse_attr(const struct nlattr *nla, struct pe_parse_result *result)
 {
 	struct pe_link *link = &result->link;
@@ -117,6 +144,11 @@ static int parse_attr(const struct nlattr *nla, struct pe_parse_result *result)
 		return get_int(nla, 0, &link->peer);
 	case IFLA_LINK_NETNSID:
 		return get_int(nla, -1, &link->peer_netnsid);
+	case IFLA_ADDRESS:
+		get_address(nla, link);
+		return 0;
+	case IFLA_XDP:
+		return get_xdp(nla, link);
 	case IFLA_STATS64:
 		return get_stats(nla, link);
 	case IFLA_NEW_NETNSID:

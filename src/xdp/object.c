@@ -205,6 +205,17 @@ static int map_all(struct pe_xdp *xdp)
 	return pe_slots_new(&options, &xdp->slots);
 }
 
+static int read_id(struct pe_xdp *xdp)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(xdp->skel->progs.pe_ingress), &info, &size) < 0)
+		return -errno;
+	xdp->id = info.id;
+	return 0;
+}
+
 /* Without egress by tracepoint the exporter still counts ingress; the supervisor says so. */
 static void attach_egress(struct pe_xdp *xdp)
 {
@@ -283,6 +294,8 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 		r = map_all(xdp);
 	if (!r)
 		r = pe_xdp_calibrate(xdp);
+	if (!r)
+		r = read_id(xdp);
 	if (r < 0) {
 		pe_xdp_close(xdp);
 		return r;
@@ -304,6 +317,11 @@ struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp)
 	pe_bpf__destroy(xdp->skel);
 	free(xdp);
 	return NULL;
+}
+
+uint32_t pe_xdp_id(const struct pe_xdp *xdp)
+{
+	return xdp->id;
 }
 
 bool pe_xdp_egress(const struct pe_xdp *xdp)

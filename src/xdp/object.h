@@ -25,6 +25,7 @@ struct pe_xdp {
 	struct pe_xdp_options options;
 	unsigned int cpus;     /* possible CPUs */
 	unsigned int set_bits; /* log2 of the flow cache's sets for each CPU */
+	uint32_t id;	       /* of the ingress program */
 	uint32_t swept;	       /* parts of the flow cache, so far */
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */

@@ -51,13 +51,18 @@ static struct nlattr *put_int(struct message *m, int type, int value)
 	return put(m, type, &value, sizeof(value));
 }
 
+static void end_nest(const struct message *m, struct nlattr *nest)
+{
+	nest->nla_len = (uint16_t)(m->bytes + m->nlh.nlmsg_len - (unsigned char *)nest);
+}
+
 static void put_kind(struct message *m, const char *kind)
 {
 	struct nlattr *info = put(m, IFLA_LINKINFO | NLA_F_NESTED, NULL, 0);
 
 	put(m, IFLA_INFO_DATA, "\x01\x02\x03\x04", 4);
 	put_string(m, IFLA_INFO_KIND, kind);
-	info->nla_len = (uint16_t)(m->bytes + m->nlh.nlmsg_len - (unsigned char *)info);
+	end_nest(m, info);
 }
 
 static void begin(struct message *m, uint16_t type, unsigned char family, int ifindex)
@@ -142,6 +147,47 @@ static void test_parse_full(void **state)
 	assert_int_equal(result.link.stats.rx_bytes, 2);
 	assert_int_equal(result.link.stats.tx_packets, 3);
 	assert_int_equal(result.link.stats.tx_bytes, UINT64_MAX);
+}
+
+static void test_parse_address(void **state)
+{
+	unsigned char address[PE_LINK_ADDRESS_MAX + 1] = { 2, 0, 0, 0, 0, 7 };
+	struct pe_parse_result result;
+	struct message m;
+
+	full_message(&m);
+	put(&m, IFLA_ADDRESS, address, 6);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.link.address_len, 6);
+	assert_memory_equal(result.link.address, address, 6);
+	put(&m, IFLA_ADDRESS, address, sizeof(address));
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.link.address_len, 0);
+}
+
+static void test_parse_xdp(void **state)
+{
+	static const int ids[] = { IFLA_XDP_PROG_ID, IFLA_XDP_SKB_PROG_ID, IFLA_XDP_DRV_PROG_ID };
+	struct pe_parse_result result;
+	struct nlattr *nest;
+	struct message m;
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+		full_message(&m);
+		nest = put(&m, IFLA_XDP | NLA_F_NESTED, NULL, 0);
+		put_int(&m, ids[i], 4711);
+		end_nest(&m, nest);
+		assert_int_equal(parse(&m, &result), 0);
+		assert_int_equal(result.link.xdp_id, 4711);
+	}
+	full_message(&m);
+	nest = put(&m, IFLA_XDP | NLA_F_NESTED, NULL, 0);
+	put(&m, IFLA_XDP_PROG_ID, "x", 1);
+	end_nest(&m, nest);
+	assert_malformed(&m);
+	full_message(&m);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_int_equal(result.link.xdp_id, 0);
 }
 
 static void test_parse_minimal(void **state)
@@ -473,7 +519,9 @@ static void on_synced(void *userdata)
 /* The one interface that is everywhere, and needs no privilege to be seen. */
 static void test_monitor(void **state)
 {
-	static const struct pe_monitor_ops ops = { on_added, on_changed, on_gone, on_synced };
+	static const struct pe_monitor_ops ops = {
+		.added = on_added, .changed = on_changed, .gone = on_gone, .synced = on_synced
+	};
 	struct pe_monitor_stats self;
 	struct pe_link_stats stats;
 	struct seen seen = { 0 };
@@ -510,6 +558,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse_full),
+		cmocka_unit_test(test_parse_address),
+		cmocka_unit_test(test_parse_xdp),
 		cmocka_unit_test(test_parse_minimal),
 		cmocka_unit_test(test_parse_meaning),
 		cmocka_unit_test(test_parse_shortened),

@@ -55,6 +55,11 @@ static void test_errors(void **state)
 	assert_int_equal(pe_policy_error(-ENOENT), PE_ATTACH_NO_SLOT);
 	assert_int_equal(pe_policy_error(-EMFILE), PE_ATTACH_NO_MEMORY);
 	assert_int_equal(pe_policy_error(-EOPNOTSUPP), PE_ATTACH_REFUSED);
+	assert_int_equal(pe_policy_reason(-EBUSY), PE_REASON_BUSY);
+	assert_int_equal(pe_policy_reason(-ENODEV), PE_REASON_NONE);
+	assert_int_equal(pe_policy_reason(-EAGAIN), PE_REASON_NO_SLOT);
+	assert_int_equal(pe_policy_reason(-EMFILE), PE_REASON_NO_MEMORY);
+	assert_int_equal(pe_policy_reason(-EOPNOTSUPP), PE_REASON_REFUSED);
 }
 
 int main(void)

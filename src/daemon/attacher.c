@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See attacher.h. */
+#include "attacher.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "pe/clock.h"
+
+#include "policy.h"
+
+#define TOKEN_TRIES 8
+
+static const char *consequence(const struct pe_attachment *attachment)
+{
+	return attachment->mode == PE_MODE_TRACEPOINT
+		       ? "ingress is counted by the receive tracepoint"
+		       : "ingress is not counted";
+}
+
+static void log_failure(struct pe_attacher *attacher, const struct pe_link *link,
+			const struct pe_attachment *attachment, int error)
+{
+	switch (pe_policy_error(error)) {
+	case PE_ATTACH_NO_SLOT:
+		if (pe_log_once(&attacher->no_slot_log, 60 * PE_NS_PER_S))
+			pe_warn("xdp",
+				"%s is not counted: all %u places are taken; raise "
+				"--max-interfaces; trying again when one is free",
+				link->name, attacher->options->max_interfaces);
+		return;
+	case PE_ATTACH_BUSY:
+		pe_warn("xdp",
+			"%s: an XDP program of somebody else is attached to it or to its bridge, "
+			"and is left alone; %s; trying again later",
+			link->name, consequence(attachment));
+		return;
+	case PE_ATTACH_VANISHED:
+		pe_debug("xdp", "%s went before it was attached", link->name);
+		return;
+	default:
+		pe_warn("xdp", "%s: XDP cannot be attached: %s; %s; trying again later", link->name,
+			strerror(-error), consequence(attachment));
+	}
+}
+
+void pe_attacher_count_error(struct pe_attacher *attacher, int error)
+{
+	pthread_mutex_lock(&attacher->mutex);
+	attacher->stats.errors[pe_policy_error(error)]++;
+	pthread_mutex_unlock(&attacher->mutex);
+}
+
+/* Gives the interface a slot. 0 or -errno. */
+static int take_slot(struct pe_attacher *attacher, const struct pe_link *link,
+		     struct pe_attachment *attachment)
+{
+	uint32_t token;
+	int r = -EEXIST;
+
+	/* A name that a departed interface's flows still have is passed over. */
+	for (int i = 0; i < TOKEN_TRIES && r == -EEXIST; i++) {
+		r = pe_xdp_take(attacher->xdp, link->ifindex, pe_policy_shape(link), &token);
+		if (r < 0)
+			return r;
+		r = attacher->announce(token, attacher->userdata);
+		if (r < 0)
+			pe_xdp_give_back(attacher->xdp, token);
+	}
+	if (!r)
+		attachment->token = token;
+	return r;
+}
+
+/* Attaches the ingress program. 0 or -errno. */
+static int attach(struct pe_attacher *attacher, const struct pe_link *link,
+		  struct pe_attachment *attachment)
+{
+	bool wish = pe_policy_native(attacher->options->xdp_mode, link), native = wish;
+	int r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
+
+	if (r < 0 && native && r != -EBUSY && r != -ENODEV) {
+		native = false;
+		r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
+	}
+	if (r < 0)
+		return r;
+	if (attachment->mode == PE_MODE_TRACEPOINT)
+		pe_xdp_receive(attacher->xdp, attachment->token, false);
+	attachment->mode = native ? PE_MODE_NATIVE : PE_MODE_GENERIC;
+	attachment->reason = native == wish ? PE_REASON_NONE : PE_REASON_NATIVE_REFUSED;
+	return 0;
+}
+
+/* Ingress by the receive tracepoint. 0 or -errno. */
+static int fall_back(struct pe_attacher *attacher, const struct pe_link *link,
+		     struct pe_attachment *attachment)
+{
+	int r;
+
+	if (attachment->mode == PE_MODE_TRACEPOINT)
+		return 0;
+	if (!pe_policy_traced(link))
+		return -EOPNOTSUPP;
+	r = pe_xdp_receive(attacher->xdp, attachment->token, true);
+	if (!r)
+		attachment->mode = PE_MODE_TRACEPOINT;
+	return r;
+}
+
+int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
+			struct pe_attachment *attachment)
+{
+	int r = 0;
+
+	if (attachment->token == PE_TOKEN_NONE)
+		r = take_slot(attacher, link, attachment);
+	if (!r && !pe_policy_xdp(link)) {
+		r = fall_back(attacher, link, attachment);
+		attachment->reason = PE_REASON_BRIDGE;
+	} else if (!r && attachment->link_fd < 0) {
+		r = attach(attacher, link, attachment);
+		if (r < 0 && r != -ENODEV)
+			fall_back(attacher, link, attachment);
+	}
+	if (r < 0) {
+		attachment->reason = pe_policy_reason(r);
+		pe_attacher_count_error(attacher, r);
+		if (r != attachment->error)
+			log_failure(attacher, link, attachment, r);
+	}
+	attachment->error = r;
+	return r;
+}
+
+void pe_attacher_observe(struct pe_attacher *attacher, uint64_t ns)
+{
+	pthread_mutex_lock(&attacher->mutex);
+	pe_latency_observe(&attacher->stats.latency, ns);
+	pthread_mutex_unlock(&attacher->mutex);
+}
+
+void pe_attacher_get_stats(struct pe_attacher *attacher, struct pe_attacher_stats *ret_stats)
+{
+	pthread_mutex_lock(&attacher->mutex);
+	*ret_stats = attacher->stats;
+	pthread_mutex_unlock(&attacher->mutex);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How one interface comes to be counted: a slot, then the best ingress that can be had.
+ *
+ * What is missing can be asked for again at any time; what is there stays. Errors are counted here,
+ * and logged when they differ from the last one. The supervisor's thread, except
+ * pe_attacher_get_stats().
+ */
+#ifndef PE_ATTACHER_H
+#define PE_ATTACHER_H
+
+#include <pthread.h>
+
+#include "pe/link.h"
+#include "pe/log.h"
+#include "pe/options.h"
+#include "pe/sample.h"
+#include "pe/xdp.h"
+
+struct pe_attacher_stats {
+	struct pe_latency latency;
+	uint64_t errors[PE_ATTACH_ERRORS];
+};
+
+struct pe_attacher {
+	const struct pe_options *options;
+	struct pe_xdp *xdp;
+	/* As in struct pe_interfaces_options. */
+	int (*announce)(uint32_t token, void *userdata);
+	void *userdata;
+	/* its own */
+	struct pe_log_once no_slot_log;
+	pthread_mutex_t mutex; /* stats */
+	struct pe_attacher_stats stats;
+};
+
+struct pe_attachment {
+	uint32_t token; /* PE_TOKEN_NONE without a slot */
+	int link_fd;	/* of the XDP link, -1 without */
+	enum pe_mode mode;
+	enum pe_mode_reason reason;
+	int error; /* of the last attempt */
+};
+
+#define PE_ATTACHMENT_INIT                             \
+	{                                              \
+		.token = PE_TOKEN_NONE, .link_fd = -1, \
+	}
+
+/* Brings an interface as near to its wish as it goes now. 0, or why that is not all. */
+int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
+			struct pe_attachment *attachment);
+
+/* Counts an error that came up elsewhere. */
+void pe_attacher_count_error(struct pe_attacher *attacher, int error);
+
+/* An interface was attached so long after it was announced. */
+void pe_attacher_observe(struct pe_attacher *attacher, uint64_t ns);
+
+/* Any thread. */
+void pe_attacher_get_stats(struct pe_attacher *attacher, struct pe_attacher_stats *ret_stats);
+
+#endif

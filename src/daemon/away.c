@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See away.h. A ring: the next place is that of the oldest. Most moves are of interfaces that have
+ * not passed a packet yet (a container's end of its veth), and those need no place.
+ */
+#include "away.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct place {
+	bool used;
+	char kind[PE_LINK_KIND_MAX];
+	unsigned char address[PE_LINK_ADDRESS_MAX];
+	size_t address_len;
+	struct pe_count known[PE_DIRECTIONS];
+};
+
+struct pe_away {
+	struct place place[PE_AWAY_MAX];
+	size_t next;
+	size_t used;
+};
+
+int pe_away_new(struct pe_away **ret_away)
+{
+	struct pe_away *away = calloc(1, sizeof(*away));
+
+	if (!away)
+		return -ENOMEM;
+	*ret_away = away;
+	return 0;
+}
+
+struct pe_away *pe_away_free(struct pe_away *away)
+{
+	free(away);
+	return NULL;
+}
+
+static bool is_zero(const struct pe_count known[PE_DIRECTIONS])
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		if (known[d].packets || known[d].bytes)
+			return false;
+	}
+	return true;
+}
+
+void pe_away_put(struct pe_away *away, const struct pe_link *link,
+		 const struct pe_count known[PE_DIRECTIONS])
+{
+	struct place *place = &away->place[away->next];
+
+	if (link->address_len == 0 || is_zero(known))
+		return;
+	away->used += place->used ? 0 : 1;
+	*place = (struct place){ .used = true, .address_len = link->address_len };
+	memcpy(place->kind, link->kind, sizeof(place->kind));
+	memcpy(place->address, link->address, link->address_len);
+	memcpy(place->known, known, sizeof(place->known));
+	away->next = (away->next + 1) % PE_AWAY_MAX;
+}
+
+static bool is_it(const struct place *place, const struct pe_link *link)
+{
+	const struct pe_link_stats *now = &link->stats;
+
+	return place->used && place->address_len == link->address_len &&
+	       memcmp(place->address, link->address, link->address_len) == 0 &&
+	       strcmp(place->kind, link->kind) == 0 &&
+	       now->rx_packets >= place->known[PE_INGRESS].packets &&
+	       now->rx_bytes >= place->known[PE_INGRESS].bytes &&
+	       now->tx_packets >= place->known[PE_EGRESS].packets &&
+	       now->tx_bytes >= place->known[PE_EGRESS].bytes;
+}
+
+void pe_away_take(struct pe_away *away, const struct pe_link *link,
+		  struct pe_count ret_known[PE_DIRECTIONS])
+{
+	memset(ret_known, 0, sizeof(*ret_known) * PE_DIRECTIONS);
+	for (size_t i = 0; away->used > 0 && i < PE_AWAY_MAX; i++) {
+		struct place *place = &away->place[i];
+
+		if (!link->has_stats || !is_it(place, link))
+			continue;
+		memcpy(ret_known, place->known, sizeof(place->known));
+		place->used = false;
+		away->used--;
+		return;
+	}
+}
