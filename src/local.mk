@@ -41,6 +41,8 @@ src_libpe_a_SOURCES = \
 	src/daemon/away.h \
 	src/daemon/interfaces.c \
 	src/daemon/interfaces.h \
+	src/daemon/limits.c \
+	src/daemon/limits.h \
 	src/daemon/options.c \
 	src/daemon/options_help.c \
 	src/daemon/options_source.c \
@@ -50,6 +52,8 @@ src_libpe_a_SOURCES = \
 	src/daemon/options_value.c \
 	src/daemon/policy.c \
 	src/daemon/policy.h \
+	src/daemon/privileges.c \
+	src/daemon/privileges.h \
 	src/daemon/snapshot.c \
 	src/daemon/snapshot.h \
 	src/daemon/supervisor.c \
@@ -103,7 +107,7 @@ src_libpe_a_SOURCES = \
 src/xdp/attach.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
 
 pe_libs = src/libpe.a \
-	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBNL_ROUTE_LIBS) $(LIBNL_LIBS) \
+	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_ROUTE_LIBS) $(LIBNL_LIBS) \
 	$(LIBCURL_LIBS) $(MICROHTTPD_LIBS) $(ZLIB_LIBS)
 
 bin_PROGRAMS += packet-exporter

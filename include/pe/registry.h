@@ -86,6 +86,9 @@ int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_n
  */
 size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_t *ret_next_ns);
 
+/* Departed interfaces that were folded before the retention, because there were too many. */
+uint64_t pe_registry_folded_early(struct pe_registry *registry);
+
 /* The token of a live interface, PE_TOKEN_NONE if it has none or does not exist. */
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex);
 

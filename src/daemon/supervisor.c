@@ -15,6 +15,8 @@
 #include "pe/loop.h"
 
 #include "interfaces.h"
+#include "limits.h"
+#include "privileges.h"
 #include "snapshot.h"
 
 #define TICK_NS PE_NS_PER_S
@@ -42,6 +44,7 @@ struct supervisor {
 	bool listed;	     /* the first dump has been made */
 	bool netlink_failed; /* the monitor wants to be called again */
 	struct pe_log_once netlink_log;
+	struct pe_limits limits;
 };
 
 /* ---- what the modules ask ---- */
@@ -151,6 +154,19 @@ static bool rings_pending(const struct supervisor *s)
 	return false;
 }
 
+static void check_limits(struct supervisor *s, const struct pe_workers_stats *workers)
+{
+	struct pe_xdp_stats xdp;
+
+	pe_xdp_get_stats(s->xdp, &xdp);
+	pe_limits_check(&s->limits,
+			(const uint64_t[PE_LIMITS]){
+				[PE_LIMIT_RING] = xdp.lost,
+				[PE_LIMIT_FLOWS] = workers->table_full,
+				[PE_LIMIT_DEPARTED] = pe_registry_folded_early(s->registry),
+			});
+}
+
 /* The only timer: while nothing happens, it is all that wakes. */
 static void on_tick(void *userdata)
 {
@@ -166,6 +182,16 @@ static void on_tick(void *userdata)
 	pe_registry_expire(s->registry, pe_clock_realtime_ns(), NULL);
 	pe_interfaces_retry(s->interfaces);
 	pe_interfaces_audit(s->interfaces);
+	check_limits(s, &stats);
+}
+
+/* The kernel is asked for all interfaces again, as after lost events. */
+static void reload(struct supervisor *s)
+{
+	pe_info("main", "SIGHUP: reading the interfaces again; options are read at the start only, "
+			"and the files of --push.* before each push");
+	pe_interfaces_resync(s->interfaces);
+	on_netlink(s);
 }
 
 static void on_signal(int signo, void *userdata)
@@ -173,8 +199,7 @@ static void on_signal(int signo, void *userdata)
 	struct supervisor *s = userdata;
 
 	if (signo == SIGHUP) {
-		pe_info("main", "SIGHUP: options are read at the start only; files named by them "
-				"are read again before each use");
+		reload(s);
 		return;
 	}
 	pe_info("main", "%s: stopping", strsignal(signo));
@@ -212,11 +237,15 @@ static int start_kernel_side(struct supervisor *s)
 		.active_ns = CACHE_ACTIVE_NS,
 		.egress = o->egress,
 	};
-	int r = pe_xdp_open(&options, &s->xdp);
+	int r = pe_privileges_check();
 
+	if (r < 0)
+		return r;
+	r = pe_xdp_open(&options, &s->xdp);
 	if (r == -EPERM)
-		pe_error("xdp", "loading BPF programs is not permitted; run as root or with "
-				"CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
+		pe_error("xdp", "loading BPF programs is not permitted, although the capabilities "
+				"are there: by a seccomp filter, a security module or a user "
+				"namespace");
 	else if (r == -EOPNOTSUPP)
 		pe_error("xdp", "the kernel has no BTF (/sys/kernel/btf/vmlinux); Linux 5.10 or "
 				"newer with CONFIG_DEBUG_INFO_BTF is needed");
@@ -339,12 +368,24 @@ static int start_push(struct supervisor *s)
 	return r;
 }
 
+/* Before there are threads, and when all that needs more has been done. */
+static int drop_privileges(void)
+{
+	int r = pe_privileges_drop();
+
+	if (r < 0)
+		pe_error("main", "cannot give up privileges: %s", strerror(-r));
+	return r;
+}
+
 static int start(struct supervisor *s)
 {
 	int r = start_loop(s);
 
 	if (!r)
 		r = start_kernel_side(s);
+	if (!r)
+		r = drop_privileges();
 	if (!r)
 		r = start_workers(s);
 	if (!r)

@@ -290,6 +290,16 @@ size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_
 	return folded;
 }
 
+uint64_t pe_registry_folded_early(struct pe_registry *registry)
+{
+	uint64_t count;
+
+	pthread_mutex_lock(&registry->mutex);
+	count = registry->folded_early;
+	pthread_mutex_unlock(&registry->mutex);
+	return count;
+}
+
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex)
 {
 	struct pe_entry *entry;

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See limits.h. */
+#include "limits.h"
+
+#include <inttypes.h>
+
+#include "pe/clock.h"
+
+/* A limit that is reached all the time is told so seldom. */
+#define REPEAT_NS (3600 * PE_NS_PER_S)
+
+static const struct {
+	const char *what;
+	const char *kept;
+	const char *metric;
+	const char *option;
+} texts[PE_LIMITS] = {
+	[PE_LIMIT_RING] = { "flow records were lost because a ring buffer was full",
+			    "packets and bytes stay exact",
+			    "packet_exporter_flow_records_lost_total", "--flows.ring-size" },
+	[PE_LIMIT_FLOWS] = { "flows ended early because the table of flows was full",
+			     "packets and bytes stay exact",
+			     "packet_exporter_flow_table_evictions_total", "--flows.table-size" },
+	[PE_LIMIT_DEPARTED] = { "departed interfaces were folded before the retention",
+				"their counts are in packet_exporter_departed_*",
+				"packet_exporter_departed_folded_early_total", "--departed.max" },
+};
+
+void pe_limits_check(struct pe_limits *limits, const uint64_t now[PE_LIMITS])
+{
+	for (int i = 0; i < PE_LIMITS; i++) {
+		if (now[i] > limits->seen[i] && pe_log_once(&limits->log[i], REPEAT_NS))
+			pe_warn("main", "%" PRIu64 " %s; %s; see %s; raise %s",
+				now[i] - limits->seen[i], texts[i].what, texts[i].kept,
+				texts[i].metric, texts[i].option);
+		limits->seen[i] = now[i];
+	}
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the process may do: no more than it needs, and nothing can give it more.
+ *
+ * capabilities(7). Capabilities are of a thread and inherited by those it starts, so both calls
+ * come before there are other threads.
+ */
+#ifndef PE_PRIVILEGES_H
+#define PE_PRIVILEGES_H
+
+/*
+ * Whether the capabilities are there that everything else depends on. 0; -EPERM after one line of
+ * log that names each missing one and what it is for.
+ */
+int pe_privileges_check(void);
+
+/*
+ * Gives up all but what a running exporter needs: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or
+ * CAP_SYS_ADMIN where that stands for the first and the last. The bounding set, where that is
+ * permitted, and the inheritable and ambient sets follow, and no program that is executed can have
+ * more (PR_SET_NO_NEW_PRIVS). 0 or -errno.
+ */
+int pe_privileges_drop(void);
+
+#endif
