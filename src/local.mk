@@ -9,6 +9,7 @@ src_libpe_a_SOURCES = \
 	include/pe/encode.h \
 	include/pe/http.h \
 	include/pe/link.h \
+	include/pe/listen.h \
 	include/pe/log.h \
 	include/pe/loop.h \
 	include/pe/options.h \
@@ -57,11 +58,14 @@ src_libpe_a_SOURCES = \
 	src/daemon/snapshot.c \
 	src/daemon/snapshot.h \
 	src/daemon/supervisor.c \
+	src/export/activation.c \
+	src/export/activation.h \
 	src/export/address.c \
 	src/export/address.h \
 	src/export/grouping.c \
 	src/export/grouping.h \
 	src/export/http.c \
+	src/export/listen.c \
 	src/export/negotiate.c \
 	src/export/page.c \
 	src/export/page.h \

@@ -20,11 +20,11 @@
 #include "pe/sample.h"
 
 struct pe_http;
+struct pe_listeners;
 
 struct pe_http_options {
-	const char *const *listen;  /* "[HOST]:PORT", IPv6 in brackets, no host is every address */
-	size_t listen_count;	    /* > 0 */
-	const char *telemetry_path; /* begins with '/' */
+	const struct pe_listeners *listeners; /* not empty; must outlive the server */
+	const char *telemetry_path;	      /* begins with '/' */
 	bool legacy;
 	unsigned int max_connections; /* > 0; split evenly over the sockets, at least one each */
 	unsigned int timeout_s; /* > 0; of an idle connection, and the age of shared snapshots */
@@ -38,19 +38,14 @@ struct pe_http_options {
 };
 
 /*
- * Binds every address and starts to serve. 0 or -errno: -EADDRINUSE, -EADDRNOTAVAIL (not of this
- * host, or a name that does not resolve), -EACCES, -EINVAL; *ret_bad (may be NULL) is then the
- * index of the address, or listen_count if none is to blame. Options are copied. The caller owns
- * *ret_http. Blocks while a name is resolved.
+ * Starts to serve on all listeners. 0 or -errno. Options are copied but for the listeners. The
+ * caller owns *ret_http.
  */
-int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http, size_t *ret_bad);
+int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http);
 
-/* Stops accepting, ends the connections, joins the threads. Blocks shortly. NULL is fine. Returns
- * NULL. */
+/* Stops accepting, ends the connections, joins the threads; the listeners stay open. Blocks
+ * shortly. NULL is fine. Returns NULL. */
 struct pe_http *pe_http_free(struct pe_http *http);
-
-/* The port that address `index` is bound to (useful with port 0); 0 if there is none. */
-unsigned int pe_http_port(const struct pe_http *http, size_t index);
 
 /* Any thread. */
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample);

@@ -184,6 +184,13 @@ const struct pe_option pe_option_table[] = {
 			"PE_PORT=PORT is short for :PORT.",
 	},
 	{
+		.name = "web.systemd-socket",
+		.type = PE_OPTION_FLAG,
+		.initial = "false",
+		FIELD(web_systemd_socket),
+		.help = "Serve on the sockets that systemd passes, instead of on any address.",
+	},
+	{
 		.name = "web.telemetry-path",
 		.arg = "PATH",
 		.type = PE_OPTION_STRING,

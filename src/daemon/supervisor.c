@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "pe/clock.h"
+#include "pe/listen.h"
 #include "pe/loop.h"
 
 #include "interfaces.h"
@@ -37,6 +38,7 @@ struct supervisor {
 	struct pe_workers *workers;
 	struct pe_registry *registry;
 	struct pe_interfaces *interfaces;
+	struct pe_listeners *listeners;
 	struct pe_http *http;
 	struct pe_push *push;
 	struct pe_sources sources;
@@ -310,12 +312,28 @@ static int start_interfaces(struct supervisor *s)
 	return r;
 }
 
+/* First of all: a port that is taken should be told before anything is attached, and one below 1024
+ * needs privileges that the threads have no use for. */
+static int start_listening(struct supervisor *s)
+{
+	const struct pe_listen_options options = {
+		.addresses = (const char *const *)s->options->listen.item,
+		.count = s->options->listen.count,
+		.systemd = s->options->web_systemd_socket,
+	};
+	char why[PE_LISTEN_WHY_MAX] = "";
+	int r = pe_listeners_new(&options, &s->listeners, why, sizeof(why));
+
+	if (r < 0)
+		pe_error("web", "%s", why);
+	return r;
+}
+
 static int start_http(struct supervisor *s)
 {
 	const struct pe_options *o = s->options;
 	const struct pe_http_options options = {
-		.listen = (const char *const *)o->listen.item,
-		.listen_count = o->listen.count,
+		.listeners = s->listeners,
 		.telemetry_path = o->telemetry_path,
 		.legacy = o->legacy,
 		.max_connections = o->web_max_connections,
@@ -324,18 +342,16 @@ static int start_http(struct supervisor *s)
 		.ready = ready,
 		.userdata = s,
 	};
-	size_t bad = 0;
-	int r = pe_http_new(&options, &s->http, &bad);
+	int r = pe_http_new(&options, &s->http);
 
 	if (r < 0) {
-		pe_error("web", "cannot listen on %s: %s",
-			 bad < o->listen.count ? o->listen.item[bad] : "?", strerror(-r));
+		pe_error("web", "cannot serve: %s", strerror(-r));
 		return r;
 	}
 	pe_sources_set_http(&s->sources, s->http);
-	for (size_t i = 0; i < o->listen.count; i++)
-		pe_info("web", "serving %s on %s (port %u)", o->telemetry_path, o->listen.item[i],
-			pe_http_port(s->http, i));
+	for (size_t i = 0; i < pe_listeners_count(s->listeners); i++)
+		pe_info("web", "serving %s on %s", o->telemetry_path,
+			pe_listeners_name(s->listeners, i));
 	return 0;
 }
 
@@ -380,8 +396,10 @@ static int drop_privileges(void)
 
 static int start(struct supervisor *s)
 {
-	int r = start_loop(s);
+	int r = start_listening(s);
 
+	if (!r)
+		r = start_loop(s);
 	if (!r)
 		r = start_kernel_side(s);
 	if (!r)
@@ -401,7 +419,6 @@ static int start(struct supervisor *s)
 		.start_ns = pe_clock_realtime_ns(),
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
-	/* The address first: a port that is taken should be told before anything is attached. */
 	r = start_http(s);
 	/* A storm can spoil the first list; it is not ready then, and tries again. */
 	if (!r)
@@ -439,6 +456,7 @@ static void stop(struct supervisor *s)
 	free(s->rings);
 	pe_xdp_close(s->xdp);
 	pe_loop_free(s->loop);
+	pe_listeners_free(s->listeners);
 }
 
 int pe_supervisor_run(const struct pe_options *options)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The HTTP server: sockets, routes, statistics.
+ * The HTTP server: routes, statistics.
  *
  * libmicrohttpd parses, with one epoll thread a listening socket; here is what it answers. Bounds:
  * connections in all (max_connections, split evenly over the sockets, at least one each; further
@@ -11,6 +11,7 @@
  * libmicrohttpd. What they share is constant, atomic, or behind the scraper's locks.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,10 +22,10 @@
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 #include "pe/http.h"
+#include "pe/listen.h"
 #include "pe/log.h"
 #include "pe/strbuf.h"
 
-#include "address.h"
 #include "page.h"
 #include "scrape.h"
 
@@ -38,11 +39,6 @@ static const unsigned int status_codes[] = { 200, 400, 404, 405, 414, 431, 500, 
 #define STATUS_CODES (sizeof(status_codes) / sizeof(status_codes[0]))
 _Static_assert(STATUS_CODES <= PE_HTTP_CODES, "every code has its place in the sample");
 
-struct listener {
-	int fd; /* until the daemon has it */
-	struct MHD_Daemon *daemon;
-};
-
 struct pe_http {
 	char *telemetry_path;
 	bool (*ready)(void *userdata);
@@ -50,10 +46,8 @@ struct pe_http {
 	struct pe_strbuf page;
 	struct pe_scraper *scraper;
 
-	uint16_t *ports; /* by address */
-	size_t address_count;
-	struct listener *listeners; /* PE_ADDRESS_SOCKETS places an address */
-	size_t listener_count;
+	const struct pe_listeners *listeners;
+	struct MHD_Daemon **daemons; /* one a listener; NULL if it does not run */
 
 	struct pe_log_once unavailable_logged;
 	uint64_t requests[STATUS_CODES]; /* atomic */
@@ -349,46 +343,33 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 
 /* ---- start and stop ---- */
 
-static int listen_all(struct pe_http *http, const struct pe_http_options *options, size_t *ret_bad)
-{
-	for (size_t i = 0; i < options->listen_count; i++) {
-		int fds[PE_ADDRESS_SOCKETS];
-		const int n = pe_address_listen(options->listen[i], fds, &http->ports[i]);
-
-		if (n < 0) {
-			*ret_bad = i;
-			return n;
-		}
-		for (int j = 0; j < n; j++)
-			http->listeners[http->listener_count++].fd = fds[j];
-	}
-	return 0;
-}
-
-static int start_daemon(struct pe_http *http, struct listener *listener, unsigned int connections,
+static int start_daemon(struct pe_http *http, size_t index, unsigned int connections,
 			unsigned int timeout_s)
 {
 	/* The inter-thread channel: else a daemon at its limit, which does not watch its socket,
 	 * would not be told to stop. */
 	const unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+	/* A copy: libmicrohttpd closes what it was given, also in most of its failures. */
+	const int fd = fcntl(pe_listeners_fd(http->listeners, index), F_DUPFD_CLOEXEC, 0);
 
+	if (fd < 0)
+		return -errno;
 	errno = 0;
-	/* Closes the socket in most of its failures, so it is never ours again. */
-	listener->daemon = MHD_start_daemon(
+	http->daemons[index] = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, PE_TAKE_FD(listener->fd), MHD_OPTION_CONNECTION_LIMIT,
-		connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
-		1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, http, MHD_OPTION_END);
-	if (listener->daemon)
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, connections,
+		MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
+		on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+		MHD_OPTION_END);
+	if (http->daemons[index])
 		return 0;
 	return errno ? -errno : -ENOMEM;
 }
 
 static int start_all(struct pe_http *http, const struct pe_http_options *options)
 {
-	const size_t n = http->listener_count;
+	const size_t n = pe_listeners_count(http->listeners);
 	sigset_t all, before;
 	int r = 0;
 
@@ -399,8 +380,8 @@ static int start_all(struct pe_http *http, const struct pe_http_options *options
 		size_t connections =
 			options->max_connections / n + (i < options->max_connections % n);
 
-		r = start_daemon(http, &http->listeners[i],
-				 (unsigned int)(connections ? connections : 1), options->timeout_s);
+		r = start_daemon(http, i, (unsigned int)(connections ? connections : 1),
+				 options->timeout_s);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
@@ -411,10 +392,9 @@ static void cleanup_http(struct pe_http **http)
 	pe_http_free(*http);
 }
 
-int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http, size_t *ret_bad)
+int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http)
 {
 	_cleanup_(cleanup_http) struct pe_http *http = calloc(1, sizeof(*http));
-	size_t bad = options->listen_count;
 	int r;
 
 	if (!http)
@@ -422,21 +402,14 @@ int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http
 	http->telemetry_path = strdup(options->telemetry_path);
 	http->ready = options->ready;
 	http->userdata = options->userdata;
-	http->ports = calloc(options->listen_count, sizeof(*http->ports));
-	http->address_count = options->listen_count;
-	http->listeners =
-		calloc(options->listen_count * PE_ADDRESS_SOCKETS, sizeof(*http->listeners));
-	if (!http->telemetry_path || !http->ports || !http->listeners)
+	http->listeners = options->listeners;
+	http->daemons = calloc(pe_listeners_count(http->listeners), sizeof(*http->daemons));
+	if (!http->telemetry_path || !http->daemons)
 		return -ENOMEM;
 	r = pe_page_build(&http->page, http->telemetry_path);
 	if (r < 0)
 		return r;
 	r = pe_scraper_new(options, &http->scraper);
-	if (r < 0)
-		return r;
-	r = listen_all(http, options, &bad);
-	if (ret_bad)
-		*ret_bad = bad;
 	if (r < 0)
 		return r;
 	r = start_all(http, options);
@@ -450,24 +423,14 @@ struct pe_http *pe_http_free(struct pe_http *http)
 {
 	if (!http)
 		return NULL;
-	for (size_t i = 0; i < http->listener_count; i++) {
-		struct listener *listener = &http->listeners[i];
-
-		if (listener->daemon)
-			MHD_stop_daemon(listener->daemon);
-		else if (listener->fd >= 0)
-			close(listener->fd);
+	for (size_t i = 0; http->daemons && i < pe_listeners_count(http->listeners); i++) {
+		if (http->daemons[i])
+			MHD_stop_daemon(http->daemons[i]);
 	}
 	http->scraper = pe_scraper_free(http->scraper);
 	pe_strbuf_fini(&http->page);
-	free(http->listeners);
-	free(http->ports);
+	free(http->daemons);
 	free(http->telemetry_path);
 	free(http);
 	return NULL;
-}
-
-unsigned int pe_http_port(const struct pe_http *http, size_t index)
-{
-	return index < http->address_count ? http->ports[index] : 0;
 }

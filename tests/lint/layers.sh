@@ -24,7 +24,7 @@ net='link'
 xdp='xdp|ring'
 metrics='sample|registry|encode'
 collect='shard|workers'
-export='http|push'
+export='http|listen|push'
 daemon='options|supervisor'
 
 # may FOLDER HEADERS: every pe/ header that the folder includes is one of these.

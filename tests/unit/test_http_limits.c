@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "pe/http.h"
+#include "pe/listen.h"
 
 #include "http_client.h"
 
@@ -23,6 +24,7 @@
 
 /* Makes a new snapshot for each scrape that asks and remembers it. */
 struct fixture {
+	struct pe_listeners *listeners;
 	struct pe_http *http;
 	struct pe_snapshot *made[64]; /* each with a reference of ours */
 	unsigned int made_count;      /* atomic */
@@ -115,10 +117,9 @@ static unsigned int alive(const struct fixture *f)
 
 static void start(struct fixture *f, unsigned int max_connections, unsigned int timeout_s)
 {
-	static const char *const listen[] = { "127.0.0.1:0" };
-	const struct pe_http_options options = {
-		.listen = listen,
-		.listen_count = 1,
+	static const char *const addresses[] = { "127.0.0.1:0" };
+	const struct pe_listen_options listen = { .addresses = addresses, .count = 1 };
+	struct pe_http_options options = {
 		.telemetry_path = "/metrics",
 		.max_connections = max_connections,
 		.timeout_s = timeout_s,
@@ -127,12 +128,17 @@ static void start(struct fixture *f, unsigned int max_connections, unsigned int 
 		.userdata = f,
 	};
 
-	assert_int_equal(pe_http_new(&options, &f->http, NULL), 0);
+	char why[PE_LISTEN_WHY_MAX];
+
+	assert_int_equal(pe_listeners_new(&listen, &f->listeners, why, sizeof(why)), 0);
+	options.listeners = f->listeners;
+	assert_int_equal(pe_http_new(&options, &f->http), 0);
 }
 
 static void stop(struct fixture *f)
 {
 	f->http = pe_http_free(f->http);
+	f->listeners = pe_listeners_free(f->listeners);
 	assert_int_equal(alive(f), 0);
 	for (unsigned int i = 0; i < f->made_count; i++)
 		pe_snapshot_unref(f->made[i]);
@@ -169,7 +175,7 @@ static void test_slow_readers(void **state)
 	unsigned int port;
 
 	start(&f, 64, 60);
-	port = pe_http_port(f.http, 0);
+	port = pe_listeners_port(f.listeners, 0);
 	for (unsigned int i = 0; i < 7; i++) {
 		slow[i] = ask_slowly(port);
 		/* The head has come, so the scrape has begun. */
@@ -216,7 +222,7 @@ static void test_trickling_readers(void **state)
 	unsigned int port;
 
 	start(&f, 64, 1);
-	port = pe_http_port(f.http, 0);
+	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < SNAPSHOTS_MAX; i++) {
 		slow[i] = ask_slowly(port);
 		assert_true(client_fill(&slow[i]));
@@ -247,8 +253,8 @@ static void test_idle(void **state)
 	struct client slow, silent;
 
 	start(&f, 64, 1);
-	slow = ask_slowly(pe_http_port(f.http, 0));
-	silent = client_connect(pe_http_port(f.http, 0));
+	slow = ask_slowly(pe_listeners_port(f.listeners, 0));
+	silent = client_connect(pe_listeners_port(f.listeners, 0));
 	client_send(&silent, "GET /metrics HTTP/1.1\r\nHo");
 	assert_true(client_fill(&slow));
 	assert_int_equal(alive(&f), 1);
@@ -270,15 +276,15 @@ static void test_connection_limit(void **state)
 	struct pollfd pollfd;
 
 	start(&f, 2, 60);
-	a = client_connect(pe_http_port(f.http, 0));
-	b = client_connect(pe_http_port(f.http, 0));
+	a = client_connect(pe_listeners_port(f.listeners, 0));
+	b = client_connect(pe_listeners_port(f.listeners, 0));
 	for (int i = 0; i < 2; i++) {
 		_cleanup_answer_ struct answer answer = { 0 };
 
 		client_ask(i ? &b : &a, "GET", "/-/healthy", "", &answer);
 		assert_int_equal(answer.status, 200);
 	}
-	c = client_connect(pe_http_port(f.http, 0));
+	c = client_connect(pe_listeners_port(f.listeners, 0));
 	client_send(&c, "GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n");
 	/* The server's only thread has gone round often enough to have seen the third. */
 	for (int i = 0; i < 50; i++) {
@@ -296,7 +302,7 @@ static void test_connection_limit(void **state)
 	assert_int_equal(late.status, 200);
 
 	/* Stopping at the limit, with a client in the backlog. */
-	a = client_connect(pe_http_port(f.http, 0));
+	a = client_connect(pe_listeners_port(f.listeners, 0));
 	stop(&f);
 }
 
@@ -308,7 +314,7 @@ static void test_stop_while_reading(void **state)
 
 	start(&f, 64, 60);
 	for (int i = 0; i < 5; i++) {
-		slow[i] = ask_slowly(pe_http_port(f.http, 0));
+		slow[i] = ask_slowly(pe_listeners_port(f.listeners, 0));
 		assert_true(client_fill(&slow[i]));
 	}
 	assert_int_equal(alive(&f), SNAPSHOTS_MAX);
@@ -331,7 +337,7 @@ static void test_no_memory(void **state)
 	unsigned int port;
 
 	start(&f, 64, 60);
-	port = pe_http_port(f.http, 0);
+	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < 2; i++) {
 		_cleanup_answer_ struct answer cut = { 0 }, whole = { 0 };
 
@@ -404,9 +410,9 @@ static void test_garbage(void **state)
 	for (size_t i = 0; i < COUNT; i++) {
 		const size_t len = strlen(garbage[i]);
 
-		clients[n] = client_connect(pe_http_port(f.http, 0));
+		clients[n] = client_connect(pe_listeners_port(f.listeners, 0));
 		client_send_bytes(&clients[n++], garbage[i], len);
-		clients[n] = client_connect(pe_http_port(f.http, 0));
+		clients[n] = client_connect(pe_listeners_port(f.listeners, 0));
 		client_send_bytes(&clients[n++], garbage[i], len / 2);
 	}
 	for (size_t i = 0; i < NOISES; i++) {
@@ -416,7 +422,7 @@ static void test_garbage(void **state)
 			random = random * 1664525 + 1013904223;
 			noise[j] = (char)(random >> 24);
 		}
-		clients[n] = client_connect(pe_http_port(f.http, 0));
+		clients[n] = client_connect(pe_listeners_port(f.listeners, 0));
 		client_send_bytes(&clients[n++], noise, sizeof(noise));
 	}
 	while (n > 0) {
@@ -425,7 +431,7 @@ static void test_garbage(void **state)
 			;
 		client_close(&clients[n]);
 	}
-	assert_int_equal(ask_status(pe_http_port(f.http, 0), "GET", "/-/healthy"), 200);
+	assert_int_equal(ask_status(pe_listeners_port(f.listeners, 0), "GET", "/-/healthy"), 200);
 	/* What libmicrohttpd answers itself is counted too. */
 	wait_for(requests(&f, 400) > 0);
 	stop(&f);
@@ -454,7 +460,7 @@ static void test_oversized(void **state)
 
 	assert_non_null(request);
 	start(&f, 64, 60);
-	port = pe_http_port(f.http, 0);
+	port = pe_listeners_port(f.listeners, 0);
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		memset(request, 'x', len);
 		memcpy(request, prefixes[i], strlen(prefixes[i]));
