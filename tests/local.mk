@@ -44,7 +44,9 @@ integration_scripts = \
 	tests/integration/test_encoding.py \
 	tests/integration/test_exact.py \
 	tests/integration/test_hotplug.py \
+	tests/integration/test_identity.py \
 	tests/integration/test_monitor.py \
+	tests/integration/test_privileges.py \
 	tests/integration/test_push.py
 lint_tests = tests/lint/layers.sh tests/lint/readme.sh
 

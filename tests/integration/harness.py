@@ -213,13 +213,13 @@ class Metrics:
 class Exporter:
     """The daemon in a host's namespace; its log is kept and shown when a test fails."""
 
-    def __init__(self, host, *options, env=None, port=9817):
+    def __init__(self, host, *options, env=None, port=9817, prefix=()):
         self.host = host
         self.url = f"http://127.0.0.1:{port}"
         # A file and not a pipe, so that a log nobody reads never blocks it.
         self.log_file = tempfile.NamedTemporaryFile("w+", prefix="pe-log-")
         self.process = host.popen(
-            EXPORTER, f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug", *options,
+            *prefix, EXPORTER, f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug", *options,
             stderr=self.log_file, stdout=self.log_file, env={**clean_environment(), **(env or {})}
         )
         try:
