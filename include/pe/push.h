@@ -72,7 +72,7 @@ void pe_push_get_stats(const struct pe_push *push, struct pe_push_sample *ret_sa
 /*
  * Says whether url and grouping key can be pushed without harm: UTF-8, no empty job or instance,
  * label names as Prometheus wants them, none twice. 0 or -EINVAL with a message for a person in
- * `error`.
+ * `error`: one line, without credentials.
  */
 int pe_push_check(const struct pe_push_options *options, char *error, size_t error_size);
 

@@ -281,6 +281,11 @@ refuse(char *error, size_t error_size, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(error, error_size, fmt, args);
 	va_end(args);
+	/* It quotes what it refuses, and has to stay one line. */
+	for (char *p = error; error_size > 0 && *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
 	return -EINVAL;
 }
 

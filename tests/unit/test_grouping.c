@@ -287,6 +287,7 @@ static void test_refused_urls(void **state)
 		{ "http://gw/?token=secret", "query" },
 		{ "http://gw/#secret", "fragment" },
 		{ "http://gw/a b", "not a URL" },
+		{ "http://gw/a\nb\x1b", "http://gw/a?b?" },
 	};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
