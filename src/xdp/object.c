@@ -36,7 +36,8 @@
  * To the debug log: libbpf cannot know whether a refusal matters; we do, and say it once. A
  * verifier's log is one message of many lines, of which the last ones tell why.
  */
-static int print_to_log(enum libbpf_print_level level, const char *fmt, va_list args)
+static int __attribute__((format(printf, 2, 0)))
+print_to_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *rest;
