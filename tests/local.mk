@@ -2,6 +2,7 @@
 #   tests/lint          the architecture and the format
 #   tests/unit          no privilege
 #   tests/bpf           the BPF programs on crafted frames; root
+#   tests/fuzz          the seeds of the fuzzers, see tests/fuzz/local.mk
 #   tests/integration   real interfaces, Pushgateway, Prometheus (pytest); root
 # `make bench` runs tests/bench.
 
@@ -107,7 +108,8 @@ AM_TESTS_ENVIRONMENT = \
 # With the address and undefined-behaviour sanitizers: all but the lint.
 .PHONY: check-sanitized check-threads
 check-sanitized:
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests) $(bpf_tests) tests/integration/pytest.sh'
+	$(MAKE) $(AM_MAKEFLAGS) check \
+		TESTS='$(unit_tests) $(bpf_tests) $(fuzz_targets) tests/integration/pytest.sh'
 
 # With the thread sanitizer: what has threads.
 check-threads:
@@ -141,3 +143,5 @@ CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench
 .PHONY: bench
 bench: $(bench_programs) packet-exporter
 	PE_BUILDDIR='$(abs_builddir)' $(top_srcdir)/tests/bench/run
+
+include tests/fuzz/local.mk

@@ -45,6 +45,16 @@ AC_DEFUN([PE_SANITIZE], [
     ])])
 ])
 
+# PE_FUZZING: --enable-fuzzing links the fuzz targets with libFuzzer; `make fuzz` asks for it.
+AC_DEFUN([PE_FUZZING], [
+  AC_ARG_ENABLE([fuzzing],
+    [AS_HELP_STRING([--enable-fuzzing], [build the fuzz targets for libFuzzer (clang); see make fuzz])],
+    [], [enable_fuzzing=no])
+  AS_IF([test "$enable_fuzzing" = yes], [PE_CFLAGS="$PE_CFLAGS -fsanitize=fuzzer-no-link"])
+  AC_SUBST([LIBFUZZER], [-fsanitize=fuzzer])
+  AM_CONDITIONAL([FUZZING], [test "$enable_fuzzing" = yes])
+])
+
 # PE_BPF_TOOLCHAIN: clang with the BPF target, bpftool, and the flags for both.
 AC_DEFUN([PE_BPF_TOOLCHAIN], [
   AC_ARG_VAR([CLANG], [clang with the BPF target])

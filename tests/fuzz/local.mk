@@ -1,0 +1,26 @@
+# Fuzzing: `make fuzz` runs each target with libFuzzer (clang), FUZZ_SECONDS each, in a build of its
+# own; `make check` replays the seeds with whatever compiler there is.
+# A new target is three lines: its name here, its LDADD below, its seeds in corpus/.
+
+fuzz_targets = \
+	tests/fuzz/fuzz_grouping
+tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
+
+check_PROGRAMS += $(fuzz_targets)
+TESTS += $(fuzz_targets)
+EXTRA_DIST += tests/fuzz/fuzz.h tests/fuzz/run tests/fuzz/corpus
+
+if FUZZING
+fuzz_libs = $(LIBFUZZER) $(pe_libs)
+else
+fuzz_libs = tests/fuzz/libreplay.a $(pe_libs)
+endif
+check_LIBRARIES = tests/fuzz/libreplay.a
+tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h
+
+FUZZ_SECONDS = 60
+FUZZ_TARGETS = $(fuzz_targets)
+.PHONY: fuzz
+fuzz:
+	+PE_SRCDIR='$(abs_top_srcdir)' PE_BUILDDIR='$(abs_builddir)' CLANG='$(CLANG)' MAKE='$(MAKE)' \
+		FUZZ_SECONDS='$(FUZZ_SECONDS)' $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
