@@ -3,10 +3,12 @@
 # A new target is three lines: its name here, its LDADD below, its seeds in corpus/.
 
 fuzz_targets = \
-	tests/fuzz/fuzz_options \
-	tests/fuzz/fuzz_grouping
-tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
+	tests/fuzz/fuzz_grouping \
+	tests/fuzz/fuzz_netlink \
+	tests/fuzz/fuzz_options
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
 
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)

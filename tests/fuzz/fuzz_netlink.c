@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages about links: pe_parse_link() against a second parser that knows nothing of libnl.
+ *
+ * The first byte of the input is MODE_*, the rest one message or, with MODE_DATAGRAM, several as a
+ * socket delivers them. The modes give broken headers and messages that get past them.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <netlink/msg.h>
+
+#include "../../src/net/parse.h"
+
+#define MODE_DATAGRAM 0x01
+#define MODE_LENGTH   0x02 /* nlmsg_len is right */
+#define MODE_NEW      0x04 /* nlmsg_type is RTM_NEWLINK, family 0 */
+#define MODE_DELETED  0x08
+
+#define HEADER	     16 /* struct nlmsghdr: length 4, type 2, flags 2, sequence 4, port 4 */
+#define FIXED	     16 /* struct ifinfomsg: family 1, pad 1, type 2, index 4, flags 4, change 4 */
+#define TYPE_NEW     16
+#define TYPE_DELETED 17
+
+/* ---- the second parser ---- */
+
+static uint64_t host(const uint8_t *at, size_t size)
+{
+	uint16_t two;
+	uint32_t four;
+	uint64_t eight;
+
+	switch (size) {
+	case 2:
+		memcpy(&two, at, size);
+		return two;
+	case 4:
+		memcpy(&four, at, size);
+		return four;
+	default:
+		memcpy(&eight, at, size);
+		return eight;
+	}
+}
+
+struct attribute {
+	unsigned int type;
+	const uint8_t *data;
+	size_t size;
+};
+
+/* 1 and the next attribute, 0 at the end, -1 if there are bytes that are none. */
+static int next_attribute(const uint8_t **at, const uint8_t *end, struct attribute *ret)
+{
+	size_t left = (size_t)(end - *at), length, padded;
+
+	if (left == 0)
+		return 0;
+	if (left < 4)
+		return -1;
+	length = host(*at, 2);
+	if (length < 4 || length > left)
+		return -1;
+	*ret = (struct attribute){ host(*at + 2, 2) & 0x3fff, *at + 4, length - 4 };
+	padded = (length + 3) / 4 * 4;
+	*at += padded < left ? padded : left;
+	return 1;
+}
+
+static bool expect_text(const struct attribute *attribute, char *ret, size_t room, bool cut)
+{
+	const uint8_t *nul = attribute->size ? memchr(attribute->data, 0, attribute->size) : NULL;
+	size_t len = nul ? (size_t)(nul - attribute->data) : 0;
+
+	if (!nul || (len >= room && !cut))
+		return false;
+	memset(ret, 0, room);
+	memcpy(ret, attribute->data, len < room ? len : room - 1);
+	return true;
+}
+
+static bool expect_number(const struct attribute *attribute, int min, int *ret)
+{
+	if (attribute->size < 4)
+		return false;
+	*ret = (int)(uint32_t)host(attribute->data, 4);
+	return *ret >= min;
+}
+
+static bool expect_kind(const struct attribute *info, struct pe_link *link)
+{
+	const uint8_t *at = info->data, *end = at + info->size;
+	struct attribute attribute;
+	int more;
+
+	while ((more = next_attribute(&at, end, &attribute)) > 0) {
+		if (attribute.type == 1 /* IFLA_INFO_KIND */ &&
+		    !expect_text(&attribute, link->kind, sizeof(link->kind), true))
+			return false;
+	}
+	return more == 0;
+}
+
+static bool expect_attribute(const struct attribute *attribute, struct pe_parse_result *ret)
+{
+	struct pe_link *link = &ret->link;
+
+	switch (attribute->type) {
+	case 3: /* IFLA_IFNAME */
+		return expect_text(attribute, link->name, sizeof(link->name), false);
+	case 5: /* IFLA_LINK */
+		return expect_number(attribute, 0, &link->peer);
+	case 10: /* IFLA_MASTER */
+		return expect_number(attribute, 0, &link->master);
+	case 18: /* IFLA_LINKINFO */
+		return expect_kind(attribute, link);
+	case 20: /* IFLA_IFALIAS */
+		return expect_text(attribute, link->alias, sizeof(link->alias), false);
+	case 23: /* IFLA_STATS64: packets in, out, bytes in, out, … */
+		if (attribute->size < 32)
+			return false;
+		link->has_stats = true;
+		link->stats.rx_packets = host(attribute->data, 8);
+		link->stats.tx_packets = host(attribute->data + 8, 8);
+		link->stats.rx_bytes = host(attribute->data + 16, 8);
+		link->stats.tx_bytes = host(attribute->data + 24, 8);
+		return true;
+	case 37: /* IFLA_LINK_NETNSID */
+		return expect_number(attribute, -1, &link->peer_netnsid);
+	case 45: /* IFLA_NEW_NETNSID */
+		if (ret->type == PE_PARSE_DELETED)
+			ret->type = PE_PARSE_MOVED;
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* False if the message is malformed. */
+static bool expect_link(const uint8_t *message, size_t size, struct pe_parse_result *ret)
+{
+	const uint8_t *at, *end;
+	struct attribute attribute;
+	size_t length;
+	int more;
+
+	*ret = (struct pe_parse_result){ .type = PE_PARSE_OTHER };
+	if (size < HEADER)
+		return false;
+	length = host(message, 4);
+	if (length < HEADER || length > size)
+		return false;
+	if (host(message + 4, 2) != TYPE_NEW && host(message + 4, 2) != TYPE_DELETED)
+		return true;
+	if (length < HEADER + FIXED)
+		return false;
+	if (message[HEADER] != 0)
+		return true;
+	ret->type = host(message + 4, 2) == TYPE_NEW ? PE_PARSE_NEW : PE_PARSE_DELETED;
+	ret->link.type = (unsigned short)host(message + HEADER + 2, 2);
+	ret->link.ifindex = (int)(uint32_t)host(message + HEADER + 4, 4);
+	ret->link.flags = (unsigned int)host(message + HEADER + 8, 4);
+	ret->link.peer_netnsid = -1;
+	if (ret->link.ifindex <= 0)
+		return false;
+	at = message + HEADER + FIXED;
+	end = message + length;
+	while ((more = next_attribute(&at, end, &attribute)) > 0) {
+		if (!expect_attribute(&attribute, ret))
+			return false;
+	}
+	return more == 0 && ret->link.name[0] != '\0';
+}
+
+/* ---- the comparison ---- */
+
+#define SAME(field)                                                             \
+	fuzz_check(link->field == expected->field, #field " is %lld, not %lld", \
+		   (long long)link->field, (long long)expected->field)
+
+static void compare(const struct pe_link *link, const struct pe_link *expected)
+{
+	SAME(ifindex);
+	SAME(type);
+	SAME(flags);
+	SAME(master);
+	SAME(peer);
+	SAME(peer_netnsid);
+	SAME(has_stats);
+	SAME(stats.rx_packets);
+	SAME(stats.rx_bytes);
+	SAME(stats.tx_packets);
+	SAME(stats.tx_bytes);
+	fuzz_check(strcmp(link->name, expected->name) == 0, "name is %s, not %s", link->name,
+		   expected->name);
+	fuzz_check(strcmp(link->alias, expected->alias) == 0, "alias is %s, not %s", link->alias,
+		   expected->alias);
+	fuzz_check(strcmp(link->kind, expected->kind) == 0, "kind is %s, not %s", link->kind,
+		   expected->kind);
+}
+
+static void check_message(const struct nlmsghdr *nlh, size_t size)
+{
+	struct pe_parse_result result, expected, untouched;
+	bool valid = expect_link((const uint8_t *)nlh, size, &expected);
+	int r;
+
+	memset(&untouched, 0xa5, sizeof(untouched));
+	memcpy(&result, &untouched, sizeof(result));
+	r = pe_parse_link(nlh, size, &result);
+	fuzz_check(r == (valid ? 0 : -EBADMSG), "returned %d, not %d", r, valid ? 0 : -EBADMSG);
+	if (!valid) {
+		fuzz_check(memcmp(&result, &untouched, sizeof(result)) == 0,
+			   "an error, yet a result");
+		return;
+	}
+	fuzz_check(result.type == expected.type, "type is %d, not %d", (int)result.type,
+		   (int)expected.type);
+	compare(&result.link, &expected.link);
+}
+
+/* As the monitor goes through what a socket delivered. */
+static void check_datagram(const struct nlmsghdr *nlh, size_t size)
+{
+	int left = (int)size;
+
+	for (; nlmsg_ok(nlh, left); nlh = nlmsg_next((struct nlmsghdr *)nlh, &left))
+		check_message(nlh, nlh->nlmsg_len);
+}
+
+static void mend(uint8_t *message, size_t size, unsigned int mode)
+{
+	const uint32_t length = (uint32_t)size;
+	const uint16_t type = mode & MODE_NEW ? TYPE_NEW : TYPE_DELETED;
+
+	if (mode & MODE_LENGTH && size >= sizeof(length))
+		memcpy(message, &length, sizeof(length));
+	if (mode & (MODE_NEW | MODE_DELETED) && size > HEADER) {
+		memcpy(message + 4, &type, sizeof(type));
+		message[HEADER] = 0;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input input = { data, size };
+	unsigned int mode = fuzz_u8(&input);
+	size_t length = input.left;
+	/* Exactly as long as it is: the sanitizer sees the byte behind it read. */
+	uint8_t *message = malloc(length ? length : 1);
+
+	fuzz_check(message, "out of memory");
+	fuzz_bytes(&input, message, length);
+	mend(message, length, mode);
+	if (mode & MODE_DATAGRAM)
+		check_datagram((struct nlmsghdr *)message, length);
+	else
+		check_message((struct nlmsghdr *)message, length);
+	free(message);
+	return 0;
+}
