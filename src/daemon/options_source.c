@@ -75,8 +75,13 @@ const struct pe_option *pe_option_find(const char *name, size_t len)
 
 static int refuse_positional(const struct pe_option_parser *parser, const char *arg)
 {
+	/* A push URL whose option was forgotten has its password with it. */
+	_cleanup_free_ char *shown = pe_push_redact_url(arg);
+
+	if (!shown)
+		return pe_option_out_of_memory(parser);
 	fputs(PE_OPTIONS_PROGRAM ": unexpected argument ", parser->err);
-	print_quoted(parser->err, arg);
+	print_quoted(parser->err, shown);
 	fputs(" (see --help)\n", parser->err);
 	return -EINVAL;
 }

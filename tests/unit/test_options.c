@@ -569,6 +569,8 @@ static void test_unknown(void **state)
 	expect_error(ARGV("--="), NO_ENV, "unknown option \"--\" (see --help)");
 	expect_error(ARGV("eth0"), NO_ENV, "unexpected argument \"eth0\" (see --help)");
 	expect_error(ARGV(""), NO_ENV, "unexpected argument \"\" (see --help)");
+	expect_error(ARGV("http://me:secret@gw/"), NO_ENV,
+		     "unexpected argument \"http://…@gw/\" (see --help)");
 	expect_error(ARGV("--egress=on", "--", "--egress=on"), NO_ENV,
 		     "unexpected argument \"--egress=on\" (see --help)");
 	expect_error(ARGV("--push.url"), NO_ENV,
