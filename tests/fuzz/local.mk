@@ -5,10 +5,12 @@
 fuzz_targets = \
 	tests/fuzz/fuzz_grouping \
 	tests/fuzz/fuzz_netlink \
-	tests/fuzz/fuzz_options
+	tests/fuzz/fuzz_options \
+	tests/fuzz/fuzz_shard
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
 
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
