@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pe/clock.h"
 
 #include "policy.h"
 
 #define TOKEN_TRIES 8
+/* A limit that is reached all the time is told so seldom. */
+#define REPEAT_NS (3600 * PE_NS_PER_S)
 
 static const char *consequence(const struct pe_attachment *attachment)
 {
@@ -21,9 +24,18 @@ static const char *consequence(const struct pe_attachment *attachment)
 static void log_failure(struct pe_attacher *attacher, const struct pe_link *link,
 			const struct pe_attachment *attachment, int error)
 {
+	if (error == -EMFILE) {
+		if (pe_log_once(&attacher->no_files_log, REPEAT_NS))
+			pe_warn("xdp",
+				"%s: %u interfaces have an XDP program, and more open files are "
+				"not permitted; %s; raise the limit of open files (LimitNOFILE=, "
+				"ulimit -n)",
+				link->name, attacher->links, consequence(attachment));
+		return;
+	}
 	switch (pe_policy_error(error)) {
 	case PE_ATTACH_NO_SLOT:
-		if (pe_log_once(&attacher->no_slot_log, 60 * PE_NS_PER_S))
+		if (pe_log_once(&attacher->no_slot_log, REPEAT_NS))
 			pe_warn("xdp",
 				"%s is not counted: all %u places are taken; raise "
 				"--max-interfaces; trying again when one is free",
@@ -77,14 +89,18 @@ static int attach(struct pe_attacher *attacher, const struct pe_link *link,
 		  struct pe_attachment *attachment)
 {
 	bool wish = pe_policy_native(attacher->options->xdp_mode, link), native = wish;
-	int r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
+	int r;
 
+	if (attacher->links >= attacher->max_links)
+		return -EMFILE;
+	r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
 	if (r < 0 && native && r != -EBUSY && r != -ENODEV) {
 		native = false;
 		r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
 	}
 	if (r < 0)
 		return r;
+	attacher->links++;
 	if (attachment->mode == PE_MODE_TRACEPOINT)
 		pe_xdp_receive(attacher->xdp, attachment->token, false);
 	attachment->mode = native ? PE_MODE_NATIVE : PE_MODE_GENERIC;
@@ -131,6 +147,15 @@ int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link
 	}
 	attachment->error = r;
 	return r;
+}
+
+void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *attachment)
+{
+	if (attachment->link_fd < 0)
+		return;
+	close(attachment->link_fd);
+	attachment->link_fd = -1;
+	attacher->links--;
 }
 
 void pe_attacher_observe(struct pe_attacher *attacher, uint64_t ns)

@@ -28,8 +28,12 @@ struct pe_attacher {
 	/* As in struct pe_interfaces_options. */
 	int (*announce)(uint32_t token, void *userdata);
 	void *userdata;
+	/* Descriptors that links may take, so that scrapes and pushes still have some. */
+	unsigned int max_links;
 	/* its own */
+	unsigned int links;
 	struct pe_log_once no_slot_log;
+	struct pe_log_once no_files_log;
 	pthread_mutex_t mutex; /* stats */
 	struct pe_attacher_stats stats;
 };
@@ -50,6 +54,9 @@ struct pe_attachment {
 /* Brings an interface as near to its wish as it goes now. 0, or why that is not all. */
 int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
 			struct pe_attachment *attachment);
+
+/* Takes the ingress program off, if it is on. The slot stays. */
+void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *attachment);
 
 /* Counts an error that came up elsewhere. */
 void pe_attacher_count_error(struct pe_attacher *attacher, int error);

@@ -11,11 +11,9 @@
 #include "policy.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
@@ -128,8 +126,7 @@ static void drop(struct pe_interfaces *interfaces, struct watch **at)
 
 	*at = watch->next;
 	set_retry(interfaces, watch, false);
-	if (watch->attachment.link_fd >= 0)
-		close(watch->attachment.link_fd);
+	pe_attacher_detach(&interfaces->attacher, &watch->attachment);
 	if (watch->attachment.token != PE_TOKEN_NONE) {
 		pe_xdp_give_back(interfaces->options.xdp, watch->attachment.token);
 		interfaces->options.forget(watch->attachment.token, interfaces->options.userdata);
@@ -224,8 +221,7 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 	*at = watch->next;
 	set_retry(interfaces, watch, false);
 	/* The program may be on an interface that lives on in another namespace: detach first. */
-	if (watch->attachment.link_fd >= 0)
-		close(watch->attachment.link_fd);
+	pe_attacher_detach(&interfaces->attacher, &watch->attachment);
 	if (watch->attachment.token != PE_TOKEN_NONE)
 		pe_xdp_stop(interfaces->options.xdp, watch->attachment.token);
 	end_audit(interfaces, watch, link, may_return);
@@ -325,6 +321,7 @@ int pe_interfaces_new(const struct pe_interfaces_options *options,
 		.xdp = options->xdp,
 		.announce = options->announce,
 		.userdata = options->userdata,
+		.max_links = options->max_links,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
 	r = pe_away_new(&interfaces->away);
@@ -348,8 +345,7 @@ struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces)
 			struct watch *watch = interfaces->bucket[i];
 
 			interfaces->bucket[i] = watch->next;
-			if (watch->attachment.link_fd >= 0)
-				close(watch->attachment.link_fd);
+			pe_attacher_detach(&interfaces->attacher, &watch->attachment);
 			free(watch);
 		}
 	}

@@ -19,6 +19,7 @@ struct pe_interfaces_options {
 	const struct pe_options *options;
 	struct pe_xdp *xdp;
 	struct pe_registry *registry;
+	unsigned int max_links; /* interfaces that may have an XDP program at the same time */
 	/*
 	 * A slot was given to an interface: records with this token are on their way. 0, -EEXIST if
 	 * the token is still known from an earlier use, or another -errno.

@@ -25,6 +25,7 @@
  */
 #define CACHE_IDLE_NS	PE_NS_PER_S
 #define CACHE_ACTIVE_NS (5 * PE_NS_PER_S)
+#define OWN_FILES	64
 #define WEB_TIMEOUT_S	30
 /* Of the five seconds that a stop may take, what the last push may have. */
 #define LAST_PUSH_NS (3 * PE_NS_PER_S)
@@ -213,16 +214,10 @@ static void on_signal(int signo, void *userdata)
 static int start_loop(struct supervisor *s)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-	struct rlimit files;
 	int r = pe_loop_new(&s->loop);
 
 	if (r < 0)
 		return r;
-	/* One descriptor an interface. */
-	if (!getrlimit(RLIMIT_NOFILE, &files)) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 	signal(SIGPIPE, SIG_IGN);
 	return pe_loop_add_signals(s->loop, signals, sizeof(signals) / sizeof(*signals), on_signal,
 				   s);
@@ -248,6 +243,11 @@ static int start_kernel_side(struct supervisor *s)
 		pe_error("xdp", "loading BPF programs is not permitted, although the capabilities "
 				"are there: by a seccomp filter, a security module or a user "
 				"namespace");
+	else if (r == -ENOMEM)
+		pe_error("xdp",
+			 "the kernel refuses the memory for BPF maps; lower "
+			 "--max-interfaces, --flows.cache-size or --flows.ring-size, or raise "
+			 "the limit (of the control group; before Linux 5.11 RLIMIT_MEMLOCK)");
 	else if (r == -EOPNOTSUPP)
 		pe_error("xdp", "the kernel has no BTF (/sys/kernel/btf/vmlinux); Linux 5.10 or "
 				"newer with CONFIG_DEBUG_INFO_BTF is needed");
@@ -286,6 +286,25 @@ static int start_workers(struct supervisor *s)
 	return pe_workers_new(&options, &s->workers);
 }
 
+/* One descriptor an interface; half of few are for connections, and some for ourselves. */
+static unsigned int get_max_links(const struct pe_options *options)
+{
+	rlim_t others = OWN_FILES + options->web_max_connections;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return options->max_interfaces;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	if (others > OWN_FILES + files.rlim_cur / 2)
+		others = OWN_FILES + files.rlim_cur / 2;
+	if (files.rlim_cur <= others)
+		return 0;
+	return files.rlim_cur - others < options->max_interfaces
+		       ? (unsigned int)(files.rlim_cur - others)
+		       : options->max_interfaces;
+}
+
 static int start_interfaces(struct supervisor *s)
 {
 	const struct pe_registry_options registry = {
@@ -295,6 +314,7 @@ static int start_interfaces(struct supervisor *s)
 	struct pe_interfaces_options options = {
 		.options = s->options,
 		.xdp = s->xdp,
+		.max_links = get_max_links(s->options),
 		.announce = announce,
 		.forget = release_flows,
 		.departed = departed,

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import time
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from harness import (
@@ -119,6 +120,38 @@ def test_group_deleted_on_exit():
         wait_for(gateway.groups, "the first push")
         assert stop(exporter.process) == 0
         assert gateway.groups() == []
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGKILL])
+def test_restart(signo):
+    """Counters begin anew, and say when; what the first one counted is told as unobserved."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        gateway = stack.enter_context(Pushgateway(host))
+        container = stack.enter_context(Container(host, 1))
+        gone = stack.enter_context(Container(host, 2))
+        options = (f"--push.url={gateway.url}", "--push.interval=1s", "--departed.retention=1s")
+        first = stack.enter_context(Exporter(host, *options))
+        for namespace in (container, gone):
+            send(namespace, 10)
+        host.ip("link", "del", "veth2")
+        wait_for(lambda: first.scrape().sum("departed_packets_total") == 10, "one is folded")
+        before = first.scrape().find("packets_created", interface="veth1", direction="ingress")[0]
+        first.process.send_signal(signo)
+        first.process.wait(10)
+
+        second = stack.enter_context(Exporter(host, *options))
+        send(container, 3)
+        wait_for(lambda: second.scrape().totals("veth1")["ingress"] == (3, 156), "it begins anew")
+        metrics = second.scrape()
+        after = metrics.find("packets_created", interface="veth1", direction="ingress")[0]
+        assert after.value > before.value
+        assert not metrics.find("departed_packets_total")
+        assert metrics.unobserved("veth1", reason="before_attach")["ingress"] == (10, 520)
+        # The same group, replaced: nothing of the first one is left to be counted twice.
+        wait_for(lambda: pushed(gateway, **UDP) == 3, "the group is replaced")
+        assert len(gateway.groups()) == 1
+        assert "packet_exporter_departed_packets_total{" not in gateway.text()
 
 
 def test_departure_is_pushed():

@@ -239,6 +239,42 @@ def test_more_interfaces_than_places():
         assert exporter.scrape().unobserved("veth3", reason="lost")["ingress"] == (0, 0)
 
 
+def test_few_open_files():
+    """Interfaces beyond the limit are counted without a descriptor; scrapes still have theirs."""
+    names = [f"veth{n}" for n in range(20)]
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        pods = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, prefix=["prlimit", "--nofile=150"]))
+        host.batch([f"link add {n} type veth peer name {n} netns {pods.name}" for n in names])
+        for namespace in (pods, host):
+            namespace.batch([f"link set {n} up" for n in names])
+        for namespace in (pods, host):
+            wait_for(
+                lambda ns=namespace: all(
+                    l["operstate"] == "UP" for l in ns.links() if l["ifname"] in names
+                ),
+                "all are up",
+            )
+        for name in names:
+            with pods.packet_socket(name) as out:
+                for _ in range(10):
+                    out.send(ipv4(17, udp(8)))
+        wait_for(
+            lambda: (m := exporter.scrape())
+            and all(m.totals(n)["ingress"] == (10, 500) for n in names),
+            "each is counted",
+        )
+        metrics = exporter.scrape()
+        generic = metrics.sum("interfaces_attached", mode="generic")
+        assert 0 < generic < 20
+        assert metrics.sum("interfaces_attached", mode="tracepoint") == 20 - generic
+        assert len(metrics.find("interface_info", mode_reason="no_memory")) == 20 - generic
+        assert metrics.sum("attach_errors_total", reason="no_memory") >= 20 - generic
+        assert metrics.sum("unobserved_packets_total") == 0
+        assert exporter.log().count("raise the limit of open files") == 1
+
+
 def test_killed():
     """After SIGKILL nothing is attached anywhere and no program is left in the kernel."""
     with contextlib.ExitStack() as stack:
