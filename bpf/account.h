@@ -37,33 +37,38 @@ static __always_inline void account_tcp(struct pe_row *row, __u8 flags)
 		row->tcp[PE_TCP_RST]++;
 }
 
-static __always_inline void account(struct pe_cpu *cpu, __u32 cpu_id, union pe_slot_ref ref,
-				    enum pe_direction direction, struct packet *packet,
+static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref,
+				    enum pe_direction direction, const struct packet *packet,
 				    __u32 length)
 {
 	struct pe_row *row = row_find(ref.slot, direction, cpu_id);
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	__u32 class = packet->class;
 	__u32 bucket = size_bucket(length);
 
-	if (!row || class >= PE_CLASS_COUNT || bucket >= PE_SIZE_BUCKETS)
+	if (!row || !cpu || class >= PE_CLASS_COUNT || bucket >= PE_SIZE_BUCKETS)
 		return;
 	row->class[class].packets++;
 	row->class[class].bytes += length;
 	row->size[bucket]++;
-	if (unlikely(packet->vlan))
-		row->vlan++;
-	if (unlikely(packet->fragment))
-		row->fragments++;
-	if (unlikely(packet->truncated))
-		row->truncated++;
+	if (unlikely(packet->odd)) {
+		row->vlan += packet->vlan;
+		row->fragments += packet->fragment;
+		row->truncated += packet->truncated;
+	}
 	account_tcp(row, packet->tcp_flags);
 
 	if (likely(packet->has_flow)) {
-		packet->key.slot = ref.slot;
-		packet->key.tag = PE_FLOW_TAG(ref.generation, packet->ipv6, direction);
-		flow_add(cpu, cpu_id, row, packet, length);
+		struct flow_words key = {
+			.saddr = { packet->saddr[0], packet->saddr[1] },
+			.daddr = { packet->daddr[0], packet->daddr[1] },
+			.rest = FLOW_REST(packet->ports, ref.slot, packet->ip_proto,
+					  PE_FLOW_TAG(ref.generation, packet->ipv6, direction)),
+		};
+
+		flow_add(cpu, cpu_id, row, &key, packet, length);
 	} else if (class < PE_CLASS_ARP) {
-		flow_lost(row, packet->key.ip_proto, 1, length);
+		flow_lost(row, packet->ip_proto, 1, length);
 	}
 }
 

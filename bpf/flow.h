@@ -18,29 +18,48 @@
 /* So many records are sent between two looks at how full the ring is; the look is a helper call. */
 #define LOOK_EVERY 32
 
-static __always_inline __u64 flow_hash(const struct pe_flow_key *key)
+/* struct pe_flow_key as five words, to be compared and hashed in registers. */
+struct flow_words {
+	__u64 saddr[2];
+	__u64 daddr[2];
+	__u64 rest;
+};
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FLOW_REST(ports, slot, ip_proto, tag) \
+	((__u64)(ports) | (__u64)(slot) << 32 | (__u64)(ip_proto) << 48 | (__u64)(tag) << 56)
+#else
+#define FLOW_REST(ports, slot, ip_proto, tag) \
+	((__u64)(ports) << 32 | (__u64)(slot) << 16 | (__u64)(ip_proto) << 8 | (__u64)(tag))
+#endif
+
+static __always_inline __u64 flow_hash(const struct flow_words *key, bool ipv6)
 {
-	const __u64 *word = (const __u64 *)key;
 	__u64 h = pe_seed;
 
 	/* Odd 64-bit constants from the golden ratio; the high bits are the good ones. */
-	h = (h ^ word[4]) * 0x9e3779b97f4a7c15ULL;
-	if (PE_FLOW_IS_IPV6(key->tag)) {
-		h = (h ^ h >> 32 ^ word[0]) * 0xbf58476d1ce4e5b9ULL;
-		h = (h ^ h >> 32 ^ word[1]) * 0x9e3779b97f4a7c15ULL;
-		h = (h ^ h >> 32 ^ word[2]) * 0xbf58476d1ce4e5b9ULL;
-		h = (h ^ h >> 32 ^ word[3]) * 0x94d049bb133111ebULL;
+	h = (h ^ key->rest) * 0x9e3779b97f4a7c15ULL;
+	if (ipv6) {
+		h = (h ^ h >> 32 ^ key->saddr[0]) * 0xbf58476d1ce4e5b9ULL;
+		h = (h ^ h >> 32 ^ key->saddr[1]) * 0x9e3779b97f4a7c15ULL;
+		h = (h ^ h >> 32 ^ key->daddr[0]) * 0xbf58476d1ce4e5b9ULL;
+		h = (h ^ h >> 32 ^ key->daddr[1]) * 0x94d049bb133111ebULL;
 	} else {
-		h = (h ^ h >> 32 ^ (word[0] << 32 | word[2])) * 0x94d049bb133111ebULL;
+		h = (h ^ h >> 32 ^ (key->saddr[0] << 32 | key->daddr[0])) * 0x94d049bb133111ebULL;
 	}
 	return h;
 }
 
-static __always_inline bool flow_equal(const struct pe_flow_key *a, const struct pe_flow_key *b)
+/* `rest` tells IPv4 from IPv6, and the second words of IPv4 are zero. */
+static __always_inline bool flow_equal(const struct pe_flow *flow, const struct flow_words *key,
+				       bool ipv6)
 {
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	const struct flow_words *have = (const struct flow_words *)&flow->key;
 
-	return !((x[4] ^ y[4]) | (x[0] ^ y[0]) | (x[2] ^ y[2]) | (x[1] ^ y[1]) | (x[3] ^ y[3]));
+	if (have->rest != key->rest || have->saddr[0] != key->saddr[0] ||
+	    have->daddr[0] != key->daddr[0] || !flow->packets)
+		return false;
+	return !ipv6 || (have->saddr[1] == key->saddr[1] && have->daddr[1] == key->daddr[1]);
 }
 
 /* Flow detail that will be missing: kept in the row, where its packets are counted anyway. */
@@ -100,27 +119,27 @@ static __always_inline void flow_hit(struct pe_flow *flow, __u32 length, __u32 n
 }
 
 static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe_row *row,
-				     const struct packet *packet, __u32 length)
+				     const struct flow_words *key, const struct packet *packet,
+				     __u32 length)
 {
-	const struct pe_flow_key *key = &packet->key;
 	__u32 now = bpf_jiffies64(); /* inlined: one load */
-	__u32 set_id = flow_hash(key) >> (64 - pe_set_bits);
+	__u32 set_id = flow_hash(key, packet->ipv6) >> (64 - pe_set_bits);
 	__u32 index = (cpu_id << pe_set_bits) + set_id;
 	struct pe_flow_set *set = bpf_map_lookup_elem(&flows, &index);
 	struct pe_flow *flow;
 
 	if (unlikely(!set || cpu->busy)) {
 		cpu->bypassed++;
-		flow_lost(row, key->ip_proto, 1, length);
+		flow_lost(row, packet->ip_proto, 1, length);
 		return;
 	}
 	cpu->busy = 1;
 	barrier();
 
 	flow = &set->way[0];
-	if (!flow_equal(&flow->key, key) || !flow->packets) {
+	if (!flow_equal(flow, key, packet->ipv6)) {
 		flow = &set->way[1];
-		if (!flow_equal(&flow->key, key) || !flow->packets)
+		if (!flow_equal(flow, key, packet->ipv6))
 			goto miss;
 	}
 	flow_hit(flow, length, now, packet->tcp_flags);
@@ -137,7 +156,7 @@ miss:
 		flow = &set->way[0];
 	if (flow->packets)
 		flow_evict(cpu, cpu_id, set_id, flow, PE_EVICT_CAPACITY);
-	flow->key = *key;
+	*(struct flow_words *)&flow->key = *key;
 	flow->bytes = length;
 	flow->packets = 1;
 	flow->first = now;

@@ -32,11 +32,20 @@ static __always_inline __u32 frame_length(struct xdp_md *ctx, const struct frame
 {
 	__u32 linear = (long)frame->end - (long)frame->data;
 
-	if (!pe_has_buff_len)
-		return linear;
 	if (likely(linear <= ALWAYS_LINEAR && (packet->end == linear || linear <= ETH_ZLEN)))
 		return linear;
-	return bpf_xdp_get_buff_len(ctx);
+	return pe_has_buff_len ? bpf_xdp_get_buff_len(ctx) : linear;
+}
+
+static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
+				  union pe_slot_ref ref, const struct packet *packet)
+{
+	__u32 cpu_id = bpf_get_smp_processor_id();
+	__u32 length = frame_length(ctx, frame, packet);
+
+	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
+		length -= ETH_HLEN;
+	account(cpu_id, ref, PE_INGRESS, packet, length);
 }
 
 SEC("xdp.frags")
@@ -47,18 +56,21 @@ int pe_ingress(struct xdp_md *ctx)
 		.end = (const void *)(long)ctx->data_end,
 	};
 	union pe_slot_ref ref = interface_find(ctx->ingress_ifindex);
-	struct packet packet = {};
-	__u32 cpu_id = bpf_get_smp_processor_id();
-	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
-	__u32 length;
 
-	if (!(ref.flags & PE_SLOT_XDP) || !cpu || is_elsewhere(ctx))
+	if (!(ref.flags & PE_SLOT_XDP) || is_elsewhere(ctx))
 		return XDP_PASS;
+	if (likely(!(ref.flags & PE_SLOT_NO_ETHERNET))) {
+		struct packet usual = {};
+
+		if (likely(parse_usual(&frame, &usual))) {
+			count(ctx, &frame, ref, &usual);
+			return XDP_PASS;
+		}
+	}
+	struct packet packet = {};
+
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
-	length = frame_length(ctx, &frame, &packet);
-	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
-		length -= ETH_HLEN;
-	account(cpu, cpu_id, ref, PE_INGRESS, &packet, length);
+	count(ctx, &frame, ref, &packet);
 	return XDP_PASS;
 }
 

@@ -38,29 +38,34 @@ struct ipv6_extension {
 	__u32 rest;
 };
 
-struct l4_ports {
-	__be16 source;
-	__be16 dest;
-};
-
 struct tcp_head {
-	struct l4_ports ports;
+	__be16 ports[2];
 	__be16 sequence[4]; /* 16 bits wide, or the structure would be padded */
 	__u8 offset;
 	__u8 flags;
 };
 
-/* What was recognised. The key's slot and tag are the caller's. */
+/*
+ * What was recognised.
+ *
+ * It lives in memory on purpose (parse() hides its address from the compiler): in registers each
+ * end of the walk would have to set all of it. Every field is loaded as it was stored, because a
+ * load across several stores waits until they have reached the cache.
+ */
 struct packet {
-	struct pe_flow_key key;
+	__u64 saddr[2]; /* IPv4 in the first four bytes of each */
+	__u64 daddr[2];
+	__u32 ports; /* as two network-order fields of struct pe_flow_key */
 	__u32 class;
 	__u32 end; /* where the IP header says that the packet ends; 0 if it does not say */
+	__u8 ip_proto;
 	__u8 tcp_flags;
-	bool has_flow; /* the key's addresses are known */
+	bool has_flow; /* the addresses are known */
 	bool ipv6;
 	bool vlan;
 	bool fragment;
 	bool truncated;
+	bool odd; /* vlan, fragment or truncated */
 };
 
 /* IP protocol number → enum pe_proto; a table, because a switch is a chain of jumps. */
@@ -107,18 +112,17 @@ static __always_inline void parse_l4(const struct frame *frame, __u32 offset, st
 {
 	union {
 		struct tcp_head tcp;
-		struct l4_ports ports;
+		__u32 ports;
 		__u8 icmp[2];
 	} buf;
 
-	switch (packet->key.ip_proto) {
+	switch (packet->ip_proto) {
 	case IPPROTO_TCP: {
 		const struct tcp_head *tcp = frame_pull(frame, offset, sizeof(*tcp), &buf);
 
 		if (!tcp)
 			break;
-		packet->key.sport = tcp->ports.source;
-		packet->key.dport = tcp->ports.dest;
+		packet->ports = *(const __u32 *)tcp;
 		packet->tcp_flags = tcp->flags;
 		return;
 	}
@@ -126,12 +130,11 @@ static __always_inline void parse_l4(const struct frame *frame, __u32 offset, st
 	case IPPROTO_UDPLITE:
 	case IPPROTO_DCCP:
 	case IPPROTO_SCTP: {
-		const struct l4_ports *ports = frame_pull(frame, offset, sizeof(*ports), &buf);
+		const __u32 *ports = frame_pull(frame, offset, sizeof(*ports), &buf);
 
 		if (!ports)
 			break;
-		packet->key.sport = ports->source;
-		packet->key.dport = ports->dest;
+		packet->ports = *ports;
 		return;
 	}
 	case IPPROTO_ICMP:
@@ -140,13 +143,13 @@ static __always_inline void parse_l4(const struct frame *frame, __u32 offset, st
 
 		if (!icmp)
 			break;
-		packet->key.sport = bpf_htons((__u16)icmp[0] << 8 | icmp[1]);
+		packet->ports = *(const __u16 *)icmp;
 		return;
 	}
 	default:
 		return;
 	}
-	packet->truncated = true;
+	packet->truncated = packet->odd = true;
 }
 
 static __always_inline void parse_ipv4(const struct frame *frame, __u32 offset,
@@ -158,22 +161,22 @@ static __always_inline void parse_ipv4(const struct frame *frame, __u32 offset,
 
 	packet->class = PE_CLASS_IPV4;
 	if (!ip) {
-		packet->truncated = true;
+		packet->truncated = packet->odd = true;
 		return;
 	}
 	if (ip->version != 4 || ip->ihl < 5)
 		return;
-	packet->key.ip_proto = ip->protocol;
+	packet->ip_proto = ip->protocol;
 	packet->class = PE_CLASS_IPV4 + proto_of[ip->protocol];
-	*(__u32 *)packet->key.saddr = ip->saddr;
-	*(__u32 *)packet->key.daddr = ip->daddr;
+	packet->saddr[0] = ip->saddr;
+	packet->daddr[0] = ip->daddr;
 	packet->has_flow = true;
 	/* 0 with segmentation offload above 64 KiB: then the IP header does not say. */
 	if (ip->tot_len)
 		packet->end = offset + bpf_ntohs(ip->tot_len);
 	fragment = bpf_ntohs(ip->frag_off);
 	if (fragment & (IP_MORE_FRAGMENTS | IP_OFFSET)) {
-		packet->fragment = true;
+		packet->fragment = packet->odd = true;
 		if (fragment & IP_OFFSET)
 			return;
 	}
@@ -185,18 +188,22 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 {
 	struct ipv6hdr buf;
 	const struct ipv6hdr *ip = frame_pull(frame, offset, sizeof(*ip), &buf);
+	const __u64 *addresses;
 	__u8 next;
 
 	packet->class = PE_CLASS_IPV6;
 	packet->ipv6 = true;
 	if (!ip) {
-		packet->truncated = true;
+		packet->truncated = packet->odd = true;
 		return;
 	}
 	if (ip->version != 6)
 		return;
-	__builtin_memcpy(packet->key.saddr, &ip->saddr, 16);
-	__builtin_memcpy(packet->key.daddr, &ip->daddr, 16);
+	addresses = (const __u64 *)&ip->saddr;
+	packet->saddr[0] = addresses[0];
+	packet->saddr[1] = addresses[1];
+	packet->daddr[0] = addresses[2];
+	packet->daddr[1] = addresses[3];
 	packet->has_flow = true;
 	next = ip->nexthdr;
 	/* 0 with a jumbo payload: then the IP header does not say. */
@@ -213,7 +220,7 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 			break;
 		extension = frame_pull(frame, offset, sizeof(*extension), &extension_buf);
 		if (!extension) {
-			packet->truncated = true;
+			packet->truncated = packet->odd = true;
 			return;
 		}
 		if (next == IPPROTO_FRAGMENT) {
@@ -223,9 +230,9 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 			offset += sizeof(*extension);
 			/* An "atomic" fragment (RFC 6946) is a whole packet. */
 			if (fragment & 0xfff9)
-				packet->fragment = true;
+				packet->fragment = packet->odd = true;
 			if (fragment & 0xfff8) {
-				packet->key.ip_proto = next;
+				packet->ip_proto = next;
 				packet->class = PE_CLASS_IPV6 + proto_of[next];
 				return;
 			}
@@ -234,7 +241,7 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 			offset += (extension->length + 1) * 8;
 		}
 	}
-	packet->key.ip_proto = next;
+	packet->ip_proto = next;
 	packet->class = PE_CLASS_IPV6 + proto_of[next];
 	parse_l4(frame, offset, packet);
 }
@@ -269,16 +276,17 @@ static __always_inline void parse(const struct frame *frame, bool ethernet, stru
 	__u32 offset = 0;
 	__u16 ethertype;
 
+	asm volatile("" : : "r"(packet) : "memory");
 	packet->class = PE_CLASS_OTHER;
 	if (likely(ethernet)) {
 		struct ethhdr buf;
 		const struct ethhdr *eth = frame_pull(frame, 0, sizeof(*eth), &buf);
 
 		if (!eth) {
-			packet->truncated = true;
+			packet->truncated = packet->odd = true;
 			return;
 		}
-		ethertype = bpf_ntohs(eth->h_proto);
+		ethertype = bpf_ntohs(*(const __be16 *)((const void *)eth + ETH_HLEN - 2));
 		offset = sizeof(*eth);
 #pragma unroll
 		for (int i = 0; i < VLAN_TAGS; i++) {
@@ -287,10 +295,10 @@ static __always_inline void parse(const struct frame *frame, bool ethernet, stru
 
 			if (likely(!is_vlan(ethertype)))
 				break;
-			packet->vlan = true;
+			packet->vlan = packet->odd = true;
 			tag = frame_pull(frame, offset, sizeof(*tag), &tag_buf);
 			if (!tag) {
-				packet->truncated = true;
+				packet->truncated = packet->odd = true;
 				return;
 			}
 			ethertype = bpf_ntohs(tag->ethertype);
@@ -301,12 +309,47 @@ static __always_inline void parse(const struct frame *frame, bool ethernet, stru
 		const __u8 *first = frame_pull(frame, 0, 1, &buf);
 
 		if (!first) {
-			packet->truncated = true;
+			packet->truncated = packet->odd = true;
 			return;
 		}
 		ethertype = *first >> 4 == 4 ? ETH_P_IP : *first >> 4 == 6 ? ETH_P_IPV6 : 0;
 	}
 	parse_l3(frame, offset, ethertype, packet);
+}
+
+/*
+ * The fast way for what nearly all packets are: IPv4 without options, not a fragment, in an
+ * untagged Ethernet frame, TCP or UDP. It finds what parse() would find, without a walk, so that it
+ * all stays in registers: half the cost of a packet. False if it is anything else, or shorter than
+ * the TCP header would be. Fills a zeroed packet.
+ */
+static __always_inline bool parse_usual(const struct frame *frame, struct packet *packet)
+{
+	const void *data = frame->data;
+	const struct iphdr *ip = data + ETH_HLEN;
+	const struct tcp_head *l4 = (const void *)(ip + 1);
+
+	if ((const void *)(l4 + 1) > frame->end)
+		return false;
+	if (*(const __be16 *)(data + ETH_HLEN - 2) != bpf_htons(ETH_P_IP) ||
+	    *(const __u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET))
+		return false;
+	if (ip->protocol == IPPROTO_TCP) {
+		packet->class = PE_CLASS_IPV4 + PE_PROTO_TCP;
+		packet->tcp_flags = l4->flags;
+	} else if (ip->protocol == IPPROTO_UDP) {
+		packet->class = PE_CLASS_IPV4 + PE_PROTO_UDP;
+	} else {
+		return false;
+	}
+	packet->ip_proto = ip->protocol;
+	packet->saddr[0] = ip->saddr;
+	packet->daddr[0] = ip->daddr;
+	packet->ports = *(const __u32 *)l4;
+	packet->has_flow = true;
+	if (ip->tot_len)
+		packet->end = ETH_HLEN + bpf_ntohs(ip->tot_len);
+	return true;
 }
 
 #endif

@@ -47,7 +47,7 @@ static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_r
 	packet.vlan |= has_tag(skb);
 	if (direction == PE_INGRESS && ref.flags & PE_SLOT_BARE_INGRESS)
 		length -= pulled;
-	account(cpu, cpu_id, ref, direction, &packet, length);
+	account(cpu_id, ref, direction, &packet, length);
 }
 
 SEC("tp_btf/net_dev_start_xmit")
