@@ -21,6 +21,7 @@ src_libpe_a_SOURCES = \
 	include/pe/strbuf.h \
 	include/pe/supervisor.h \
 	include/pe/utf8.h \
+	include/pe/web.h \
 	include/pe/workers.h \
 	include/pe/xdp.h \
 	src/base/arena.c \
@@ -64,8 +65,12 @@ src_libpe_a_SOURCES = \
 	src/export/address.h \
 	src/export/grouping.c \
 	src/export/grouping.h \
+	src/export/hasher.c \
+	src/export/hasher.h \
 	src/export/http.c \
 	src/export/listen.c \
+	src/export/login.c \
+	src/export/login.h \
 	src/export/negotiate.c \
 	src/export/page.c \
 	src/export/page.h \
@@ -74,6 +79,20 @@ src_libpe_a_SOURCES = \
 	src/export/push_request.h \
 	src/export/scrape.c \
 	src/export/scrape.h \
+	src/export/site.c \
+	src/export/site.h \
+	src/export/tls.c \
+	src/export/tls.h \
+	src/export/tls_names.c \
+	src/export/tls_names.h \
+	src/export/users.c \
+	src/export/users.h \
+	src/export/web.c \
+	src/export/web_config.c \
+	src/export/web_config.h \
+	src/export/web_state.h \
+	src/export/yaml.c \
+	src/export/yaml.h \
 	src/metrics/carry.c \
 	src/metrics/carry.h \
 	src/metrics/encode.c \
@@ -112,7 +131,7 @@ src/xdp/attach.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/p
 
 pe_libs = src/libpe.a \
 	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_ROUTE_LIBS) $(LIBNL_LIBS) \
-	$(LIBCURL_LIBS) $(MICROHTTPD_LIBS) $(ZLIB_LIBS)
+	$(LIBCURL_LIBS) $(MICROHTTPD_LIBS) $(GNUTLS_LIBS) $(YAML_LIBS) $(CRYPT_LIBS) $(ZLIB_LIBS)
 
 bin_PROGRAMS += packet-exporter
 packet_exporter_SOURCES = src/daemon/main.c

@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/test_sample \
 	tests/unit/test_shard \
 	tests/unit/test_top \
+	tests/unit/test_web_config \
 	tests/unit/test_workers
 bpf_tests = tests/bpf/test_ingress
 thread_tests = \
@@ -85,6 +86,7 @@ tests_unit_test_registry_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
 tests_unit_test_top_LDADD = $(test_libs)
+tests_unit_test_web_config_LDADD = $(test_libs)
 tests_unit_test_workers_LDADD = $(test_libs)
 tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c \
 	tests/unit/snapshot-fixture.h tests/unit/malloc-failure.h

@@ -8,7 +8,7 @@
  *   /-/ready        200 after the first reconcile, 503 before
  * GET and HEAD; 405 with Allow for other methods, 404 for other paths, 406 never: a scraper that
  * accepts nothing we have gets text 0.0.4 (RFC 9110, 12.4.1). A scrape builds or shares a snapshot
- * and streams it.
+ * and streams it. If there are users, every path wants one of them (401).
  */
 #ifndef PE_HTTP_H
 #define PE_HTTP_H
@@ -21,9 +21,11 @@
 
 struct pe_http;
 struct pe_listeners;
+struct pe_web;
 
 struct pe_http_options {
 	const struct pe_listeners *listeners; /* not empty; must outlive the server */
+	struct pe_web *web;		      /* TLS and users; must outlive the server */
 	const char *telemetry_path;	      /* begins with '/' */
 	bool legacy;
 	unsigned int max_connections; /* > 0; split evenly over the sockets, at least one each */
@@ -38,14 +40,20 @@ struct pe_http_options {
 };
 
 /*
- * Starts to serve on all listeners. 0 or -errno. Options are copied but for the listeners. The
- * caller owns *ret_http.
+ * Starts to serve on all listeners. 0 or -errno. Options are copied but for the listeners and the
+ * web configuration. The caller owns *ret_http.
  */
 int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http);
 
 /* Stops accepting, ends the connections, joins the threads; the listeners stay open. Blocks
  * shortly. NULL is fine. Returns NULL. */
 struct pe_http *pe_http_free(struct pe_http *http);
+
+/*
+ * Reads the web configuration and its certificates again, changed or not, and logs the result. 0 or
+ * -errno (see pe_web_new()); what was in force stays then. Any thread.
+ */
+int pe_http_reload(struct pe_http *http);
 
 /* Any thread. */
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample);

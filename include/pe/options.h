@@ -54,6 +54,7 @@ struct pe_options {
 	/* web */
 	struct pe_strings listen; /* default ":9817" */
 	bool web_systemd_socket;
+	char *web_config_file;
 	char *telemetry_path;
 	unsigned int web_max_connections; /* default 512 */
 	/* push; url NULL is off */

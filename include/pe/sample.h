@@ -138,7 +138,7 @@ enum pe_push_result {
 	PE_PUSH_RESULTS,
 };
 
-#define PE_HTTP_CODES 8
+#define PE_HTTP_CODES 10
 struct pe_http_sample {
 	/* Requests by status code; a code is 0 where the table ends. */
 	struct {
@@ -146,6 +146,8 @@ struct pe_http_sample {
 		uint64_t count;
 	} requests[PE_HTTP_CODES];
 	struct pe_latency scrape_duration; /* building and encoding, not the network */
+	bool reload_successful;		   /* the last reading of the web configuration */
+	uint64_t reload_success_ns;	   /* wall clock: the last that succeeded */
 };
 
 struct pe_push_sample {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "pe/cleanup.h"
+#include "pe/web.h"
 
 #define WORKERS_MAX 8u
 
@@ -153,6 +154,23 @@ static int check_files(const struct pe_option_parser *parser)
 	return 0;
 }
 
+/* As the daemon will: with the certificates and keys that it names. */
+static int check_web_config(const struct pe_option_parser *parser)
+{
+	static const char name[] = "web.config.file";
+	const char *file = parser->options->web_config_file;
+	char source[PE_OPTION_ENV_MAX], why[PE_WEB_WHY_MAX] = "";
+	struct pe_web *web = NULL;
+	const int r = file ? pe_web_new(file, &web, why, sizeof(why)) : 0;
+
+	pe_web_free(web);
+	if (r == 0)
+		return 0;
+	pe_option_source(parser, pe_option_find(name, strlen(name)), source);
+	fprintf(parser->err, PE_OPTIONS_PROGRAM ": %s: %s\n", source, why);
+	return -EINVAL;
+}
+
 static int parse(struct pe_option_parser *parser, int argc, char *const *argv, FILE *out,
 		 enum pe_options_action *ret_action)
 {
@@ -171,6 +189,8 @@ static int parse(struct pe_option_parser *parser, int argc, char *const *argv, F
 		err = check_push(parser);
 	if (err == 0 && *ret_action == PE_OPTIONS_CHECK_CONFIG)
 		err = check_files(parser);
+	if (err == 0 && *ret_action == PE_OPTIONS_CHECK_CONFIG)
+		err = check_web_config(parser);
 	return err;
 }
 

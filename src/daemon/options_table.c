@@ -191,6 +191,14 @@ const struct pe_option pe_option_table[] = {
 		.help = "Serve on the sockets that systemd passes, instead of on any address.",
 	},
 	{
+		.name = "web.config.file",
+		.arg = "FILE",
+		.type = PE_OPTION_FILE,
+		.initial_text = "no TLS, no users",
+		FIELD(web_config_file),
+		.help = "TLS, users and headers, in the format of Prometheus' exporter toolkit.",
+	},
+	{
 		.name = "web.telemetry-path",
 		.arg = "PATH",
 		.type = PE_OPTION_STRING,

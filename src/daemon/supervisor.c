@@ -14,6 +14,7 @@
 #include "pe/clock.h"
 #include "pe/listen.h"
 #include "pe/loop.h"
+#include "pe/web.h"
 
 #include "interfaces.h"
 #include "limits.h"
@@ -40,6 +41,7 @@ struct supervisor {
 	struct pe_registry *registry;
 	struct pe_interfaces *interfaces;
 	struct pe_listeners *listeners;
+	struct pe_web *web;
 	struct pe_http *http;
 	struct pe_push *push;
 	struct pe_sources sources;
@@ -349,11 +351,23 @@ static int start_listening(struct supervisor *s)
 	return r;
 }
 
+/* Early, too: a key may be readable to nobody else. */
+static int read_web_config(struct supervisor *s)
+{
+	char why[PE_WEB_WHY_MAX] = "";
+	int r = pe_web_new(s->options->web_config_file, &s->web, why, sizeof(why));
+
+	if (r < 0)
+		pe_error("web", "%s", why);
+	return r;
+}
+
 static int start_http(struct supervisor *s)
 {
 	const struct pe_options *o = s->options;
 	const struct pe_http_options options = {
 		.listeners = s->listeners,
+		.web = s->web,
 		.telemetry_path = o->telemetry_path,
 		.legacy = o->legacy,
 		.max_connections = o->web_max_connections,
@@ -416,8 +430,10 @@ static int drop_privileges(void)
 
 static int start(struct supervisor *s)
 {
-	int r = start_listening(s);
+	int r = read_web_config(s);
 
+	if (!r)
+		r = start_listening(s);
 	if (!r)
 		r = start_loop(s);
 	if (!r)
@@ -477,6 +493,7 @@ static void stop(struct supervisor *s)
 	pe_xdp_close(s->xdp);
 	pe_loop_free(s->loop);
 	pe_listeners_free(s->listeners);
+	pe_web_free(s->web);
 }
 
 int pe_supervisor_run(const struct pe_options *options)

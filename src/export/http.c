@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The HTTP server: routes, statistics.
+ * The HTTP server: from a socket to an answer.
  *
  * libmicrohttpd parses, with one epoll thread a listening socket; here is what it answers. Bounds:
  * connections in all (max_connections, split evenly over the sockets, at least one each; further
@@ -8,10 +8,12 @@
  * not fit get 414 or 431), idle time. Request bodies are never kept.
  *
  * Threads: pe_http_new() and pe_http_free() on the owner's; on_*() and answer_*() on those of
- * libmicrohttpd. What they share is constant, atomic, or behind the scraper's locks.
+ * libmicrohttpd. What they share is constant, atomic, or behind the locks of the scraper, the web
+ * configuration and the hasher.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,288 +28,98 @@
 #include "pe/log.h"
 #include "pe/strbuf.h"
 
-#include "page.h"
-#include "scrape.h"
+#include "login.h"
+#include "site.h"
+#include "web_state.h"
 
 /* Request line, headers and the output of one connection. Prometheus sends about 500 bytes. */
 #define CONNECTION_BYTES ((size_t)32 * 1024)
 
-#define CONTENT_TYPE_PLAIN "text/plain; charset=utf-8"
-
-/* What we and libmicrohttpd answer; any other error counts as the first of its class. */
-static const unsigned int status_codes[] = { 200, 400, 404, 405, 414, 431, 500, 503 };
-#define STATUS_CODES (sizeof(status_codes) / sizeof(status_codes[0]))
-_Static_assert(STATUS_CODES <= PE_HTTP_CODES, "every code has its place in the sample");
-
 struct pe_http {
-	char *telemetry_path;
-	bool (*ready)(void *userdata);
-	void *userdata;
-	struct pe_strbuf page;
-	struct pe_scraper *scraper;
-
+	struct pe_site *site;
+	struct pe_web *web;
+	struct pe_hasher *hasher;
 	const struct pe_listeners *listeners;
 	struct MHD_Daemon **daemons; /* one a listener; NULL if it does not run */
-
-	struct pe_log_once unavailable_logged;
-	uint64_t requests[STATUS_CODES]; /* atomic */
 };
-
-struct header {
-	const char *name;
-	const char *value;
-};
-
-/* ---- statistics ---- */
-
-static void count_request(struct pe_http *http, unsigned int status)
-{
-	const unsigned int class_code = status < 500 ? 400 : 500;
-	size_t place = 0;
-
-	for (size_t i = 0; i < STATUS_CODES; i++) {
-		if (status_codes[i] == class_code)
-			place = i;
-	}
-	for (size_t i = 0; i < STATUS_CODES; i++) {
-		if (status_codes[i] == status)
-			place = i;
-	}
-	__atomic_fetch_add(&http->requests[place], 1, __ATOMIC_RELAXED);
-}
 
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample)
 {
 	memset(ret_sample, 0, sizeof(*ret_sample));
-	for (size_t i = 0; i < STATUS_CODES; i++) {
-		ret_sample->requests[i].code = status_codes[i];
-		ret_sample->requests[i].count =
-			__atomic_load_n(&http->requests[i], __ATOMIC_RELAXED);
-	}
-	pe_scraper_get_duration(http->scraper, &ret_sample->scrape_duration);
-}
-
-/* ---- answers ---- */
-
-/* Where a request is; libmicrohttpd keeps a pointer to one of them for us. */
-static char request_pending, request_answered;
-
-struct request {
-	struct pe_http *http;
-	struct MHD_Connection *connection;
-	bool is_head;
-	void **state;
-};
-
-static void cleanup_response(struct MHD_Response **response)
-{
-	if (*response)
-		MHD_destroy_response(*response);
-}
-
-static bool add_headers(struct MHD_Response *response, const struct header *headers)
-{
-	for (; headers->name; headers++) {
-		if (MHD_add_response_header(response, headers->name, headers->value) != MHD_YES)
-			return false;
-	}
-	return true;
-}
-
-/* Headers end with an empty one. MHD_NO closes the connection. */
-static enum MHD_Result send_response(const struct request *request, unsigned int status,
-				     struct MHD_Response *response, const struct header *headers)
-{
-	static const struct header common[] = {
-		{ "Cache-Control", "no-store" },
-		{ "X-Content-Type-Options", "nosniff" },
-		{ 0 },
-	};
-
-	if (!add_headers(response, common) || !add_headers(response, headers))
-		return MHD_NO;
-	*request->state = &request_answered;
-	count_request(request->http, status);
-	return MHD_queue_response(request->connection, status, response);
-}
-
-static enum MHD_Result send_bytes(const struct request *request, unsigned int status,
-				  const char *data, size_t len, const struct header *headers)
-{
-	_cleanup_(cleanup_response) struct MHD_Response *response =
-		MHD_create_response_from_buffer(len, (void *)data, MHD_RESPMEM_PERSISTENT);
-
-	return response ? send_response(request, status, response, headers) : MHD_NO;
-}
-
-/* `text` must be constant. */
-static enum MHD_Result send_text(const struct request *request, unsigned int status,
-				 const char *text)
-{
-	static const struct header headers[] = {
-		{ "Content-Type", CONTENT_TYPE_PLAIN },
-		{ 0 },
-	};
-
-	return send_bytes(request, status, text, strlen(text), headers);
-}
-
-static enum MHD_Result answer_page(const struct request *request)
-{
-	static const struct header headers[] = {
-		{ "Content-Type", "text/html; charset=utf-8" },
-		{ "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
-					     "base-uri 'none'; frame-ancestors 'none'" },
-		{ "Referrer-Policy", "no-referrer" },
-		{ 0 },
-	};
-	const struct pe_strbuf *page = &request->http->page;
-
-	return send_bytes(request, MHD_HTTP_OK, page->data, page->len, headers);
-}
-
-static enum MHD_Result answer_healthy(const struct request *request)
-{
-	return send_text(request, MHD_HTTP_OK, "OK\n");
-}
-
-static enum MHD_Result answer_ready(const struct request *request)
-{
-	if (request->http->ready(request->http->userdata))
-		return send_text(request, MHD_HTTP_OK, "Ready\n");
-	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-			 "Not ready: the interfaces are still being read\n");
-}
-
-static enum MHD_Result answer_not_found(const struct request *request)
-{
-	return send_text(request, MHD_HTTP_NOT_FOUND, "Not found\n");
-}
-
-static enum MHD_Result answer_bad_method(const struct request *request)
-{
-	static const struct header headers[] = {
-		{ "Content-Type", CONTENT_TYPE_PLAIN },
-		{ "Allow", "GET, HEAD" },
-		{ 0 },
-	};
-	static const char text[] = "Method not allowed\n";
-
-	return send_bytes(request, MHD_HTTP_METHOD_NOT_ALLOWED, text, sizeof(text) - 1, headers);
-}
-
-struct field {
-	const char *name;
-	struct pe_strbuf value;
-};
-
-static enum MHD_Result on_header(void *userdata, enum MHD_ValueKind kind, const char *name,
-				 const char *value)
-{
-	struct field *field = userdata;
-
-	if (value && strcasecmp(name, field->name) == 0) {
-		if (field->value.len > 0)
-			pe_strbuf_addc(&field->value, ',');
-		pe_strbuf_adds(&field->value, value);
-	}
-	return MHD_YES;
-}
-
-/* All lines of a list header as one (RFC 9110, 5.3); NULL if there is none. */
-static const char *join_header(const struct request *request, struct field *field)
-{
-	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_header, field);
-	if (field->value.len == 0)
-		return NULL;
-	pe_strbuf_addc(&field->value, '\0');
-	return field->value.error ? NULL : field->value.data;
-}
-
-static void cleanup_field(struct field *field)
-{
-	pe_strbuf_fini(&field->value);
-}
-
-static enum MHD_Result answer_metrics(const struct request *request)
-{
-	_cleanup_(cleanup_field) struct field accept = { .name = "Accept" };
-	_cleanup_(cleanup_field) struct field encoding = { .name = "Accept-Encoding" };
-	_cleanup_(cleanup_response) struct MHD_Response *response = NULL;
-	const enum pe_format format = pe_negotiate_format(join_header(request, &accept));
-	const bool gzip = pe_negotiate_gzip(join_header(request, &encoding));
-	const struct header headers[] = {
-		{ "Content-Type", pe_format_content_type(format) },
-		{ "Vary", "Accept, Accept-Encoding" },
-		{ gzip ? "Content-Encoding" : NULL, "gzip" },
-		{ 0 },
-	};
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	int r;
-
-	if (!info)
-		return MHD_NO;
-	r = pe_scraper_respond(request->http->scraper, info->connect_fd, format, gzip, &response);
-	/* After HEAD, libmicrohttpd 0.9.75 sends the last chunk of the body that there is not,
-	 * which the next answer would be taken for. Without chunks it sends nothing, and closes. */
-	if (r == 0 && request->is_head)
-		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
-	if (r == 0)
-		return send_response(request, MHD_HTTP_OK, response, headers);
-	if (pe_log_once(&request->http->unavailable_logged, 60 * PE_NS_PER_S))
-		pe_warn("http", "a scrape was answered with 503: %s",
-			r == -EBUSY ? "slow readers held every snapshot; the oldest are cut off"
-				    : strerror(-r));
-	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-			 r == -EBUSY ? "Too many slow readers\n" : "No snapshot\n");
+	pe_site_get_stats(http->site, ret_sample);
+	pe_web_get_stats(http->web, &ret_sample->reload_successful, &ret_sample->reload_success_ns);
 }
 
 /* ---- requests ---- */
 
-static enum MHD_Result route(const struct request *request, const char *path, bool readable)
-{
-	static const struct {
-		const char *path;
-		enum MHD_Result (*answer)(const struct request *request);
-	} routes[] = {
-		{ "/", answer_page },
-		{ "/-/healthy", answer_healthy },
-		{ "/-/ready", answer_ready },
-	};
-	enum MHD_Result (*answer)(const struct request *request) = answer_not_found;
+/* Where a request is: libmicrohttpd keeps a pointer to one of them for us, or to a login that
+ * waits, or NULL before its headers have come. */
+static char request_allowed, request_denied, request_busy, request_answered;
 
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (strcmp(path, routes[i].path) == 0)
-			answer = routes[i].answer;
-	}
-	if (strcmp(path, request->http->telemetry_path) == 0)
-		answer = answer_metrics;
-	if (answer != answer_not_found && !readable)
-		answer = answer_bad_method;
-	return answer(request);
+static void cleanup_web_state(struct pe_web_state **state)
+{
+	pe_web_put(*state);
 }
 
-/* Called once for the headers, for each piece of a body, and once at the end. */
+static bool is_login(const void *state)
+{
+	return state && state != &request_allowed && state != &request_denied &&
+	       state != &request_busy && state != &request_answered;
+}
+
+static void *state_of(enum pe_login_verdict verdict, struct pe_login *login)
+{
+	switch (verdict) {
+	case PE_LOGIN_ALLOWED:
+		return &request_allowed;
+	case PE_LOGIN_DENIED:
+		return &request_denied;
+	case PE_LOGIN_BUSY:
+		return &request_busy;
+	default:
+		return login;
+	}
+}
+
+static enum pe_login_verdict verdict_of(const void *state)
+{
+	if (state == &request_allowed)
+		return PE_LOGIN_ALLOWED;
+	return state == &request_denied ? PE_LOGIN_DENIED : PE_LOGIN_BUSY;
+}
+
+/* Called once for the headers (and again if it was suspended then), for each piece of a body, and
+ * once at the end. */
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
 				  const char *path, const char *method, const char *version,
 				  const char *body, size_t *body_len, void **state)
 {
+	struct pe_http *http = userdata;
 	const bool is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 	const bool readable = is_head || strcmp(method, MHD_HTTP_METHOD_GET) == 0;
-	const struct request request = { userdata, connection, is_head, state };
+	_cleanup_(cleanup_web_state) struct pe_web_state *web = NULL;
+	struct pe_request request = { http->site, NULL, connection, path, readable, is_head };
+	enum pe_login_verdict verdict;
 
 	if (*body_len > 0) {
 		*body_len = 0;
 		return MHD_YES;
 	}
-	/* An answer before the end of the request ends the connection too. That is right for
-	 * methods that bring a body, and would cost the others their keep-alive. */
-	if (!*state && readable) {
-		*state = &request_pending;
-		return MHD_YES;
+	web = pe_web_get(http->web);
+	request.config = web->config;
+	if (!*state || is_login(*state)) {
+		struct pe_login *login = *state;
+
+		verdict = pe_login_ask(web, http->hasher, connection, &login);
+		*state = state_of(verdict, login);
+		/* An answer before the end of the request ends the connection too. That is right
+		 * for methods that bring a body, and would cost the others their keep-alive. */
+		if (verdict == PE_LOGIN_WAIT || readable)
+			return MHD_YES;
 	}
-	return route(&request, path, readable);
+	verdict = verdict_of(*state);
+	*state = &request_answered;
+	return pe_site_answer(&request, verdict);
 }
 
 /* Without this callback on_completed() is not told of requests that never reach on_request(). */
@@ -320,13 +132,16 @@ static void *on_request_line(void *userdata, const char *uri, struct MHD_Connect
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **state,
 			 enum MHD_RequestTerminationCode reason)
 {
+	struct pe_http *http = userdata;
 	const union MHD_ConnectionInfo *info;
 
 	if (*state == &request_answered)
 		return;
+	if (is_login(*state))
+		pe_login_free(*state);
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
 	if (info)
-		count_request(userdata, info->http_status);
+		pe_site_count(http->site, info->http_status);
 }
 
 __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const char *fmt,
@@ -341,14 +156,51 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 	pe_debug("http", "libmicrohttpd: %s", line);
 }
 
+/* ---- connections ---- */
+
+/* A connection keeps the configuration whose TLS it speaks. */
+static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct pe_http *http = userdata;
+	const union MHD_ConnectionInfo *info;
+	struct pe_web_state *web;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		*context = pe_web_put(*context);
+		return;
+	}
+	web = pe_web_get(http->web);
+	if (!web->tls) {
+		pe_web_put(web);
+		return;
+	}
+	*context = web;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (info && info->tls_session && pe_tls_prepare(web->tls, info->tls_session) == 0)
+		return;
+	/* Not prepared, it has no certificate either: its handshake fails. */
+	pe_warn("http", "a connection could not be prepared for TLS");
+}
+
+/* Every session gets its own credentials before; libmicrohttpd wants some all the same. */
+static int on_certificate(gnutls_session_t session, const gnutls_datum_t *ca_names,
+			  int ca_name_count, const gnutls_pk_algorithm_t *algorithms,
+			  int algorithm_count, gnutls_pcert_st **ret_certs,
+			  unsigned int *ret_cert_count, gnutls_privkey_t *ret_key)
+{
+	return -1;
+}
+
 /* ---- start and stop ---- */
 
-static int start_daemon(struct pe_http *http, size_t index, unsigned int connections,
+static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned int connections,
 			unsigned int timeout_s)
 {
 	/* The inter-thread channel: else a daemon at its limit, which does not watch its socket,
 	 * would not be told to stop. */
-	const unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+	const unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+				   MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0);
 	/* A copy: libmicrohttpd closes what it was given, also in most of its failures. */
 	const int fd = fcntl(pe_listeners_fd(http->listeners, index), F_DUPFD_CLOEXEC, 0);
 
@@ -361,6 +213,8 @@ static int start_daemon(struct pe_http *http, size_t index, unsigned int connect
 		MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
 		on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+		tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, on_certificate,
 		MHD_OPTION_END);
 	if (http->daemons[index])
 		return 0;
@@ -370,8 +224,16 @@ static int start_daemon(struct pe_http *http, size_t index, unsigned int connect
 static int start_all(struct pe_http *http, const struct pe_http_options *options)
 {
 	const size_t n = pe_listeners_count(http->listeners);
+	struct pe_web_state *web = pe_web_get(http->web);
+	const bool tls = web->tls;
 	sigset_t all, before;
 	int r = 0;
+
+	if (web->config->http2_wanted)
+		pe_info("http", "http2: only HTTP/1.1 is offered");
+	pe_web_put(web);
+	if (tls && !MHD_is_feature_supported(MHD_FEATURE_TLS))
+		return -EOPNOTSUPP;
 
 	/* Signals are the owner's: a thread inherits the mask of the one that makes it. */
 	sigfillset(&all);
@@ -380,7 +242,7 @@ static int start_all(struct pe_http *http, const struct pe_http_options *options
 		size_t connections =
 			options->max_connections / n + (i < options->max_connections % n);
 
-		r = start_daemon(http, i, (unsigned int)(connections ? connections : 1),
+		r = start_daemon(http, i, tls, (unsigned int)(connections ? connections : 1),
 				 options->timeout_s);
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -399,20 +261,16 @@ int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http
 
 	if (!http)
 		return -ENOMEM;
-	http->telemetry_path = strdup(options->telemetry_path);
-	http->ready = options->ready;
-	http->userdata = options->userdata;
 	http->listeners = options->listeners;
+	http->web = options->web;
 	http->daemons = calloc(pe_listeners_count(http->listeners), sizeof(*http->daemons));
-	if (!http->telemetry_path || !http->daemons)
+	if (!http->daemons)
 		return -ENOMEM;
-	r = pe_page_build(&http->page, http->telemetry_path);
-	if (r < 0)
-		return r;
-	r = pe_scraper_new(options, &http->scraper);
-	if (r < 0)
-		return r;
-	r = start_all(http, options);
+	r = pe_site_new(options, &http->site);
+	if (r == 0)
+		r = pe_hasher_new(&http->hasher);
+	if (r == 0)
+		r = start_all(http, options);
 	if (r < 0)
 		return r;
 	*ret_http = PE_TAKE_PTR(http);
@@ -423,14 +281,21 @@ struct pe_http *pe_http_free(struct pe_http *http)
 {
 	if (!http)
 		return NULL;
+	/* libmicrohttpd cannot be stopped while a connection waits for its hash. */
+	if (http->hasher)
+		pe_hasher_stop(http->hasher);
 	for (size_t i = 0; http->daemons && i < pe_listeners_count(http->listeners); i++) {
 		if (http->daemons[i])
 			MHD_stop_daemon(http->daemons[i]);
 	}
-	http->scraper = pe_scraper_free(http->scraper);
-	pe_strbuf_fini(&http->page);
+	http->hasher = pe_hasher_free(http->hasher);
+	http->site = pe_site_free(http->site);
 	free(http->daemons);
-	free(http->telemetry_path);
 	free(http);
 	return NULL;
+}
+
+int pe_http_reload(struct pe_http *http)
+{
+	return pe_web_reload(http->web);
 }

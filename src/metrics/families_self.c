@@ -121,6 +121,11 @@ static void emit_egress(struct pe_emit *emit)
 	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->egress_available);
 }
 
+static void emit_reload(struct pe_emit *emit)
+{
+	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->http.reload_successful);
+}
+
 static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)
 {
 	char text[16];
@@ -281,6 +286,16 @@ static const struct pe_family families[] = {
 	  .help = "Time spent on building and encoding answers to scrapes.",
 	  .emit = emit_latency,
 	  .offset = AT(http.scrape_duration) },
+	{ .name = "packet_exporter_config_last_reload_successful",
+	  .type = PE_GAUGE,
+	  .help = "Whether the last reading of the web configuration succeeded.",
+	  .emit = emit_reload },
+	{ .name = "packet_exporter_config_last_reload_success_timestamp_seconds",
+	  .type = PE_GAUGE,
+	  .unit = "seconds",
+	  .help = "When the web configuration was last read successfully.",
+	  .emit = emit_timestamp,
+	  .offset = AT(http.reload_success_ns) },
 	{ .name = "packet_exporter_build",
 	  .type = PE_INFO,
 	  .help = "The running version.",

@@ -24,7 +24,7 @@ net='link'
 xdp='xdp|ring'
 metrics='sample|registry|encode'
 collect='shard|workers'
-export='http|listen|push'
+export='http|listen|push|web'
 daemon='options|supervisor'
 
 # may FOLDER HEADERS: every pe/ header that the folder includes is one of these.
@@ -53,7 +53,7 @@ only() {
 }
 only net 'netlink/'
 only xdp 'bpf/'
-only export 'microhttpd|curl/'
+only export 'microhttpd|curl/|gnutls/|yaml|crypt'
 
 result 'bpf/ includes of ours only abi.h' "$(
 	grep -nE '^#include "pe/' bpf/* | grep -v '"pe/abi.h"'

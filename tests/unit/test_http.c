@@ -12,6 +12,7 @@
 
 #include "pe/http.h"
 #include "pe/listen.h"
+#include "pe/web.h"
 
 #include "http_client.h"
 
@@ -27,6 +28,7 @@
 struct fixture {
 	struct pe_snapshot *snapshot;
 	struct pe_listeners *listeners;
+	struct pe_web *web;
 	struct pe_http *http; /* atomic: a scrape may come before pe_http_new() returns */
 	int snapshot_error;   /* atomic */
 	bool ready;	      /* atomic */
@@ -79,6 +81,7 @@ static int setup(void **state)
 	};
 	struct pe_iface_sample *iface;
 	struct pe_http *http = NULL;
+	char why[PE_WEB_WHY_MAX];
 
 	assert_non_null(f);
 	assert_int_equal(pe_snapshot_new(&f->snapshot), 0);
@@ -94,6 +97,8 @@ static int setup(void **state)
 	f->ready = true;
 	f->listeners = listen_on_loopback();
 	options.listeners = f->listeners;
+	assert_int_equal(pe_web_new(NULL, &f->web, why, sizeof(why)), 0);
+	options.web = f->web;
 	assert_int_equal(pe_http_new(&options, &http), 0);
 	__atomic_store_n(&f->http, http, __ATOMIC_RELEASE);
 	*state = f;
@@ -105,6 +110,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	pe_http_free(f->http);
+	pe_web_free(f->web);
 	pe_listeners_free(f->listeners);
 	/* Every reference that a scrape took came back. */
 	assert_int_equal(f->snapshot->references, 1);
@@ -279,6 +285,7 @@ static void test_page_escapes(void **state)
 	const unsigned int port = pe_listeners_port(listeners, 0);
 	const struct pe_http_options options = {
 		.listeners = listeners,
+		.web = f->web,
 		.telemetry_path = "/a\"><script>&'",
 		.max_connections = 4,
 		.timeout_s = 30,

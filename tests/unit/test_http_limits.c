@@ -15,6 +15,7 @@
 
 #include "pe/http.h"
 #include "pe/listen.h"
+#include "pe/web.h"
 
 #include "http_client.h"
 
@@ -25,6 +26,7 @@
 /* Makes a new snapshot for each scrape that asks and remembers it. */
 struct fixture {
 	struct pe_listeners *listeners;
+	struct pe_web *web;
 	struct pe_http *http;
 	struct pe_snapshot *made[64]; /* each with a reference of ours */
 	unsigned int made_count;      /* atomic */
@@ -128,16 +130,19 @@ static void start(struct fixture *f, unsigned int max_connections, unsigned int 
 		.userdata = f,
 	};
 
-	char why[PE_LISTEN_WHY_MAX];
+	char why[PE_WEB_WHY_MAX];
 
 	assert_int_equal(pe_listeners_new(&listen, &f->listeners, why, sizeof(why)), 0);
 	options.listeners = f->listeners;
+	assert_int_equal(pe_web_new(NULL, &f->web, why, sizeof(why)), 0);
+	options.web = f->web;
 	assert_int_equal(pe_http_new(&options, &f->http), 0);
 }
 
 static void stop(struct fixture *f)
 {
 	f->http = pe_http_free(f->http);
+	f->web = pe_web_free(f->web);
 	f->listeners = pe_listeners_free(f->listeners);
 	assert_int_equal(alive(f), 0);
 	for (unsigned int i = 0; i < f->made_count; i++)

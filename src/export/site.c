@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See site.h. Answers that are constant are handed over as they are; only the metrics are made for
+ * each request, by the scraper.
+ */
+#include "site.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+#include "pe/log.h"
+
+#include "page.h"
+#include "scrape.h"
+
+#define CONTENT_TYPE_PLAIN "text/plain; charset=utf-8"
+
+/* What we and libmicrohttpd answer; any other error counts as the first of its class. */
+static const unsigned int status_codes[] = { 200, 400, 401, 404, 405, 414, 431, 500, 503 };
+#define STATUS_CODES (sizeof(status_codes) / sizeof(status_codes[0]))
+_Static_assert(STATUS_CODES <= PE_HTTP_CODES, "every code has its place in the sample");
+
+struct pe_site {
+	char *telemetry_path;
+	bool (*ready)(void *userdata);
+	void *userdata;
+	struct pe_strbuf page;
+	struct pe_scraper *scraper;
+	struct pe_log_once unavailable_logged;
+	uint64_t requests[STATUS_CODES]; /* atomic */
+};
+
+struct header {
+	const char *name;
+	const char *value;
+};
+
+/* ---- statistics ---- */
+
+void pe_site_count(struct pe_site *site, unsigned int status)
+{
+	const unsigned int class_code = status < 500 ? 400 : 500;
+	size_t place = 0;
+
+	for (size_t i = 0; i < STATUS_CODES; i++) {
+		if (status_codes[i] == class_code)
+			place = i;
+	}
+	for (size_t i = 0; i < STATUS_CODES; i++) {
+		if (status_codes[i] == status)
+			place = i;
+	}
+	__atomic_fetch_add(&site->requests[place], 1, __ATOMIC_RELAXED);
+}
+
+void pe_site_get_stats(const struct pe_site *site, struct pe_http_sample *ret_sample)
+{
+	for (size_t i = 0; i < STATUS_CODES; i++) {
+		ret_sample->requests[i].code = status_codes[i];
+		ret_sample->requests[i].count =
+			__atomic_load_n(&site->requests[i], __ATOMIC_RELAXED);
+	}
+	pe_scraper_get_duration(site->scraper, &ret_sample->scrape_duration);
+}
+
+/* ---- answers ---- */
+
+static void cleanup_response(struct MHD_Response **response)
+{
+	if (*response)
+		MHD_destroy_response(*response);
+}
+
+static bool is_configured(const struct pe_web_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->header_count; i++) {
+		if (strcmp(config->headers[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	return MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static bool add_headers(struct MHD_Response *response, const struct header *headers,
+			const struct pe_web_config *config)
+{
+	for (; headers->name; headers++) {
+		if (!is_configured(config, headers->name) &&
+		    !add_header(response, headers->name, headers->value))
+			return false;
+	}
+	return true;
+}
+
+/* Headers end with an empty one. MHD_NO closes the connection. */
+static enum MHD_Result send_response(const struct pe_request *request, unsigned int status,
+				     struct MHD_Response *response, const struct header *headers)
+{
+	static const struct header common[] = {
+		{ "Cache-Control", "no-store" },
+		{ "X-Content-Type-Options", "nosniff" },
+		{ 0 },
+	};
+
+	const struct pe_web_config *config = request->config;
+
+	if (!add_headers(response, common, config) || !add_headers(response, headers, config))
+		return MHD_NO;
+	for (size_t i = 0; i < config->header_count; i++) {
+		if (!add_header(response, config->headers[i].name, config->headers[i].value))
+			return MHD_NO;
+	}
+	pe_site_count(request->site, status);
+	return MHD_queue_response(request->connection, status, response);
+}
+
+static enum MHD_Result send_bytes(const struct pe_request *request, unsigned int status,
+				  const char *data, size_t len, const struct header *headers)
+{
+	_cleanup_(cleanup_response) struct MHD_Response *response =
+		MHD_create_response_from_buffer(len, (void *)data, MHD_RESPMEM_PERSISTENT);
+
+	return response ? send_response(request, status, response, headers) : MHD_NO;
+}
+
+/* `text` must be constant. */
+static enum MHD_Result send_text(const struct pe_request *request, unsigned int status,
+				 const char *text)
+{
+	static const struct header headers[] = {
+		{ "Content-Type", CONTENT_TYPE_PLAIN },
+		{ 0 },
+	};
+
+	return send_bytes(request, status, text, strlen(text), headers);
+}
+
+static enum MHD_Result answer_page(const struct pe_request *request)
+{
+	static const struct header headers[] = {
+		{ "Content-Type", "text/html; charset=utf-8" },
+		{ "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
+					     "base-uri 'none'; frame-ancestors 'none'" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ 0 },
+	};
+	const struct pe_strbuf *page = &request->site->page;
+
+	return send_bytes(request, MHD_HTTP_OK, page->data, page->len, headers);
+}
+
+static enum MHD_Result answer_healthy(const struct pe_request *request)
+{
+	return send_text(request, MHD_HTTP_OK, "OK\n");
+}
+
+static enum MHD_Result answer_ready(const struct pe_request *request)
+{
+	if (request->site->ready(request->site->userdata))
+		return send_text(request, MHD_HTTP_OK, "Ready\n");
+	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+			 "Not ready: the interfaces are still being read\n");
+}
+
+static enum MHD_Result answer_not_found(const struct pe_request *request)
+{
+	return send_text(request, MHD_HTTP_NOT_FOUND, "Not found\n");
+}
+
+static enum MHD_Result answer_bad_method(const struct pe_request *request)
+{
+	static const struct header headers[] = {
+		{ "Content-Type", CONTENT_TYPE_PLAIN },
+		{ "Allow", "GET, HEAD" },
+		{ 0 },
+	};
+	static const char text[] = "Method not allowed\n";
+
+	return send_bytes(request, MHD_HTTP_METHOD_NOT_ALLOWED, text, sizeof(text) - 1, headers);
+}
+
+static enum MHD_Result answer_denied(const struct pe_request *request)
+{
+	static const struct header headers[] = {
+		{ "Content-Type", CONTENT_TYPE_PLAIN },
+		{ "WWW-Authenticate", "Basic realm=\"packet-exporter\", charset=\"UTF-8\"" },
+		{ 0 },
+	};
+	static const char text[] = "Unauthorized\n";
+
+	return send_bytes(request, MHD_HTTP_UNAUTHORIZED, text, sizeof(text) - 1, headers);
+}
+
+static enum MHD_Result answer_busy(const struct pe_request *request)
+{
+	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many logins\n");
+}
+
+struct field {
+	const char *name;
+	struct pe_strbuf value;
+};
+
+static enum MHD_Result on_header(void *userdata, enum MHD_ValueKind kind, const char *name,
+				 const char *value)
+{
+	struct field *field = userdata;
+
+	if (value && strcasecmp(name, field->name) == 0) {
+		if (field->value.len > 0)
+			pe_strbuf_addc(&field->value, ',');
+		pe_strbuf_adds(&field->value, value);
+	}
+	return MHD_YES;
+}
+
+/* All lines of a list header as one (RFC 9110, 5.3); NULL if there is none. */
+static const char *join_header(const struct pe_request *request, struct field *field)
+{
+	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, on_header, field);
+	if (field->value.len == 0)
+		return NULL;
+	pe_strbuf_addc(&field->value, '\0');
+	return field->value.error ? NULL : field->value.data;
+}
+
+static void cleanup_field(struct field *field)
+{
+	pe_strbuf_fini(&field->value);
+}
+
+static enum MHD_Result answer_metrics(const struct pe_request *request)
+{
+	_cleanup_(cleanup_field) struct field accept = { .name = "Accept" };
+	_cleanup_(cleanup_field) struct field encoding = { .name = "Accept-Encoding" };
+	_cleanup_(cleanup_response) struct MHD_Response *response = NULL;
+	const enum pe_format format = pe_negotiate_format(join_header(request, &accept));
+	const bool gzip = pe_negotiate_gzip(join_header(request, &encoding));
+	const struct header headers[] = {
+		{ "Content-Type", pe_format_content_type(format) },
+		{ "Vary", "Accept, Accept-Encoding" },
+		{ gzip ? "Content-Encoding" : NULL, "gzip" },
+		{ 0 },
+	};
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int r;
+
+	if (!info)
+		return MHD_NO;
+	r = pe_scraper_respond(request->site->scraper, info->connect_fd, format, gzip, &response);
+	/* After HEAD, libmicrohttpd 0.9.75 sends the last chunk of the body that there is not,
+	 * which the next answer would be taken for. Without chunks it sends nothing, and closes. */
+	if (r == 0 && request->is_head)
+		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+	if (r == 0)
+		return send_response(request, MHD_HTTP_OK, response, headers);
+	if (pe_log_once(&request->site->unavailable_logged, 60 * PE_NS_PER_S))
+		pe_warn("http", "a scrape was answered with 503: %s",
+			r == -EBUSY ? "slow readers held every snapshot; the oldest are cut off"
+				    : strerror(-r));
+	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+			 r == -EBUSY ? "Too many slow readers\n" : "No snapshot\n");
+}
+
+static enum MHD_Result route(const struct pe_request *request)
+{
+	static const struct {
+		const char *path;
+		enum MHD_Result (*answer)(const struct pe_request *request);
+	} routes[] = {
+		{ "/", answer_page },
+		{ "/-/healthy", answer_healthy },
+		{ "/-/ready", answer_ready },
+	};
+	enum MHD_Result (*answer)(const struct pe_request *request) = answer_not_found;
+
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (strcmp(request->path, routes[i].path) == 0)
+			answer = routes[i].answer;
+	}
+	if (strcmp(request->path, request->site->telemetry_path) == 0)
+		answer = answer_metrics;
+	if (answer != answer_not_found && !request->readable)
+		answer = answer_bad_method;
+	return answer(request);
+}
+
+enum MHD_Result pe_site_answer(const struct pe_request *request, enum pe_login_verdict verdict)
+{
+	switch (verdict) {
+	case PE_LOGIN_ALLOWED:
+		return route(request);
+	case PE_LOGIN_DENIED:
+		return answer_denied(request);
+	default:
+		return answer_busy(request);
+	}
+}
+
+/* ---- making it ---- */
+
+static void cleanup_site(struct pe_site **site)
+{
+	pe_site_free(*site);
+}
+
+int pe_site_new(const struct pe_http_options *options, struct pe_site **ret_site)
+{
+	_cleanup_(cleanup_site) struct pe_site *site = calloc(1, sizeof(*site));
+	int r;
+
+	if (!site)
+		return -ENOMEM;
+	site->telemetry_path = strdup(options->telemetry_path);
+	site->ready = options->ready;
+	site->userdata = options->userdata;
+	if (!site->telemetry_path)
+		return -ENOMEM;
+	r = pe_page_build(&site->page, site->telemetry_path);
+	if (r == 0)
+		r = pe_scraper_new(options, &site->scraper);
+	if (r < 0)
+		return r;
+	*ret_site = PE_TAKE_PTR(site);
+	return 0;
+}
+
+struct pe_site *pe_site_free(struct pe_site *site)
+{
+	if (!site)
+		return NULL;
+	pe_scraper_free(site->scraper);
+	pe_strbuf_fini(&site->page);
+	free(site->telemetry_path);
+	free(site);
+	return NULL;
+}
