@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/test_sample \
 	tests/unit/test_shard \
 	tests/unit/test_top \
+	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
 bpf_tests = tests/bpf/test_ingress
@@ -33,6 +34,7 @@ thread_tests = \
 	tests/unit/test_http_limits \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
+	tests/unit/test_web \
 	tests/unit/test_workers
 test_helpers = \
 	tests/integration/monitor-trace \
@@ -49,7 +51,8 @@ integration_scripts = \
 	tests/integration/test_identity.py \
 	tests/integration/test_monitor.py \
 	tests/integration/test_privileges.py \
-	tests/integration/test_push.py
+	tests/integration/test_push.py \
+	tests/integration/test_web.py
 lint_tests = tests/lint/layers.sh tests/lint/readme.sh
 
 if HAVE_CMOCKA
@@ -74,6 +77,7 @@ tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/h
 # Memory is refused in the middle of an answer.
 tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
 tests_unit_test_http_limits_LDADD = $(test_libs)
+tests_unit_test_listen_SOURCES = tests/unit/test_listen.c tests/unit/http_client.h
 tests_unit_test_listen_LDADD = $(test_libs)
 tests_unit_test_negotiate_LDADD = $(test_libs)
 tests_unit_test_net_LDADD = $(test_libs)
@@ -86,6 +90,8 @@ tests_unit_test_registry_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
 tests_unit_test_top_LDADD = $(test_libs)
+tests_unit_test_web_SOURCES = tests/unit/test_web.c tests/unit/http_client.h
+tests_unit_test_web_LDADD = $(test_libs)
 tests_unit_test_web_config_LDADD = $(test_libs)
 tests_unit_test_workers_LDADD = $(test_libs)
 tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c \

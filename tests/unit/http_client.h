@@ -159,7 +159,7 @@ static inline bool client_take_until(struct client *client, const char *mark, ch
 /* The value of a header, in a static buffer; NULL if it is not there. */
 static inline const char *answer_header(const struct answer *answer, const char *name)
 {
-	static char value[512];
+	static _Thread_local char value[512];
 	const size_t len = strlen(name);
 
 	for (const char *p = strstr(answer->head, "\r\n"); p && p[2]; p = strstr(p + 2, "\r\n")) {

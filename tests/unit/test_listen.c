@@ -36,6 +36,7 @@ static void assert_accepts(const struct pe_listeners *listeners, size_t index, i
 	struct pollfd pollfd = { .fd = pe_listeners_fd(listeners, index), .events = POLLIN };
 	_cleanup_close_ int fd = -1;
 
+	assert_true(client.fd >= 0);
 	assert_int_equal(poll(&pollfd, 1, (int)(CLIENT_DEADLINE_NS / PE_NS_PER_MS)), 1);
 	fd = accept(pollfd.fd, NULL, NULL);
 	assert_true(fd >= 0);

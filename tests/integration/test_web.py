@@ -1,0 +1,712 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TLS, users, headers and listening sockets, as Prometheus, curl and openssl find them."""
+import contextlib
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import warnings
+
+import pytest
+
+from harness import (
+    EXPORTER, Exporter, Metrics, Namespace, Prometheus, clean_environment, needs_root, run, stop,
+    wait_for,
+)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import crypt
+
+pytestmark = needs_root
+
+
+def bcrypt(password, cost=4):
+    return crypt.crypt(password, f"$2b${cost:02}$abcdefghijklmnopqrstuu")
+
+
+class Authority:
+    """A CA in a folder, and what it signs; all by openssl."""
+
+    def __init__(self, folder, name="ca"):
+        self.folder, self.name = folder, name
+        self.cert, self.key = folder / f"{name}.pem", folder / f"{name}.key"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-keyout", self.key, "-out", self.cert, "-subj", f"/CN={name}", "-days", "2")
+
+    def issue(self, name, extensions="", key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+              days="2"):
+        """(certificate, key)"""
+        request, secret = self.folder / f"{name}.csr", self.folder / f"{name}.key"
+        cert, text = self.folder / f"{name}.pem", self.folder / f"{name}.ext"
+        text.write_text(extensions + "\n", encoding="ascii")
+        run("openssl", "req", "-newkey", *key, "-nodes", "-keyout", secret, "-out", request,
+            "-subj", f"/CN={name}")
+        run("openssl", "x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key,
+            "-CAcreateserial", "-days", days, "-out", cert, "-extfile", text)
+        return cert, secret
+
+    def server(self, name="server", **kwargs):
+        return self.issue(name, "subjectAltName=IP:127.0.0.1,DNS:localhost", **kwargs)
+
+
+class WebExporter(Exporter):
+    """One that /-/ready cannot be asked of without knowing how."""
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            pytest.fail(f"the exporter ended with {self.process.returncode}:\n{self.log()}")
+        return 'msg="ready"' in self.log()
+
+
+@contextlib.contextmanager
+def scene(folder, config, port=9817, host=None):
+    """(host, exporter) with this web configuration in folder/web.yml."""
+    file = folder / f"web-{port}.yml"
+    file.write_text(config, encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        host = host or stack.enter_context(Namespace())
+        exporter = stack.enter_context(WebExporter(host, f"--web.config.file={file}", port=port))
+        exporter.config = file
+        yield host, exporter
+
+
+def wait_for_log(host, exporter, line, count, port=9817):
+    """Until the line is there so often; a connection is what makes the exporter look."""
+    def said():
+        with host.inside():
+            socket.create_connection(("127.0.0.1", port), 10).close()
+        return exporter.log().count(line) >= count
+
+    wait_for(said, f"{line}, {count} times")
+    assert exporter.log().count(line) == count
+
+
+def reconfigure(host, exporter, config):
+    """Writes another file and waits until it is in force."""
+    line = f"read {exporter.config} again"
+    before = exporter.log().count(line)
+    exporter.config.write_text(config, encoding="utf-8")
+    wait_for_log(host, exporter, line, before + 1)
+
+
+def curl(host, url, *options):
+    """(status, body); status 0 if there was no answer."""
+    done = subprocess.run(
+        ["ip", "netns", "exec", host.name, "curl", "-s", "--noproxy", "*", "--max-time", "20",
+         "-w", "\n%{http_code}", *map(str, options), url],
+        capture_output=True, text=True, check=False, env=clean_environment())
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+def tls_config(pair, *lines):
+    cert, key = pair
+    return "\n".join(["tls_server_config:", f"  cert_file: {cert.name}", f"  key_file: {key.name}",
+                      *(f"  {line}" for line in lines), ""])
+
+
+def users_config(**users):
+    return "\n".join(["basic_auth_users:", *(f"  {n}: '{h}'" for n, h in users.items()), ""])
+
+
+# ---- Prometheus ----
+
+def test_prometheus(tmp_path):
+    """It gets everything where it is let in, and nothing where it is not."""
+    ca, other = Authority(tmp_path), Authority(tmp_path, "other")
+    pair = ca.server()
+    good = ca.issue("client", "extendedKeyUsage=clientAuth\nsubjectAltName=DNS:scraper.example")
+    bad = other.issue("stranger", "extendedKeyUsage=clientAuth\nsubjectAltName=DNS:scraper.example")
+    ca_file = f"ca_file: {ca.cert}"
+    user = "basic_auth: {{username: alice, password: {}}}".format
+
+    def cert(which):
+        return f"cert_file: {which[0]}, key_file: {which[1]}"
+
+    jobs = {
+        "plain": (9817, "http", "", 1),
+        "plain-wrong-scheme": (9817, "https", f"tls_config: {{{ca_file}}}", 0),
+        "users": (9818, "https", f"tls_config: {{{ca_file}}}\n    {user('secret')}", 1),
+        "users-wrong": (9818, "https", f"tls_config: {{{ca_file}}}\n    {user('wrong')}", 0),
+        "users-none": (9818, "https", f"tls_config: {{{ca_file}}}", 0),
+        "users-http": (9818, "http", user("secret"), 0),
+        "users-other-ca": (9818, "https",
+                           f"tls_config: {{ca_file: {other.cert}}}\n    {user('secret')}", 0),
+        "client": (9819, "https", f"tls_config: {{{ca_file}, {cert(good)}}}", 1),
+        "client-none": (9819, "https", f"tls_config: {{{ca_file}}}", 0),
+        "client-other-ca": (9819, "https", f"tls_config: {{{ca_file}, {cert(bad)}}}", 0),
+    }
+    config = "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs:\n"
+    for name, (port, scheme, extra, _) in jobs.items():
+        config += (f"  - job_name: {name}\n    scheme: {scheme}\n"
+                   f"    static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
+        config += f"    {extra}\n" if extra else ""
+    with contextlib.ExitStack() as stack:
+        host, _ = stack.enter_context(scene(tmp_path, ""))
+        stack.enter_context(scene(
+            tmp_path, tls_config(pair, "min_version: TLS13") + users_config(alice=bcrypt("secret")),
+            9818, host))
+        stack.enter_context(scene(
+            tmp_path, tls_config(pair, "client_auth_type: RequireAndVerifyClientCert",
+                                 "client_ca_file: ca.pem",
+                                 "client_allowed_sans: [scraper.example]"), 9819, host))
+        prometheus = stack.enter_context(Prometheus(host, config, tmp_path))
+
+        def up():
+            return {r["metric"]["job"]: int(r["value"][1]) for r in prometheus.query("up")}
+
+        expected = {name: job[3] for name, job in jobs.items()}
+        wait_for(lambda: up() == expected, lambda: f"{up()} becomes {expected}")
+        got = {r["metric"]["job"] for r in prometheus.query("packet_exporter_build_info")}
+        assert got == {name for name, up in expected.items() if up}
+        targets = json.loads(host.get(f"{prometheus.url}/api/v1/targets")[2])["data"]
+        errors = {t["labels"]["job"]: t["lastError"] for t in targets["activeTargets"]}
+        assert "401" in errors["users-wrong"] and "401" in errors["users-none"]
+        assert "certificate" in errors["users-other-ca"]
+        # OpenMetrics knows families, the text format only names of series.
+        metadata = json.loads(host.get(f"{prometheus.url}/api/v1/targets/metadata?metric="
+                                       "packet_exporter_http_requests")[2])["data"]
+        assert {entry["type"] for entry in metadata} == {"counter"}
+
+
+# ---- client certificates ----
+
+def test_client_auth_types(tmp_path):
+    ca, other = Authority(tmp_path), Authority(tmp_path, "other")
+    pair = ca.server()
+    clients = {
+        "none": None,
+        "good": ca.issue("good", "extendedKeyUsage=clientAuth"),
+        "stranger": other.issue("stranger", "extendedKeyUsage=clientAuth"),
+        "server-only": ca.issue("server-only", "extendedKeyUsage=serverAuth"),
+    }
+    types = {
+        "NoClientCert": {"none", "good", "stranger", "server-only"},
+        "RequestClientCert": {"none", "good", "stranger", "server-only"},
+        "RequireAnyClientCert": {"good", "stranger", "server-only"},
+        "RequireClientCert": {"good", "stranger", "server-only"},
+        "VerifyClientCertIfGiven": {"none", "good"},
+        "RequireAndVerifyClientCert": {"good"},
+    }
+    with scene(tmp_path, tls_config(pair)) as (host, exporter):
+        for auth, allowed in types.items():
+            lines = [f"client_auth_type: {auth}"]
+            if auth != "NoClientCert":
+                lines.append("client_ca_file: ca.pem")
+            reconfigure(host, exporter, tls_config(pair, *lines))
+            for name, version in itertools.product(clients, ("1.2", "1.3")):
+                client = clients[name]
+                status, body = curl(
+                    host, "https://127.0.0.1:9817/metrics", "--cacert", ca.cert, f"--tlsv{version}",
+                    "--tls-max", version,
+                    *(["--cert", client[0], "--key", client[1]] if client else []))
+                assert (auth, name, version, status) == (
+                    auth, name, version, 200 if name in allowed else 0)
+                assert ("packet_exporter_build_info" in body) == (name in allowed)
+
+
+def test_allowed_sans(tmp_path):
+    ca = Authority(tmp_path)
+    sans = {
+        "DNS:scraper.example": True,
+        "DNS:other.example,IP:192.0.2.7": True,
+        "IP:2001:db8::7": True,
+        "URI:spiffe://cluster/scraper": True,
+        "email:scraper@example.org": True,
+        "DNS:SCRAPER.example": False,
+        "DNS:*.example": False,
+        "DNS:x.scraper.example": False,
+        "DNS:scraper.exampl": False,
+        "IP:192.0.2.8": False,
+        "": False,
+    }
+    names = "[scraper.example, 192.0.2.7, '2001:db8::7', spiffe://cluster/scraper, " \
+            "scraper@example.org]"
+    config = tls_config(ca.server(), "client_auth_type: RequireAndVerifyClientCert",
+                        "client_ca_file: ca.pem", f"client_allowed_sans: {names}")
+    with scene(tmp_path, config) as (host, _):
+        for san, allowed in sans.items():
+            client = ca.issue("client", f"subjectAltName={san}" if san else "")
+            status, _ = curl(host, "https://127.0.0.1:9817/-/healthy", "--cacert", ca.cert,
+                             "--cert", client[0], "--key", client[1])
+            assert (san, status) == (san, 200 if allowed else 0)
+
+
+# ---- versions, suites, curves ----
+
+def handshake(host, ca, *options):
+    """(protocol, cipher, group) of a handshake, None if there is none."""
+    done = subprocess.run(
+        ["ip", "netns", "exec", host.name, "openssl", "s_client", "-connect", "127.0.0.1:9817",
+         "-CAfile", str(ca.cert), "-verify_return_error", "-brief", *options],
+        input="GET /-/healthy HTTP/1.0\r\n\r\n", capture_output=True, text=True, check=False,
+        timeout=20)
+    if "CONNECTION ESTABLISHED" not in done.stderr:
+        return None
+    group = re.search(r"^Server Temp Key: (?:ECDH, )?([^,\n]+)", done.stderr, re.M)
+    return (re.search(r"^Protocol version: (\S+)", done.stderr, re.M)[1],
+            re.search(r"^Ciphersuite: (\S+)", done.stderr, re.M)[1], group[1] if group else None)
+
+
+def test_tls_parameters(tmp_path):
+    """What the file lets in is what openssl can agree upon, with both kinds of keys."""
+    ca = Authority(tmp_path)
+    pairs = {"rsa": ca.server("rsa", key=("rsa:2048",)), "ecdsa": ca.server("ecdsa")}
+    old = ("-tls1_1", "-cipher", "DEFAULT:@SECLEVEL=0")
+    two, three = ("-tls1_2",), ("-tls1_3",)
+
+    def only(cipher):
+        return ("-tls1_2", "-cipher", cipher)
+
+    cases = [
+        # key, lines, openssl's options, protocol and cipher (None: anything), or no agreement
+        ("rsa", [], three, ("TLSv1.3", None)),
+        ("rsa", [], two, ("TLSv1.2", None)),
+        ("rsa", [], old, None),
+        ("rsa", [], only("DHE-RSA-AES256-GCM-SHA384"), None),
+        ("rsa", ["min_version: TLS11"], old, ("TLSv1.1", None)),
+        ("rsa", ["min_version: TLS13"], two, None),
+        ("rsa", ["min_version: TLS13"], three, ("TLSv1.3", None)),
+        ("rsa", ["max_version: TLS12"], three, None),
+        ("rsa", ["max_version: TLS12"], (), ("TLSv1.2", None)),
+        ("rsa", ["cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]"], two,
+         ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384")),
+        ("rsa", ["cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]"],
+         only("ECDHE-RSA-AES128-GCM-SHA256"), None),
+        # Suites for the other kind of key allow nothing here.
+        ("rsa", ["cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "
+                 "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]"],
+         only("ECDHE-RSA-AES128-GCM-SHA256"), None),
+        ("ecdsa", ["cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "
+                   "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]"],
+         two, ("TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256")),
+        ("ecdsa", ["cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]"], two, None),
+        # TLS 1.3 is not concerned, as in Go.
+        ("ecdsa", ["cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]"],
+         ("-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"),
+         ("TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256")),
+        ("ecdsa", ["cipher_suites: [TLS_AES_128_GCM_SHA256]"], two, None),
+        ("ecdsa", ["cipher_suites: [TLS_AES_128_GCM_SHA256]"], (), ("TLSv1.3", None)),
+        ("rsa", ["cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"], two, ("TLSv1.2", "AES128-SHA")),
+        ("rsa", ["cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]"], only("AES128-SHA256"), None),
+        # The server's order, or the client's.
+        ("rsa", ["cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "
+                 "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]"],
+         only("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"),
+         ("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384")),
+        ("rsa", ["cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "
+                 "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]", "prefer_server_cipher_suites: false"],
+         only("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384"),
+         ("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256")),
+        ("rsa", ["curve_preferences: [CurveP521]"], (*three, "-groups", "P-521:X25519"),
+         ("TLSv1.3", None, "secp521r1")),
+        ("rsa", ["curve_preferences: [CurveP521]"], (*three, "-groups", "X25519"), None),
+        ("rsa", ["curve_preferences: [X25519]"], (*two, "-groups", "P-256:X25519"),
+         ("TLSv1.2", None, "X25519")),
+    ]
+    with scene(tmp_path, tls_config(pairs["rsa"])) as (host, exporter):
+        for key, lines, options, expected in cases:
+            reconfigure(host, exporter, tls_config(pairs[key], *lines))
+            got = handshake(host, ca, *options)
+            if expected is None or got is None:
+                assert (lines, options, got) == (lines, options, expected)
+            else:
+                assert all(e in (None, g) for e, g in zip(expected, got)), (lines, options, got)
+
+
+# ---- changes while it runs ----
+
+def serial(host, port=9817):
+    """The serial number of the certificate that a new connection is shown."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with host.inside():
+        sock = socket.create_connection(("127.0.0.1", port), 10)
+    with sock, context.wrap_socket(sock) as secure:
+        pem = ssl.DER_cert_to_PEM_cert(secure.getpeercert(True))
+    return run("openssl", "x509", "-noout", "-serial", input=pem).strip()
+
+
+def file_serial(cert):
+    return run("openssl", "x509", "-noout", "-serial", "-in", cert).strip()
+
+
+def test_rotation(tmp_path):
+    """New certificates are shown to new connections; old ones go on; nothing is restarted."""
+    ca = Authority(tmp_path)
+    pair, new = ca.server(), ca.server("new")
+    context = ssl.create_default_context(cafile=ca.cert)
+    with scene(tmp_path, tls_config(pair)) as (host, exporter):
+        with host.inside():
+            sock = socket.create_connection(("127.0.0.1", 9817), 10)
+        with context.wrap_socket(sock, server_hostname="localhost") as kept:
+            assert serial(host) == file_serial(pair[0])
+            # A certificate without its key is not taken.
+            shutil.copy(new[0], pair[0])
+            wait_for(lambda: serial(host) and "stays in force" in exporter.log(), "it is refused")
+            assert serial(host) != file_serial(new[0])
+            os.replace(new[1], pair[1])
+            wait_for(lambda: serial(host) == file_serial(new[0]), "the new one is shown")
+            kept.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert kept.recv(100).startswith(b"HTTP/1.1 200")
+        assert exporter.log().count("stays in force") == 1
+
+
+def gauge(host, *options):
+    status, body = curl(host, "http://127.0.0.1:9817/metrics", "-H",
+                        "Accept: application/openmetrics-text", *options)
+    return Metrics(body).sum("config_last_reload_successful") if status == 200 else None
+
+
+def test_broken_and_repaired(tmp_path):
+    """A bad file changes nothing but a gauge and one line of the log."""
+    with scene(tmp_path, users_config(alice=bcrypt("one"))) as (host, exporter):
+        file = tmp_path / "web-9817.yml"
+        assert gauge(host, "-u", "alice:one") == 1
+        def be_socket():
+            file.unlink()
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(str(file))
+
+        for breaking in (
+            lambda: file.write_text("basic_auth_users: [", encoding="utf-8"),
+            lambda: file.write_text("basic_auth_users:\n  alice: two\n", encoding="utf-8"),
+            be_socket,  # is there, and cannot be opened
+            file.unlink,
+        ):
+            before = exporter.log().count("stays in force")
+            breaking()
+            wait_for_log(host, exporter, "stays in force", before + 1)
+            assert gauge(host, "-u", "alice:one") == 0
+        assert re.search(rf'level=error .*{file}:2: basic_auth_users: of \\"alice\\"', exporter.log())
+        file.write_text(users_config(alice=bcrypt("two")), encoding="utf-8")
+        wait_for(lambda: gauge(host, "-u", "alice:two") == 1, "the new password is taken")
+        assert curl(host, "http://127.0.0.1:9817/metrics", "-u", "alice:one")[0] == 401
+        # To do without users is as good a change as any other.
+        file.write_text("", encoding="utf-8")
+        wait_for(lambda: gauge(host) == 1, "nobody is asked any more")
+        assert exporter.log().count("stays in force") == 4
+
+
+def test_tls_is_not_turned_off(tmp_path):
+    """What was encrypted does not become plain because a section was lost."""
+    ca = Authority(tmp_path)
+    pair = ca.server()
+    for first, second, word in ((tls_config(pair), "", "off"), ("", tls_config(pair), "on")):
+        with scene(tmp_path, first) as (host, exporter):
+            (tmp_path / "web-9817.yml").write_text(second, encoding="utf-8")
+            scheme = "https" if first else "http"
+            url = f"{scheme}://127.0.0.1:9817/-/healthy"
+            wait_for(lambda: curl(host, url, "--cacert", ca.cert)[0] == 200 and
+                     f"TLS cannot be turned {word} without a restart" in exporter.log(),
+                     "it is refused")
+            assert curl(host, url, "--cacert", ca.cert)[0] == 200
+
+
+# ---- users ----
+
+def test_users(tmp_path):
+    # Of "fakepassword", by Go's bcrypt.
+    go = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
+    long = "x" * 72
+    config = users_config(alice=bcrypt("sécret: 1"), go=go, empty=bcrypt(""), long=bcrypt(long))
+    with scene(tmp_path, config) as (host, exporter):
+        def ask(*options, path="/metrics"):
+            return curl(host, f"http://127.0.0.1:9817{path}", *options)
+
+        good = ["alice:sécret: 1", "go:fakepassword", "empty:", f"long:{long}"]
+        bad = ["alice:sécret: 2", "alice:", "Alice:sécret: 1", "bob:sécret: 1", ":", "go:alice",
+               "empty:x", f"alice:{'x' * 600}", f"{'a' * 600}:x", f"long:{long[1:]}"]
+        for user in good * 2:
+            assert (user, ask("-u", user)[0]) == (user, 200)
+        for user in bad:
+            status, body = ask("-u", user)
+            assert (user, status, body) == (user, 401, "Unauthorized\n")
+        for path in ("/", "/-/healthy", "/-/ready", "/metrics", "/nothing"):
+            assert ask(path=path)[0] == 401
+            assert ask("-u", good[0], path=path)[0] == (404 if path == "/nothing" else 200)
+        for header in ("", "Basic", "Basic ", "Basic !!!!", "Bearer abc", "Basic YWxpY2U=",
+                       # "empty:\0x"
+                       "Basic ZW1wdHk6AHg=", f"Basic {'A' * 8000}"):
+            assert (header, ask("-H", f"Authorization: {header}")[0]) == (header, 401)
+        head = ask("-i", "-X", "POST", "-d", "x=1")[1]
+        assert re.search(r'^WWW-Authenticate: Basic realm="packet-exporter"', head, re.M)
+        assert ask("-u", good[0], "-X", "POST", "-d", "x=1")[0] == 405
+        status, body = ask("-u", good[0], "-H", "Accept: application/openmetrics-text")
+        assert Metrics(body).sum("http_requests_total", code="401") >= len(bad)
+        assert "secret" not in exporter.log() and "sécret" not in exporter.log()
+
+
+def ask_raw(host, user, results, path="/-/healthy"):
+    """One request on a connection of its own; appends (status, seconds)."""
+    from base64 import b64encode
+
+    token = b64encode(user.encode()).decode()
+    begin = time.monotonic()
+    with host.inside():
+        sock = socket.create_connection(("127.0.0.1", 9817), 30)
+    with sock:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                     f"Authorization: Basic {token}\r\n\r\n".encode())
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while chunk := sock.recv(4096):
+                answer += chunk
+    results.append((int(answer.split()[1]) if answer else 0, time.monotonic() - begin))
+
+
+def test_hashing_is_out_of_the_way(tmp_path):
+    """While wrong passwords are hashed, whoever is known is served; too many are turned away."""
+    with scene(tmp_path, users_config(alice=bcrypt("right", cost=10))) as (host, exporter):
+        known = []
+        ask_raw(host, "alice:right", known)
+        assert known[0][0] == 200
+        one_hash_s = known[0][1]
+        wrong = []
+        threads = [threading.Thread(target=ask_raw, args=(host, f"alice:wrong{i}", wrong))
+                   for i in range(40)]
+        for thread in threads:
+            thread.start()
+        known.clear()
+        while any(thread.is_alive() for thread in threads):
+            ask_raw(host, "alice:right", known)
+        for thread in threads:
+            thread.join()
+        statuses = [status for status, _ in wrong]
+        assert set(statuses) == {401, 503}
+        # One is being hashed, 32 wait.
+        assert 32 <= statuses.count(401) <= 34
+        assert {status for status, _ in known} == {200}
+        # They were asked one after the other, so each has waited for no more than its neighbours.
+        assert len(known) > 2 * statuses.count(401)
+        # Each of these has waited for its own hash at least.
+        assert min(s for status, s in wrong if status == 401) > one_hash_s / 4
+        unknown = []
+        ask_raw(host, "nobody:right", unknown)
+        assert unknown[0][0] == 401 and unknown[0][1] > one_hash_s / 4
+
+
+def test_stop_while_hashing(tmp_path):
+    with scene(tmp_path, users_config(alice=bcrypt("right", cost=10))) as (host, exporter):
+        results = []
+        threads = [threading.Thread(target=ask_raw, args=(host, "alice:wrong", results))
+                   for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: results, "the first has been answered")
+        exporter.process.send_signal(signal.SIGTERM)
+        begin = time.monotonic()
+        assert exporter.process.wait(10) == 0
+        assert time.monotonic() - begin < 5
+        for thread in threads:
+            thread.join()
+        assert all(status in (0, 401, 503) for status, _ in results)
+
+
+# ---- headers ----
+
+def test_headers(tmp_path):
+    config = ("http_server_config:\n  http2: true\n  headers:\n    X-Frame-Options: deny\n"
+              "    X-Content-Type-Options: nosniff\n    Content-Security-Policy: default-src x\n")
+    with scene(tmp_path, config) as (host, exporter):
+        for path in ("/", "/metrics", "/nothing"):
+            head = curl(host, f"http://127.0.0.1:9817{path}", "-i")[1]
+            for name, value in (("X-Frame-Options", "deny"), ("X-Content-Type-Options", "nosniff"),
+                                ("Content-Security-Policy", "default-src x")):
+                assert re.findall(rf"^{name}: (.*?)\r?$", head, re.M) == [value]
+        assert "http2: only HTTP/1.1 is offered" in exporter.log()
+
+
+def test_not_tls(tmp_path):
+    """Who does not speak TLS gets nothing, and costs nobody anything."""
+    ca = Authority(tmp_path)
+    with scene(tmp_path, tls_config(ca.server())) as (host, _):
+        assert curl(host, "http://127.0.0.1:9817/metrics")[0] == 0
+        with host.inside():
+            sock = socket.create_connection(("127.0.0.1", 9817), 10)
+        with sock:
+            sock.sendall(os.urandom(4096))
+            assert curl(host, "https://127.0.0.1:9817/metrics", "--cacert", ca.cert)[0] == 200
+        # HTTP/2 is offered and not taken.
+        version = curl(host, "https://127.0.0.1:9817/metrics", "--cacert", ca.cert, "--http2",
+                       "-o", "/dev/null", "-w", "%{http_version}\n%{http_code}")
+        assert version == (200, "1.1")
+
+
+# ---- what a file is said to be ----
+
+def verdicts(folder):
+    """(name, text, ours, promtool's, where ours points) of files in a folder with certificates."""
+    pair = "  cert_file: server.pem\n  key_file: server.key\n"
+    tls = f"tls_server_config:\n{pair}"
+    hashed = bcrypt("x")
+    return [
+        ("empty", "", True, True, None),
+        ("plain", "http_server_config:\n  http2: false\n", True, True, None),
+        ("tls", tls, True, True, None),
+        ("absolute", f"tls_server_config:\n  cert_file: {folder}/server.pem\n"
+                     f"  key_file: {folder}/server.key\n", True, True, None),
+        ("http2", tls + "http_server_config:\n  http2: true\n", True, True, None),
+        ("versions", tls + "  min_version: TLS12\n  max_version: TLS13\n", True, True, None),
+        ("suites", tls + "  cipher_suites:\n    - TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n"
+                         "    - TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\n", True, True, None),
+        ("curves", tls + "  curve_preferences: [X25519, CurveP256]\n", True, True, None),
+        ("client", tls + "  client_auth_type: RequireAndVerifyClientCert\n"
+                         "  client_ca_file: ca.pem\n", True, True, None),
+        ("users", f"basic_auth_users:\n  a: {hashed}\n  b: {hashed}\n", True, True, None),
+        ("headers", "http_server_config:\n  headers:\n    X-Frame-Options: deny\n", True, True, None),
+        ("no key", "tls_server_config:\n  cert_file: server.pem\n", False, False, ":2: "),
+        ("no cert", "tls_server_config:\n  key_file: server.key\n", False, False, ":2: "),
+        ("missing cert", "tls_server_config:\n  cert_file: x\n  key_file: server.key\n", False,
+         False, "/x: cannot be read: No such file or directory"),
+        ("wrong key", "tls_server_config:\n  cert_file: server.pem\n  key_file: ca.key\n", False,
+         False, "cannot use the certificate"),
+        ("key for cert", "tls_server_config:\n  cert_file: server.key\n  key_file: server.key\n",
+         False, False, "cannot use the certificate"),
+        ("missing CA", tls + "  client_auth_type: RequireAndVerifyClientCert\n"
+                             "  client_ca_file: x\n", False, False, "/x: cannot be read"),
+        ("CA alone", tls + "  client_ca_file: ca.pem\n", False, False, ":4: "),
+        ("auth type", tls + "  client_auth_type: Maybe\n", False, False, ":4: "),
+        ("version", tls + "  min_version: SSL30\n", False, False, ":4: "),
+        ("suite", tls + "  cipher_suites: [TLS_X]\n", False, False, ":4: "),
+        ("curve", tls + "  curve_preferences: [X]\n", False, False, ":4: "),
+        ("header", "http_server_config:\n  headers:\n    Server: x\n", False, False, ":3: "),
+        ("header value", "http_server_config:\n  headers:\n    X-Frame-Options: x\n", False, False,
+         ":3: "),
+        ("hash", "basic_auth_users:\n  a: secret\n", False, False, ":2: "),
+        ("unknown", "x: 1\n", False, False, ":1: "),
+        ("unknown inside", tls + "  x: 1\n", False, False, ":4: "),
+        ("twice", "http_server_config: {}\nhttp_server_config: {}\n", False, False, ":2: "),
+        ("type", "tls_server_config: []\n", False, False, ":1: "),
+        ("bool", "http_server_config:\n  http2: 3\n", False, False, ":2: "),
+        ("not YAML", "tls_server_config: {\n", False, False, "not YAML"),
+        # Here ours is stricter: what the toolkit would take without doing as it says.
+        ("no certificate", "tls_server_config:\n  min_version: TLS13\n", False, True, ":2: "),
+        ("min above max", tls + "  min_version: TLS13\n  max_version: TLS12\n", False, True, ":4: "),
+        ("no CA inside", tls + "  client_auth_type: RequireAndVerifyClientCert\n"
+                               "  client_ca_file: server.key\n", False, True, "no certificate in"),
+        ("cost", f"basic_auth_users:\n  a: $2y$31${hashed[7:]}\n", False, True, ":2: "),
+        ("two documents", "{}\n---\n{}\n", False, True, ":2: "),
+        ("alias", "http_server_config: &a {}\ntls_server_config: *a\n", False, True, ":1: "),
+        ("products", tls + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "
+                           "TLS_RSA_WITH_AES_256_GCM_SHA384]\n", False, True,
+         "without TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
+    ]
+
+
+def test_verdicts(tmp_path):
+    """Ours of many files, beside promtool's, which is that of the format's own library."""
+    ca = Authority(tmp_path)
+    ca.server(key=("rsa:2048",))
+    for name, text, ours, theirs, where in verdicts(tmp_path):
+        file = tmp_path / "web.yml"
+        file.write_text(text, encoding="utf-8")
+        done = subprocess.run([EXPORTER, "--check-config", f"--web.config.file={file}"],
+                              capture_output=True, text=True, check=False, env=clean_environment())
+        assert (name, done.returncode) == (name, 0 if ours else 2), done.stderr
+        if not ours:
+            begin = f"packet-exporter: --web.config.file: {tmp_path}/"
+            assert done.stderr.startswith(begin) and done.stderr.count("\n") == 1
+            assert (name, where in done.stderr) == (name, True), done.stderr
+        promtool = subprocess.run(["promtool", "check", "web-config", file], capture_output=True,
+                                  text=True, check=False)
+        assert (name, promtool.returncode == 0) == (name, theirs), promtool.stderr
+
+
+def test_bad_file_at_start(tmp_path):
+    """It does not serve without what was to protect it."""
+    file = tmp_path / "web.yml"
+    file.write_text("basic_auth_user: {}\n", encoding="utf-8")
+    with Namespace() as host:
+        process = host.popen(EXPORTER, f"--web.config.file={file}", stderr=subprocess.PIPE,
+                             env=clean_environment())
+        try:
+            error = process.communicate(timeout=20)[1].decode()
+        finally:
+            stop(process)
+        assert process.returncode == 1
+        assert f'{file}:1: unknown key \\"basic_auth_user\\"' in error
+        assert error.count("\n") == 1
+
+
+# ---- systemd ----
+
+LAUNCHER = """
+import os, sys
+fds = [int(fd) for fd in sys.argv[2].split()]
+for i, fd in enumerate(fds):
+    os.dup2(fd, 3 + i)
+os.environ.update(LISTEN_PID=sys.argv[1] or str(os.getpid()), LISTEN_FDS=str(len(fds)),
+                  LISTEN_FDNAMES=sys.argv[3])
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+@contextlib.contextmanager
+def activated(host, sockets, *options, names="web", pid=""):
+    """The daemon as systemd starts it: with these sockets from descriptor 3 on."""
+    fds = [sock.fileno() for sock in sockets]
+    process = host.popen(
+        "/usr/bin/python3", "-c", LAUNCHER, pid, " ".join(map(str, fds)), names, EXPORTER,
+        "--web.systemd-socket", *options, stderr=subprocess.PIPE, pass_fds=fds,
+        env=clean_environment())
+    try:
+        yield process
+    finally:
+        stop(process)
+        process.stderr.close()
+
+
+def listening(host, family, address, number):
+    with host.inside():
+        sock = socket.socket(family)
+    sock.bind(address)
+    sock.listen()
+    # Away from 3, where the launcher puts them.
+    high = socket.socket(fileno=os.dup2(sock.fileno(), 60 + number))
+    sock.close()
+    return high
+
+
+def test_systemd_sockets(tmp_path):
+    """It serves on what it was passed, and on nothing else; whoever came before is not lost."""
+    path = str(tmp_path / "web.sock")
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        sockets = [stack.enter_context(s) for s in (
+            listening(host, socket.AF_INET, ("127.0.0.1", 9900), 0),
+            listening(host, socket.AF_UNIX, path, 1))]
+        results = []
+        early = threading.Thread(
+            target=lambda: results.append(curl(host, "http://127.0.0.1:9900/-/healthy")[0]))
+        early.start()
+        process = stack.enter_context(activated(host, sockets, names="web:local"))
+        wait_for(lambda: curl(host, "http://127.0.0.1:9900/-/ready")[0] == 200, "it is ready")
+        early.join()
+        assert results == [200]
+        assert curl(host, "http://x/metrics", "--unix-socket", path)[0] == 200
+        assert curl(host, "http://127.0.0.1:9817/metrics")[0] == 0
+        links = [os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in (3, 4)]
+        assert all(link.startswith("socket:") for link in links)
+        assert stop(process) == 0
+        # The sockets are systemd's, and still listen for the next one.
+        stack.enter_context(activated(host, sockets))
+        wait_for(lambda: curl(host, "http://127.0.0.1:9900/-/ready")[0] == 200, "it is ready again")
+
+
+def test_systemd_without_sockets():
+    with Namespace() as host:
+        for options in ({"sockets": []}, {"sockets": [], "pid": "1"}):
+            with activated(host, options.pop("sockets"), **options) as process:
+                error = process.communicate(timeout=20)[1].decode()
+                assert process.returncode == 1
+                assert re.fullmatch(r".* level=error subsystem=web msg=\"systemd passed no socket.*\n",
+                                    error)
