@@ -248,7 +248,10 @@ bool pe_negotiate_gzip(const char *accept_encoding)
 		else if (token_is(e.name, "*"))
 			any = e.q;
 	}
+	/* "*" is for each that is not named, and identity is one of them. */
 	if (gzip == Q_ABSENT)
 		gzip = any;
+	if (identity == Q_ABSENT)
+		identity = any;
 	return gzip > 0 && gzip >= identity;
 }

@@ -172,6 +172,7 @@ static const struct {
 	{ "gzip;q=0.001", true },
 	{ "gzip;q=0.5,identity", false },
 	{ "gzip;q=0.5,identity;q=0.4", true },
+	{ "gzip;q=0.5,*;q=0.6", false },
 	{ "gzip,identity", true },
 	{ "identity;q=0", false },
 	{ "identity;q=0,gzip", true },
