@@ -37,13 +37,16 @@ thread_tests = \
 	tests/unit/test_web \
 	tests/unit/test_workers
 test_helpers = \
+	tests/integration/foreign-xdp \
 	tests/integration/monitor-trace \
 	tests/integration/push-sample \
 	tests/unit/encode-sample
 integration_scripts = \
 	tests/integration/conftest.py \
+	tests/integration/foreign.bpf.c \
 	tests/integration/harness.py \
 	tests/integration/pytest.sh \
+	tests/integration/test_coexist.py \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
 	tests/integration/test_exact.py \
@@ -99,10 +102,21 @@ tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c \
 tests_unit_encode_sample_LDADD = $(pe_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
+tests_integration_foreign_xdp_SOURCES = tests/integration/foreign-xdp.c
+tests_integration_foreign_xdp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/integration
+tests_integration_foreign_xdp_LDADD = $(LIBBPF_LIBS)
 tests_integration_monitor_trace_SOURCES = tests/integration/monitor-trace.c
 tests_integration_monitor_trace_LDADD = $(pe_libs)
 tests_integration_push_sample_SOURCES = tests/integration/push-sample.c
 tests_integration_push_sample_LDADD = $(pe_libs)
+
+tests/integration/foreign_xdp-foreign-xdp.$(OBJEXT): tests/integration/foreign.skel.h
+tests/integration/foreign.skel.h: $(top_srcdir)/tests/integration/foreign.bpf.c
+	@$(MKDIR_P) tests/integration
+	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/integration/foreign.clang.o
+	$(V_SKEL)$(BPFTOOL) gen object tests/integration/foreign.bpfo tests/integration/foreign.clang.o
+	$(V_SKEL)$(BPFTOOL) gen skeleton tests/integration/foreign.bpfo name foreign_bpf >$@
+CLEANFILES += tests/integration/*.o tests/integration/*.bpfo tests/integration/*.skel.h
 
 TEST_EXTENSIONS = .sh
 tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/autotools/tap-driver.sh

@@ -152,11 +152,12 @@ def kernel_counters(link):
 class Container(Namespace):
     """A namespace joined to a host: `interface` on the host's side, eth0 here."""
 
-    def __init__(self, host, number, up=True):
+    def __init__(self, host, number, up=True, master=None):
         super().__init__("pe-c")
         self.host, self.number, self.interface = host, number, f"veth{number}"
         try:
-            host.ip("link", "add", self.interface, "type", "veth", "peer", "name", "eth0",
+            port = ("master", master) if master else ()
+            host.ip("link", "add", self.interface, *port, "type", "veth", "peer", "name", "eth0",
                     "netns", self.name)
             if up:
                 self.up()

@@ -1,0 +1,529 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Beside other XDP programs, on every order of arrival; and on bridges that change all the time.
+
+The other programs are real (foreign.bpf.c), attached in every way the kernel knows. Theirs must
+never be replaced or starved, which their own counters show, and what we claim must stay true:
+observed and unobserved packets together are the kernel's.
+"""
+import collections
+import contextlib
+import errno
+import json
+import subprocess
+import threading
+
+from harness import (
+    BUILD, Container, Exporter, Namespace, ethernet, ipv4, kernel_counters, needs_root, run, udp,
+    wait_for,
+)
+
+pytestmark = needs_root
+
+FRAME = ipv4(17, udp(58))
+# Not IP: where a firewall looks at bridges, it drops IP packets without a checksum.
+BROADCAST = b"\xff" * 6 + ethernet(0x88B5, bytes(86))[6:]
+XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
+BUSY = (errno.errorcode[errno.EBUSY], errno.errorcode[errno.EEXIST])
+
+
+class Foreign:
+    """Somebody else's program; see foreign-xdp.c for what it understands."""
+
+    def __init__(self, namespace):
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", namespace.name, BUILD / "tests/integration/foreign-xdp"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            bufsize=1,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate(timeout=20)
+        assert self.process.returncode == 0
+
+    def ask(self, *command):
+        self.process.stdin.write(" ".join(map(str, command)) + "\n")
+        return self.process.stdout.readline().strip()
+
+    def do(self, *command):
+        assert self.ask(*command) == "done", command
+
+    def count(self):
+        """(packets, bytes) that it was given."""
+        return tuple(map(int, self.ask("count").split()))
+
+
+def send(sock, count):
+    for _ in range(count):
+        sock.send(FRAME)
+
+
+def send_each(namespace, interface, count):
+    with namespace.packet_socket(interface) as sock:
+        send(sock, count)
+
+
+def sent(count):
+    """(packets, bytes) of so many frames."""
+    return count, count * len(FRAME)
+
+
+def info(metrics, interface):
+    """The labels of a live interface, of which there is one, or None."""
+    found = metrics.find("interface_info", interface=interface)
+    assert len(found) <= 1, found
+    return found[0].labels if found else None
+
+
+def mode(exporter, interface):
+    labels = info(exporter.scrape(), interface)
+    return labels and labels["mode"]
+
+
+def wait_for_mode(exporter, wanted, *interfaces):
+    wait_for(
+        lambda: {mode(exporter, name) for name in interfaces} == {wanted},
+        lambda: f"{interfaces} are counted by {wanted}: {[mode(exporter, n) for n in interfaces]}",
+    )
+
+
+def program_of(namespace, interface):
+    return namespace.link(interface).get("xdp", {}).get("prog")
+
+
+def wait_for_totals(exporter, interface, wanted):
+    """Ours are what was sent; the kernel's bytes may be fewer (see README, Limits)."""
+    wait_for(
+        lambda: exporter.scrape().totals(interface) == wanted,
+        lambda: f"{interface}: {exporter.scrape().totals(interface)}, not {wanted}",
+    )
+
+
+def wait_for_truth(exporter, host, *interfaces):
+    """Observed and unobserved packets are the kernel's, in each direction. Returns the metrics."""
+    wrong = None
+
+    def compare():
+        nonlocal wrong
+        metrics = exporter.scrape()
+        for name in interfaces:
+            kernel, ours = kernel_counters(host.link(name)), metrics.totals(name)
+            missing = metrics.unobserved(name)
+            for direction in ("ingress", "egress"):
+                if ours[direction][0] + missing[direction][0] != kernel[direction][0]:
+                    wrong = f"{name}: ours {ours} + unobserved {missing}, the kernel's {kernel}"
+                    return None
+        return metrics
+
+    # The audit looks seldom at an interface that rests.
+    return wait_for(compare, lambda: wrong)
+
+
+def no_duplicates(metrics):
+    keys = collections.Counter((s.name, tuple(sorted(s.labels.items()))) for s in metrics.samples)
+    assert not [key for key, times in keys.items() if times > 1]
+
+
+# ---- another program on the same interface ----
+
+ATTACHED = [
+    ("any", "netlink"), ("generic", "netlink"), ("generic", "noexist"), ("generic", "link"),
+    ("native", "netlink"), ("native", "link"),
+]
+
+
+def test_it_was_there_before():
+    """Ours stays out, counts all the same, and takes over when it goes; nothing is counted twice."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        others = {}
+        for number, way in enumerate(ATTACHED, 1):
+            container = stack.enter_context(Container(host, number))
+            foreign = stack.enter_context(Foreign(host))
+            foreign.do("attach", container.interface, *way)
+            others[container] = foreign, program_of(host, container.interface)["id"]
+        names = [container.interface for container in others]
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "tracepoint", *names)
+        assert exporter.scrape().sum("attach_errors_total", reason="busy") >= len(names)
+        for container, (foreign, identity) in others.items():
+            send_each(container, "eth0", 200)
+            send_each(host, container.interface, 100)
+            wait_for_totals(exporter, container.interface,
+                            {"ingress": sent(200), "egress": sent(100)})
+            assert foreign.count() == sent(200)
+            assert program_of(host, container.interface)["id"] == identity
+        for foreign, _ in others.values():
+            foreign.do("detach")
+        wait_for_mode(exporter, "generic", *names)
+        for container in others:
+            assert program_of(host, container.interface)["name"] == "pe_ingress"
+            send_each(container, "eth0", 200)
+        metrics = wait_for_truth(exporter, host, *names)
+        for name in names:
+            assert metrics.totals(name) == {"ingress": sent(400), "egress": sent(100)}
+            assert metrics.unobserved(name) == {"ingress": (0, 0), "egress": (0, 0)}
+        no_duplicates(metrics)
+
+
+def test_it_comes_after():
+    """Whatever it tries the kernel refuses, and ours goes on; it is unharmed on the other end."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        exporter = stack.enter_context(Exporter(host))
+        identity = program_of(host, "veth1")["id"]
+        foreign = stack.enter_context(Foreign(host))
+        count = 0
+        for where in ("any", "generic", "native"):
+            for way in ("netlink", "noexist", "replace", "link"):
+                # There is no native program that could be replaced.
+                refused = BUSY if (where, way) != ("native", "replace") else ("ENOENT",)
+                assert foreign.ask("attach", "veth1", where, way) in refused, (where, way)
+                send_each(container, "eth0", 10)
+                count += 10
+            # Taking off what is there by force; of another mode there is nothing.
+            assert foreign.ask("off", "veth1", where) == ("EBUSY" if where == "generic" else "done")
+        assert program_of(host, "veth1")["id"] == identity
+        metrics = wait_for_truth(exporter, host, "veth1")
+        assert metrics.totals("veth1")["ingress"] == sent(count)
+        assert info(metrics, "veth1")["mode"] == "generic"
+        assert foreign.count() == (0, 0)
+
+
+def test_it_is_on_the_other_end():
+    """In the container it may be, in either mode: both count, whatever it does to the packets."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        others = {}
+        cases = [(where, verdict) for where in ("generic", "native")
+                 for verdict in (XDP_PASS, XDP_DROP)]
+        for number, (where, verdict) in enumerate(cases, 1):
+            container = stack.enter_context(Container(host, number))
+            others[container] = foreign = stack.enter_context(Foreign(container))
+            foreign.do("verdict", verdict, 1)
+            foreign.do("attach", "eth0", where, "link")
+        names = [container.interface for container in others]
+        wait_for_mode(exporter, "generic", *names)
+        for container in others:
+            send_each(container, "eth0", 200)
+            send_each(host, container.interface, 100)
+        metrics = wait_for_truth(exporter, host, *names)
+        for container, foreign in others.items():
+            assert foreign.count() == sent(100)
+            wanted = {"ingress": sent(200), "egress": sent(100)}
+            assert metrics.totals(container.interface) == wanted
+            assert metrics.unobserved(container.interface, reason="lost")["egress"][0] == 0
+
+
+def test_it_drops_and_diverts():
+    """What it keeps from us is told as unobserved; where we come before it, nothing is missing."""
+    number = 1000
+    third = (number + 2) // 3
+    # Mode, what it does, and how many packets we then see in ingress. The tracepoint is before a
+    # generic program and behind a native one.
+    cases = [
+        ("generic", ("verdict", XDP_DROP, 3), number),
+        ("generic", ("verdict", XDP_TX, 3), number),
+        ("generic", ("redirect", "veth7"), number),
+        ("native", ("verdict", XDP_DROP, 3), number - third),
+        ("native", ("verdict", XDP_TX, 3), number - third),
+        ("native", ("redirect", "veth7"), 0),
+    ]
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        containers, others = [], []
+        for i, (where, command, _) in enumerate(cases, 1):
+            containers.append(stack.enter_context(Container(host, i)))
+            others.append(stack.enter_context(Foreign(host)))
+            others[-1].do("attach", f"veth{i}", where, "link")
+        stack.enter_context(Container(host, 7))
+        for foreign, (_, command, _) in zip(others, cases):
+            foreign.do(*command)
+        exporter = stack.enter_context(Exporter(host))
+        names = [container.interface for container in containers]
+        wait_for_mode(exporter, "tracepoint", *names)
+        wait_for_mode(exporter, "generic", "veth7")
+        for container in containers:
+            send_each(container, "eth0", number)
+        metrics = wait_for_truth(exporter, host, *names, "veth7")
+        for name, foreign, (where, command, seen) in zip(names, others, cases):
+            assert foreign.count() == sent(number)
+            assert metrics.totals(name)["ingress"] == sent(seen), (where, command)
+            missing = metrics.unobserved(name)
+            assert missing["ingress"][0] == number - seen, (where, command)
+            # What a generic program sends itself passes no tracepoint, but the kernel counts it.
+            sends = third if (where, command[1]) == ("generic", XDP_TX) else 0
+            assert missing["egress"][0] == sends, (where, command)
+        # A native program reaches only an interface with one of its own behind it.
+        assert metrics.unobserved("veth7")["egress"] == sent(number)
+
+
+def test_it_leaves_under_traffic():
+    """Never more than the kernel's; what falls between the two ways of counting is told."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", "veth1", "generic", "netlink")
+        exporter = stack.enter_context(Exporter(host))
+        out = stack.enter_context(container.packet_socket("eth0"))
+        wait_for_mode(exporter, "tracepoint", "veth1")
+        enough, total = threading.Event(), 0
+
+        def flood():
+            nonlocal total
+            while not enough.wait(0.001) and total < 500_000:
+                send(out, 25)
+                total += 25
+
+        sender = threading.Thread(target=flood)
+        sender.start()
+        try:
+            wait_for(lambda: foreign.count()[0] > 1000, "there is traffic")
+            foreign.do("detach")
+            seen_by_foreign = foreign.count()[0]
+
+            def is_back():
+                metrics = exporter.scrape()
+                kernel = kernel_counters(host.link("veth1"))["ingress"]
+                for ours, theirs in zip(metrics.totals("veth1")["ingress"], kernel):
+                    assert ours <= theirs
+                return info(metrics, "veth1")["mode"] == "generic" and metrics
+
+            before = wait_for(is_back, "it comes back").totals("veth1")["ingress"][0]
+            wait_for(lambda: exporter.scrape().totals("veth1")["ingress"][0] > before + 1000,
+                     "XDP counts")
+        finally:
+            enough.set()
+            sender.join()
+        wait_for_truth(exporter, host, "veth1")
+        # Nor is anything claimed afterwards: at its end the interface is audited for the last time.
+        host.ip("link", "del", "veth1")
+        metrics = wait_for(lambda: not info(m := exporter.scrape(), "veth1") and m, "it is gone")
+        ours = metrics.totals("veth1")["ingress"][0]
+        missing = metrics.unobserved("veth1")["ingress"][0]
+        assert ours + missing == total and seen_by_foreign < total
+        # One grace period at about 20,000 packets a second.
+        assert missing < total / 10
+        assert metrics.totals("veth1")["egress"] == (0, 0)
+
+
+def xdp_links(exporter):
+    """The ids of the XDP links that it holds."""
+    links = json.loads(run("bpftool", "-j", "link", "show"))
+    return {link["id"] for link in links if link["type"] == "xdp"} & exporter.holds("link")
+
+
+def test_taken_off_by_force():
+    """An administrator can take a link off; what passes then is told as unobserved."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        exporter = stack.enter_context(Exporter(host))
+        send_each(container, "eth0", 100)
+        wait_for_totals(exporter, "veth1", {"ingress": sent(100), "egress": (0, 0)})
+        (link,) = xdp_links(exporter)
+        run("bpftool", "link", "detach", "id", str(link))
+        assert not program_of(host, "veth1")
+        send_each(container, "eth0", 100)
+        # The audit looks at an interface where something moves.
+        with host.packet_socket("veth1") as back:
+            wait_for(
+                lambda: send(back, 1) or exporter.scrape().unobserved("veth1")["ingress"] == sent(100),
+                "what is missed is told",
+            )
+        assert exporter.scrape().totals("veth1")["ingress"] == sent(100)
+
+
+# ---- interfaces above and below ----
+
+
+def test_a_bridge_with_a_program():
+    """The kernel refuses ports of such a bridge a program; those that have theirs keep it."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host))
+        host.ip("link", "add", "br0", "type", "bridge")
+        host.ip("link", "set", "br0", "up")
+        first = stack.enter_context(Container(host, 1))
+        host.ip("link", "set", "veth1", "master", "br0")
+        wait_for_mode(exporter, "generic", "veth1")
+        wait_for_mode(exporter, "tracepoint", "br0")
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", "br0", "generic", "netlink")
+        # A port from its first moment.
+        second = stack.enter_context(Container(host, 2, up=False, master="br0"))
+        second.up()
+        wait_for_mode(exporter, "tracepoint", "veth2")
+        with first.packet_socket("eth0") as out:
+            for _ in range(100):
+                out.send(BROADCAST)
+        send_each(second, "eth0", 100)
+        metrics = wait_for_truth(exporter, host, "br0", "veth1", "veth2")
+        assert metrics.totals("veth1")["ingress"] == metrics.totals("veth2")["ingress"] == sent(100)
+        assert metrics.sum("packets_total", interface="br0", direction="ingress") == 100
+        assert foreign.count() == sent(100)
+        foreign.do("detach")
+        wait_for_mode(exporter, "generic", "veth1", "veth2")
+        send_each(second, "eth0", 100)
+        metrics = wait_for_truth(exporter, host, "br0", "veth1", "veth2")
+        assert metrics.totals("veth2")["ingress"] == sent(200)
+
+
+def test_a_port_with_a_program():
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        containers = [stack.enter_context(Container(host, n)) for n in (1, 2)]
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", "veth1", "generic", "link")
+        host.ip("link", "add", "br0", "type", "bridge")
+        host.ip("link", "set", "br0", "up")
+        for container in containers:
+            host.ip("link", "set", container.interface, "master", "br0")
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "tracepoint", "veth1", "br0")
+        wait_for_mode(exporter, "generic", "veth2")
+        for container in containers:
+            with container.packet_socket("eth0") as out:
+                for _ in range(100):
+                    out.send(BROADCAST)
+        metrics = wait_for_truth(exporter, host, "br0", "veth1", "veth2")
+        assert foreign.count() == sent(100)
+        for name, packets in ("veth1", 100), ("veth2", 100), ("br0", 200):
+            assert metrics.totals(name)["ingress"][0] == packets
+
+
+def test_an_interface_above_with_a_program():
+    """As with a bridge: no program below one that has its own, whosever it is."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        host.ip("link", "add", "link", "veth1", "name", "upper", "type", "macvlan", "mode", "bridge")
+        host.ip("link", "set", "upper", "up")
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", "upper", "generic", "link")
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "tracepoint", "veth1")
+        wait_for_mode(exporter, "none", "upper")
+        send_each(container, "eth0", 100)
+        metrics = wait_for_truth(exporter, host, "veth1")
+        assert metrics.totals("veth1")["ingress"] == sent(100)
+        foreign.do("detach")
+        wait_for_mode(exporter, "generic", "upper")
+
+
+def test_drivers_without_native():
+    """With --xdp.mode=native, too, everything is counted."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--xdp.mode=native"))
+        container = stack.enter_context(Container(host, 1))
+        add = [
+            "link add br0 type bridge",
+            "link add ifb0 type ifb",
+            "link add link veth1 name macvlan0 type macvlan mode bridge",
+            "link add vxlan0 type vxlan id 7 dstport 4789 local 10.7.1.1 remote 10.7.1.2",
+            "tuntap add tun0 mode tun",
+            "tuntap add tap0 mode tap",
+        ]
+        names = ["br0", "ifb0", "macvlan0", "vxlan0", "tun0", "tap0"]
+        host.batch(add + [f"link set {name} up" for name in names])
+        wait_for_mode(exporter, "native", "veth1", "tap0")
+        wait_for_mode(exporter, "generic", "ifb0", "macvlan0", "vxlan0", "tun0")
+        wait_for_mode(exporter, "tracepoint", "br0")
+        assert exporter.scrape().sum("attach_errors_total") == 0
+        address = bytes.fromhex(host.link("macvlan0")["address"].replace(":", ""))
+        frame = address + FRAME[6:]
+        with container.packet_socket("eth0") as out:
+            for _ in range(100):
+                out.send(frame)
+        for name in ("veth1", "macvlan0"):
+            wait_for_totals(exporter, name, {"ingress": sent(100), "egress": (0, 0)})
+        assert kernel_counters(host.link("macvlan0"))["ingress"] == sent(100)
+
+
+# ---- bridges that change ----
+
+
+def test_a_thousand_joins():
+    """A port that joins and leaves is not deleted: the same link, the same series, every packet."""
+    times = 1000
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        host.ip("link", "add", "br0", "type", "bridge")
+        host.ip("link", "set", "br0", "up")
+        container = stack.enter_context(Container(host, 1))
+        exporter = stack.enter_context(Exporter(host))
+        links, program = xdp_links(exporter), program_of(host, "veth1")["id"]
+        before = exporter.scrape()
+        assert len(links) == 1
+        out = stack.enter_context(container.packet_socket("eth0"))
+        enough, total = threading.Event(), 0
+
+        def trickle():
+            nonlocal total
+            while not enough.wait(0.0005) and total < 500_000:
+                send(out, 5)
+                total += 5
+
+        sender = threading.Thread(target=trickle)
+        sender.start()
+        try:
+            host.batch(["link set veth1 master br0", "link set veth1 nomaster"] * times)
+        finally:
+            enough.set()
+            sender.join()
+        metrics = wait_for_truth(exporter, host, "veth1")
+        assert total > times
+        assert metrics.totals("veth1")["ingress"] == sent(total)
+        assert metrics.unobserved("veth1")["ingress"] == (0, 0)
+        assert (info(metrics, "veth1")["master"], info(metrics, "veth1")["mode"]) == ("", "generic")
+        assert xdp_links(exporter) == links and program_of(host, "veth1")["id"] == program
+        for name in ("attach_seconds_count", "departed_interfaces_total", "attach_errors_total"):
+            assert metrics.sum(name) == before.sum(name), name
+        told = metrics.sum("netlink_messages_total") - before.sum("netlink_messages_total")
+        assert told >= 2 * times
+        no_duplicates(metrics)
+
+
+def test_bridges_change():
+    """The label follows the port from bridge to bridge, through a rename and a deletion."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        host.batch(["link add br0 type bridge", "link add br1 type bridge", "link set br0 up",
+                    "link set br1 up"])
+        exporter = stack.enter_context(Exporter(host))
+        containers = [stack.enter_context(Container(host, n)) for n in (1, 2, 3)]
+        names = [container.interface for container in containers]
+        wait_for_mode(exporter, "generic", *names)
+        links, count = xdp_links(exporter), 0
+        steps = [
+            (["link set veth1 master br0", "link set veth2 master br0", "link set veth3 master br1"],
+             ("br0", "br0", "br1")),
+            (["link set veth1 master br1"], ("br1", "br0", "br1")),
+            (["link set br1 down", "link set br1 name br9", "link set br9 up"],
+             ("br9", "br0", "br9")),
+            (["link set br0 down", "link set br0 name br1"], ("br9", "br1", "br9")),
+            (["link del br9"], ("", "br1", "")),
+            (["link set veth3 master br1", "link set veth2 nomaster"], ("", "", "br1")),
+        ]
+        for commands, masters in steps:
+            host.batch(commands)
+            wait_for(
+                lambda: tuple(info(exporter.scrape(), name)["master"] for name in names) == masters,
+                lambda: f"{masters} after {commands}",
+            )
+            for container in containers:
+                send_each(container, "eth0", 50)
+            count += 50
+        metrics = wait_for_truth(exporter, host, *names)
+        for name in names:
+            assert metrics.totals(name)["ingress"] == sent(count)
+            assert metrics.unobserved(name)["ingress"] == (0, 0)
+        assert xdp_links(exporter) == links and len(links) == len(names)
+        assert not info(metrics, "br9")
+        no_duplicates(metrics)
