@@ -77,15 +77,15 @@ def info(metrics, interface):
     return found[0].labels if found else None
 
 
-def mode(exporter, interface):
-    labels = info(exporter.scrape(), interface)
-    return labels and labels["mode"]
+def wait_for_mode(exporter, wanted, *interfaces, reason=""):
+    def modes():
+        metrics = exporter.scrape()
+        found = [info(metrics, name) for name in interfaces]
+        return {labels and (labels["mode"], labels["mode_reason"]) for labels in found}
 
-
-def wait_for_mode(exporter, wanted, *interfaces):
     wait_for(
-        lambda: {mode(exporter, name) for name in interfaces} == {wanted},
-        lambda: f"{interfaces} are counted by {wanted}: {[mode(exporter, n) for n in interfaces]}",
+        lambda: modes() == {(wanted, reason)},
+        lambda: f"{interfaces} are counted by {wanted} ({reason}): {modes()}",
     )
 
 
@@ -146,7 +146,7 @@ def test_it_was_there_before():
             others[container] = foreign, program_of(host, container.interface)["id"]
         names = [container.interface for container in others]
         exporter = stack.enter_context(Exporter(host))
-        wait_for_mode(exporter, "tracepoint", *names)
+        wait_for_mode(exporter, "tracepoint", *names, reason="busy")
         assert exporter.scrape().sum("attach_errors_total", reason="busy") >= len(names)
         for container, (foreign, identity) in others.items():
             send_each(container, "eth0", 200)
@@ -245,7 +245,7 @@ def test_it_drops_and_diverts():
             foreign.do(*command)
         exporter = stack.enter_context(Exporter(host))
         names = [container.interface for container in containers]
-        wait_for_mode(exporter, "tracepoint", *names)
+        wait_for_mode(exporter, "tracepoint", *names, reason="busy")
         wait_for_mode(exporter, "generic", "veth7")
         for container in containers:
             send_each(container, "eth0", number)
@@ -271,7 +271,7 @@ def test_it_leaves_under_traffic():
         foreign.do("attach", "veth1", "generic", "netlink")
         exporter = stack.enter_context(Exporter(host))
         out = stack.enter_context(container.packet_socket("eth0"))
-        wait_for_mode(exporter, "tracepoint", "veth1")
+        wait_for_mode(exporter, "tracepoint", "veth1", reason="busy")
         enough, total = threading.Event(), 0
 
         def flood():
@@ -352,13 +352,13 @@ def test_a_bridge_with_a_program():
         first = stack.enter_context(Container(host, 1))
         host.ip("link", "set", "veth1", "master", "br0")
         wait_for_mode(exporter, "generic", "veth1")
-        wait_for_mode(exporter, "tracepoint", "br0")
+        wait_for_mode(exporter, "tracepoint", "br0", reason="bridge")
         foreign = stack.enter_context(Foreign(host))
         foreign.do("attach", "br0", "generic", "netlink")
         # A port from its first moment.
         second = stack.enter_context(Container(host, 2, up=False, master="br0"))
         second.up()
-        wait_for_mode(exporter, "tracepoint", "veth2")
+        wait_for_mode(exporter, "tracepoint", "veth2", reason="busy")
         with first.packet_socket("eth0") as out:
             for _ in range(100):
                 out.send(BROADCAST)
@@ -385,7 +385,8 @@ def test_a_port_with_a_program():
         for container in containers:
             host.ip("link", "set", container.interface, "master", "br0")
         exporter = stack.enter_context(Exporter(host))
-        wait_for_mode(exporter, "tracepoint", "veth1", "br0")
+        wait_for_mode(exporter, "tracepoint", "veth1", reason="busy")
+        wait_for_mode(exporter, "tracepoint", "br0", reason="bridge")
         wait_for_mode(exporter, "generic", "veth2")
         for container in containers:
             with container.packet_socket("eth0") as out:
@@ -407,8 +408,8 @@ def test_an_interface_above_with_a_program():
         foreign = stack.enter_context(Foreign(host))
         foreign.do("attach", "upper", "generic", "link")
         exporter = stack.enter_context(Exporter(host))
-        wait_for_mode(exporter, "tracepoint", "veth1")
-        wait_for_mode(exporter, "none", "upper")
+        wait_for_mode(exporter, "tracepoint", "veth1", reason="busy")
+        wait_for_mode(exporter, "none", "upper", reason="busy")
         send_each(container, "eth0", 100)
         metrics = wait_for_truth(exporter, host, "veth1")
         assert metrics.totals("veth1")["ingress"] == sent(100)
@@ -433,8 +434,9 @@ def test_drivers_without_native():
         names = ["br0", "ifb0", "macvlan0", "vxlan0", "tun0", "tap0"]
         host.batch(add + [f"link set {name} up" for name in names])
         wait_for_mode(exporter, "native", "veth1", "tap0")
-        wait_for_mode(exporter, "generic", "ifb0", "macvlan0", "vxlan0", "tun0")
-        wait_for_mode(exporter, "tracepoint", "br0")
+        wait_for_mode(exporter, "generic", "ifb0", "macvlan0", "vxlan0", "tun0",
+                      reason="native_refused")
+        wait_for_mode(exporter, "tracepoint", "br0", reason="bridge")
         assert exporter.scrape().sum("attach_errors_total") == 0
         address = bytes.fromhex(host.link("macvlan0")["address"].replace(":", ""))
         frame = address + FRAME[6:]
