@@ -79,6 +79,13 @@ void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
 int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
 
 /*
+ * Whether a link of pe_xdp_attach() is on an interface still: not when that has gone, nor when
+ * somebody with privileges has taken the link off (BPF_LINK_DETACH), of which the kernel tells
+ * nobody. One system call. In doubt true.
+ */
+bool pe_xdp_is_attached(int link_fd);
+
+/*
  * Who counts the ingress of an interface: the receive tracepoint (true) or XDP (false, as after
  * pe_xdp_take()). A packet is never counted by both.
  * Going back to XDP blocks for a grace period of the kernel, and what passes meanwhile is counted

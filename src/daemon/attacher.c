@@ -158,6 +158,18 @@ void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *atta
 	attacher->links--;
 }
 
+void pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *link,
+			   struct pe_attachment *attachment)
+{
+	pe_attacher_detach(attacher, attachment);
+	attachment->mode = PE_MODE_NONE;
+	attachment->reason = PE_REASON_BUSY;
+	attachment->error = -EBUSY;
+	fall_back(attacher, link, attachment);
+	pe_warn("xdp", "%s: somebody else has detached the XDP program; %s; trying again later",
+		link->name, consequence(attachment));
+}
+
 void pe_attacher_observe(struct pe_attacher *attacher, uint64_t ns)
 {
 	pthread_mutex_lock(&attacher->mutex);

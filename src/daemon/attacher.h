@@ -55,6 +55,10 @@ struct pe_attachment {
 int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
 			struct pe_attachment *attachment);
 
+/* Somebody else has taken the ingress program off: falls back, and says so. */
+void pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *link,
+			   struct pe_attachment *attachment);
+
 /* Takes the ingress program off, if it is on. The slot stays. */
 void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *attachment);
 

@@ -179,13 +179,33 @@ static void read_ours(struct pe_interfaces *interfaces, const struct watch *watc
 		pe_xdp_read(interfaces->options.xdp, watch->attachment.token, ret_ours);
 }
 
+/* An administrator can take a link off, and the kernel does not tell. */
+static void check_link(struct pe_interfaces *interfaces, const struct pe_link *link,
+		       struct watch *watch)
+{
+	struct pe_link_stats stats;
+
+	/* Or the interface has gone, and the news of it are on their way. */
+	if (watch->attachment.link_fd < 0 || pe_xdp_is_attached(watch->attachment.link_fd) ||
+	    pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &stats) < 0)
+		return;
+	pe_attacher_taken_off(&interfaces->attacher, link, &watch->attachment);
+	/* Whoever did it may want the place. */
+	watch->retry_after_ns = RETRY_MAX_NS;
+	set_retry(interfaces, watch, true);
+	update_info(interfaces, link, watch);
+}
+
 static void audit(struct pe_interfaces *interfaces, struct watch *watch)
 {
 	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
 	struct pe_row ours[PE_DIRECTIONS];
 	struct pe_link_stats kernel;
 
-	if (!link || !pe_policy_auditable(link))
+	if (!link)
+		return;
+	check_link(interfaces, link, watch);
+	if (!pe_policy_auditable(link))
 		return;
 	read_ours(interfaces, watch, ours);
 	if (pe_audit_due(&watch->audit, ours) &&

@@ -49,6 +49,14 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 	return 0;
 }
 
+bool pe_xdp_is_attached(int link_fd)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(link_fd, &info, &size) < 0 || info.xdp.ifindex;
+}
+
 static int attach_receive(struct pe_xdp *xdp)
 {
 	struct pe_bpf *skel = xdp->skel;
