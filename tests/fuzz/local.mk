@@ -3,10 +3,12 @@
 # A new target is three lines: its name here, its LDADD below, its seeds in corpus/.
 
 fuzz_targets = \
+	tests/fuzz/fuzz_frames \
 	tests/fuzz/fuzz_grouping \
 	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_shard
+tests_fuzz_fuzz_frames_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
@@ -15,6 +17,7 @@ tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 EXTRA_DIST += tests/fuzz/fuzz.h tests/fuzz/run tests/fuzz/corpus
+tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c tests/fuzz/frame_model.h
 
 if FUZZING
 fuzz_libs = $(LIBFUZZER) $(pe_libs)
