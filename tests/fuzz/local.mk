@@ -3,11 +3,13 @@
 # A new target is three lines: its name here, its LDADD below, its seeds in corpus/.
 
 fuzz_targets = \
+	tests/fuzz/fuzz_encode \
 	tests/fuzz/fuzz_frames \
 	tests/fuzz/fuzz_grouping \
 	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_shard
+tests_fuzz_fuzz_encode_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_frames_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
@@ -17,6 +19,8 @@ tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
 EXTRA_DIST += tests/fuzz/fuzz.h tests/fuzz/run tests/fuzz/corpus
+tests_fuzz_fuzz_encode_SOURCES = tests/fuzz/fuzz_encode.c \
+	tests/fuzz/exposition.c tests/fuzz/exposition.h tests/fuzz/exposition_text.h
 tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c tests/fuzz/frame_model.h
 
 if FUZZING
