@@ -6,12 +6,14 @@ fuzz_targets = \
 	tests/fuzz/fuzz_encode \
 	tests/fuzz/fuzz_frames \
 	tests/fuzz/fuzz_grouping \
+	tests/fuzz/fuzz_headers \
 	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_shard
 tests_fuzz_fuzz_encode_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_frames_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_headers_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
