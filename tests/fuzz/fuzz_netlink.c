@@ -17,6 +17,8 @@
 #define MODE_NEW      0x04 /* nlmsg_type is RTM_NEWLINK, family 0 */
 #define MODE_DELETED  0x08
 
+#define TRAP 32 /* bytes behind a message */
+
 #define HEADER	     16 /* struct nlmsghdr: length 4, type 2, flags 2, sequence 4, port 4 */
 #define FIXED	     16 /* struct ifinfomsg: family 1, pad 1, type 2, index 4, flags 4, change 4 */
 #define TYPE_NEW     16
@@ -241,21 +243,44 @@ static void mend(uint8_t *message, size_t size, unsigned int mode)
 	}
 }
 
+/*
+ * Attributes that look good behind the end: whoever goes on there takes this name. libnl is not
+ * instrumented, so that a sanitizer alone would not see it read them.
+ */
+static void set_trap(uint8_t *message, size_t length)
+{
+	static const uint16_t trap[4] = { 8, 3 /* IFLA_IFNAME */, 0x6162, 0x0063 };
+	size_t at = (length + 3) / 4 * 4;
+
+	memset(message + length, 0, TRAP);
+	for (; at + sizeof(trap) <= length + TRAP; at += sizeof(trap))
+		memcpy(message + at, trap, sizeof(trap));
+}
+
+static void check(uint8_t *message, size_t length, unsigned int mode)
+{
+	mend(message, length, mode);
+	if (mode & MODE_DATAGRAM)
+		check_datagram((struct nlmsghdr *)message, length);
+	else
+		check_message((struct nlmsghdr *)message, length);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = { data, size };
 	unsigned int mode = fuzz_u8(&input);
 	size_t length = input.left;
 	/* Exactly as long as it is: the sanitizer sees the byte behind it read. */
-	uint8_t *message = malloc(length ? length : 1);
+	uint8_t *exact = malloc(length ? length : 1), *trapped = malloc(length + TRAP);
 
-	fuzz_check(message, "out of memory");
-	fuzz_bytes(&input, message, length);
-	mend(message, length, mode);
-	if (mode & MODE_DATAGRAM)
-		check_datagram((struct nlmsghdr *)message, length);
-	else
-		check_message((struct nlmsghdr *)message, length);
-	free(message);
+	fuzz_check(exact && trapped, "out of memory");
+	fuzz_bytes(&input, exact, length);
+	memcpy(trapped, exact, length);
+	set_trap(trapped, length);
+	check(exact, length, mode);
+	check(trapped, length, mode);
+	free(exact);
+	free(trapped);
 	return 0;
 }
