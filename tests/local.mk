@@ -52,9 +52,11 @@ integration_scripts = \
 	tests/integration/test_exact.py \
 	tests/integration/test_hotplug.py \
 	tests/integration/test_identity.py \
+	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_push.py \
+	tests/integration/test_storm.py \
 	tests/integration/test_web.py
 lint_tests = tests/lint/layers.sh tests/lint/readme.sh
 

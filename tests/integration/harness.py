@@ -177,6 +177,15 @@ def kernel_counters(link):
     }
 
 
+def wait_up(namespace, names):
+    """Until the kernel has seen the carrier, a device drops what it is given to send."""
+    names = set(names)
+    wait_for(
+        lambda: names <= {i["ifname"] for i in namespace.links() if i["operstate"] == "UP"},
+        "all are up",
+    )
+
+
 class Container(Namespace):
     """A namespace joined to a host: `interface` on the host's side, eth0 here."""
 
@@ -198,9 +207,8 @@ class Container(Namespace):
         self.host.ip("addr", "add", f"10.7.{self.number}.1/24", "dev", self.interface)
         self.ip("link", "set", "eth0", "up")
         self.host.ip("link", "set", self.interface, "up")
-        # Until the kernel has seen the carrier, a device drops what it is given to send.
-        for side, name in ((self, "eth0"), (self.host, self.interface)):
-            wait_for(lambda s=side, n=name: s.link(n)["operstate"] == "UP", f"{name} is up")
+        wait_up(self, ["eth0"])
+        wait_up(self.host, [self.interface])
 
 
 COUNTED = re.compile(
