@@ -103,6 +103,9 @@ int pe_monitor_fd(const struct pe_monitor *monitor);
  */
 int pe_monitor_start(struct pe_monitor *monitor);
 
+/* Whether events wait to be dispatched. Does not block. */
+bool pe_monitor_has_events(const struct pe_monitor *monitor);
+
 /*
  * Reads the events that are there, at most a few thousand a call so that a storm cannot starve the
  * loop's other sources, and dumps again where it must. 0 or -errno; after an error the next call

@@ -420,16 +420,23 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 	interfaces->slot_freed = false;
 }
 
-/* Some interfaces a round, so that a round costs the same however many there are. */
+/*
+ * Some interfaces a round, so that a round costs the same however many there are. Each waits for
+ * the kernel's lock of all interfaces, which in a storm is held most of the time: new ones go
+ * first.
+ */
 void pe_interfaces_audit(struct pe_interfaces *interfaces)
 {
-	for (unsigned int i = 0, count = 0; i < BUCKETS && count < AUDITS_A_ROUND; i++) {
+	bool go_on = true;
+
+	for (unsigned int i = 0, count = 0; i < BUCKETS && count < AUDITS_A_ROUND && go_on; i++) {
 		struct watch *watch;
 
 		interfaces->audited = (interfaces->audited + 1) % BUCKETS;
 		for (watch = interfaces->bucket[interfaces->audited]; watch; watch = watch->next) {
 			audit(interfaces, watch);
 			count++;
+			go_on = !pe_monitor_has_events(interfaces->monitor);
 		}
 	}
 }

@@ -185,6 +185,9 @@ static void on_tick(void *userdata)
 	if (stats.active || rings_pending(s))
 		pe_workers_kick(s->workers);
 	pe_registry_expire(s->registry, pe_clock_realtime_ns(), NULL);
+	/* What came meanwhile goes before the rest, which waits for locks of the kernel. */
+	if (pe_monitor_has_events(pe_interfaces_monitor(s->interfaces)))
+		on_netlink(s);
 	pe_interfaces_retry(s->interfaces);
 	pe_interfaces_audit(s->interfaces);
 	check_limits(s, &stats);

@@ -433,6 +433,11 @@ int pe_monitor_fd(const struct pe_monitor *monitor)
 	return nl_socket_get_fd(monitor->events);
 }
 
+bool pe_monitor_has_events(const struct pe_monitor *monitor)
+{
+	return pe_socket_has_input(monitor->events);
+}
+
 int pe_monitor_start(struct pe_monitor *monitor)
 {
 	return sync_table(monitor);
