@@ -2,12 +2,12 @@
 /*
  * The HTTP server: from a socket to an answer.
  *
- * libmicrohttpd parses, with one epoll thread a listening socket; here is what it answers. Bounds:
+ * libmicrohttpd parses, with one epoll thread a listening socket; site.c answers. Bounds:
  * connections in all (max_connections, split evenly over the sockets, at least one each; further
  * clients wait in the kernel's backlog), memory a connection (a request line and headers that do
  * not fit get 414 or 431), idle time. Request bodies are never kept.
  *
- * Threads: pe_http_new() and pe_http_free() on the owner's; on_*() and answer_*() on those of
+ * Threads: pe_http_new() and pe_http_free() on the owner's; on_*() on those of
  * libmicrohttpd. What they share is constant, atomic, or behind the locks of the scraper, the web
  * configuration and the hasher.
  */
@@ -19,14 +19,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "pe/cleanup.h"
-#include "pe/clock.h"
 #include "pe/http.h"
 #include "pe/listen.h"
 #include "pe/log.h"
-#include "pe/strbuf.h"
 
 #include "login.h"
 #include "site.h"

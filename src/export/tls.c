@@ -415,14 +415,15 @@ int pe_tls_prepare(const struct pe_tls *tls, gnutls_session_t session)
 	/* The pointer of the session cache, which a server without one has no use for; the
 	 * session's own pointer is libmicrohttpd's. */
 	gnutls_db_set_ptr(session, (void *)tls);
-	if (gnutls_priority_set(session, tls->priority) < 0 ||
-	    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->credentials) < 0 ||
-	    gnutls_alpn_set_protocols(session, &http, 1, 0) < 0)
-		return -EIO;
 	gnutls_certificate_server_set_request(session, requests[tls->config->client_auth]);
 	if (tls->config->client_auth != PE_CLIENT_AUTH_NONE)
 		gnutls_session_set_verify_function(session, on_verify);
 	if (tls->config->suite_count > 0)
 		gnutls_handshake_set_post_client_hello_function(session, on_client_hello);
+	/* The certificate last: a session that lacks anything else cannot do without it. */
+	if (gnutls_priority_set(session, tls->priority) < 0 ||
+	    gnutls_alpn_set_protocols(session, &http, 1, 0) < 0 ||
+	    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->credentials) < 0)
+		return -EIO;
 	return 0;
 }
