@@ -33,6 +33,7 @@ endif
 check_LIBRARIES = tests/fuzz/libreplay.a
 tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h
 
+# One of them: make fuzz FUZZ_TARGETS=tests/fuzz/fuzz_encode
 FUZZ_SECONDS = 60
 FUZZ_TARGETS = $(fuzz_targets)
 .PHONY: fuzz
