@@ -143,29 +143,42 @@ check-threads:
 # ---- benchmarks ----
 
 bench_programs = \
+	tests/bench/bench_attack \
 	tests/bench/bench_datapath \
 	tests/bench/bench_encode \
 	tests/bench/bench_worker
-bench_sources = tests/bench/bench.bpf.c tests/bench/run
+bench_sources = \
+	tests/bench/bench.bpf.c \
+	tests/bench/run
 # Compiled by `make check`, so that they do not rot.
 check_PROGRAMS += $(bench_programs)
-tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c
-tests_bench_bench_datapath_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/bench
-tests_bench_bench_datapath_LDADD = $(pe_libs)
+bench_cppflags = $(AM_CPPFLAGS) -I$(top_builddir)/tests/bench
+bench_drive = tests/bench/bench.h tests/bench/drive.h tests/bench/flows.h tests/bpf/frames.h
+tests_bench_bench_attack_SOURCES = tests/bench/bench_attack.c $(bench_drive)
+tests_bench_bench_attack_CPPFLAGS = $(bench_cppflags)
+tests_bench_bench_attack_LDADD = $(pe_libs)
+tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c $(bench_drive)
+tests_bench_bench_datapath_CPPFLAGS = $(bench_cppflags)
+tests_bench_bench_datapath_LDADD = $(pe_libs) -lm
 tests_bench_bench_encode_LDADD = $(pe_libs)
 tests_bench_bench_worker_LDADD = $(pe_libs)
 
-tests/bench/bench_datapath-bench_datapath.$(OBJEXT): tests/bench/bench.skel.h
-tests/bench/bench_datapath.$(OBJEXT): tests/bench/bench.skel.h
-tests/bench/bench.skel.h: $(top_srcdir)/tests/bench/bench.bpf.c
+bench_skel = tests/bench/bench.skel.h
+tests/bench/bench_attack-bench_attack.$(OBJEXT): $(bench_skel)
+tests/bench/bench_datapath-bench_datapath.$(OBJEXT): $(bench_skel)
+tests/bench/%.skel.h: $(top_srcdir)/tests/bench/%.bpf.c
 	@$(MKDIR_P) tests/bench
-	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/bench/bench.clang.o
-	$(V_SKEL)$(BPFTOOL) gen object tests/bench/bench.bpfo tests/bench/bench.clang.o
-	$(V_SKEL)$(BPFTOOL) gen skeleton tests/bench/bench.bpfo name bench_bpf >$@
-CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench/*.skel.h
+	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -MMD -MP -MF tests/bench/$*.bpf.d -MT $@ -c $< \
+		-o tests/bench/$*.clang.o
+	$(V_SKEL)$(BPFTOOL) gen object tests/bench/$*.bpfo tests/bench/$*.clang.o
+	$(V_SKEL)$(BPFTOOL) gen skeleton tests/bench/$*.bpfo name $*_bpf >$@.tmp && mv $@.tmp $@
+-include tests/bench/bench.bpf.d
+CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench/*.bpf.d \
+	tests/bench/*.skel.h
 
+# BENCH="datapath hotplug" runs these alone.
 .PHONY: bench
 bench: $(bench_programs) packet-exporter
-	PE_BUILDDIR='$(abs_builddir)' $(top_srcdir)/tests/bench/run
+	PE_BUILDDIR='$(abs_builddir)' $(top_srcdir)/tests/bench/run $(BENCH)
 
 include tests/fuzz/local.mk

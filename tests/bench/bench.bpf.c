@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Drives a program with many flows from one BPF_PROG_TEST_RUN: each run rewrites the source address
- * of the same IPv4 frame and then tail-calls the program that is measured. With an empty program in
- * its place the same loop is the baseline.
+ * Drives a program with many flows from one BPF_PROG_TEST_RUN: each run writes another source
+ * address into the same frame and then tail-calls the program that is measured. With an empty
+ * program in its place the same loop is the baseline.
+ *
+ * Beside it, the same frame counted as other designs do it: models of ours, not their code.
  */
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
 #include <stdbool.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define SOURCE_OFFSET 26 /* Ethernet, then 12 bytes of the IP header */
+#include "flows.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -19,18 +24,36 @@ struct {
 	__type(value, __u32);
 } measured SEC(".maps");
 
+/* Flow numbers in the order in which they come, where that is not drawn uniformly. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BENCH_DRAWN);
+	__type(key, __u32);
+	__type(value, __u64); /* an array's values are 8 bytes apart at least */
+} drawn SEC(".maps");
+
+__u32 source_offset = 26; /* in the frame; 26 is IPv4's */
 __u32 flow_count = 1;
 __u32 sequence; /* each run a flow never seen before */
+bool use_drawn;
+__u32 position; /* in drawn */
 __u64 state = 88172645463325252ULL;
 
 static __always_inline __u32 next_flow(void)
 {
-	__u64 x = state;
+	__u64 x = state, *flow;
+	__u32 index;
 
 	if (sequence)
 		return sequence++;
 	if (flow_count == 1)
 		return 0;
+	if (use_drawn) {
+		index = position++ % BENCH_DRAWN;
+		flow = bpf_map_lookup_elem(&drawn, &index);
+		return flow ? *flow : 0;
+	}
 	x ^= x << 13;
 	x ^= x >> 7;
 	x ^= x << 17;
@@ -42,7 +65,7 @@ SEC("xdp.frags")
 int drive(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 *source = data + SOURCE_OFFSET;
+	__u32 *source = data + (source_offset & 63);
 
 	if ((void *)(source + 1) > end)
 		return XDP_ABORTED;
@@ -54,6 +77,141 @@ int drive(struct xdp_md *ctx)
 SEC("xdp.frags")
 int empty(struct xdp_md *ctx)
 {
+	return XDP_PASS;
+}
+
+/* ---- models of other designs ---- */
+
+struct model_key {
+	__u32 source, dest;
+	__u32 ports;
+	__u32 protocol;
+};
+
+struct model_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct model_event {
+	struct model_key key;
+	__u32 ifindex;
+	__u32 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 256);
+	__type(key, __u32);
+	__type(value, struct model_count);
+} protocols SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+	__uint(max_entries, BENCH_MODEL_FLOWS);
+	__type(key, struct model_key);
+	__type(value, struct model_count);
+} lru SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BENCH_MODEL_FLOWS);
+	__type(key, struct model_key);
+	__type(value, struct model_count);
+} shared SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} perf_events SEC(".maps");
+
+/* The bytes of an IPv4 packet with ports, 0 if it is something else. */
+static __always_inline __u32 model_parse(struct xdp_md *ctx, struct model_key *key)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = (void *)(eth + 1);
+	__u32 *ports = (void *)(ip + 1);
+
+	if ((void *)(ports + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->ihl != 5)
+		return 0;
+	key->source = ip->saddr;
+	key->dest = ip->daddr;
+	key->protocol = ip->protocol;
+	if (ip->protocol == IPPROTO_TCP || ip->protocol == IPPROTO_UDP)
+		key->ports = *ports;
+	return (long)end - (long)data;
+}
+
+SEC("xdp.frags")
+int model_array(struct xdp_md *ctx)
+{
+	struct model_key key = {};
+	__u32 bytes = model_parse(ctx, &key);
+	struct model_count *count = bpf_map_lookup_elem(&protocols, &key.protocol);
+
+	if (count) {
+		count->packets++;
+		count->bytes += bytes;
+	}
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int model_lru(struct xdp_md *ctx)
+{
+	struct model_key key = {};
+	struct model_count first = { .packets = 1, .bytes = model_parse(ctx, &key) }, *count;
+
+	count = bpf_map_lookup_elem(&lru, &key);
+	if (count) {
+		count->packets++;
+		count->bytes += first.bytes;
+	} else {
+		bpf_map_update_elem(&lru, &key, &first, BPF_ANY);
+	}
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int model_shared(struct xdp_md *ctx)
+{
+	struct model_key key = {};
+	struct model_count first = { .packets = 1, .bytes = model_parse(ctx, &key) }, *count;
+
+	count = bpf_map_lookup_elem(&shared, &key);
+	if (count) {
+		__sync_fetch_and_add(&count->packets, 1);
+		__sync_fetch_and_add(&count->bytes, first.bytes);
+	} else {
+		bpf_map_update_elem(&shared, &key, &first, BPF_NOEXIST);
+	}
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int model_ring(struct xdp_md *ctx)
+{
+	struct model_event event = { .ifindex = ctx->ingress_ifindex };
+
+	event.bytes = model_parse(ctx, &event.key);
+	bpf_ringbuf_output(&events, &event, sizeof(event), 0);
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int model_perf(struct xdp_md *ctx)
+{
+	struct model_event event = { .ifindex = ctx->ingress_ifindex };
+
+	event.bytes = model_parse(ctx, &event.key);
+	bpf_perf_event_output(ctx, &perf_events, BPF_F_CURRENT_CPU, &event, sizeof(event));
 	return XDP_PASS;
 }
 
