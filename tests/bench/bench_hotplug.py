@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How soon a new interface is counted, and what that costs who makes it.
+
+The time to attach is not what the exporter says of itself: BPF programs see when the kernel puts the
+news into a listener's queue, and the end of the exporter's system call that attaches (observe.bpf.c).
+Beside it, in the same run, when a listener that does nothing else has read the news.
+"""
+from bench import (
+    Exporter, Namespace, figure, helper, main, median, percentile, quick, wait_attached,
+)
+
+ROOM = "--max-interfaces=16384"
+FIRST = 1000  # ifindex of the first interface that is made
+SECOND = 30000
+
+
+def milliseconds(result):
+    return result["ns"] / 1e6
+
+
+def attach(name, exporter, first, pairs, pause_us, targets=(None, None)):
+    """From the announcement to the attachment, each interface."""
+    result = helper(exporter.host, "links", "watch", exporter.process.pid, first, pairs, pause_us)
+    if len(result["attached"]) < pairs:
+        raise RuntimeError(f"only {len(result['attached'])} of {2 * pairs} announcements were seen")
+    attached, heard = ([ns / 1e3 for ns in result[key]] for key in ("attached", "heard"))
+    for percent, target in ((50, targets[0]), (99, targets[1]), (100, None)):
+        figure(
+            f"event to attached, {name}, {'max' if percent == 100 else f'p{percent}'}",
+            percentile(attached, percent), "µs", percentile(heard, percent),
+            "an idle listener has read it", target
+        )
+
+
+def storms():
+    pairs = quick(500, 100)
+    with Namespace("pe-b") as host, Exporter(host, ROOM) as exporter:
+        attach(f"a storm of {2 * pairs:,}", exporter, FIRST, pairs, 0, ("≤ 100 µs", "≤ 5,000 µs"))
+    with Namespace("pe-b") as host, Exporter(host, ROOM) as exporter:
+        attach("a pair each 5 ms", exporter, FIRST, quick(200, 30), 5000)
+
+
+def make_and_delete(pairs, watched):
+    """Milliseconds."""
+    with Namespace("pe-b") as host:
+        if not watched:
+            return (milliseconds(helper(host, "links", "add", FIRST, pairs)),
+                    milliseconds(helper(host, "links", "delete")))
+        with Exporter(host, ROOM) as exporter:
+            add = milliseconds(helper(host, "links", "add", FIRST, pairs))
+            wait_attached(exporter, 2 * pairs)
+            delete = milliseconds(helper(host, "links", "delete"))
+            wait_attached(exporter, 0)
+            return add, delete
+
+
+def guard(pairs, rounds, target):
+    """What the exporter's attaching, under the lock that all share, costs who makes interfaces."""
+    with_us, without = [], []
+    for _ in range(rounds):
+        without.append(make_and_delete(pairs, False))
+        with_us.append(make_and_delete(pairs, True))
+    for index, what in enumerate(("create", "delete")):
+        figure(
+            f"{what} {pairs:,} pairs, exporter running", median(r[index] for r in with_us), "ms",
+            median(r[index] for r in without), "no exporter",
+            target if what == "create" else None
+        )
+
+
+def crowded():
+    """A host that has thousands of interfaces already."""
+    pairs = quick(2500, 250)
+    with Namespace("pe-b") as host:
+        helper(host, "links", "add", FIRST, pairs)
+        with Exporter(host, ROOM) as exporter:
+            wait_attached(exporter, 2 * pairs)
+            attach(f"a pair each 5 ms, on a host with {2 * pairs:,} interfaces", exporter, SECOND,
+                   quick(200, 30), 5000)
+
+
+def hotplug():
+    storms()
+    guard(quick(500, 100), quick(5, 2), "ratio ≤ 1.10")
+    guard(quick(2000, 200), quick(3, 1), None)
+    crowded()
+
+
+if __name__ == "__main__":
+    main(hotplug)

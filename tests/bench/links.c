@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Makes and deletes veth pairs in this network namespace, and tells what it took. One JSON object
+ * a call, times in ns. For bench_hotplug.py and bench_scrape.py.
+ *
+ *   links add FIRST COUNT        pairs vFIRST/wFIRST …, with ifindexes counted from FIRST
+ *   links up FIRST COUNT         both ends of these pairs
+ *   links delete                 all of them, in one request
+ *   links watch THREAD FIRST COUNT PAUSE
+ *                                adds pairs, PAUSE µs apart, and waits until the thread has
+ *                                attached something to each end. Told for each interface, in ns
+ *                                after the kernel had announced it: when it was attached
+ *                                (observe.bpf.c), and when a listener that does nothing else had
+ *                                read of it
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "pe/clock.h"
+
+#include "bench.h"
+#include "observe.h"
+
+#include "observe.skel.h"
+
+#define GROUP	   4711
+#define WAIT_NS	   (60 * PE_NS_PER_S)
+#define WAIT_US	   1000
+#define LISTEN_BUF (64 << 20)
+
+struct listener {
+	struct nl_sock *sock;
+	pthread_t thread;
+	uint64_t heard_ns[OBSERVE_MAX];
+	unsigned int heard; /* atomic: interfaces */
+};
+
+static void fail(const char *what, int error)
+{
+	fprintf(stderr, "links: %s: %s\n", what, strerror(error));
+	exit(error == EPERM ? BENCH_CANNOT_RUN : 1);
+}
+
+static void check(const char *what, int nl_error)
+{
+	if (nl_error < 0) {
+		fprintf(stderr, "links: %s: %s\n", what, nl_geterror(nl_error));
+		exit(1);
+	}
+}
+
+static struct nl_sock *open_socket(void)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+
+	if (!sock)
+		fail("socket", ENOMEM);
+	check("socket", nl_connect(sock, NETLINK_ROUTE));
+	return sock;
+}
+
+static void request(struct nl_sock *sock, struct nl_msg *msg, const char *what)
+{
+	check(what, nl_send_auto(sock, msg));
+	check(what, nl_wait_for_ack(sock));
+	nlmsg_free(msg);
+}
+
+static void put_end(struct nl_msg *msg, char side, unsigned int number)
+{
+	char name[IFNAMSIZ];
+
+	snprintf(name, sizeof(name), "%c%u", side, number);
+	nla_put_string(msg, IFLA_IFNAME, name);
+	nla_put_u32(msg, IFLA_GROUP, GROUP);
+}
+
+/* Pair `number` has the ifindexes number and number + 1. */
+static void add_pair(struct nl_sock *sock, unsigned int number)
+{
+	struct ifinfomsg info = { .ifi_index = (int)number };
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlattr *link, *data, *peer;
+
+	nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO);
+	put_end(msg, 'v', number);
+	link = nla_nest_start(msg, IFLA_LINKINFO);
+	nla_put_string(msg, IFLA_INFO_KIND, "veth");
+	data = nla_nest_start(msg, IFLA_INFO_DATA);
+	peer = nla_nest_start(msg, VETH_INFO_PEER);
+	info.ifi_index++;
+	nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO);
+	put_end(msg, 'w', number);
+	nla_nest_end(msg, peer);
+	nla_nest_end(msg, data);
+	nla_nest_end(msg, link);
+	request(sock, msg, "add a veth pair");
+}
+
+static void add(unsigned int first, unsigned int count)
+{
+	struct nl_sock *sock = open_socket();
+	uint64_t begin_ns = pe_clock_monotonic_ns();
+
+	for (unsigned int i = 0; i < count; i++)
+		add_pair(sock, first + 2 * i);
+	printf("{\"ns\":%llu}\n", (unsigned long long)(pe_clock_monotonic_ns() - begin_ns));
+	nl_socket_free(sock);
+}
+
+static void set_up(unsigned int first, unsigned int count)
+{
+	struct nl_sock *sock = open_socket();
+	uint64_t begin_ns = pe_clock_monotonic_ns();
+
+	for (unsigned int i = 0; i < 2 * count; i++) {
+		struct ifinfomsg info = { .ifi_index = (int)(first + i),
+					  .ifi_flags = IFF_UP,
+					  .ifi_change = IFF_UP };
+		struct nl_msg *msg = nlmsg_alloc_simple(RTM_SETLINK, 0);
+
+		nlmsg_append(msg, &info, sizeof(info), NLMSG_ALIGNTO);
+		request(sock, msg, "set a link up");
+	}
+	printf("{\"ns\":%llu}\n", (unsigned long long)(pe_clock_monotonic_ns() - begin_ns));
+	nl_socket_free(sock);
+}
+
+static void delete_all(void)
+{
+	const struct ifinfomsg info = { 0 };
+	struct nl_sock *sock = open_socket();
+	struct nl_msg *msg = nlmsg_alloc_simple(RTM_DELLINK, 0);
+	uint64_t begin_ns = pe_clock_monotonic_ns();
+
+	nlmsg_append(msg, (void *)&info, sizeof(info), NLMSG_ALIGNTO);
+	nla_put_u32(msg, IFLA_GROUP, GROUP);
+	request(sock, msg, "delete a group");
+	printf("{\"ns\":%llu}\n", (unsigned long long)(pe_clock_monotonic_ns() - begin_ns));
+	nl_socket_free(sock);
+}
+
+static int on_message(struct nl_msg *msg, void *userdata)
+{
+	struct listener *listener = userdata;
+	const struct nlmsghdr *header = nlmsg_hdr(msg);
+	const struct ifinfomsg *info = nlmsg_data(header);
+	unsigned int ifindex = (unsigned int)info->ifi_index;
+
+	if (header->nlmsg_type == RTM_NEWLINK && ifindex < OBSERVE_MAX &&
+	    !listener->heard_ns[ifindex]) {
+		listener->heard_ns[ifindex] = pe_clock_monotonic_ns();
+		__atomic_add_fetch(&listener->heard, 1, __ATOMIC_RELEASE);
+	}
+	return NL_OK;
+}
+
+static void *listen_on(void *userdata)
+{
+	struct listener *listener = userdata;
+
+	while (nl_recvmsgs_default(listener->sock) >= 0)
+		;
+	return NULL;
+}
+
+static void start_listener(struct listener *listener)
+{
+	int size = LISTEN_BUF;
+
+	listener->sock = open_socket();
+	nl_socket_disable_seq_check(listener->sock);
+	check("subscribe", nl_socket_add_memberships(listener->sock, RTNLGRP_LINK, 0));
+	setsockopt(nl_socket_get_fd(listener->sock), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+		   sizeof(size));
+	nl_socket_modify_cb(listener->sock, NL_CB_VALID, NL_CB_CUSTOM, on_message, listener);
+	if (pthread_create(&listener->thread, NULL, listen_on, listener))
+		fail("thread", EAGAIN);
+}
+
+/* How many ends of the pairs have been attached. */
+static unsigned int count_attached(const uint64_t *attached_ns, unsigned int first,
+				   unsigned int count)
+{
+	unsigned int found = 0;
+
+	for (unsigned int i = 0; i < 2 * count; i++)
+		found += __atomic_load_n(&attached_ns[first + i], __ATOMIC_ACQUIRE) != 0;
+	return found;
+}
+
+/* Of each interface, how long after its announcement; those that were not seen are left out. */
+static void print_series(const char *name, const uint64_t *at_ns, const uint64_t *announced_ns,
+			 unsigned int first, unsigned int count)
+{
+	const char *comma = "";
+
+	printf("\"%s\":[", name);
+	for (unsigned int i = first; i < first + 2 * count; i++) {
+		if (!announced_ns[i])
+			continue;
+		printf("%s%lld", comma, (long long)(at_ns[i] - announced_ns[i]));
+		comma = ",";
+	}
+	printf("]");
+}
+
+static const uint64_t *map_times(const struct bpf_map *map)
+{
+	void *times = mmap(NULL, OBSERVE_MAX * sizeof(uint64_t), PROT_READ, MAP_SHARED,
+			   bpf_map__fd(map), 0);
+
+	if (times == MAP_FAILED)
+		fail("map", errno);
+	return times;
+}
+
+static void watch(unsigned int thread, unsigned int first, unsigned int count,
+		  unsigned int pause_us)
+{
+	static struct listener listener;
+	struct observe_bpf *observe = observe_bpf__open_and_load();
+	struct nl_sock *sock = open_socket();
+	const uint64_t *announced_ns, *attached_ns;
+	uint64_t until_ns;
+
+	if (!observe || observe_bpf__attach(observe) < 0) {
+		fprintf(stderr, "this kernel has no tracepoint sk_data_ready: %s\n",
+			strerror(errno));
+		exit(BENCH_CANNOT_RUN);
+	}
+	announced_ns = map_times(observe->maps.announced);
+	attached_ns = map_times(observe->maps.attached);
+	observe->bss->maker = (uint32_t)gettid();
+	observe->bss->observed = thread;
+	start_listener(&listener);
+	for (unsigned int i = 0; i < count; i++) {
+		add_pair(sock, first + 2 * i);
+		if (pause_us)
+			usleep(pause_us);
+	}
+	until_ns = pe_clock_monotonic_ns() + WAIT_NS;
+	while (count_attached(attached_ns, first, count) < 2 * count ||
+	       __atomic_load_n(&listener.heard, __ATOMIC_ACQUIRE) < 2 * count) {
+		if (pe_clock_monotonic_ns() > until_ns)
+			fail("not all were attached", ETIMEDOUT);
+		usleep(WAIT_US);
+	}
+	printf("{");
+	print_series("attached", attached_ns, announced_ns, first, count);
+	printf(",");
+	print_series("heard", listener.heard_ns, announced_ns, first, count);
+	printf("}\n");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int number[4] = { 0 };
+
+	for (int i = 2; i < argc && i < 6; i++)
+		number[i - 2] = (unsigned int)strtoul(argv[i], NULL, 10);
+	if (argc == 4 && strcmp(argv[1], "add") == 0)
+		add(number[0], number[1]);
+	else if (argc == 4 && strcmp(argv[1], "up") == 0)
+		set_up(number[0], number[1]);
+	else if (argc == 2 && strcmp(argv[1], "delete") == 0)
+		delete_all();
+	else if (argc == 6 && strcmp(argv[1], "watch") == 0 &&
+		 number[1] + 2 * number[2] <= OBSERVE_MAX)
+		watch(number[0], number[1], number[2], number[3]);
+	else
+		return 2;
+	return 0;
+}
