@@ -148,12 +148,15 @@ bench_programs = \
 	tests/bench/bench_egress \
 	tests/bench/bench_encode \
 	tests/bench/bench_worker \
-	tests/bench/links
+	tests/bench/links \
+	tests/bench/traffic
 bench_sources = \
 	tests/bench/bench.bpf.c \
 	tests/bench/bench.py \
 	tests/bench/bench_hotplug.py \
+	tests/bench/bench_traffic.py \
 	tests/bench/observe.bpf.c \
+	tests/bench/tcx.bpf.c \
 	tests/bench/twin.bpf.c \
 	tests/bench/run
 # Compiled by `make check`, so that they do not rot.
@@ -174,19 +177,24 @@ tests_bench_bench_worker_LDADD = $(pe_libs)
 tests_bench_links_SOURCES = tests/bench/links.c tests/bench/bench.h tests/bench/observe.h
 tests_bench_links_CPPFLAGS = $(bench_cppflags)
 tests_bench_links_LDADD = $(pe_libs)
+tests_bench_traffic_SOURCES = tests/bench/traffic.c tests/bench/bench.h
+tests_bench_traffic_CPPFLAGS = $(bench_cppflags)
+tests_bench_traffic_LDADD = $(pe_libs)
 
 bench_skel = tests/bench/bench.skel.h
 tests/bench/bench_attack-bench_attack.$(OBJEXT): $(bench_skel)
 tests/bench/bench_datapath-bench_datapath.$(OBJEXT): $(bench_skel)
 tests/bench/bench_egress-bench_egress.$(OBJEXT): tests/bench/twin.skel.h
 tests/bench/links-links.$(OBJEXT): tests/bench/observe.skel.h
+tests/bench/traffic-traffic.$(OBJEXT): tests/bench/tcx.skel.h
 tests/bench/%.skel.h: $(top_srcdir)/tests/bench/%.bpf.c
 	@$(MKDIR_P) tests/bench
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -MMD -MP -MF tests/bench/$*.bpf.d -MT $@ -c $< \
 		-o tests/bench/$*.clang.o
 	$(V_SKEL)$(BPFTOOL) gen object tests/bench/$*.bpfo tests/bench/$*.clang.o
 	$(V_SKEL)$(BPFTOOL) gen skeleton tests/bench/$*.bpfo name $*_bpf >$@.tmp && mv $@.tmp $@
--include tests/bench/bench.bpf.d tests/bench/observe.bpf.d tests/bench/twin.bpf.d
+-include tests/bench/bench.bpf.d tests/bench/observe.bpf.d tests/bench/tcx.bpf.d \
+	tests/bench/twin.bpf.d
 CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench/*.bpf.d \
 	tests/bench/*.skel.h
 

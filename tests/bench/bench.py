@@ -19,7 +19,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 
 import pytest  # noqa: E402
 import harness  # noqa: E402
-from harness import BUILD, Container, Namespace, clean_environment, wait_for  # noqa: E402
+from harness import (  # noqa: E402
+    BUILD, Container, Namespace, clean_environment, run, stop, wait_for,
+)
 
 QUICK = os.environ.get("PE_BENCH_QUICK") == "1"
 CANNOT_RUN = 77
@@ -30,11 +32,14 @@ def quick(usual, short):
     return short if QUICK else usual
 
 
-def figure(name, value, unit, baseline, baseline_name, target=None):
+def figure(name, value, unit, baseline, baseline_name, target=None, ratio=None):
+    """`ratio` if it is not simply that of the two: a median of the rounds' own ratios."""
     line = {"name": name, "value": value, "unit": unit, "baseline": baseline,
             "baseline_name": baseline_name}
     if target:
         line["target"] = target
+    if ratio is not None:
+        line["ratio"] = ratio
     print(json.dumps(line, ensure_ascii=False), file=sys.__stdout__, flush=True)
 
 
@@ -136,6 +141,6 @@ def resident(pid):
 
 __all__ = [
     "BUILD", "Container", "Exporter", "Namespace", "NodeExporter", "QUICK", "clean_environment",
-    "cpu_s", "figure", "helper", "main", "median", "percentile", "quick", "resident", "status",
-    "wait_attached", "wait_for", "wakeups",
+    "cpu_s", "figure", "helper", "main", "median", "percentile", "quick", "resident", "run", "status",
+    "stop", "wait_attached", "wait_for", "wakeups",
 ]

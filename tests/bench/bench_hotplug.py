@@ -64,7 +64,8 @@ def guard(pairs, rounds, target):
         figure(
             f"{what} {pairs:,} pairs, exporter running", median(r[index] for r in with_us), "ms",
             median(r[index] for r in without), "no exporter",
-            target if what == "create" else None
+            target if what == "create" else None,
+            median(a[index] / b[index] for a, b in zip(with_us, without))
         )
 
 
