@@ -14,6 +14,7 @@
 #include "pe/encode.h"
 
 #include "../unit/snapshot-fixture.h"
+#include "bench.h"
 
 #define INTERFACES  1000
 #define ROUNDS	    31
@@ -63,19 +64,6 @@ static size_t encode(struct pe_snapshot *snapshot, char *to)
 	return total;
 }
 
-static int compare(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint64_t median(uint64_t *values)
-{
-	qsort(values, ROUNDS, sizeof(*values), compare);
-	return values[ROUNDS / 2];
-}
-
 /* Leaves what a container's interface has: TCP, UDP, ICMP, ARP; no faults. */
 static void thin_out(struct pe_iface_sample *iface)
 {
@@ -116,11 +104,22 @@ static struct pe_snapshot *make_snapshot(bool everything)
 	return snapshot;
 }
 
+static void print(const char *name, const char *what, double value, const char *unit,
+		  double baseline, const char *baseline_name, const char *target)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%s%s", name, what);
+	bench_print((struct bench_figure){ text, value, unit, baseline, baseline_name, target });
+}
+
 static void run(const char *name, bool everything)
 {
 	struct pe_snapshot *snapshot = make_snapshot(everything);
 	size_t size = encode(snapshot, NULL), before, count, i;
-	uint64_t encode_ns[ROUNDS], copy_ns[ROUNDS], start;
+	double encode_ns[ROUNDS], copy_ns[ROUNDS];
+	size_t rounds = bench_quick() ? 5 : ROUNDS;
+	uint64_t start;
 	char *text = malloc(size + PIECE_BYTES), *copy = malloc(size);
 	double ns, baseline;
 
@@ -130,30 +129,25 @@ static void run(const char *name, bool everything)
 	encode(snapshot, text);
 	count = allocations - before;
 	memcpy(copy, text, size);
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < rounds; i++) {
 		start = pe_clock_monotonic_ns();
 		encode(snapshot, text);
-		encode_ns[i] = pe_clock_monotonic_ns() - start;
+		encode_ns[i] = (double)(pe_clock_monotonic_ns() - start);
 		start = pe_clock_monotonic_ns();
 		memcpy(copy, text, size);
-		copy_ns[i] = pe_clock_monotonic_ns() - start;
+		copy_ns[i] = (double)(pe_clock_monotonic_ns() - start);
 	}
 	if (memcmp(copy, text, size) != 0)
 		abort();
-	ns = (double)median(encode_ns);
-	baseline = (double)median(copy_ns);
-	printf("{\"name\":\"%s_1000_interfaces\",\"value\":%.3f,\"unit\":\"ms\",\"baseline\":%.3f,"
-	       "\"baseline_name\":\"memcpy of the same bytes\"}\n",
-	       name, ns / PE_NS_PER_MS, baseline / PE_NS_PER_MS);
-	printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"GB/s\",\"baseline\":%.3f,"
-	       "\"baseline_name\":\"memcpy of the same bytes\"}\n",
-	       name, (double)size / ns, (double)size / baseline);
-	printf("{\"name\":\"%s_allocations\",\"value\":%zu,\"unit\":\"allocations/encode\","
-	       "\"baseline\":%d,\"baseline_name\":\"interfaces\"}\n",
-	       name, count, INTERFACES);
-	printf("{\"name\":\"%s_size\",\"value\":%zu,\"unit\":\"bytes\",\"baseline\":%d,"
-	       "\"baseline_name\":\"interfaces\"}\n",
-	       name, size, INTERFACES);
+	ns = bench_median(encode_ns, rounds);
+	baseline = bench_median(copy_ns, rounds);
+	print(name, "_1000_interfaces", ns / PE_NS_PER_MS, "ms", baseline / PE_NS_PER_MS,
+	      "memcpy of the same bytes", NULL);
+	print(name, "", (double)size / ns, "GB/s", (double)size / baseline,
+	      "memcpy of the same bytes", "≥ 1 GB/s");
+	print(name, "_allocations", (double)count, "allocations/encode", INTERFACES, "interfaces",
+	      "none a series");
+	print(name, "_size", (double)size, "bytes", INTERFACES, "interfaces", NULL);
 	free(text);
 	free(copy);
 	pe_snapshot_unref(snapshot);

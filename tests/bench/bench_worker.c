@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How many flow records a worker takes in a second, by the number of live flows.
+ * How many flow records a worker takes in a second, by the number of live flows, and two workers
+ * together.
  *
  * Records of uniformly drawn flows are copied batch by batch into the worker's buffer, as from a
  * ring, and added to a shard; the baseline only copies them. Both runs alternate, and the medians
  * are printed, one JSON object a line.
  */
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +16,17 @@
 #include "pe/clock.h"
 #include "pe/shard.h"
 
-#define BATCH	64
-#define RECORDS ((size_t)1 << 18)
-#define PASSES	4 /* over the records in one run, each beginning with other flows */
-#define RUNS	9
-#define TOKEN	PE_TOKEN(3, 1)
+#include "bench.h"
+
+#define BATCH	       64
+#define RECORDS	       ((size_t)1 << 18)
+#define PASSES	       4 /* over the records in one run, each beginning with other flows */
+#define RUNS	       9
+#define PARALLEL       2
+#define PARALLEL_FLOWS 65536
+#define PARALLEL_TIMES 16 /* passes in one run, so that threads run beside each other for long */
+#define TARGET	       "≥ 10,000,000 records/s"
+#define TOKEN	       PE_TOKEN(3, 1)
 
 static uint64_t random_state = 88172645463325252u;
 
@@ -51,7 +59,7 @@ static void fill_record(struct pe_flow *record, uint32_t id)
 /* Seconds for one pass; `shard` NULL is the baseline. */
 static double run(const struct pe_flow *records, struct pe_shard *shard)
 {
-	static struct pe_flow batch[BATCH];
+	struct pe_flow batch[BATCH];
 	uint64_t begin_ns = pe_clock_monotonic_ns();
 
 	for (size_t i = 0; i < RECORDS; i += BATCH) {
@@ -63,23 +71,14 @@ static double run(const struct pe_flow *records, struct pe_shard *shard)
 	return (double)(pe_clock_monotonic_ns() - begin_ns) / PE_NS_PER_S;
 }
 
-static int compare_doubles(const void *a, const void *b)
+static void print_result(size_t flows, unsigned int top, size_t runs, double *with, double *without)
 {
-	const double *x = a, *y = b;
+	char name[64];
 
-	return (*x > *y) - (*x < *y);
-}
-
-static void print_result(size_t flows, unsigned int top, double *with, double *without)
-{
-	size_t n = RUNS * PASSES;
-
-	qsort(with, n, sizeof(*with), compare_doubles);
-	qsort(without, n, sizeof(*without), compare_doubles);
-	printf("{\"name\":\"worker_%zu_flows%s\",\"value\":%.0f,\"unit\":\"records/s\","
-	       "\"baseline\":%.0f,\"baseline_name\":\"memcpy of the same records\"}\n",
-	       flows, top ? "_top_10" : "", RECORDS / with[n / 2], RECORDS / without[n / 2]);
-	fflush(stdout);
+	snprintf(name, sizeof(name), "worker_%zu_flows%s", flows, top ? "_top_10" : "");
+	bench_print((struct bench_figure){ name, RECORDS / bench_median(with, runs), "records/s",
+					   RECORDS / bench_median(without, runs),
+					   "memcpy of the same records", top ? NULL : TARGET });
 }
 
 static int bench(size_t flows, unsigned int top_k, struct pe_flow *records)
@@ -91,6 +90,7 @@ static int bench(size_t flows, unsigned int top_k, struct pe_flow *records)
 		.tick_ns = 4 * PE_NS_PER_MS,
 	};
 	double with[RUNS * PASSES], without[RUNS * PASSES];
+	size_t runs = bench_quick() ? RUNS : RUNS * PASSES;
 	struct pe_shard *shard = NULL;
 	struct pe_shard_stats stats;
 
@@ -101,7 +101,7 @@ static int bench(size_t flows, unsigned int top_k, struct pe_flow *records)
 		fill_record(records, (uint32_t)id);
 		pe_shard_add(shard, records, 1, 1, 1);
 	}
-	for (size_t r = 0; r < RUNS * PASSES; r++) {
+	for (size_t r = 0; r < runs; r++) {
 		if (r % RUNS == 0) {
 			for (size_t i = 0; i < RECORDS; i++)
 				fill_record(&records[i], (uint32_t)(next_random() % flows));
@@ -111,11 +111,83 @@ static int bench(size_t flows, unsigned int top_k, struct pe_flow *records)
 		without[r] = run(records, NULL);
 	}
 	pe_shard_get_stats(shard, &stats);
-	print_result(flows, top_k, with, without);
+	print_result(flows, top_k, runs, with, without);
 	if (stats.orphaned || stats.table_full)
 		fprintf(stderr, "bench_worker: not all records were kept\n");
 	pe_shard_free(shard);
 	pe_top_free(options.top);
+	return 0;
+}
+
+/* ---- two workers ---- */
+
+struct parallel {
+	struct pe_flow *records;
+	struct pe_shard *shard;
+	pthread_barrier_t *begin;
+	pthread_t thread;
+};
+
+static void *run_parallel(void *userdata)
+{
+	struct parallel *worker = userdata;
+
+	pthread_barrier_wait(worker->begin);
+	for (int i = 0; i < PARALLEL_TIMES; i++)
+		run(worker->records, worker->shard);
+	return NULL;
+}
+
+/* Records a second of the first `count` workers together. */
+static double rate(struct parallel *workers, unsigned int count)
+{
+	pthread_barrier_t begin;
+	uint64_t begin_ns;
+
+	pthread_barrier_init(&begin, NULL, count + 1);
+	for (unsigned int i = 0; i < count; i++) {
+		workers[i].begin = &begin;
+		if (pthread_create(&workers[i].thread, NULL, run_parallel, &workers[i]))
+			abort();
+	}
+	begin_ns = pe_clock_monotonic_ns();
+	pthread_barrier_wait(&begin);
+	for (unsigned int i = 0; i < count; i++)
+		pthread_join(workers[i].thread, NULL);
+	pthread_barrier_destroy(&begin);
+	return (double)(count * PARALLEL_TIMES * RECORDS) * PE_NS_PER_S /
+	       (double)(pe_clock_monotonic_ns() - begin_ns);
+}
+
+static int bench_parallel(void)
+{
+	const struct pe_shard_options options = { .max_flows = PARALLEL_FLOWS * 9 / 8,
+						  .idle_ticks = 1000,
+						  .tick_ns = 4 * PE_NS_PER_MS };
+	struct parallel workers[PARALLEL] = { 0 };
+	size_t runs = bench_quick() ? 3 : RUNS;
+	double one[RUNS], two[RUNS];
+
+	for (unsigned int i = 0; i < PARALLEL; i++) {
+		workers[i].records = aligned_alloc(64, RECORDS * sizeof(struct pe_flow));
+		if (!workers[i].records || pe_shard_new(&options, &workers[i].shard) < 0 ||
+		    pe_shard_announce(workers[i].shard, TOKEN) < 0)
+			return -1;
+		for (size_t j = 0; j < RECORDS; j++)
+			fill_record(&workers[i].records[j],
+				    (uint32_t)(next_random() % PARALLEL_FLOWS));
+	}
+	for (size_t r = 0; r < runs; r++) {
+		one[r] = rate(workers, 1);
+		two[r] = rate(workers, PARALLEL);
+	}
+	bench_print((struct bench_figure){ "two_workers_65536_flows_each", bench_median(two, runs),
+					   "records/s", bench_median(one, runs), "one worker",
+					   NULL });
+	for (unsigned int i = 0; i < PARALLEL; i++) {
+		pe_shard_free(workers[i].shard);
+		free(workers[i].records);
+	}
 	return 0;
 }
 
@@ -131,6 +203,8 @@ int main(void)
 		r = bench(flows[i], 0, records);
 	if (r == 0)
 		r = bench(65536, 10, records);
+	if (r == 0)
+		r = bench_parallel();
 	free(records);
 	if (r < 0)
 		fprintf(stderr, "bench_worker: out of memory\n");
