@@ -154,6 +154,8 @@ bench_sources = \
 	tests/bench/bench.bpf.c \
 	tests/bench/bench.py \
 	tests/bench/bench_hotplug.py \
+	tests/bench/bench_idle.py \
+	tests/bench/bench_scrape.py \
 	tests/bench/bench_traffic.py \
 	tests/bench/observe.bpf.c \
 	tests/bench/tcx.bpf.c \
@@ -172,7 +174,10 @@ tests_bench_bench_datapath_LDADD = $(pe_libs) -lm
 tests_bench_bench_egress_SOURCES = tests/bench/bench_egress.c tests/bench/bench.h tests/bpf/frames.h
 tests_bench_bench_egress_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_egress_LDADD = $(pe_libs)
+tests_bench_bench_encode_SOURCES = tests/bench/bench_encode.c tests/bench/bench.h \
+	tests/unit/snapshot-fixture.h
 tests_bench_bench_encode_LDADD = $(pe_libs)
+tests_bench_bench_worker_SOURCES = tests/bench/bench_worker.c tests/bench/bench.h
 tests_bench_bench_worker_LDADD = $(pe_libs)
 tests_bench_links_SOURCES = tests/bench/links.c tests/bench/bench.h tests/bench/observe.h
 tests_bench_links_CPPFLAGS = $(bench_cppflags)

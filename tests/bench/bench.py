@@ -20,7 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 import pytest  # noqa: E402
 import harness  # noqa: E402
 from harness import (  # noqa: E402
-    BUILD, Container, Namespace, clean_environment, run, stop, wait_for,
+    BUILD, Container, Namespace, Pushgateway, clean_environment, ethernet, ipv4, run, stop, tcp, udp,
+    wait_for,
 )
 
 QUICK = os.environ.get("PE_BENCH_QUICK") == "1"
@@ -85,6 +86,10 @@ class NodeExporter(harness.Server):
         )
 
 
+def arp():
+    return ethernet(0x0806, bytes(46))
+
+
 def helper(host, *args, **kwargs):
     """Runs a program of this folder in a host's namespace; what it printed, as JSON."""
     done = subprocess.run(
@@ -140,7 +145,8 @@ def resident(pid):
 
 
 __all__ = [
-    "BUILD", "Container", "Exporter", "Namespace", "NodeExporter", "QUICK", "clean_environment",
-    "cpu_s", "figure", "helper", "main", "median", "percentile", "quick", "resident", "run", "status",
-    "stop", "wait_attached", "wait_for", "wakeups",
+    "BUILD", "Container", "Exporter", "Namespace", "NodeExporter", "Pushgateway", "QUICK", "arp",
+    "clean_environment", "cpu_s", "figure", "helper", "ipv4", "main", "median", "percentile",
+    "quick", "resident", "run", "status", "stop", "tcp", "udp", "wait_attached", "wait_for",
+    "wakeups",
 ]

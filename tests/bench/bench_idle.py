@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the exporter costs while nothing happens: CPU, wake-ups, memory; node_exporter beside it."""
+import threading
+import time
+
+from bench import (
+    Exporter, Namespace, NodeExporter, cpu_s, figure, helper, main, quick, resident, wait_attached,
+    wakeups,
+)
+
+FIRST = 1000
+WINDOW_S = quick(15, 3)
+TARGETS = {
+    0: {"wake": "≤ 1 /s"},
+    1000: {"cpu": "≤ 0.05 % of a core: 1.8 s", "memory": "≤ 16 MB"},
+}
+
+
+class Usage:
+    def __init__(self, pid):
+        self.pid, self.begin = pid, time.monotonic()
+        self.cpu_s, self.wakeups = cpu_s(pid), wakeups(pid)
+
+    def end(self):
+        """(CPU seconds an hour, wake-ups a second, memory)."""
+        took = time.monotonic() - self.begin
+        return ((cpu_s(self.pid) - self.cpu_s) / took * 3600,
+                (wakeups(self.pid) - self.wakeups) / took, resident(self.pid))
+
+
+def measure(count):
+    with Namespace("pe-b") as host:
+        if count:
+            helper(host, "links", "add", FIRST, count // 2)
+            helper(host, "links", "up", FIRST, count // 2)
+        with Exporter(host) as exporter, NodeExporter(host) as node:
+            wait_attached(exporter, count)
+            usages = Usage(exporter.process.pid), Usage(node.process.pid)
+            threading.Event().wait(WINDOW_S)
+            ours, theirs = (usage.end() for usage in usages)
+    what, name = f"idle with {count:,} quiet interfaces", "node_exporter"
+    target = TARGETS[count]
+    figure(f"{what}, CPU an hour", ours[0], "s", theirs[0], name, target.get("cpu"))
+    figure(f"{what}, wake-ups", ours[1], "/s", theirs[1], name, target.get("wake"))
+    for key, kind, limit in (("all", "resident memory", target.get("memory")),
+                             ("anonymous", "of it anonymous", None),
+                             ("maps", "of it mapped BPF maps", None)):
+        figure(f"{what}, {kind}", ours[2][key] / 1e6, "MB", theirs[2][key] / 1e6, name, limit)
+
+
+def idle():
+    for count in TARGETS:
+        measure(count)
+
+
+if __name__ == "__main__":
+    main(idle)
