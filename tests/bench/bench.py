@@ -52,7 +52,7 @@ def percentile(values, percent):
 def main(part):
     """Runs a part; what it has made is gone when this returns, however it ended."""
     # As an interrupt, so that everything is cleaned up.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     noise = io.StringIO()
     if os.geteuid() != 0:
         print("needs root: network namespaces and BPF programs", file=sys.stderr)

@@ -83,7 +83,7 @@ def crowded():
 def hotplug():
     storms()
     guard(quick(500, 100), quick(5, 2), "ratio ≤ 1.10")
-    guard(quick(2000, 200), quick(3, 1), None)
+    guard(quick(2000, 200), quick(2, 1), None)
     crowded()
 
 
