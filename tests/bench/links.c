@@ -8,10 +8,10 @@
  *   links delete                 all of them, in one request
  *   links watch THREAD FIRST COUNT PAUSE
  *                                adds pairs, PAUSE µs apart, and waits until the thread has
- *                                attached something to each end. Told for each interface, in ns
- *                                after the kernel had announced it: when it was attached
- *                                (observe.bpf.c), and when a listener that does nothing else had
- *                                read of it
+ *                                attached something to each end. Told for each interface, and for
+ *                                each peer, in ns after the kernel had announced it: when it was
+ *                                attached (observe.bpf.c), and when a listener that does nothing
+ *                                else had read of it
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -198,14 +198,17 @@ static unsigned int count_attached(const uint64_t *attached_ns, unsigned int fir
 	return found;
 }
 
-/* Of each interface, how long after its announcement; those that were not seen are left out. */
+/*
+ * Of every second interface, how long after its announcement; those whose announcement was not
+ * seen are left out.
+ */
 static void print_series(const char *name, const uint64_t *at_ns, const uint64_t *announced_ns,
 			 unsigned int first, unsigned int count)
 {
 	const char *comma = "";
 
 	printf("\"%s\":[", name);
-	for (unsigned int i = first; i < first + 2 * count; i++) {
+	for (unsigned int i = first; i < first + 2 * count; i += 2) {
 		if (!announced_ns[i])
 			continue;
 		printf("%s%lld", comma, (long long)(at_ns[i] - announced_ns[i]));
@@ -259,6 +262,10 @@ static void watch(unsigned int thread, unsigned int first, unsigned int count,
 	print_series("attached", attached_ns, announced_ns, first, count);
 	printf(",");
 	print_series("heard", listener.heard_ns, announced_ns, first, count);
+	printf(",");
+	print_series("peer_attached", attached_ns, announced_ns, first + 1, count);
+	printf(",");
+	print_series("peer_heard", listener.heard_ns, announced_ns, first + 1, count);
 	printf("}\n");
 }
 
