@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What containers feel: throughput, packet rate and latency across a bridge of two veths.
 
-Without an exporter, with ours, with ours in native mode, and with a TCX program on both directions of
-the same interfaces (a model: tcx.bpf.c), in turn, each round beginning with another one. Figures are
+Without an exporter, with ours, with ours in native mode, with a TCX program on both directions of the
+same interfaces (a model: tcx.bpf.c), and with an empty XDP program on the two veths, in turn, each round beginning with another one. Figures are
 medians over the rounds, and so is the ratio to the same round without an exporter.
 """
 import contextlib
@@ -47,6 +47,8 @@ MODES = {
     "ours": exporter,
     "ours, native mode": lambda host: exporter(host, "--xdp.mode=native"),
     "a TCX program, both directions": lambda host: held(host, "tcx", *INTERFACES),
+    # What the generic mode costs by itself; a bridge must not have one.
+    "an empty XDP program, generic mode": lambda host: held(host, "xdp", *INTERFACES[:2]),
 }
 
 

@@ -9,11 +9,13 @@
  *   traffic ping ADDRESS PORT COUNT    prints the round trips in ns
  *   traffic tcx INTERFACE…             attaches a TCX program, both directions, says "ready" and
  *                                      holds it until its standard input ends
+ *   traffic xdp INTERFACE…             so with an empty XDP program, generic mode
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -132,7 +134,17 @@ static void ping(const char *host, const char *port, unsigned int count)
 	printf("]\n");
 }
 
-static void tcx(char *const *names, int count)
+static void attach(const char *name, int program, enum bpf_attach_type type, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+
+	if (bpf_link_create(program, (int)interface(name), type, &opts) < 0) {
+		fprintf(stderr, "this kernel attaches no such program: %s\n", strerror(errno));
+		exit(BENCH_CANNOT_RUN);
+	}
+}
+
+static void hold(bool xdp, char *const *names, int count)
 {
 	struct tcx_bpf *skel = tcx_bpf__open_and_load();
 	char end;
@@ -140,14 +152,14 @@ static void tcx(char *const *names, int count)
 	if (!skel)
 		fail("load");
 	for (int i = 0; i < count; i++) {
-		for (int type = TCX_INGRESS; type <= TCX_EGRESS; type++) {
-			if (bpf_link_create(bpf_program__fd(skel->progs.count_protocol),
-					    (int)interface(names[i]), (enum bpf_attach_type)type,
-					    NULL) < 0) {
-				fprintf(stderr, "this kernel has no TCX: %s\n", strerror(errno));
-				exit(BENCH_CANNOT_RUN);
-			}
+		int program = bpf_program__fd(xdp ? skel->progs.pass : skel->progs.count_protocol);
+
+		if (xdp) {
+			attach(names[i], program, BPF_XDP, XDP_FLAGS_SKB_MODE);
+			continue;
 		}
+		attach(names[i], program, (enum bpf_attach_type)TCX_INGRESS, 0);
+		attach(names[i], program, (enum bpf_attach_type)TCX_EGRESS, 0);
 	}
 	printf("ready\n");
 	fflush(stdout);
@@ -164,7 +176,9 @@ int main(int argc, char **argv)
 	else if (argc == 5 && strcmp(argv[1], "ping") == 0)
 		ping(argv[2], argv[3], (unsigned int)strtoul(argv[4], NULL, 10));
 	else if (argc > 2 && strcmp(argv[1], "tcx") == 0)
-		tcx(argv + 2, argc - 2);
+		hold(false, argv + 2, argc - 2);
+	else if (argc > 2 && strcmp(argv[1], "xdp") == 0)
+		hold(true, argv + 2, argc - 2);
 	else
 		return 2;
 	return 0;
