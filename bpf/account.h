@@ -37,10 +37,24 @@ static __always_inline void account_tcp(struct pe_row *row, __u8 flags)
 		row->tcp[PE_TCP_RST]++;
 }
 
-static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref,
-				    enum pe_direction direction, const struct packet *packet,
-				    __u32 length)
+/* Where a packet is counted. */
+enum hook {
+	HOOK_XDP,
+	HOOK_RECEIVE,
+	HOOK_EGRESS,
+};
+
+/*
+ * Ingress passes from one hook to the other without a packet counted twice or never. A packet
+ * passes the tracepoint, then generic XDP, on one CPU with bottom halves off, so that no other
+ * comes between: the tracepoint leaves word in the row whether it has counted, and XDP goes by
+ * that, not by what user space wants meanwhile. (Native XDP comes first; it can miss a packet for
+ * each CPU.)
+ */
+static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref, enum hook hook,
+				    const struct packet *packet, __u32 length)
 {
+	enum pe_direction direction = hook == HOOK_EGRESS ? PE_EGRESS : PE_INGRESS;
 	struct pe_row *row = row_find(ref.slot, direction, cpu_id);
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	__u32 class = packet->class;
@@ -48,6 +62,10 @@ static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref,
 
 	if (!row || !cpu || class >= PE_CLASS_COUNT || bucket >= PE_SIZE_BUCKETS)
 		return;
+	if (hook == HOOK_XDP && unlikely(row->counted))
+		return;
+	if (hook == HOOK_RECEIVE)
+		row->counted = 1;
 	row->class[class].packets++;
 	row->class[class].bytes += length;
 	row->size[bucket]++;

@@ -45,7 +45,7 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 
 	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
 		length -= ETH_HLEN;
-	account(cpu_id, ref, PE_INGRESS, packet, length);
+	account(cpu_id, ref, HOOK_XDP, packet, length);
 }
 
 SEC("xdp.frags")

@@ -4,8 +4,9 @@
  * packet, and attaching takes no lock of the network stack.
  *
  *   pe_egress   what an interface sends, as it is handed to the driver
- *   pe_receive  what an interface receives, where XDP cannot be: on a bridge, whose ports the
- * kernel would then refuse a program, and where another XDP program is
+ *   pe_receive  what an interface receives, where XDP cannot be or should not: on a bridge, whose
+ *               ports the kernel would then refuse a program, where another XDP program is, and
+ *               under load, because generic XDP copies most packets first
  */
 #ifndef PE_BPF_TRACEPOINTS_H
 #define PE_BPF_TRACEPOINTS_H
@@ -28,7 +29,7 @@ static __always_inline bool has_tag(const struct sk_buff *skb)
  * that it is not in skb->len.
  */
 static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_ref ref,
-				      enum pe_direction direction, const void *source, __u32 pulled)
+				      enum hook hook, const void *source, __u32 pulled)
 {
 	__u32 cpu_id = bpf_get_smp_processor_id(), length = skb->len + pulled;
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
@@ -45,9 +46,9 @@ static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_r
 		frame.length = 0;
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
 	packet.vlan |= has_tag(skb);
-	if (direction == PE_INGRESS && ref.flags & PE_SLOT_BARE_INGRESS)
+	if (hook == HOOK_RECEIVE && ref.flags & PE_SLOT_BARE_INGRESS)
 		length -= pulled;
-	account(cpu_id, ref, direction, &packet, length);
+	account(cpu_id, ref, hook, &packet, length);
 }
 
 SEC("tp_btf/net_dev_start_xmit")
@@ -56,8 +57,17 @@ int BPF_PROG(pe_egress, const struct sk_buff *skb, const struct net_device *dev)
 	union pe_slot_ref ref = interface_find(dev->ifindex);
 
 	if (ref.flags & PE_SLOT_EGRESS && is_ours(dev))
-		count_skb(skb, ref, PE_EGRESS, skb->data, 0);
+		count_skb(skb, ref, HOOK_EGRESS, skb->data, 0);
 	return 0;
+}
+
+/* See account(). */
+static __always_inline void leave_to_xdp(union pe_slot_ref ref)
+{
+	struct pe_row *row = row_find(ref.slot, PE_INGRESS, bpf_get_smp_processor_id());
+
+	if (row)
+		row->counted = 0;
 }
 
 SEC("tp_btf/netif_receive_skb")
@@ -67,14 +77,18 @@ int BPF_PROG(pe_receive, const struct sk_buff *skb)
 	union pe_slot_ref ref = interface_find(dev->ifindex);
 	__u64 data, pulled;
 
-	if (!(ref.flags & PE_SLOT_RECEIVE) || !is_ours(dev))
+	if (likely(!(ref.flags & (PE_SLOT_RECEIVE | PE_SLOT_RETURNED))) || !is_ours(dev))
 		return 0;
+	if (!(ref.flags & PE_SLOT_RECEIVE)) {
+		leave_to_xdp(ref);
+		return 0;
+	}
 	/* As numbers: the verifier lets nobody calculate with these pointers in 32 bits. */
 	data = (__u64)skb->data;
 	pulled = data - ((__u64)skb->head + skb->mac_header);
 	if (ref.flags & PE_SLOT_NO_ETHERNET || pulled > ETH_HLEN)
 		pulled = 0;
-	count_skb(skb, ref, PE_INGRESS, (const void *)(data - pulled), pulled);
+	count_skb(skb, ref, HOOK_RECEIVE, (const void *)(data - pulled), pulled);
 	return 0;
 }
 

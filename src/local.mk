@@ -45,6 +45,8 @@ src_libpe_a_SOURCES = \
 	src/daemon/interfaces.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
+	src/daemon/load.c \
+	src/daemon/load.h \
 	src/daemon/options.c \
 	src/daemon/options_help.c \
 	src/daemon/options_source.c \

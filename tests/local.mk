@@ -15,6 +15,7 @@ unit_tests = \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
 	tests/unit/test_listen \
+	tests/unit/test_load \
 	tests/unit/test_negotiate \
 	tests/unit/test_net \
 	tests/unit/test_options \
@@ -71,6 +72,7 @@ EXTRA_DIST += $(lint_tests) $(integration_scripts) $(bench_sources)
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
 tests_unit_test_audit_LDADD = $(test_libs)
+tests_unit_test_load_LDADD = $(test_libs)
 tests_unit_test_away_LDADD = $(test_libs)
 tests_unit_test_base_LDADD = $(test_libs)
 tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/encode-expected.h

@@ -77,7 +77,9 @@ struct pe_row {
 	/* Frames that ended inside a header; counted in the class of what was recognised until
 	 * then. */
 	__u64 truncated;
-	__u64 reserved;
+	/* No counter: whether the receive tracepoint has counted the packet that comes to XDP next
+	 * on this CPU. */
+	__u64 counted;
 	/* Packets whose flow record did not reach a worker, by protocol. They are in `class` all
 	 * the same. */
 	struct pe_count lost[PE_PROTO_COUNT];
@@ -88,9 +90,10 @@ struct pe_row {
 /* What a slot's interface is like: pe_slot_ref.flags. */
 #define PE_SLOT_NO_ETHERNET  0x01 /* frames start at the IP header (tun, wireguard) */
 #define PE_SLOT_BARE_INGRESS 0x02 /* its rx_bytes are without the Ethernet header: so are ours */
-#define PE_SLOT_XDP	     0x04 /* XDP counts its ingress */
+#define PE_SLOT_XDP	     0x04 /* XDP counts what it receives and the tracepoint has not */
 #define PE_SLOT_RECEIVE	     0x08 /* the receive tracepoint counts its ingress */
-#define PE_SLOT_EGRESS	     0x10 /* the egress tracepoint counts its egress */
+#define PE_SLOT_RETURNED     0x10 /* it did so once, and leaves it to XDP again */
+#define PE_SLOT_EGRESS	     0x20 /* the egress tracepoint counts its egress */
 
 /*
  * One entry of the interface table: a set-associative map from ifindex to slot, written by user

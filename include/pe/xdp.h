@@ -86,12 +86,11 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
 bool pe_xdp_is_attached(int link_fd);
 
 /*
- * Who counts the ingress of an interface: the receive tracepoint (true) or XDP (false, as after
- * pe_xdp_take()). A packet is never counted by both.
- * Going back to XDP blocks for a grace period of the kernel, and what passes meanwhile is counted
- * by none. By the tracepoint only while XDP is not attached. The tracepoint is attached the first
- * time, and costs every packet of the host a look-up from then on. 0 or -errno: the kernel refuses
- * it.
+ * Who counts the ingress of an interface: the receive tracepoint (true), whether XDP is attached or
+ * not, or XDP (false, as after pe_xdp_take()). It passes from one to the other at once and exactly,
+ * while the program is attached; with native XDP it can miss one packet for each CPU.
+ * The tracepoint is attached the first time, and costs every packet of the host a look-up from then
+ * on. 0 or -errno: the kernel refuses it.
  */
 int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint);
 

@@ -149,6 +149,23 @@ int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link
 	return r;
 }
 
+bool pe_attacher_yield(struct pe_attacher *attacher, const struct pe_link *link,
+		       struct pe_attachment *attachment, bool heavy)
+{
+	if (!heavy) {
+		if (attachment->reason != PE_REASON_LOAD)
+			return false;
+		pe_attacher_advance(attacher, link, attachment);
+		return true;
+	}
+	if (attachment->mode != PE_MODE_GENERIC || attacher->options->xdp_mode != PE_XDP_AUTO ||
+	    fall_back(attacher, link, attachment) < 0)
+		return false;
+	pe_attacher_detach(attacher, attachment);
+	attachment->reason = PE_REASON_LOAD;
+	return true;
+}
+
 void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *attachment)
 {
 	if (attachment->link_fd < 0)

@@ -59,6 +59,14 @@ int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link
 void pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *link,
 			   struct pe_attachment *attachment);
 
+/*
+ * The interface is under load, or no more: leaves ingress to the receive tracepoint, or comes back
+ * to XDP. Nothing if that is so already, or if it is not for us to choose. Whether something
+ * changed.
+ */
+bool pe_attacher_yield(struct pe_attacher *attacher, const struct pe_link *link,
+		       struct pe_attachment *attachment, bool heavy);
+
 /* Takes the ingress program off, if it is on. The slot stays. */
 void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *attachment);
 

@@ -8,6 +8,7 @@
 #include "interfaces.h"
 #include "audit.h"
 #include "away.h"
+#include "load.h"
 #include "policy.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct watch {
 	uint64_t retry_at_ns; /* 0: nothing to try */
 	uint64_t retry_after_ns;
 	struct pe_audit audit;
+	struct pe_load load;
 };
 
 struct pe_interfaces {
@@ -196,6 +198,20 @@ static void check_link(struct pe_interfaces *interfaces, const struct pe_link *l
 	update_info(interfaces, link, watch);
 }
 
+static void check_load(struct pe_interfaces *interfaces, const struct pe_link *link,
+		       struct watch *watch, const struct pe_row *ours)
+{
+	struct pe_count in = pe_row_total(&ours[PE_INGRESS]);
+	bool heavy = pe_load_round(&watch->load, pe_clock_monotonic_ns(), &in);
+
+	if (!pe_attacher_yield(&interfaces->attacher, link, &watch->attachment, heavy))
+		return;
+	set_retry(interfaces, watch, watch->attachment.error < 0);
+	update_info(interfaces, link, watch);
+	pe_debug("xdp", "%s is counted by %s now, because it is %s", link->name,
+		 pe_mode_name(watch->attachment.mode), heavy ? "under load" : "calm again");
+}
+
 static void audit(struct pe_interfaces *interfaces, struct watch *watch)
 {
 	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
@@ -205,9 +221,10 @@ static void audit(struct pe_interfaces *interfaces, struct watch *watch)
 	if (!link)
 		return;
 	check_link(interfaces, link, watch);
+	read_ours(interfaces, watch, ours);
+	check_load(interfaces, link, watch, ours);
 	if (!pe_policy_auditable(link))
 		return;
-	read_ours(interfaces, watch, ours);
 	if (pe_audit_due(&watch->audit, ours) &&
 	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
 		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,

@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "pe/clock.h"
@@ -75,14 +73,10 @@ int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint)
 
 	if (r < 0)
 		return r;
-	if (by_tracepoint) {
-		pe_slots_change(xdp->slots, token, PE_SLOT_XDP, PE_SLOT_RECEIVE);
-		return 0;
-	}
-	/* A packet passes the tracepoint, then XDP: those between the two must be through first. */
-	pe_slots_change(xdp->slots, token, PE_SLOT_RECEIVE, 0);
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-	pe_slots_change(xdp->slots, token, 0, PE_SLOT_XDP);
+	if (by_tracepoint)
+		pe_slots_change(xdp->slots, token, PE_SLOT_RETURNED, PE_SLOT_RECEIVE);
+	else
+		pe_slots_change(xdp->slots, token, PE_SLOT_RECEIVE, PE_SLOT_RETURNED);
 	return 0;
 }
 

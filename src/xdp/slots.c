@@ -120,6 +120,16 @@ static void sum_rows(const struct pe_slots *slots, uint32_t number, struct pe_ro
 	}
 }
 
+/* The last use's word to XDP. No packet is under way: the slot has rested. */
+static void clear_counted(struct pe_slots *slots, uint32_t number)
+{
+	unsigned int cpus = slots->options.cpus;
+	struct pe_row *rows = &slots->options.rows[(size_t)number * PE_DIRECTIONS * cpus];
+
+	for (unsigned int cpu = 0; cpu < cpus; cpu++)
+		__atomic_store_n(&rows[PE_INGRESS * cpus + cpu].counted, 0, __ATOMIC_RELAXED);
+}
+
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token)
 {
@@ -144,6 +154,7 @@ int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint6
 		}
 	}
 	sum_rows(slots, number, slot->baseline);
+	clear_counted(slots, number);
 	slot->generation = (slot->generation + 1) % PE_SLOT_GENERATIONS;
 	r = table_insert(slots, (union pe_slot_ref){ .ifindex = (uint32_t)ifindex,
 						     .slot = (uint16_t)number,

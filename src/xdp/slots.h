@@ -20,10 +20,10 @@ struct pe_slots_options {
 	unsigned int count; /* slots, resting ones included */
 	unsigned int limit; /* of these, how many may be taken at the same time */
 	unsigned int cpus;
-	union pe_slot_ref *table;  /* the interface table, (table_sets * PE_SLOT_WAYS) entries */
-	unsigned int table_sets;   /* a power of two */
-	const struct pe_row *rows; /* count * PE_DIRECTIONS * cpus */
-	uint64_t rest_ns;	   /* between giving back and the next use */
+	union pe_slot_ref *table; /* the interface table, (table_sets * PE_SLOT_WAYS) entries */
+	unsigned int table_sets;  /* a power of two */
+	struct pe_row *rows;	  /* count * PE_DIRECTIONS * cpus */
+	uint64_t rest_ns;	  /* between giving back and the next use */
 };
 
 /* The memory of table and rows is borrowed. 0 or -ENOMEM. */

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import subprocess
+import time
 
 from harness import (
     Container, Exporter, Namespace, icmp_echo, icmpv6_echo, ipv4, ipv6, kernel_counters,
@@ -282,3 +283,50 @@ def test_top_flows():
             assert 0 < size <= sizes[source]
         assert all(s.labels["destination"] == "192.0.2.2:53" for s in top
                    if s.labels["source"] != "other")
+
+
+def test_under_load():
+    """A busy interface is left to the receive tracepoint, and comes back: to the packet."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        quiet = stack.enter_context(Container(host, 2))
+        exporter = stack.enter_context(Exporter(host))
+        frame = ipv4(17, udp(58))
+        out = stack.enter_context(container.packet_socket("eth0"))
+        sent = 0
+
+        def send(count):
+            nonlocal sent
+            for _ in range(count):
+                out.send(frame)
+            sent += count
+
+        def reason(interface="veth1"):
+            info = exporter.scrape().find("interface_info", interface=interface)[0].labels
+            return info["mode"], info["mode_reason"]
+
+        assert reason() == ("generic", "")
+        end = time.monotonic() + 30
+        while reason() != ("tracepoint", "load"):
+            assert time.monotonic() < end, "it never yields"
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until:
+                send(1000)
+        assert "xdp" not in host.link("veth1")
+        send(10000)
+        # Still passing packets when it comes back.
+        end = time.monotonic() + 60
+        while reason() != ("generic", ""):
+            assert time.monotonic() < end, "it never comes back"
+            send(5)
+        send(1000)
+        expected = (sent, sent * len(frame))
+        wait_for(
+            lambda: exporter.scrape().totals("veth1")["ingress"] == expected,
+            lambda: f"{exporter.scrape().totals('veth1')} is {expected}",
+        )
+        metrics = exporter.scrape()
+        assert metrics.unobserved("veth1")["ingress"] == (0, 0)
+        assert kernel_counters(host.link("veth1"))["ingress"] == expected
+        assert reason(quiet.interface) == ("generic", "")

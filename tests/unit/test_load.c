@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When an interface counts as busy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "pe/clock.h"
+
+#include "../../src/daemon/load.h"
+
+struct scene {
+	struct pe_load load;
+	struct pe_count count;
+	uint64_t now_ns;
+};
+
+/* One round, `ms` later, after so much traffic a second. */
+static bool play(struct scene *scene, uint64_t ms, uint64_t packets, uint64_t bytes)
+{
+	scene->now_ns += ms * PE_NS_PER_MS;
+	scene->count.packets += packets * ms / 1000;
+	scene->count.bytes += bytes * ms / 1000;
+	return pe_load_round(&scene->load, scene->now_ns, &scene->count);
+}
+
+static struct scene begin(void)
+{
+	/* What it had counted before is no load. */
+	struct scene scene = { .now_ns = PE_NS_PER_S, .count = { UINT64_C(1) << 40, 1 } };
+
+	assert_false(play(&scene, 0, 0, 0));
+	return scene;
+}
+
+static void test_heavy(void **state)
+{
+	struct scene scene = begin();
+
+	assert_false(play(&scene, 1000, 49000, 49000 * 60));
+	assert_true(play(&scene, 1000, 51000, 51000 * 60));
+	scene = begin();
+	assert_false(play(&scene, 2000, 1000, 63 << 20));
+	assert_true(play(&scene, 2000, 1000, 65 << 20));
+}
+
+static void test_calm(void **state)
+{
+	struct scene scene = begin();
+
+	assert_true(play(&scene, 1000, 1000, 1 << 30));
+	/* Not while it is less heavy only, */
+	for (int i = 0; i < 20; i++)
+		assert_true(play(&scene, 1000, 1000, 20 << 20));
+	/* nor when calm is interrupted, */
+	for (int i = 0; i < 9; i++)
+		assert_true(play(&scene, 1000, 10, 1000));
+	assert_true(play(&scene, 1000, 1000, 20 << 20));
+	for (int i = 0; i < 9; i++)
+		assert_true(play(&scene, 1000, 10, 1000));
+	/* but when it has lasted. */
+	assert_false(play(&scene, 1000, 10, 1000));
+	assert_false(play(&scene, 1000, 10, 1000));
+	assert_true(play(&scene, 1000, 1000, 1 << 30));
+}
+
+/* A round too soon after the last one changes nothing. */
+static void test_soon(void **state)
+{
+	struct scene scene = begin();
+
+	assert_false(play(&scene, 10, 0, UINT64_C(1) << 34));
+	assert_true(play(&scene, 990, 0, 65 << 20));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_heavy),
+		cmocka_unit_test(test_calm),
+		cmocka_unit_test(test_soon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
