@@ -160,7 +160,9 @@ void pe_writer_labels(struct pe_writer *writer, uint64_t created_ns)
 	if (!writer->openmetrics || (writer->created_len > 0 && writer->created_ns == created_ns))
 		return;
 	/* The label buffer is empty and at hand: it lends its room. */
-	add_decimal(&writer->labels, created_ns, 3);
+	/* Two interfaces can come in one millisecond and swap names: microseconds tell them apart.
+	 */
+	add_decimal(&writer->labels, created_ns, 6);
 	pe_strbuf_addc(&writer->labels, '\n');
 	if (writer->labels.error)
 		return;

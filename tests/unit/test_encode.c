@@ -279,7 +279,7 @@ static void test_seconds(void **state)
 	process->start_ns = UINT64_C(1700000000009999999);
 	answer = encode(snapshot, &options);
 	assert_non_null(strstr(answer, "\nprocess_cpu_seconds_total 18446744073.709551615\n"
-				       "process_cpu_seconds_created 1700000000.009\n"));
+				       "process_cpu_seconds_created 1700000000.009999\n"));
 	assert_non_null(strstr(answer, "\nprocess_start_time_seconds 1700000000.009\n"));
 	free(answer);
 	pe_snapshot_unref(snapshot);
@@ -437,7 +437,7 @@ static void test_top_flows(void **state)
 				     "10" TOP("packets_created") "\"egress\",protocol=\"tcp\","
 								 "source=\"[2001:db8::1]:65535\","
 								 "destination=\"[::]:0\"} "
-								 "1650000000.500\n"));
+								 "1650000000.500000\n"));
 	assert_non_null(
 		strstr(answer,
 		       TOP("bytes_total") "\"ingress\",protocol=\"icmp\","
@@ -445,7 +445,7 @@ static void test_top_flows(void **state)
 						  "bytes_created") "\"ingress\",protocol=\"icmp\","
 								   "source=\"10.0.255.1\","
 								   "destination=\"10.0.0.2\"} "
-								   "1698.000\n"));
+								   "1698.000000\n"));
 	assert_non_null(strstr(answer,
 			       TOP("bytes_total") "\"egress\",protocol=\"tcp\","
 						  "source=\"other\",destination=\"other\"} 70\n"));
