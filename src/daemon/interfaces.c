@@ -317,14 +317,17 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	unwatch(userdata, link, why != PE_LINK_DELETED);
 }
 
-/* Our program stays on an interface for its whole life. */
+/*
+ * Our program stays on an interface for its whole life; on one that we could not attach to, it came
+ * with a successor that we had attached to under another ifindex.
+ */
 static bool on_is_known(const struct pe_link *link, void *userdata)
 {
 	struct pe_interfaces *interfaces = userdata;
 	const struct watch *watch = *find(interfaces, link->ifindex);
 
-	return !watch || watch->attachment.link_fd < 0 ||
-	       link->xdp_id == pe_xdp_id(interfaces->options.xdp);
+	return !watch || (watch->attachment.link_fd >= 0) ==
+				 (link->xdp_id == pe_xdp_id(interfaces->options.xdp));
 }
 
 static void on_synced(void *userdata)

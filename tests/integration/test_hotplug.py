@@ -3,6 +3,8 @@
 import contextlib
 import signal
 
+from pyroute2 import IPRoute
+
 from harness import (
     Container, Exporter, Namespace, ipv4, kernel_objects, needs_root, udp, wait_for,
 )
@@ -306,3 +308,49 @@ def test_terminated():
         assert "xdp" not in host.link(container.interface)
         wait_for(lambda: not programs & kernel_objects("prog"), "the programs are gone")
         wait_for(lambda: not links & kernel_objects("link"), "the links are gone")
+
+
+def test_successor_that_we_know_by_another_ifindex():
+    """While events are lost, an interface leaves and comes back as the successor of another one."""
+    with contextlib.ExitStack() as stack:
+        host, away, pod = (stack.enter_context(Namespace()) for _ in range(3))
+        exporter = stack.enter_context(Exporter(host, "--netlink.rcvbuf=64KiB"))
+        container = stack.enter_context(Container(host, 1))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
+        with container.packet_socket("eth0") as out:
+            for _ in range(10):
+                out.send(ipv4(17, udp(8)))
+
+        def totals():
+            metrics = exporter.scrape()
+            return [
+                sum(s.value for s in metrics.find(f"{prefix}packets_total", direction="ingress"))
+                for prefix in ("", "unobserved_")
+            ]
+
+        wait_for(lambda: totals() == [10, 0], "all are counted")
+        exporter.process.send_signal(signal.SIGSTOP)
+        host.ip("link", "add", "veth9", "index", 900, "type", "veth", "peer", "name", "peer9",
+                "netns", pod.name)
+        # The first messages are kept; from here on they are lost.
+        host.batch(f"link set veth1 alias {n}" for n in range(300))
+        host.ip("link", "del", "veth9")
+        # Our program stays on it.
+        host.ip("link", "set", "veth1", "netns", away.name)
+        with away.inside(), IPRoute() as netlink:
+            netlink.link("set", index=netlink.link_lookup(ifname="veth1")[0],
+                         net_ns_fd=host.name, new_ifindex=900)
+        exporter.process.send_signal(signal.SIGCONT)
+        metrics = wait_for(
+            lambda: (m := exporter.scrape()).find("interface_info", interface="veth1",
+                                                  ifindex="900", mode="generic") and m,
+            "it is attached under its new ifindex",
+        )
+        assert metrics.sum("netlink_overruns_total") > 0
+        host.ip("link", "set", "veth1", "up")
+        wait_for(lambda: host.link("veth1")["operstate"] == "UP", "it is up")
+        with container.packet_socket("eth0") as out:
+            for _ in range(5):
+                out.send(ipv4(17, udp(8)))
+        # Nothing is counted again that was counted before it left.
+        wait_for(lambda: totals() == [15, 0], lambda: f"{totals()}")
