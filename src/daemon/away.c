@@ -65,29 +65,45 @@ void pe_away_put(struct pe_away *away, const struct pe_link *link,
 
 static bool is_it(const struct place *place, const struct pe_link *link)
 {
-	const struct pe_link_stats *now = &link->stats;
-
 	return place->used && place->address_len == link->address_len &&
 	       memcmp(place->address, link->address, link->address_len) == 0 &&
-	       strcmp(place->kind, link->kind) == 0 &&
-	       now->rx_packets >= place->known[PE_INGRESS].packets &&
-	       now->rx_bytes >= place->known[PE_INGRESS].bytes &&
-	       now->tx_packets >= place->known[PE_EGRESS].packets &&
-	       now->tx_bytes >= place->known[PE_EGRESS].bytes;
+	       strcmp(place->kind, link->kind) == 0;
 }
 
-void pe_away_take(struct pe_away *away, const struct pe_link *link,
-		  struct pe_count ret_known[PE_DIRECTIONS])
+static bool went_back(const struct place *place, const struct pe_link_stats *now)
 {
-	memset(ret_known, 0, sizeof(*ret_known) * PE_DIRECTIONS);
+	return now->rx_packets < place->known[PE_INGRESS].packets ||
+	       now->rx_bytes < place->known[PE_INGRESS].bytes ||
+	       now->tx_packets < place->known[PE_EGRESS].packets ||
+	       now->tx_bytes < place->known[PE_EGRESS].bytes;
+}
+
+static struct place *find(struct pe_away *away, const struct pe_link *link,
+			  const struct pe_link_stats *now)
+{
 	for (size_t i = 0; away->used > 0 && i < PE_AWAY_MAX; i++) {
 		struct place *place = &away->place[i];
 
-		if (!link->has_stats || !is_it(place, link))
-			continue;
-		memcpy(ret_known, place->known, sizeof(place->known));
-		place->used = false;
-		away->used--;
-		return;
+		if (is_it(place, link) && !(now && went_back(place, now)))
+			return place;
 	}
+	return NULL;
+}
+
+bool pe_away_has(struct pe_away *away, const struct pe_link *link)
+{
+	return find(away, link, NULL);
+}
+
+void pe_away_take(struct pe_away *away, const struct pe_link *link, const struct pe_link_stats *now,
+		  struct pe_count ret_known[PE_DIRECTIONS])
+{
+	struct place *place = find(away, link, now);
+
+	memset(ret_known, 0, sizeof(*ret_known) * PE_DIRECTIONS);
+	if (!place)
+		return;
+	memcpy(ret_known, place->known, sizeof(place->known));
+	place->used = false;
+	away->used--;
 }

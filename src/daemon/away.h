@@ -28,8 +28,15 @@ struct pe_away *pe_away_free(struct pe_away *away);
 void pe_away_put(struct pe_away *away, const struct pe_link *link,
 		 const struct pe_count known[PE_DIRECTIONS]);
 
-/* It is new here. Fills and forgets what is known of it; zero if nothing is. */
-void pe_away_take(struct pe_away *away, const struct pe_link *link,
+/* Whether one like this new one has left. */
+bool pe_away_has(struct pe_away *away, const struct pe_link *link);
+
+/*
+ * It is new here. Fills and forgets what is known of it; zero if nothing is. `now` are its counters
+ * of this moment, NULL if it has gone again: those of the message that told of it can be older than
+ * the end of its earlier stay, which counted until the message of that was read.
+ */
+void pe_away_take(struct pe_away *away, const struct pe_link *link, const struct pe_link_stats *now,
 		  struct pe_count ret_known[PE_DIRECTIONS]);
 
 #endif

@@ -136,6 +136,17 @@ static void drop(struct pe_interfaces *interfaces, struct watch **at)
 	free(watch);
 }
 
+/* What an earlier stay has accounted for. */
+static void recall(struct pe_interfaces *interfaces, const struct pe_link *link,
+		   struct pe_count ret_known[PE_DIRECTIONS])
+{
+	struct pe_link_stats now;
+	bool is_there = pe_away_has(interfaces->away, link) &&
+			!pe_monitor_read_stats(interfaces->monitor, link->ifindex, &now);
+
+	pe_away_take(interfaces->away, link, is_there ? &now : NULL, ret_known);
+}
+
 static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *link)
 {
 	struct pe_registry *registry = interfaces->options.registry;
@@ -165,7 +176,7 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		drop(interfaces, at);
 		return;
 	}
-	pe_away_take(interfaces->away, link, known);
+	recall(interfaces, link, known);
 	pe_audit_begin(&watch->audit, registry, link, pe_xdp_egress(interfaces->options.xdp),
 		       known);
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex,

@@ -354,3 +354,41 @@ def test_successor_that_we_know_by_another_ifindex():
                 out.send(ipv4(17, udp(8)))
         # Nothing is counted again that was counted before it left.
         wait_for(lambda: totals() == [15, 0], lambda: f"{totals()}")
+
+
+def test_counted_on_its_return_before_the_news_of_its_leaving():
+    """It is back and counts under its old ifindex while the messages wait; nothing counts twice."""
+    with contextlib.ExitStack() as stack:
+        host, away = (stack.enter_context(Namespace()) for _ in range(2))
+        exporter = stack.enter_context(Exporter(host))
+        container = stack.enter_context(Container(host, 1))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
+
+        def send(count):
+            with container.packet_socket("eth0") as out, host.packet_socket("veth1") as back:
+                for _ in range(count):
+                    out.send(ipv4(17, udp(8)))
+                    back.send(ipv4(17, udp(8)))
+
+        send(10)
+        exporter.process.send_signal(signal.SIGSTOP)
+        ifindex = host.link("veth1")["ifindex"]
+        host.ip("link", "set", "veth1", "netns", away.name)
+        away.ip("link", "set", "veth1", "netns", host.name)
+        assert host.link("veth1")["ifindex"] == ifindex
+        host.ip("link", "set", "veth1", "up")
+        wait_for(lambda: host.link("veth1")["operstate"] == "UP", "it is up")
+        send(7)
+        exporter.process.send_signal(signal.SIGCONT)
+        host.ip("link", "set", "veth1", "alias", "back")
+        wait_for(lambda: exporter.scrape().find("interface_info", alias="back"), "the news are read")
+        send(3)
+
+        def totals():
+            metrics = exporter.scrape()
+            return [
+                a[0] + b[0] for a, b in zip(metrics.totals("veth1").values(),
+                                            metrics.unobserved("veth1").values())
+            ]
+
+        wait_for(lambda: totals() == [20, 20], lambda: f"{totals()}")

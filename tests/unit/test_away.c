@@ -35,7 +35,7 @@ static uint64_t take(struct pe_away *away, const struct pe_link *link)
 	struct pe_count known[PE_DIRECTIONS];
 
 	memset(known, 0xff, sizeof(known));
-	pe_away_take(away, link, known);
+	pe_away_take(away, link, link->has_stats ? &link->stats : NULL, known);
 	assert_int_equal(known[PE_INGRESS].packets, known[PE_EGRESS].packets);
 	assert_int_equal(known[PE_EGRESS].bytes, known[PE_EGRESS].packets * 100);
 	return known[PE_INGRESS].packets;
@@ -75,11 +75,23 @@ static void test_somebody_else(void **state)
 	link = make_link(1, "veth", 9);
 	link.address_len = 0;
 	assert_int_equal(take(away, &link), 0);
-	link = make_link(1, "veth", 9);
+	pe_away_free(away);
+}
+
+/* It has gone again: there is nothing that could have gone back. */
+static void test_gone_again(void **state)
+{
+	struct pe_away *away;
+	struct pe_link link = make_link(1, "veth", 0), other = make_link(2, "veth", 9);
+
+	assert_int_equal(pe_away_new(&away), 0);
+	assert_false(pe_away_has(away, &link));
+	put(away, 1, 5);
 	link.has_stats = false;
-	assert_int_equal(take(away, &link), 0);
-	link.has_stats = true;
+	assert_true(pe_away_has(away, &link));
+	assert_false(pe_away_has(away, &other));
 	assert_int_equal(take(away, &link), 5);
+	assert_false(pe_away_has(away, &link));
 	pe_away_free(away);
 }
 
@@ -108,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_again),
 		cmocka_unit_test(test_somebody_else),
+		cmocka_unit_test(test_gone_again),
 		cmocka_unit_test(test_bounded),
 	};
 
