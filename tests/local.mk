@@ -47,6 +47,9 @@ integration_scripts = \
 	tests/integration/foreign.bpf.c \
 	tests/integration/harness.py \
 	tests/integration/pytest.sh \
+	tests/integration/soak_model.py \
+	tests/integration/soak_run.py \
+	tests/integration/soak_world.py \
 	tests/integration/test_coexist.py \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
@@ -57,6 +60,7 @@ integration_scripts = \
 	tests/integration/test_monitor.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_push.py \
+	tests/integration/test_soak.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_web.py
 lint_tests = tests/lint/layers.sh tests/lint/readme.sh
@@ -141,6 +145,12 @@ check-sanitized:
 check-threads:
 	PE_PYTEST='test_hotplug.py test_delivery.py' \
 		$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(thread_tests) tests/integration/pytest.sh'
+
+# Ten minutes of random operations; SOAK_SEED=N repeats a run (see tests/integration/test_soak.py).
+.PHONY: soak
+soak: packet-exporter
+	PE_BUILDDIR='$(abs_builddir)' SOAK_SECONDS=$${SOAK_SECONDS:-600} PE_PYTEST='test_soak.py' \
+		PE_SRCDIR='$(abs_top_srcdir)' $(top_srcdir)/tests/integration/pytest.sh -s
 
 # ---- benchmarks ----
 
