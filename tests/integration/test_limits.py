@@ -86,6 +86,23 @@ def test_more_interfaces_than_places():
         assert all(exporter.scrape().unobserved(n) == once for n in late)
 
 
+def test_ifindexes_far_apart():
+    """Where few of many stay, their ifindexes are anything: all the same there is a place for each."""
+    count = 20
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--log.level=info"))
+        host.batch(
+            f"link add s{n} index {1024 * n} type veth peer name p{n} index {1024 * n + 1}"
+            for n in range(1, count + 1)
+        )
+        wait_for(
+            lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 2 * count,
+            "all have a place", 10,
+        )
+        assert exporter.scrape().sum("attach_errors_total") == 0
+
+
 def test_more_flows_than_the_caches_hold():
     """Each packet leaves the kernel's cache as a record, each flow ends early; none is lost."""
     options = ("--flows.cache-size=64", "--flows.table-size=64", "--workers=1")
