@@ -7,7 +7,8 @@
  *  - The table holds what the callbacks have told, no more and no less.
  *  - A dump is applied only when it is complete, and only after the events that were queued before
  *    it. Events queued while it ran are applied afterwards, in order; they may repeat what the dump
- *    told, and end in the same state.
+ *    told, and end in the same state. Those about an interface whose end the dump told would tell
+ *    it to come and go once more: they are passed over.
  *  - After an overrun the kernel queues nothing until the event socket is empty, and says so only
  *    once (af_netlink.c: netlink_overrun(), netlink_rcv_wake()). A dump taken before that would
  *    miss what is still being dropped, so it waits until the socket is empty.
@@ -48,6 +49,7 @@ struct pe_monitor {
 	struct nl_sock *events;
 	struct nl_sock *requests; /* NULL until needed and after an error */
 	struct pe_links table;
+	struct pe_links ended; /* by a dump, with events about them perhaps still queued */
 	unsigned char *buf;
 	bool dumped;	/* the first dump was asked for */
 	bool resync;	/* the table may differ from the kernel */
@@ -146,6 +148,54 @@ static void remove_link(struct pe_monitor *monitor, int ifindex, enum pe_link_go
 		monitor->ops->gone(&entry->link, why, monitor->userdata);
 	pe_links_free_list(entry);
 }
+
+/* ---- late events ---- */
+
+/* Takes the list over. */
+static void remember_ended(struct pe_monitor *monitor, struct pe_links_entry *list)
+{
+	while (list) {
+		struct pe_links_entry *entry = list;
+
+		list = entry->next;
+		free(pe_links_take(&monitor->ended, entry->link.ifindex));
+		entry->seen = false;
+		pe_links_insert(&monitor->ended, entry);
+	}
+}
+
+/* Whether the event is older than the dump that told the interface's end, as far as can be known.
+ */
+static bool is_late(struct pe_monitor *monitor, const struct pe_parse_result *event)
+{
+	struct pe_links_entry *ended = pe_links_find(&monitor->ended, event->link.ifindex);
+
+	if (!ended)
+		return false;
+	if (event->type == PE_PARSE_NEW) {
+		ended->seen = true;
+		return true;
+	}
+	/* The last one about it; unless it has a successor, then perhaps about that. */
+	if (pe_links_find(&monitor->table, event->link.ifindex))
+		monitor->resync = true;
+	free(pe_links_take(&monitor->ended, event->link.ifindex));
+	return true;
+}
+
+/* No event is older than the dump any more. One that was passed over may have been a successor's.
+ */
+static void forget_ended(struct pe_monitor *monitor)
+{
+	if (!monitor->ended.count)
+		return;
+	pe_links_free_list(pe_links_take_unseen(&monitor->ended));
+	if (monitor->ended.count)
+		monitor->resync = true;
+	pe_links_free_list(pe_links_take_unseen(&monitor->ended));
+}
+
+/* ---- dump and events ---- */
 
 /* Applies one RTM_NEWLINK. Takes the entry over. */
 static void apply(struct pe_monitor *monitor, struct pe_links_entry *entry)
@@ -312,7 +362,7 @@ static void reconcile(struct pe_monitor *monitor, struct dump *dump)
 	gone = pe_links_take_unseen(&monitor->table);
 	for (struct pe_links_entry *e = gone; e; e = e->next)
 		monitor->ops->gone(&e->link, PE_LINK_MISSED, monitor->userdata);
-	pe_links_free_list(gone);
+	remember_ended(monitor, gone);
 
 	while (dump->first) {
 		struct pe_links_entry *entry = dump->first;
@@ -348,7 +398,7 @@ static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 	struct pe_parse_result result;
 	struct pe_links_entry *entry;
 
-	if (!parse(monitor, nlh, &result))
+	if (!parse(monitor, nlh, &result) || is_late(monitor, &result))
 		return;
 	if (result.type == PE_PARSE_NEW) {
 		entry = new_entry(&result.link);
@@ -404,6 +454,8 @@ int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvb
 	monitor->userdata = userdata;
 	monitor->resync = true;
 	r = pe_links_init(&monitor->table);
+	if (r == 0)
+		r = pe_links_init(&monitor->ended);
 	if (r == 0 && !(monitor->buf = malloc(MESSAGE_BYTES)))
 		r = -ENOMEM;
 	if (r == 0)
@@ -423,6 +475,7 @@ struct pe_monitor *pe_monitor_free(struct pe_monitor *monitor)
 	nl_socket_free(monitor->events);
 	nl_socket_free(monitor->requests);
 	pe_links_fini(&monitor->table);
+	pe_links_fini(&monitor->ended);
 	free(monitor->buf);
 	free(monitor);
 	return NULL;
@@ -453,6 +506,8 @@ int pe_monitor_dispatch(struct pe_monitor *monitor)
 		monitor->resync = true;
 		return r;
 	}
+	if (r == -EAGAIN)
+		forget_ended(monitor);
 	if (monitor->congested && !pe_socket_has_input(monitor->events))
 		monitor->congested = false;
 	return monitor->resync && !monitor->congested ? sync_table(monitor) : 0;

@@ -487,6 +487,39 @@ def test_resync_under_churn(here, start):
     assert (counters["overruns"], counters["invalid"]) == (0, 0)
 
 
+def test_events_older_than_the_dump(here, start):
+    """An interface that a dump has told as gone does not come and go again."""
+    here.ip("link", "add", "doomed", "type", "bridge")
+    here.ip("link", "add", "reused", "index", "4343", "type", "bridge")
+    # Only of what is up a new alias is told.
+    here.batch(["link set doomed up", "link set reused up"])
+    trace = start(rcvbuf=64 << 20)
+    index = here.ifindex("doomed")
+    trace.stop()
+    # More than are read before a dump that is asked for, twice, so that it does not see the end.
+    here.batch(
+        f"link set {name} alias {name}{i}" for i in range(4300) for name in ("doomed", "reused")
+    )
+    here.batch(["link delete doomed", "link delete reused"])
+    here.ip("link", "add", "reused", "index", "4343", "type", "bridge")
+    trace.process.stdin.write("resync\n")
+    trace.process.stdin.flush()
+    trace.resume()
+    trace.wait_line(rf"gone {index} doomed missed .*")
+    truth = here.links()
+    trace.wait(lambda: trace.model == truth, "agreement with ip link")
+    trace.barrier()
+    mine = [line.split()[0] for line in trace.lines if re.match(rf"\w+ {index} ", line)]
+    assert [what for what in mine if what != "changed"] == ["added", "gone"]
+    assert trace.model == here.links()
+    assert trace.counters()["overruns"] == 0
+    # Its ifindex can be used again.
+    here.ip("link", "add", "later", "index", str(index), "type", "bridge")
+    trace.wait_line(rf"added {index} later .*")
+    here.ip("link", "delete", "later")
+    trace.wait_line(rf"gone {index} later deleted .*")
+
+
 def test_forged_message(here, start):
     """A process of the same namespace sends a deletion: only the kernel is believed."""
     trace = start()
