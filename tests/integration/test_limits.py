@@ -14,6 +14,15 @@ FLOWS = 1000 if SANITIZED else 5000
 FRAME = 28 + 14
 
 
+def assert_told_once(exporter, option):
+    """The log says what to raise, however often the limit is met."""
+    lines = wait_for(
+        lambda: [line for line in exporter.log().splitlines() if f"raise {option}" in line],
+        f"the log names {option}", 5,
+    )
+    assert len(lines) == 1 and " level=warn " in lines[0], lines
+
+
 def send_flows(container, count):
     """A packet of each of `count` flows."""
     with container.packet_socket("eth0") as out:
@@ -84,6 +93,7 @@ def test_more_interfaces_than_places():
             lambda: all(exporter.scrape().totals(n) == once for n in late), "and count from now on"
         )
         assert all(exporter.scrape().unobserved(n) == once for n in late)
+        assert_told_once(exporter, "--max-interfaces")
 
 
 def test_ifindexes_far_apart():
@@ -120,6 +130,7 @@ def test_more_flows_than_the_caches_hold():
         assert metrics.sum("flows_active", interface="veth1") <= 64
         assert metrics.sum("flow_records_lost_total") == 0
         assert metrics.sum("flow_lost_packets_total") == 0
+        assert_told_once(exporter, "--flows.table-size")
 
 
 def test_ring_full():
@@ -141,6 +152,7 @@ def test_ring_full():
         assert lost >= FLOWS - 4096 // 56 - 64 * os.cpu_count()
         assert metrics.sum("flow_lost_bytes_total", **labels) == lost * FRAME
         assert metrics.sum("flow_records_lost_total") == lost
+        assert_told_once(exporter, "--flows.ring-size")
 
 
 def test_more_departed_than_are_kept():
@@ -166,3 +178,4 @@ def test_more_departed_than_are_kept():
             assert metrics.totals(interface)["ingress"] == (packets, packets * FRAME)
         names = {s.labels["interface"] for s in metrics.find("packets_total")}
         assert names == set(late)
+        assert_told_once(exporter, "--departed.max")
