@@ -53,8 +53,10 @@ class Storm(Ledger):
         super().__init__()
         self.host, self.peers = host, peers
         self.number = 0
-        # The kernel tells the carrier up to a second late where both ends have the same ifindex.
-        peers.ip("link", "add", "pad0", "type", "bridge")
+        # The kernel tells the carrier up to a second late where both ends have the same ifindex: use
+        # up some of one side.
+        peers.batch(f"link add pad{n} group 9 type bridge" for n in range(20))
+        peers.ip("link", "del", "group", 9)
         self.sockets = {}
         for direction, side in (("ingress", peers), ("egress", host)):
             with side.inside():
