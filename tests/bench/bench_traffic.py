@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What containers feel: throughput, packet rate and latency across a bridge of two veths.
 
-Without an exporter, with ours, with ours in native mode, with a TCX program on both directions of the
-same interfaces (a model: tcx.bpf.c), and with an empty XDP program on the two veths, in turn, each round beginning with another one. Figures are
-medians over the rounds, and so is the ratio to the same round without an exporter.
+Without an exporter, with ours, with ours that keeps XDP whatever it costs, with ours in native mode,
+with a TCX program on both directions of the same interfaces (a model: tcx.bpf.c), and with an empty
+XDP program on the two veths, in turn, each round beginning with another one. Figures are medians over
+the rounds, and so is the ratio to the same round without an exporter. TCP is timed from its third
+second on: by then ours has left a busy interface to the tracepoint.
 """
 import contextlib
 import json
@@ -45,6 +47,7 @@ def exporter(host, *options):
 MODES = {
     "no exporter": lambda host: contextlib.nullcontext(),
     "ours": exporter,
+    "ours, generic mode": lambda host: exporter(host, "--xdp.mode=generic"),
     "ours, native mode": lambda host: exporter(host, "--xdp.mode=native"),
     "a TCX program, both directions": lambda host: held(host, "tcx", *INTERFACES),
     # What the generic mode costs by itself; a bridge must not have one.
@@ -53,9 +56,9 @@ MODES = {
 
 
 def throughput(client):
-    """Gb/s of one TCP stream, as received."""
+    """Gb/s of one TCP stream that has lasted two seconds, as received."""
     out = run("ip", "netns", "exec", client.name, "iperf3", "-J", "-c", "10.7.0.2",
-              "-t", "1", timeout=20)
+              "-t", "1", "-O", "2", timeout=20)
     return json.loads(out)["end"]["sum_received"]["bits_per_second"] / 1e9
 
 
