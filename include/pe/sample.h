@@ -66,6 +66,7 @@ enum pe_mode_reason {
 	PE_REASON_NONE,		  /* it is */
 	PE_REASON_BUSY,		  /* an XDP program of somebody else is on it or on its bridge */
 	PE_REASON_BRIDGE,	  /* with a program of its own, its ports could have none */
+	PE_REASON_NEW,		  /* XDP follows when the kernel is less busy with interfaces */
 	PE_REASON_LOAD,		  /* generic XDP would slow down what it receives */
 	PE_REASON_NATIVE_REFUSED, /* by the driver, so it is generic */
 	PE_REASON_REFUSED,	  /* by the kernel or the driver */

@@ -124,6 +124,19 @@ static int fall_back(struct pe_attacher *attacher, const struct pe_link *link,
 	return r;
 }
 
+int pe_attacher_begin(struct pe_attacher *attacher, const struct pe_link *link,
+		      struct pe_attachment *attachment)
+{
+	/* Native XDP comes before the tracepoint: going from one to the other is not exact. */
+	bool can_wait = pe_policy_xdp(link) && !pe_policy_native(attacher->options->xdp_mode, link);
+
+	if (!can_wait || take_slot(attacher, link, attachment) < 0 ||
+	    fall_back(attacher, link, attachment) < 0)
+		return pe_attacher_advance(attacher, link, attachment);
+	attachment->reason = PE_REASON_NEW;
+	return 0;
+}
+
 int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
 			struct pe_attachment *attachment)
 {

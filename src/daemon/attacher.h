@@ -51,6 +51,14 @@ struct pe_attachment {
 		.token = PE_TOKEN_NONE, .link_fd = -1, \
 	}
 
+/*
+ * A new interface: counted at once, and without the kernel's lock of all interfaces where the
+ * receive tracepoint can do it for now (PE_REASON_NEW): who makes interfaces holds that lock nearly
+ * all the time, and would wait for us as we for them. As pe_attacher_advance() where it cannot.
+ */
+int pe_attacher_begin(struct pe_attacher *attacher, const struct pe_link *link,
+		      struct pe_attachment *attachment);
+
 /* Brings an interface as near to its wish as it goes now. 0, or why that is not all. */
 int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
 			struct pe_attachment *attachment);

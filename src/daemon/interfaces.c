@@ -12,6 +12,7 @@
 #include "policy.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,11 @@
 #define AUDITS_A_ROUND 64
 #define RETRY_FIRST_NS PE_NS_PER_S
 #define RETRY_MAX_NS   (60 * PE_NS_PER_S)
+/* XDP follows to new interfaces when there have been no events for this long, */
+#define SETTLE_NS (5 * PE_NS_PER_MS)
+/* and to a few each time in any case. */
+#define SETTLE_MAX_NS (50 * PE_NS_PER_MS)
+#define SETTLE_FEW    8
 
 struct watch {
 	struct watch *next;
@@ -42,6 +48,9 @@ struct pe_interfaces {
 	struct pe_away *away;
 	struct watch *bucket[BUCKETS];
 	unsigned int waiting; /* watches with a retry */
+	unsigned int fresh;   /* watches that XDP has yet to follow to */
+	uint64_t fresh_at_ns; /* since when there are some, or some have been served */
+	bool was_synced;
 	bool slot_freed;      /* since the last round of retries */
 	unsigned int audited; /* the bucket where the last round of the audit ended */
 	uint64_t batch_ns;    /* when the events being handled were announced */
@@ -97,13 +106,35 @@ static void set_retry(struct pe_interfaces *interfaces, struct watch *watch, boo
 	watch->retry_at_ns = pe_clock_monotonic_ns() + watch->retry_after_ns;
 }
 
+static bool is_fresh(const struct watch *watch)
+{
+	return watch->attachment.reason == PE_REASON_NEW;
+}
+
+static void forget_fresh(struct pe_interfaces *interfaces, const struct watch *watch)
+{
+	interfaces->fresh -= is_fresh(watch);
+}
+
 /* Brings an interface as near to its wish as it goes now; sets what is left for later. */
 static int advance(struct pe_interfaces *interfaces, const struct pe_link *link,
 		   struct watch *watch)
 {
-	int r = pe_attacher_advance(&interfaces->attacher, link, &watch->attachment);
+	int r;
+
+	forget_fresh(interfaces, watch);
+	r = pe_attacher_advance(&interfaces->attacher, link, &watch->attachment);
+	set_retry(interfaces, watch, r < 0);
+	return r;
+}
+
+static int begin(struct pe_interfaces *interfaces, const struct pe_link *link, struct watch *watch)
+{
+	int r = pe_attacher_begin(&interfaces->attacher, link, &watch->attachment);
 
 	set_retry(interfaces, watch, r < 0);
+	if (is_fresh(watch) && !interfaces->fresh++)
+		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
 	return r;
 }
 
@@ -127,6 +158,7 @@ static void drop(struct pe_interfaces *interfaces, struct watch **at)
 	struct watch *watch = *at;
 
 	*at = watch->next;
+	forget_fresh(interfaces, watch);
 	set_retry(interfaces, watch, false);
 	pe_attacher_detach(&interfaces->attacher, &watch->attachment);
 	if (watch->attachment.token != PE_TOKEN_NONE) {
@@ -166,7 +198,7 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 	watch->attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
 	*at = watch;
 
-	if (!advance(interfaces, link, watch))
+	if (!begin(interfaces, link, watch))
 		pe_attacher_observe(&interfaces->attacher,
 				    pe_clock_monotonic_ns() - interfaces->batch_ns);
 	fill_info(interfaces, link, watch, &info);
@@ -267,6 +299,7 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 	if (!watch)
 		return;
 	*at = watch->next;
+	forget_fresh(interfaces, watch);
 	set_retry(interfaces, watch, false);
 	/* The program may be on an interface that lives on in another namespace: detach first. */
 	pe_attacher_detach(&interfaces->attacher, &watch->attachment);
@@ -289,6 +322,29 @@ static void update_ports(struct pe_interfaces *interfaces, int master)
 
 			if (link && link->master && (!master || link->master == master))
 				update_info(interfaces, link, watch);
+		}
+	}
+}
+
+/* Lets XDP follow to at most so many, or until there are events if `yielding`. */
+static void settle(struct pe_interfaces *interfaces, unsigned int most, bool yielding)
+{
+	interfaces->fresh_at_ns = pe_clock_monotonic_ns();
+	for (unsigned int i = 0; interfaces->fresh && most && i < BUCKETS; i++) {
+		for (struct watch *watch = interfaces->bucket[i]; watch && most;
+		     watch = watch->next) {
+			const struct pe_link *link;
+
+			if (!is_fresh(watch))
+				continue;
+			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+			if (!link)
+				continue;
+			advance(interfaces, link, watch);
+			update_info(interfaces, link, watch);
+			most--;
+			if (yielding && pe_monitor_has_events(interfaces->monitor))
+				most = 0;
 		}
 	}
 }
@@ -347,6 +403,10 @@ static void on_synced(void *userdata)
 
 	/* A port may have been dumped before its bridge. */
 	update_ports(interfaces, 0);
+	/* Ready means that all that was there before is as it should be. */
+	if (!interfaces->was_synced)
+		settle(interfaces, UINT_MAX, false);
+	interfaces->was_synced = true;
 	interfaces->options.synced(interfaces->options.userdata);
 }
 
@@ -422,6 +482,23 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 {
 	interfaces->batch_ns = pe_clock_monotonic_ns();
 	return pe_monitor_dispatch(interfaces->monitor);
+}
+
+uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces)
+{
+	uint64_t quiet_ns = interfaces->batch_ns + SETTLE_NS;
+	uint64_t latest_ns = interfaces->fresh_at_ns + SETTLE_MAX_NS;
+
+	if (!interfaces->fresh)
+		return 0;
+	return quiet_ns < latest_ns ? quiet_ns : latest_ns;
+}
+
+void pe_interfaces_settle(struct pe_interfaces *interfaces)
+{
+	bool is_quiet = pe_clock_monotonic_ns() >= interfaces->batch_ns + SETTLE_NS;
+
+	settle(interfaces, is_quiet ? UINT_MAX : SETTLE_FEW, true);
 }
 
 /* Its own time has come, or what it waits for. */

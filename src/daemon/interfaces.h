@@ -48,6 +48,15 @@ int pe_interfaces_start(struct pe_interfaces *interfaces);
 /* To be called when the monitor's socket is readable. 0 or -errno. */
 int pe_interfaces_dispatch(struct pe_interfaces *interfaces);
 
+/*
+ * When to call pe_interfaces_settle() on the monotonic clock, 0 if there is nothing to do. May
+ * change with each dispatch.
+ */
+uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces);
+
+/* Lets XDP follow to interfaces that are new, as many as does not delay others. */
+void pe_interfaces_settle(struct pe_interfaces *interfaces);
+
 /* To be called each second: tries again where attaching failed. */
 void pe_interfaces_retry(struct pe_interfaces *interfaces);
 

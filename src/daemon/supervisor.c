@@ -35,6 +35,7 @@ struct supervisor {
 	const struct pe_options *options;
 	struct pe_loop *loop;
 	struct pe_source *tick;
+	struct pe_source *settle;
 	struct pe_xdp *xdp;
 	struct pe_ring **rings;
 	struct pe_workers *workers;
@@ -136,6 +137,20 @@ static bool ready(void *userdata)
 
 /* ---- events ---- */
 
+static void arm_settle(struct supervisor *s)
+{
+	if (s->settle)
+		pe_source_arm(s->settle, pe_interfaces_settle_at(s->interfaces), 0);
+}
+
+static void on_settle(void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	pe_interfaces_settle(s->interfaces);
+	arm_settle(s);
+}
+
 static void on_netlink(void *userdata)
 {
 	struct supervisor *s = userdata;
@@ -148,6 +163,7 @@ static void on_netlink(void *userdata)
 	s->netlink_failed = r < 0;
 	if (!r)
 		s->listed = true;
+	arm_settle(s);
 }
 
 static bool rings_pending(const struct supervisor *s)
@@ -468,6 +484,8 @@ static int start(struct supervisor *s)
 	if (!r)
 		r = pe_loop_add_fd(s->loop, pe_monitor_fd(pe_interfaces_monitor(s->interfaces)),
 				   on_netlink, s, NULL);
+	if (!r)
+		r = pe_loop_add_timer(s->loop, on_settle, s, &s->settle);
 	if (!r)
 		r = pe_loop_add_timer(s->loop, on_tick, s, &s->tick);
 	if (!r)

@@ -194,6 +194,7 @@ const char *pe_mode_reason_name(enum pe_mode_reason reason)
 		[PE_REASON_NONE] = "",
 		[PE_REASON_BUSY] = "busy",
 		[PE_REASON_BRIDGE] = "bridge",
+		[PE_REASON_NEW] = "new",
 		[PE_REASON_LOAD] = "load",
 		[PE_REASON_NATIVE_REFUSED] = "native_refused",
 		[PE_REASON_REFUSED] = "refused",

@@ -402,7 +402,9 @@ class Prometheus(Server):
 
 def kernel_objects(kind):
     """The ids of the BPF programs ("prog") or links ("link") that the kernel holds."""
-    return {entry["id"] for entry in json.loads(run("bpftool", "-j", kind, "show") or "[]")}
+    # It fails when another program's object comes or goes while it looks.
+    done = subprocess.run(["bpftool", "-j", kind, "show"], capture_output=True, check=False)
+    return {entry["id"] for entry in json.loads(done.stdout or "[]") if "id" in entry}
 
 
 # ---- frames ----

@@ -314,7 +314,7 @@ def test_under_load():
             info = exporter.scrape().find("interface_info", interface=interface)[0].labels
             return info["mode"], info["mode_reason"]
 
-        assert reason() == ("generic", "")
+        wait_for(lambda: reason() == ("generic", ""), "XDP is attached")
         end = time.monotonic() + 30
         while reason() != ("tracepoint", "load"):
             assert time.monotonic() < end, "it never yields"
