@@ -65,6 +65,8 @@ src_libpe_a_SOURCES = \
 	src/export/activation.h \
 	src/export/address.c \
 	src/export/address.h \
+	src/export/crowd.c \
+	src/export/crowd.h \
 	src/export/grouping.c \
 	src/export/grouping.h \
 	src/export/hasher.c \

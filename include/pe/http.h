@@ -28,8 +28,13 @@ struct pe_http_options {
 	struct pe_web *web;		      /* TLS and users; must outlive the server */
 	const char *telemetry_path;	      /* begins with '/' */
 	bool legacy;
-	unsigned int max_connections; /* > 0; split evenly over the sockets, at least one each */
-	unsigned int timeout_s; /* > 0; of an idle connection, and the age of shared snapshots */
+	/* > 0; split evenly over the sockets, at least one each. One more, and the one that has
+	 * waited longest is cut off. */
+	unsigned int max_connections;
+	unsigned int timeout_s; /* > 0; of an idle connection */
+	/* How old a snapshot may be that a scrape shares when slow readers hold as many as there
+	 * may be; older, and the slowest are cut off. */
+	unsigned int share_ms;
 	/* A snapshot of now, with a reference for the caller. 0 or -errno (answered as 503). Called
 	 * by the server's threads, one at a time, perhaps before pe_http_new() has returned; must
 	 * not wait for who calls pe_http_free(). */

@@ -215,7 +215,9 @@ const struct pe_option pe_option_table[] = {
 		.max = 65536,
 		.initial = "512",
 		FIELD(web_max_connections),
-		.help = "Connections that are served at the same time.",
+		.help = "Connections that are served at the same time; for a new one beyond, the "
+			"one "
+			"that has waited longest is cut off.",
 	},
 	{
 		.section = "Push",

@@ -28,6 +28,7 @@
 #define CACHE_ACTIVE_NS (5 * PE_NS_PER_S)
 #define OWN_FILES	64
 #define WEB_TIMEOUT_S	30
+#define WEB_SHARE_MS	1000
 /* Of the five seconds that a stop may take, what the last push may have. */
 #define LAST_PUSH_NS (3 * PE_NS_PER_S)
 
@@ -391,6 +392,7 @@ static int start_http(struct supervisor *s)
 		.legacy = o->legacy,
 		.max_connections = o->web_max_connections,
 		.timeout_s = WEB_TIMEOUT_S,
+		.share_ms = WEB_SHARE_MS,
 		.snapshot = snapshot,
 		.ready = ready,
 		.userdata = s,

@@ -3,8 +3,8 @@
  * The HTTP server: from a socket to an answer.
  *
  * libmicrohttpd parses, with one epoll thread a listening socket; site.c answers. Bounds:
- * connections in all (max_connections, split evenly over the sockets, at least one each; further
- * clients wait in the kernel's backlog), memory a connection (a request line and headers that do
+ * connections in all (max_connections, split evenly over the sockets, at least one each; crowd.c
+ * says who has to go when more come), memory a connection (a request line and headers that do
  * not fit get 414 or 431), idle time. Request bodies are never kept.
  *
  * Threads: pe_http_new() and pe_http_free() on the owner's; on_*() on those of
@@ -18,13 +18,16 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "pe/cleanup.h"
 #include "pe/http.h"
 #include "pe/listen.h"
 #include "pe/log.h"
 
+#include "crowd.h"
 #include "login.h"
 #include "site.h"
 #include "web_state.h"
@@ -32,12 +35,29 @@
 /* Request line, headers and the output of one connection. Prometheus sends about 500 bytes. */
 #define CONNECTION_BYTES ((size_t)32 * 1024)
 
+/* Connections that were cut off and are not closed yet. More than these wait in the kernel. */
+#define LEAVING 8
+
+struct pe_http;
+
+/* One listening socket. */
+struct server {
+	struct pe_http *http;
+	struct MHD_Daemon *daemon; /* NULL if it does not run */
+	struct pe_crowd crowd;
+};
+
+struct connection {
+	struct pe_guest guest;
+	struct pe_web_state *web; /* whose TLS it speaks, NULL if none */
+};
+
 struct pe_http {
 	struct pe_site *site;
 	struct pe_web *web;
 	struct pe_hasher *hasher;
 	const struct pe_listeners *listeners;
-	struct MHD_Daemon **daemons; /* one a listener; NULL if it does not run */
+	struct server *servers; /* one a listener */
 };
 
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample)
@@ -45,6 +65,8 @@ void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sa
 	memset(ret_sample, 0, sizeof(*ret_sample));
 	pe_site_get_stats(http->site, ret_sample);
 	pe_web_get_stats(http->web, &ret_sample->reload_successful, &ret_sample->reload_success_ns);
+	for (size_t i = 0; i < pe_listeners_count(http->listeners); i++)
+		ret_sample->connections_cut += pe_crowd_cut(&http->servers[i].crowd);
 }
 
 /* ---- requests ---- */
@@ -85,6 +107,16 @@ static enum pe_login_verdict verdict_of(const void *state)
 	return state == &request_denied ? PE_LOGIN_DENIED : PE_LOGIN_BUSY;
 }
 
+/* NULL if there was no memory for one: then it is about to end. */
+static struct pe_guest *guest_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct connection *c = info ? info->socket_context : NULL;
+
+	return c ? &c->guest : NULL;
+}
+
 /* Called once for the headers (and again if it was suspended then), for each piece of a body, and
  * once at the end. */
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connection,
@@ -96,8 +128,11 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	const bool readable = is_head || strcmp(method, MHD_HTTP_METHOD_GET) == 0;
 	_cleanup_(cleanup_web_state) struct pe_web_state *web = NULL;
 	struct pe_request request = { http->site, NULL, connection, path, readable, is_head };
+	struct pe_guest *guest = guest_of(connection);
 	enum pe_login_verdict verdict;
 
+	if (guest && !*state)
+		pe_crowd_ask(guest);
 	if (*body_len > 0) {
 		*body_len = 0;
 		return MHD_YES;
@@ -130,8 +165,11 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 			 enum MHD_RequestTerminationCode reason)
 {
 	struct pe_http *http = userdata;
+	struct pe_guest *guest = guest_of(connection);
 	const union MHD_ConnectionInfo *info;
 
+	if (guest)
+		pe_crowd_wait(guest);
 	if (*state == &request_answered)
 		return;
 	if (is_login(*state))
@@ -156,28 +194,51 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 /* ---- connections ---- */
 
 /* A connection keeps the configuration whose TLS it speaks. */
-static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
-			  enum MHD_ConnectionNotificationCode code)
+static void prepare_tls(struct connection *c, struct pe_http *http,
+			struct MHD_Connection *connection)
 {
-	struct pe_http *http = userdata;
 	const union MHD_ConnectionInfo *info;
-	struct pe_web_state *web;
+	struct pe_web_state *web = pe_web_get(http->web);
 
-	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		*context = pe_web_put(*context);
-		return;
-	}
-	web = pe_web_get(http->web);
 	if (!web->tls) {
 		pe_web_put(web);
 		return;
 	}
-	*context = web;
+	c->web = web;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	if (info && info->tls_session && pe_tls_prepare(web->tls, info->tls_session) == 0)
 		return;
 	/* Not prepared, it has no certificate either: its handshake fails. */
 	pe_warn("http", "a connection could not be prepared for TLS");
+}
+
+static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct server *server = userdata;
+	struct connection *c = *context;
+	const union MHD_ConnectionInfo *info;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (c) {
+			pe_crowd_leave(&c->guest);
+			pe_web_put(c->web);
+		}
+		free(c);
+		*context = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (!info)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		shutdown(info->connect_fd, SHUT_RDWR);
+		return;
+	}
+	*context = c;
+	prepare_tls(c, server->http, connection);
+	pe_crowd_enter(&server->crowd, &c->guest, info->connect_fd);
 }
 
 /* Every session gets its own credentials before; libmicrohttpd wants some all the same. */
@@ -198,22 +259,25 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 	 * would not be told to stop. */
 	const unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
 				   MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0);
+	struct server *server = &http->servers[index];
 	/* A copy: libmicrohttpd closes what it was given, also in most of its failures. */
 	const int fd = fcntl(pe_listeners_fd(http->listeners, index), F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
+	server->http = http;
+	pe_crowd_init(&server->crowd, connections);
 	errno = 0;
-	http->daemons[index] = MHD_start_daemon(
+	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, connections,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, connections + LEAVING,
 		MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
 		on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
 		tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, on_certificate,
 		MHD_OPTION_END);
-	if (http->daemons[index])
+	if (server->daemon)
 		return 0;
 	return errno ? -errno : -ENOMEM;
 }
@@ -260,8 +324,8 @@ int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http
 		return -ENOMEM;
 	http->listeners = options->listeners;
 	http->web = options->web;
-	http->daemons = calloc(pe_listeners_count(http->listeners), sizeof(*http->daemons));
-	if (!http->daemons)
+	http->servers = calloc(pe_listeners_count(http->listeners), sizeof(*http->servers));
+	if (!http->servers)
 		return -ENOMEM;
 	r = pe_site_new(options, &http->site);
 	if (r == 0)
@@ -281,13 +345,13 @@ struct pe_http *pe_http_free(struct pe_http *http)
 	/* libmicrohttpd cannot be stopped while a connection waits for its hash. */
 	if (http->hasher)
 		pe_hasher_stop(http->hasher);
-	for (size_t i = 0; http->daemons && i < pe_listeners_count(http->listeners); i++) {
-		if (http->daemons[i])
-			MHD_stop_daemon(http->daemons[i]);
+	for (size_t i = 0; http->servers && i < pe_listeners_count(http->listeners); i++) {
+		if (http->servers[i].daemon)
+			MHD_stop_daemon(http->servers[i].daemon);
 	}
 	http->hasher = pe_hasher_free(http->hasher);
 	http->site = pe_site_free(http->site);
-	free(http->daemons);
+	free(http->servers);
 	free(http);
 	return NULL;
 }

@@ -5,9 +5,10 @@
  * A connection costs one encoder, one buffer and, for gzip, one deflate stream, however long the
  * answer is: text is made when the socket takes it. A slow reader therefore keeps its snapshot
  * alive, and a snapshot is the one large object here. So at most SNAPSHOTS are alive at a time;
- * further scrapes share the newest. Sharing must not serve old numbers as current ones: when even
- * the newest is older than the idle timeout, the readers of the oldest are cut off, and the scrape
- * that found it so fails (and is seen to fail) instead.
+ * while they all have readers, further scrapes share the newest. Sharing must not serve old numbers
+ * as current ones: when even the newest is older than share_ms, the readers of the oldest are cut
+ * off, and its place is taken by a new one. What was cut off ends within a round of
+ * libmicrohttpd's; should it not, as many again are kept alive and then scrapes fail.
  *
  * Threads: `lock` guards the slots and the list of scrapes, and is held while a snapshot is built,
  * so snapshot() is never called twice at once. `stats_lock` is apart from it because snapshot()
@@ -17,6 +18,7 @@
 #include <limits.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -41,9 +43,9 @@
 #define BLOCK_BYTES 8192 /* libmicrohttpd's buffer for HTTP/1.0 clients, which know no chunks */
 
 struct slot {
-	struct pe_snapshot *snapshot; /* NULL if the slot is free */
-	unsigned int readers;
-	uint64_t taken_ns; /* monotonic */
+	struct pe_snapshot *snapshot;
+	unsigned int readers; /* the last one frees it */
+	uint64_t taken_ns;    /* monotonic */
 };
 
 struct scrape {
@@ -64,11 +66,13 @@ struct pe_scraper {
 	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
 	void *userdata;
 	bool legacy;
-	uint64_t max_age_ns;
-	struct pe_log_once failure_logged;
+	uint64_t share_ns;
+	struct pe_log_once failure_logged, cut_logged;
 
 	pthread_mutex_t lock;
-	struct slot slots[SNAPSHOTS];
+	struct slot *slots[SNAPSHOTS]; /* NULL if it is free */
+	unsigned int leaving;	       /* slots that were cut off and have readers */
+	uint64_t cut;		       /* scrapes cut off; atomic */
 	LIST_HEAD(, scrape) scrapes;
 
 	pthread_mutex_t stats_lock;
@@ -84,7 +88,7 @@ int pe_scraper_new(const struct pe_http_options *options, struct pe_scraper **re
 	scraper->snapshot = options->snapshot;
 	scraper->userdata = options->userdata;
 	scraper->legacy = options->legacy;
-	scraper->max_age_ns = options->timeout_s * PE_NS_PER_S;
+	scraper->share_ns = options->share_ms * PE_NS_PER_MS;
 	pthread_mutex_init(&scraper->lock, NULL);
 	pthread_mutex_init(&scraper->stats_lock, NULL);
 	LIST_INIT(&scraper->scrapes);
@@ -102,6 +106,11 @@ struct pe_scraper *pe_scraper_free(struct pe_scraper *scraper)
 	return NULL;
 }
 
+uint64_t pe_scraper_cut(const struct pe_scraper *scraper)
+{
+	return __atomic_load_n(&scraper->cut, __ATOMIC_RELAXED);
+}
+
 void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_duration)
 {
 	pthread_mutex_lock(&scraper->stats_lock);
@@ -117,40 +126,62 @@ void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_
  */
 static void cut_off_readers(struct pe_scraper *scraper, const struct slot *slot)
 {
+	if (pe_log_once(&scraper->cut_logged, 60 * PE_NS_PER_S))
+		pe_warn("http", "slow readers held every snapshot: the oldest are cut off");
 	for (struct scrape *s = LIST_FIRST(&scraper->scrapes); s; s = LIST_NEXT(s, link)) {
-		if (s->slot == slot)
-			shutdown(s->fd, SHUT_RDWR);
+		if (s->slot != slot)
+			continue;
+		shutdown(s->fd, SHUT_RDWR);
+		__atomic_fetch_add(&scraper->cut, 1, __ATOMIC_RELAXED);
 	}
+}
+
+static int fill_slot(struct pe_scraper *scraper, struct slot **place)
+{
+	_cleanup_free_ struct slot *slot = calloc(1, sizeof(*slot));
+	int r;
+
+	if (!slot)
+		return -ENOMEM;
+	r = scraper->snapshot(&slot->snapshot, scraper->userdata);
+	if (r < 0)
+		return r;
+	slot->taken_ns = pe_clock_monotonic_ns();
+	*place = PE_TAKE_PTR(slot);
+	return 0;
 }
 
 static int find_slot(struct pe_scraper *scraper, struct slot **ret_slot)
 {
-	struct slot *newest = &scraper->slots[0], *oldest = newest;
+	struct slot **newest = &scraper->slots[0], **oldest = newest;
+	struct slot *left;
+	int r = 0;
 
 	for (size_t i = 0; i < SNAPSHOTS; i++) {
-		struct slot *slot = &scraper->slots[i];
+		struct slot **place = &scraper->slots[i];
 
-		if (!slot->snapshot) {
-			const int r = scraper->snapshot(&slot->snapshot, scraper->userdata);
-
-			if (r < 0) {
-				slot->snapshot = NULL;
-				return r;
-			}
-			slot->taken_ns = pe_clock_monotonic_ns();
-			*ret_slot = slot;
-			return 0;
+		if (!*place) {
+			r = fill_slot(scraper, place);
+			*ret_slot = *place;
+			return r;
 		}
-		if (slot->taken_ns > newest->taken_ns)
-			newest = slot;
-		if (slot->taken_ns < oldest->taken_ns)
-			oldest = slot;
+		if ((*place)->taken_ns > (*newest)->taken_ns)
+			newest = place;
+		if ((*place)->taken_ns < (*oldest)->taken_ns)
+			oldest = place;
 	}
-	if (pe_clock_monotonic_ns() - newest->taken_ns > scraper->max_age_ns) {
-		cut_off_readers(scraper, oldest);
-		return -EBUSY;
+	if (pe_clock_monotonic_ns() - (*newest)->taken_ns > scraper->share_ns) {
+		if (scraper->leaving == SNAPSHOTS)
+			return -EBUSY;
+		left = *oldest;
+		r = fill_slot(scraper, oldest);
+		if (r < 0)
+			return r;
+		scraper->leaving++;
+		cut_off_readers(scraper, left);
+		newest = oldest;
 	}
-	*ret_slot = newest;
+	*ret_slot = *newest;
 	return 0;
 }
 
@@ -169,6 +200,23 @@ static int join_slot(struct scrape *s)
 	return r;
 }
 
+/* Under the lock. */
+static void free_slot(struct pe_scraper *scraper, struct slot *slot)
+{
+	bool listed = false;
+
+	for (size_t i = 0; i < SNAPSHOTS; i++) {
+		if (scraper->slots[i] == slot) {
+			scraper->slots[i] = NULL;
+			listed = true;
+		}
+	}
+	if (!listed)
+		scraper->leaving--;
+	pe_snapshot_unref(slot->snapshot);
+	free(slot);
+}
+
 static void leave_slot(struct scrape *s)
 {
 	struct pe_scraper *scraper = s->scraper;
@@ -178,7 +226,7 @@ static void leave_slot(struct scrape *s)
 	pthread_mutex_lock(&scraper->lock);
 	LIST_REMOVE(s, link);
 	if (--s->slot->readers == 0)
-		s->slot->snapshot = pe_snapshot_unref(s->slot->snapshot);
+		free_slot(scraper, s->slot);
 	pthread_mutex_unlock(&scraper->lock);
 	s->slot = NULL;
 }

@@ -14,7 +14,7 @@
 struct MHD_Response;
 struct pe_scraper;
 
-/* Uses legacy, timeout_s, snapshot and userdata of the options. 0 or -ENOMEM. The caller owns
+/* Uses legacy, share_ms, snapshot and userdata of the options. 0 or -ENOMEM. The caller owns
  * *ret_scraper. */
 int pe_scraper_new(const struct pe_http_options *options, struct pe_scraper **ret_scraper);
 
@@ -24,10 +24,14 @@ struct pe_scraper *pe_scraper_free(struct pe_scraper *scraper);
 /*
  * A response with the metrics as its body, without headers. `fd` is the connection's socket; it
  * must outlive the response. 0 or -errno: what snapshot() returned, -ENOMEM, or -EBUSY if slow
- * readers hold all snapshots there may be. The caller owns *ret_response.
+ * readers hold all snapshots there may be and do not end although they were cut off. The caller
+ * owns *ret_response.
  */
 int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format, bool gzip,
 		       struct MHD_Response **ret_response);
+
+/* Scrapes cut off because they were slow and held what others needed. Any thread. */
+uint64_t pe_scraper_cut(const struct pe_scraper *scraper);
 
 /* Any thread, also from within snapshot(). */
 void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_duration);

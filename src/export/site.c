@@ -64,6 +64,7 @@ void pe_site_get_stats(const struct pe_site *site, struct pe_http_sample *ret_sa
 		ret_sample->requests[i].count =
 			__atomic_load_n(&site->requests[i], __ATOMIC_RELAXED);
 	}
+	ret_sample->connections_cut = pe_scraper_cut(site->scraper);
 	pe_scraper_get_duration(site->scraper, &ret_sample->scrape_duration);
 }
 
@@ -265,8 +266,7 @@ static enum MHD_Result answer_metrics(const struct pe_request *request)
 		return send_response(request, MHD_HTTP_OK, response, headers);
 	if (pe_log_once(&request->site->unavailable_logged, 60 * PE_NS_PER_S))
 		pe_warn("http", "a scrape was answered with 503: %s",
-			r == -EBUSY ? "slow readers held every snapshot; the oldest are cut off"
-				    : strerror(-r));
+			r == -EBUSY ? "slow readers hold every snapshot" : strerror(-r));
 	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
 			 r == -EBUSY ? "Too many slow readers\n" : "No snapshot\n");
 }

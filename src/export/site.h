@@ -37,7 +37,7 @@ enum MHD_Result pe_site_answer(const struct pe_request *request, enum pe_login_v
 /* Counts an answer that libmicrohttpd made itself. */
 void pe_site_count(struct pe_site *site, unsigned int status);
 
-/* Fills requests and scrape_duration. Any thread. */
+/* Fills requests, connections_cut and scrape_duration. Any thread. */
 void pe_site_get_stats(const struct pe_site *site, struct pe_http_sample *ret_sample);
 
 #endif

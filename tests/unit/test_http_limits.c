@@ -117,7 +117,10 @@ static unsigned int alive(const struct fixture *f)
 	return n;
 }
 
-static void start(struct fixture *f, unsigned int max_connections, unsigned int timeout_s)
+#define SHARED_MS 60000
+
+static void start(struct fixture *f, unsigned int max_connections, unsigned int timeout_s,
+		  unsigned int share_ms)
 {
 	static const char *const addresses[] = { "127.0.0.1:0" };
 	const struct pe_listen_options listen = { .addresses = addresses, .count = 1 };
@@ -125,6 +128,7 @@ static void start(struct fixture *f, unsigned int max_connections, unsigned int 
 		.telemetry_path = "/metrics",
 		.max_connections = max_connections,
 		.timeout_s = timeout_s,
+		.share_ms = share_ms,
 		.snapshot = on_snapshot,
 		.ready = on_ready,
 		.userdata = f,
@@ -179,7 +183,7 @@ static void test_slow_readers(void **state)
 	_cleanup_answer_ struct answer quick = { 0 }, last = { 0 };
 	unsigned int port;
 
-	start(&f, 64, 60);
+	start(&f, 64, 60, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (unsigned int i = 0; i < 7; i++) {
 		slow[i] = ask_slowly(port);
@@ -218,36 +222,45 @@ static void test_slow_readers(void **state)
 	stop(&f);
 }
 
-/* Readers that read a little for ever must not make the rest read old numbers for ever. */
-static void test_trickling_readers(void **state)
+static uint64_t cut(const struct fixture *f)
+{
+	struct pe_http_sample sample;
+
+	pe_http_get_stats(f->http, &sample);
+	return sample.connections_cut;
+}
+
+/* Nor must the rest read old numbers because of them: the oldest of them goes instead. */
+static void test_slow_readers_of_old_numbers(void **state)
 {
 	struct fixture f = { 0 };
 	struct client slow[SNAPSHOTS_MAX];
-	bool refused = false;
 	unsigned int port;
 
-	start(&f, 64, 1);
+	start(&f, 64, 60, 0);
 	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < SNAPSHOTS_MAX; i++) {
 		slow[i] = ask_slowly(port);
 		assert_true(client_fill(&slow[i]));
 	}
-	wait_for(({
-		for (int i = 0; i < SNAPSHOTS_MAX; i++) {
-			char buf[SMALL_BUFFER];
+	for (unsigned int i = 0; i < 10; i++) {
+		_cleanup_answer_ struct answer fresh = { 0 };
 
-			recv(slow[i].fd, buf, sizeof(buf), MSG_DONTWAIT);
-		}
-		refused |= ask_status(port, "HEAD", "/metrics") == 503;
-		made(&f) > SNAPSHOTS_MAX;
-	}));
-	assert_true(refused);
-	/* The oldest was cut off. */
-	assert_false(is_alive(f.made[0]));
-	while (client_fill(&slow[0]))
-		;
-	for (int i = 0; i < SNAPSHOTS_MAX; i++)
+		ask(port, "GET", "/metrics", "", &fresh);
+		assert_int_equal(fresh.status, 200);
+		assert_true(fresh.complete);
+		assert_int_equal(made(&f), SNAPSHOTS_MAX + i + 1);
+	}
+	wait_for(!is_alive(f.made[0]));
+	assert_int_equal(cut(&f), 1);
+	for (int i = 0; i < SNAPSHOTS_MAX; i++) {
+		_cleanup_answer_ struct answer answer = { 0 };
+
+		assert_true(client_read(&slow[i], false, &answer));
+		assert_int_equal(answer.complete, i > 0);
 		client_close(&slow[i]);
+	}
+	wait_for(alive(&f) == 0);
 	stop(&f);
 }
 
@@ -257,7 +270,7 @@ static void test_idle(void **state)
 	struct fixture f = { 0 };
 	struct client slow, silent;
 
-	start(&f, 64, 1);
+	start(&f, 64, 1, SHARED_MS);
 	slow = ask_slowly(pe_listeners_port(f.listeners, 0));
 	silent = client_connect(pe_listeners_port(f.listeners, 0));
 	client_send(&silent, "GET /metrics HTTP/1.1\r\nHo");
@@ -273,41 +286,95 @@ static void test_idle(void **state)
 
 /* ---- too many ---- */
 
+static void ask_healthy(struct client *client)
+{
+	_cleanup_answer_ struct answer answer = { 0 };
+
+	client_ask(client, "GET", "/-/healthy", "", &answer);
+	assert_int_equal(answer.status, 200);
+}
+
+static void assert_cut_off(struct client *client)
+{
+	while (client_fill(client))
+		;
+	client_close(client);
+}
+
+/* Whoever comes is let in; who has waited longest goes. */
 static void test_connection_limit(void **state)
 {
+	enum { PLACES = 8 };
+	struct client clients[3 * PLACES];
 	struct fixture f = { 0 };
-	_cleanup_client_ struct client a = { .fd = -1 }, b = { .fd = -1 }, c = { .fd = -1 };
-	_cleanup_answer_ struct answer late = { 0 };
-	struct pollfd pollfd;
+	unsigned int port;
 
-	start(&f, 2, 60);
-	a = client_connect(pe_listeners_port(f.listeners, 0));
-	b = client_connect(pe_listeners_port(f.listeners, 0));
-	for (int i = 0; i < 2; i++) {
+	start(&f, PLACES, 60, SHARED_MS);
+	port = pe_listeners_port(f.listeners, 0);
+	for (int i = 0; i < PLACES; i++) {
+		clients[i] = client_connect(port);
+		ask_healthy(&clients[i]);
+	}
+	assert_int_equal(cut(&f), 0);
+	ask_healthy(&clients[0]);
+	for (int i = PLACES; i < 2 * PLACES - 1; i++) {
+		clients[i] = client_connect(port);
+		ask_healthy(&clients[i]);
+	}
+	assert_int_equal(cut(&f), PLACES - 1);
+	for (int i = 1; i < PLACES; i++)
+		assert_cut_off(&clients[i]);
+	ask_healthy(&clients[0]);
+	for (int i = PLACES; i < 2 * PLACES - 1; i++)
+		ask_healthy(&clients[i]);
+
+	/* Those that are silent from the beginning, as many as wait, are no different. */
+	for (int i = 2 * PLACES; i < 3 * PLACES; i++)
+		clients[i] = client_connect(port);
+	assert_int_equal(ask_status(port, "GET", "/-/healthy"), 200);
+	assert_cut_off(&clients[0]);
+	for (int i = PLACES; i < 2 * PLACES - 1; i++)
+		assert_cut_off(&clients[i]);
+	assert_cut_off(&clients[2 * PLACES]);
+	stop(&f);
+	for (int i = 2 * PLACES + 1; i < 3 * PLACES; i++)
+		assert_cut_off(&clients[i]);
+}
+
+/* Answers that do not end leave a quarter of the places; who waits there cuts off who waits. */
+static void test_connection_limit_of_slow_readers(void **state)
+{
+	enum { PLACES = 8, QUARTER = 2 };
+	struct client slow[PLACES], idle[2 * QUARTER];
+	struct fixture f = { 0 };
+	unsigned int port;
+
+	start(&f, PLACES, 60, SHARED_MS);
+	port = pe_listeners_port(f.listeners, 0);
+	for (int i = 0; i < PLACES; i++) {
+		slow[i] = ask_slowly(port);
+		assert_true(client_fill(&slow[i]));
+	}
+	for (int i = 0; i < 2 * QUARTER; i++) {
+		idle[i] = client_connect(port);
+		ask_healthy(&idle[i]);
+	}
+	assert_int_equal(cut(&f), 2 * QUARTER);
+	for (int i = 0; i < QUARTER; i++) {
+		assert_cut_off(&slow[i]);
+		assert_cut_off(&idle[i]);
+	}
+	for (int i = QUARTER; i < PLACES; i++) {
 		_cleanup_answer_ struct answer answer = { 0 };
 
-		client_ask(i ? &b : &a, "GET", "/-/healthy", "", &answer);
-		assert_int_equal(answer.status, 200);
+		assert_true(client_read(&slow[i], false, &answer));
+		assert_true(answer.complete);
+		client_close(&slow[i]);
 	}
-	c = client_connect(pe_listeners_port(f.listeners, 0));
-	client_send(&c, "GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n");
-	/* The server's only thread has gone round often enough to have seen the third. */
-	for (int i = 0; i < 50; i++) {
-		_cleanup_answer_ struct answer answer = { 0 };
-
-		client_ask(&a, "GET", "/-/healthy", "", &answer);
-		assert_int_equal(answer.status, 200);
+	for (int i = QUARTER; i < 2 * QUARTER; i++) {
+		ask_healthy(&idle[i]);
+		client_close(&idle[i]);
 	}
-	pollfd = (struct pollfd){ .fd = c.fd, .events = POLLIN };
-	assert_int_equal(poll(&pollfd, 1, 0), 0);
-
-	/* It was not refused: it waited. */
-	client_close(&a);
-	assert_true(client_read(&c, false, &late));
-	assert_int_equal(late.status, 200);
-
-	/* Stopping at the limit, with a client in the backlog. */
-	a = client_connect(pe_listeners_port(f.listeners, 0));
 	stop(&f);
 }
 
@@ -317,7 +384,7 @@ static void test_stop_while_reading(void **state)
 	struct fixture f = { 0 };
 	struct client slow[5];
 
-	start(&f, 64, 60);
+	start(&f, 64, 60, SHARED_MS);
 	for (int i = 0; i < 5; i++) {
 		slow[i] = ask_slowly(pe_listeners_port(f.listeners, 0));
 		assert_true(client_fill(&slow[i]));
@@ -341,7 +408,7 @@ static void test_no_memory(void **state)
 	struct fixture f = { 0 };
 	unsigned int port;
 
-	start(&f, 64, 60);
+	start(&f, 64, 60, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < 2; i++) {
 		_cleanup_answer_ struct answer cut = { 0 }, whole = { 0 };
@@ -411,7 +478,7 @@ static void test_garbage(void **state)
 	uint32_t random = 1;
 	size_t n = 0;
 
-	start(&f, 2 * COUNT + NOISES + 1, 1);
+	start(&f, 2 * COUNT + NOISES + 1, 1, SHARED_MS);
 	for (size_t i = 0; i < COUNT; i++) {
 		const size_t len = strlen(garbage[i]);
 
@@ -464,7 +531,7 @@ static void test_oversized(void **state)
 	unsigned int port;
 
 	assert_non_null(request);
-	start(&f, 64, 60);
+	start(&f, 64, 60, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		memset(request, 'x', len);
@@ -485,9 +552,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_readers),
-		cmocka_unit_test(test_trickling_readers),
+		cmocka_unit_test(test_slow_readers_of_old_numbers),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_connection_limit),
+		cmocka_unit_test(test_connection_limit_of_slow_readers),
 		cmocka_unit_test(test_stop_while_reading),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_garbage),

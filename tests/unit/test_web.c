@@ -64,6 +64,7 @@ static void start(struct fixture *f)
 		.telemetry_path = "/metrics",
 		.max_connections = 64,
 		.timeout_s = 30,
+		.share_ms = 1000,
 		.snapshot = on_snapshot,
 		.ready = on_ready,
 		.userdata = f,
