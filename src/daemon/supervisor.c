@@ -27,6 +27,7 @@
 #define CACHE_IDLE_NS	PE_NS_PER_S
 #define CACHE_ACTIVE_NS (5 * PE_NS_PER_S)
 #define OWN_FILES	64
+#define WORKER_FILES	3
 #define WEB_TIMEOUT_S	30
 #define WEB_SHARE_MS	1000
 /* Of the five seconds that a stop may take, what the last push may have. */
@@ -37,6 +38,7 @@ struct supervisor {
 	struct pe_loop *loop;
 	struct pe_source *tick;
 	struct pe_source *settle;
+	unsigned int max_links, max_connections;
 	struct pe_xdp *xdp;
 	struct pe_ring **rings;
 	struct pe_workers *workers;
@@ -308,23 +310,31 @@ static int start_workers(struct supervisor *s)
 	return pe_workers_new(&options, &s->workers);
 }
 
-/* One descriptor an interface; half of few are for connections, and some for ourselves. */
-static unsigned int get_max_links(const struct pe_options *options)
+/* One descriptor an interface and one a connection; of few, connections get half, and some are for
+ * ourselves. */
+static void share_files(struct supervisor *s)
 {
-	rlim_t others = OWN_FILES + options->web_max_connections;
+	const rlim_t own = OWN_FILES + WORKER_FILES * s->options->workers;
 	struct rlimit files;
 
+	s->max_links = s->options->max_interfaces;
+	s->max_connections = s->options->web_max_connections;
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return options->max_interfaces;
+		return;
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (others > OWN_FILES + files.rlim_cur / 2)
-		others = OWN_FILES + files.rlim_cur / 2;
-	if (files.rlim_cur <= others)
-		return 0;
-	return files.rlim_cur - others < options->max_interfaces
-		       ? (unsigned int)(files.rlim_cur - others)
-		       : options->max_interfaces;
+	if (s->max_connections > files.rlim_cur / 2)
+		s->max_connections = files.rlim_cur > 2 ? (unsigned int)(files.rlim_cur / 2) : 1;
+	if (files.rlim_cur <= own + s->max_connections)
+		s->max_links = 0;
+	else if (s->max_links > files.rlim_cur - own - s->max_connections)
+		s->max_links = (unsigned int)(files.rlim_cur - own - s->max_connections);
+	if (s->max_connections < s->options->web_max_connections)
+		pe_warn("web",
+			"%u connections are served at the same time, not %u: the limit of "
+			"open files is %llu",
+			s->max_connections, s->options->web_max_connections,
+			(unsigned long long)files.rlim_cur);
 }
 
 static int start_interfaces(struct supervisor *s)
@@ -336,7 +346,7 @@ static int start_interfaces(struct supervisor *s)
 	struct pe_interfaces_options options = {
 		.options = s->options,
 		.xdp = s->xdp,
-		.max_links = get_max_links(s->options),
+		.max_links = s->max_links,
 		.announce = announce,
 		.forget = release_flows,
 		.departed = departed,
@@ -390,7 +400,7 @@ static int start_http(struct supervisor *s)
 		.web = s->web,
 		.telemetry_path = o->telemetry_path,
 		.legacy = o->legacy,
-		.max_connections = o->web_max_connections,
+		.max_connections = s->max_connections,
 		.timeout_s = WEB_TIMEOUT_S,
 		.share_ms = WEB_SHARE_MS,
 		.snapshot = snapshot,
@@ -451,8 +461,10 @@ static int drop_privileges(void)
 
 static int start(struct supervisor *s)
 {
-	int r = read_web_config(s);
+	int r;
 
+	share_files(s);
+	r = read_web_config(s);
 	if (!r)
 		r = start_listening(s);
 	if (!r)
