@@ -4,7 +4,8 @@
  *
  * See https://github.com/prometheus/pushgateway#api. One state at a time is under way, so two
  * states never arrive out of order. A failure is retried with jittered exponential back-off up to
- * the interval, each time with the state of that moment; a 400 waits for the next interval.
+ * the interval, each time with the state of that moment; a 400 waits for the next interval. After a
+ * time-out without any answer, nothing is sent until a HEAD is answered.
  * Redirects are not followed: they name another group.
  */
 #ifndef PE_PUSH_H

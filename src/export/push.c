@@ -6,6 +6,10 @@
  * taken; what is sent is the state of the moment, in a retry too. Pushes fall on a grid from the
  * start on, so they do not drift. A gateway that fails is left alone for at least a second.
  *
+ * A push that timed out without an answer may lie in a gateway that hangs; were another one sent,
+ * both would be taken up together when it goes on, and the older could come last. So it is only
+ * asked whether it answers until it does, and gets another pause to store what it had before.
+ *
  * The thread owns `request`, `next_ns`, `not_before_ns` and what describes failures; the mutex
  * guards the rest. The contract's functions may be called from any thread.
  */
@@ -52,6 +56,7 @@ struct pe_push {
 	uint64_t failed_ns; /* the first of them */
 	enum pe_push_result failed_result;
 	int failed_code;
+	bool doubtful;		   /* a push had no answer, and may still arrive */
 	struct pe_outcome outcome; /* here because it is large for a stack */
 
 	pthread_mutex_t mutex;
@@ -221,11 +226,38 @@ static void put_now(struct pe_push *push, uint64_t deadline_ns)
 		count(push, began_ns, push->outcome.result == PE_PUSH_OK);
 }
 
+/* Sends nothing; any answer will do. */
+static void ask_whether_it_answers(struct pe_push *push, uint64_t deadline_ns)
+{
+	uint64_t began_ns = pe_clock_monotonic_ns();
+	struct pe_outcome *outcome = &push->outcome;
+
+	pe_request_probe(push->request, deadline_ns, outcome);
+	if (outcome->cancelled)
+		return;
+	if (outcome->result == PE_PUSH_NETWORK) {
+		count(push, began_ns, false);
+		schedule_next(push, outcome->result);
+		report_failure(push);
+		return;
+	}
+	push->doubtful = false;
+	push->next_ns = pe_clock_monotonic_ns() + min_u64(BACKOFF_NS, push->interval_ns);
+	push->not_before_ns = push->next_ns;
+}
+
 static void push_once(struct pe_push *push)
 {
-	put_now(push, add_saturated(pe_clock_monotonic_ns(), push->timeout_ns));
+	uint64_t deadline_ns = add_saturated(pe_clock_monotonic_ns(), push->timeout_ns);
+
+	if (push->doubtful) {
+		ask_whether_it_answers(push, deadline_ns);
+		return;
+	}
+	put_now(push, deadline_ns);
 	if (push->outcome.cancelled)
 		return;
+	push->doubtful = push->outcome.unanswered;
 	schedule_next(push, push->outcome.result);
 	if (push->outcome.result == PE_PUSH_OK)
 		report_success(push);

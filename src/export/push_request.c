@@ -314,6 +314,12 @@ static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome 
 	long status = 0;
 
 	if (rc != CURLE_OK) {
+		curl_off_t first_byte_us = 0;
+		long sent = 0;
+
+		curl_easy_getinfo(request->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+		curl_easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
+		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && sent > 0 && !first_byte_us;
 		fail(outcome, PE_PUSH_NETWORK, CODE_CURL + (int)rc, "%s",
 		     *request->error ? request->error : curl_easy_strerror(rc));
 		return;
@@ -383,6 +389,19 @@ void pe_request_delete(struct pe_request *request, uint64_t deadline_ns,
 	curl_easy_setopt(request->easy, CURLOPT_HTTPGET, 1L); /* no body */
 	curl_easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
 	transfer(request, deadline_ns, ret_outcome);
+}
+
+void pe_request_probe(struct pe_request *request, uint64_t deadline_ns,
+		      struct pe_outcome *ret_outcome)
+{
+	*ret_outcome = (struct pe_outcome){ 0 };
+	if (set_credentials(request, ret_outcome) < 0)
+		return;
+	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, NULL);
+	curl_easy_setopt(request->easy, CURLOPT_NOBODY, 1L); /* HEAD */
+	transfer(request, deadline_ns, ret_outcome);
+	curl_easy_setopt(request->easy, CURLOPT_NOBODY, 0L);
 }
 
 void pe_request_cancel(struct pe_request *request, uint64_t at_ns)

@@ -25,6 +25,8 @@ struct pe_outcome {
 	enum pe_push_result result;
 	/* Cut short by pe_request_cancel(): neither success nor failure. */
 	bool cancelled;
+	/* Timed out with not a byte of an answer: the peer may still act on it. */
+	bool unanswered;
 	/* Tells one kind of failure from another: HTTP status, -errno, or 1000 + CURLcode. */
 	int code;
 	/* For a person; "" on success. Has no credentials, but perhaps the peer's raw bytes. */
@@ -38,11 +40,15 @@ struct pe_request *pe_request_free(struct pe_request *request);
 /* The address of the group, without credentials. Lives as long as the request. */
 const char *pe_request_url(const struct pe_request *request);
 
-/* Both block until there is an answer, `deadline_ns` (CLOCK_MONOTONIC) or a cancellation. */
+/* These block until there is an answer, `deadline_ns` (CLOCK_MONOTONIC) or a cancellation. */
 void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, uint64_t deadline_ns,
 		    struct pe_outcome *ret_outcome);
 void pe_request_delete(struct pe_request *request, uint64_t deadline_ns,
 		       struct pe_outcome *ret_outcome);
+
+/* A HEAD, which changes nothing: whether there is an answer, whatever it says. */
+void pe_request_probe(struct pe_request *request, uint64_t deadline_ns,
+		      struct pe_outcome *ret_outcome);
 
 /*
  * Makes any request end by `at_ns` (CLOCK_MONOTONIC), also the one under way; PE_REQUEST_NEVER

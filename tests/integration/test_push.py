@@ -297,6 +297,7 @@ class Capture:
     def __init__(self, respond, tls=None):
         self.requests = []
         self.connections = 0
+        self.answer_head = True  # changes nothing, so it is not recorded
         self.changed = threading.Condition()
         self.release = threading.Event()  # ends answers that hang
         capture = self
@@ -319,6 +320,11 @@ class Capture:
                     respond(self, index)
 
             do_PUT = do_DELETE = do_POST = do_GET = handle_any
+
+            def do_HEAD(self):
+                if not capture.answer_head:
+                    capture.release.wait(DEADLINE_S)
+                self.answer(405)
 
             def answer(self, status, body=b"", **headers):
                 self.send_response(status)
