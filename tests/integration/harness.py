@@ -30,7 +30,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PE_BUILDDIR", ROOT / "build")).resolve()
 EXPORTER = BUILD / "packet-exporter"
 # Sanitizers make a program several times slower: tests that count in thousands do less.
-SANITIZED = "-fsanitize=" in (BUILD / "Makefile").read_text(encoding="utf-8")
+SANITIZED = bool(
+    re.search(r"^LDFLAGS = .*-fsanitize=", (BUILD / "Makefile").read_text(encoding="utf-8"), re.M)
+)
 DEADLINE_S = 30
 
 needs_root = pytest.mark.skipif(
@@ -370,10 +372,11 @@ class Server:
 
 
 class Pushgateway(Server):
-    def __init__(self, host):
+    def __init__(self, host, *options):
         super().__init__(
             host, "http://127.0.0.1:9091", "/-/ready",
-            ["prometheus-pushgateway", "--web.listen-address=127.0.0.1:9091", "--persistence.file="]
+            ["prometheus-pushgateway", "--web.listen-address=127.0.0.1:9091", "--persistence.file=",
+             *options]
         )
 
     def groups(self):
@@ -381,6 +384,12 @@ class Pushgateway(Server):
 
     def text(self):
         return self.host.get(f"{self.url}/metrics")[2].decode()
+
+    def wipe(self):
+        """Deletes all groups; needs --web.enable-admin-api."""
+        request = urllib.request.Request(f"{self.url}/api/v1/admin/wipe", method="PUT")
+        with self.host.inside(), DIRECT.open(request, timeout=10):
+            pass
 
 
 class Prometheus(Server):
