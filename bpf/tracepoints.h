@@ -45,7 +45,8 @@ static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_r
 				  source))
 		frame.length = 0;
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
-	packet.vlan |= has_tag(skb);
+	if (unlikely(has_tag(skb)))
+		packet.vlan = packet.odd = true;
 	if (hook == HOOK_RECEIVE && ref.flags & PE_SLOT_BARE_INGRESS)
 		length -= pulled;
 	account(cpu_id, ref, hook, &packet, length);
