@@ -59,10 +59,10 @@ int pe_ingress(struct xdp_md *ctx)
 
 	if (!(ref.flags & PE_SLOT_XDP) || is_elsewhere(ctx))
 		return XDP_PASS;
-	if (likely(!(ref.flags & PE_SLOT_NO_ETHERNET))) {
+	if (likely(!(ref.flags & PE_SLOT_NO_ETHERNET) && frame.data + USUAL_LENGTH <= frame.end)) {
 		struct packet usual = {};
 
-		if (likely(parse_usual(&frame, &usual))) {
+		if (likely(parse_usual(frame.data, &usual))) {
 			count(ctx, &frame, ref, &usual);
 			return XDP_PASS;
 		}

@@ -45,6 +45,11 @@ struct sk_buff {
 	struct net_device *dev;
 };
 
+/* What matters is only that it begins with 65 bytes: see bytes_at(). */
+struct new_utsname {
+	char sysname[65];
+};
+
 struct xdp_rxq_info {
 	struct net_device *dev;
 };
@@ -55,8 +60,19 @@ struct xdp_buff {
 
 #pragma clang attribute pop
 
-/* The verifier replaces it by a register move: it costs nothing. Since 6.2. */
+/* The verifier replaces these by a register move: they cost nothing. Since 6.2. */
 extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
+
+/*
+ * An address of the kernel as bytes that can be read: 65 of them, at constant offsets. Every load
+ * is guarded: 0 where there is no memory. The verifier wants a type, and this one allows loads of
+ * any size and alignment.
+ */
+static __always_inline const void *bytes_at(const void *address)
+{
+	return bpf_rdonly_cast(address, bpf_core_type_id_kernel(struct new_utsname));
+}
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -18,6 +18,7 @@ const volatile __u32 pe_active_ticks;	/* a flow is reported after gathering for 
 const volatile __u32 pe_netns;		/* inode number of our network namespace */
 const volatile bool pe_check_netns;	/* the kernel lets XDP see the namespace */
 const volatile bool pe_has_buff_len;	/* the kernel has multi-buffer XDP */
+const volatile bool pe_reads_bytes;	/* the kernel has bytes_at() */
 const volatile __u64 pe_seed;		/* so that nobody can aim at one set of the cache */
 
 struct pe_interface_set {

@@ -12,8 +12,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
-#include "kernel.h"
-#include "pe/abi.h"
+#include "maps.h"
 
 #define ETH_P_8021Q_OLD	  0x9100
 #define VLAN_TAGS	  2
@@ -79,15 +78,17 @@ const __u8 proto_of[256] = {
 };
 
 /*
- * How the bytes are reached: XDP reads the packet itself (data, end); the tracepoint has no access
- * to it and reads a window, a copy of its head. Which of the two is known when this is compiled.
+ * How the bytes are reached. XDP has the packet itself (data, end). A tracepoint has the address of
+ * its linear part (source, length) and reads there; where the kernel does not let it, it reads a
+ * window, a copy of the head. Which it is, is known when the program is compiled or loaded.
  */
 struct frame {
+	bool is_skb;
 	const void *data;
 	const void *end;
+	const void *source;
+	__u32 length;
 	const __u8 *window;
-	const void *source; /* where the window was copied from */
-	__u32 length;	    /* of the linear part at source */
 };
 
 /* `size` bytes at `offset`, perhaps copied to `buf`, or NULL if the frame ends before. */
@@ -96,12 +97,14 @@ static __always_inline const void *frame_pull(const struct frame *frame, __u32 o
 {
 	const void *at;
 
-	if (!frame->window) {
+	if (!frame->is_skb) {
 		at = frame->data + offset;
 		return at + size > frame->end ? NULL : at;
 	}
 	if (offset + size > frame->length)
 		return NULL;
+	if (pe_reads_bytes)
+		return bytes_at(frame->source + offset);
 	if (likely(offset <= PE_WINDOW - size))
 		return frame->window + offset;
 	/* Behind the window: after long options or extension headers. */
@@ -320,17 +323,17 @@ static __always_inline void parse(const struct frame *frame, bool ethernet, stru
 /*
  * The fast way for what nearly all packets are: IPv4 without options, not a fragment, in an
  * untagged Ethernet frame, TCP or UDP. It finds what parse() would find, without a walk, so that it
- * all stays in registers: half the cost of a packet. False if it is anything else, or shorter than
- * the TCP header would be. Fills a zeroed packet.
+ * all stays in registers: half the cost of a packet. False if it is anything else. Fills a zeroed
+ * packet.
+ *
+ * `data` has USUAL_LENGTH bytes; the caller takes the slow way with a frame that is shorter.
  */
-static __always_inline bool parse_usual(const struct frame *frame, struct packet *packet)
+#define USUAL_LENGTH (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcp_head))
+static __always_inline bool parse_usual(const void *data, struct packet *packet)
 {
-	const void *data = frame->data;
 	const struct iphdr *ip = data + ETH_HLEN;
 	const struct tcp_head *l4 = (const void *)(ip + 1);
 
-	if ((const void *)(l4 + 1) > frame->end)
-		return false;
 	if (*(const __be16 *)(data + ETH_HLEN - 2) != bpf_htons(ETH_P_IP) ||
 	    *(const __u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET))
 		return false;

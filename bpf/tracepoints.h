@@ -24,6 +24,24 @@ static __always_inline bool has_tag(const struct sk_buff *skb)
 	return bpf_core_field_exists(skb->vlan_all) ? skb->vlan_all : skb->vlan_proto;
 }
 
+/* The head of a frame as parse_usual() reads it. */
+static __always_inline const void *frame_head(struct frame *frame, __u32 cpu_id)
+{
+	struct pe_cpu *cpu;
+
+	if (pe_reads_bytes)
+		return bytes_at(frame->source);
+	cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	if (!cpu)
+		return NULL;
+	frame->window = cpu->window;
+	if (bpf_probe_read_kernel(cpu->window,
+				  frame->length < PE_WINDOW ? frame->length : PE_WINDOW,
+				  frame->source))
+		frame->length = 0;
+	return cpu->window;
+}
+
 /*
  * `source` is where the frame begins, `pulled` how much of it the stack has already taken off, so
  * that it is not in skb->len.
@@ -32,23 +50,28 @@ static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_r
 				      enum hook hook, const void *source, __u32 pulled)
 {
 	__u32 cpu_id = bpf_get_smp_processor_id(), length = skb->len + pulled;
-	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
-	struct packet packet = {};
-	struct frame frame = {};
+	struct frame frame = { .is_skb = true, .source = source, .length = length - skb->data_len };
+	const void *head = frame_head(&frame, cpu_id);
 
-	if (!cpu)
+	if (!head)
 		return;
-	frame.window = cpu->window;
-	frame.source = source;
-	frame.length = length - skb->data_len;
-	if (bpf_probe_read_kernel(cpu->window, frame.length < PE_WINDOW ? frame.length : PE_WINDOW,
-				  source))
-		frame.length = 0;
+	if (hook == HOOK_RECEIVE && ref.flags & PE_SLOT_BARE_INGRESS)
+		length -= pulled;
+	if (likely(!(ref.flags & PE_SLOT_NO_ETHERNET) && frame.length >= USUAL_LENGTH)) {
+		struct packet usual = {};
+
+		if (likely(parse_usual(head, &usual))) {
+			if (unlikely(has_tag(skb)))
+				usual.vlan = usual.odd = true;
+			account(cpu_id, ref, hook, &usual, length);
+			return;
+		}
+	}
+	struct packet packet = {};
+
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
 	if (unlikely(has_tag(skb)))
 		packet.vlan = packet.odd = true;
-	if (hook == HOOK_RECEIVE && ref.flags & PE_SLOT_BARE_INGRESS)
-		length -= pulled;
 	account(cpu_id, ref, hook, &packet, length);
 }
 

@@ -28,7 +28,7 @@ unit_tests = \
 	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
-bpf_tests = tests/bpf/test_ingress
+bpf_tests = tests/bpf/test_egress tests/bpf/test_ingress
 thread_tests = \
 	tests/unit/test_base \
 	tests/unit/test_http \
@@ -109,6 +109,8 @@ tests_unit_test_workers_LDADD = $(test_libs)
 tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c \
 	tests/unit/snapshot-fixture.h tests/unit/malloc-failure.h
 tests_unit_encode_sample_LDADD = $(pe_libs)
+tests_bpf_test_egress_SOURCES = tests/bpf/test_egress.c tests/bpf/frames.h
+tests_bpf_test_egress_LDADD = $(test_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
 tests_integration_foreign_xdp_SOURCES = tests/integration/foreign-xdp.c

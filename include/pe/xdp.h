@@ -26,6 +26,7 @@ struct pe_xdp_options {
 	unsigned int ring_size;	     /* bytes of each ring, a power of two and of pages */
 	uint64_t active_ns;	     /* a flow that never pauses is reported so often */
 	bool egress;
+	bool copy_heads; /* the tracepoints copy what they read, as they must before Linux 6.2 */
 };
 
 /*

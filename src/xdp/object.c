@@ -125,6 +125,8 @@ static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
 	ro->pe_netns = netns;
 	ro->pe_check_netns = btf__find_by_name_kind(kernel, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) >
 			     0;
+	ro->pe_reads_bytes = xdp->tracepoints & TAKES_READS &&
+			     btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	ro->pe_has_buff_len =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (getrandom((void *)&ro->pe_seed, sizeof(ro->pe_seed), 0) != sizeof(ro->pe_seed))
@@ -244,14 +246,16 @@ static int load(struct pe_xdp *xdp)
 	return pe_bpf__load(xdp->skel);
 }
 
-/* A kernel that refuses one of the tracepoint programs may still take the rest. */
+/* A kernel that refuses one of the tracepoint programs, or how they read, may still take the rest.
+ */
 static int open_and_load(struct pe_xdp *xdp)
 {
-	static const unsigned int attempts[] = { TAKES_EGRESS | TAKES_RECEIVE, TAKES_EGRESS,
+	static const unsigned int attempts[] = { TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS,
+						 TAKES_EGRESS | TAKES_RECEIVE, TAKES_EGRESS,
 						 TAKES_RECEIVE, 0 };
 	int r = 0;
 
-	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
+	for (size_t i = xdp->options.copy_heads; i < sizeof(attempts) / sizeof(*attempts); i++) {
 		xdp->tracepoints = attempts[i];
 		xdp->skel = pe_bpf__open();
 		if (!xdp->skel)

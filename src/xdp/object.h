@@ -19,6 +19,7 @@ struct mapped {
 
 #define TAKES_EGRESS  1u
 #define TAKES_RECEIVE 2u
+#define TAKES_READS   4u /* the tracepoints read packets where they are */
 
 struct pe_xdp {
 	struct pe_bpf *skel;
