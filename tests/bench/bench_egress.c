@@ -154,19 +154,45 @@ static void measure(const struct subject *subject, unsigned int ifindex)
 					   "empty twin", subject->target });
 }
 
-int main(void)
+/* Loads ours, to count what the interface sends. */
+static struct pe_xdp *load(bool copy_heads, uint32_t *ret_token)
 {
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
 						.rings = 1,
 						.flow_cache = 32768,
 						.ring_size = 1 << 20,
 						.active_ns = 5 * PE_NS_PER_S,
-						.egress = true };
+						.egress = true,
+						.copy_heads = copy_heads };
 	struct pe_xdp *xdp = NULL;
-	struct twin_bpf *twin;
+	int r = pe_xdp_open(&options, &xdp);
+
+	if (r < 0 || !pe_xdp_egress(xdp) ||
+	    pe_xdp_take(xdp, (int)if_nametoindex("watched"), 0, ret_token) < 0) {
+		fprintf(stderr, "this kernel has no BTF tracepoints: %s\n", strerror(-r));
+		exit(BENCH_CANNOT_RUN);
+	}
+	return xdp;
+}
+
+static void unload(struct pe_xdp *xdp, uint32_t token)
+{
 	struct pe_row rows[PE_DIRECTIONS];
+
+	pe_xdp_read(xdp, token, rows);
+	if (!pe_row_total(&rows[PE_EGRESS]).packets) {
+		fprintf(stderr, "no packet was counted\n");
+		exit(1);
+	}
+	pe_xdp_close(xdp);
+}
+
+int main(void)
+{
+	struct pe_xdp *xdp;
+	struct twin_bpf *twin;
 	uint32_t token;
-	int stats, r;
+	int stats;
 
 	if (unshare(CLONE_NEWNET) < 0)
 		fail("a network namespace");
@@ -179,13 +205,10 @@ int main(void)
 	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (stats < 0)
 		fail("run time of BPF programs");
-	r = pe_xdp_open(&options, &xdp);
+	xdp = load(false, &token);
 	twin = twin_bpf__open_and_load();
-	if (r < 0 || !pe_xdp_egress(xdp) || !twin || twin_bpf__attach(twin) < 0 ||
-	    pe_xdp_take(xdp, (int)if_nametoindex("watched"), 0, &token) < 0) {
-		fprintf(stderr, "this kernel has no BTF tracepoints: %s\n", strerror(-r));
-		return BENCH_CANNOT_RUN;
-	}
+	if (!twin || twin_bpf__attach(twin) < 0)
+		fail("the empty twin");
 	bench_pin(0);
 
 	struct subject egress = { "egress, a watched interface, 1 flow",
@@ -208,13 +231,15 @@ int main(void)
 
 		measure(&receive, if_nametoindex("unwatched"));
 	}
-	pe_xdp_read(xdp, token, rows);
-	if (!pe_row_total(&rows[PE_EGRESS]).packets) {
-		fprintf(stderr, "no packet was counted\n");
-		return 1;
-	}
+	unload(xdp, token);
+
+	xdp = load(true, &token);
+	egress = (struct subject){ "egress, as before Linux 6.2, 1 flow",
+				   bpf_program__fd(xdp->skel->progs.pe_egress),
+				   bpf_program__fd(twin->progs.twin_egress), 1, NULL };
+	measure(&egress, if_nametoindex("watched"));
+	unload(xdp, token);
 	twin_bpf__destroy(twin);
-	pe_xdp_close(xdp);
 	close(sender);
 	close(stats);
 	return 0;
