@@ -77,5 +77,10 @@ static __always_inline const void *bytes_at(const void *address)
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define barrier()   asm volatile("" ::: "memory")
+/*
+ * Before a 64-bit number is compared with its bound: the compiler then compares the very register
+ * that is used, all of it. Verifiers before 6.2 do not find the bound of another, or of its half.
+ */
+#define hide(x) asm volatile("" : "+r"(x))
 
 #endif

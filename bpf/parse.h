@@ -95,6 +95,7 @@ struct frame {
 static __always_inline const void *frame_pull(const struct frame *frame, __u32 offset, __u32 size,
 					      void *buf)
 {
+	__u64 in_window = offset;
 	const void *at;
 
 	if (!frame->is_skb) {
@@ -105,8 +106,9 @@ static __always_inline const void *frame_pull(const struct frame *frame, __u32 o
 		return NULL;
 	if (pe_reads_bytes)
 		return bytes_at(frame->source + offset);
-	if (likely(offset <= PE_WINDOW - size))
-		return frame->window + offset;
+	hide(in_window);
+	if (likely(in_window <= PE_WINDOW - size))
+		return frame->window + in_window;
 	/* Behind the window: after long options or extension headers. */
 	return bpf_probe_read_kernel(buf, size, frame->source + offset) ? NULL : buf;
 }

@@ -27,6 +27,7 @@ static __always_inline bool has_tag(const struct sk_buff *skb)
 /* The head of a frame as parse_usual() reads it. */
 static __always_inline const void *frame_head(struct frame *frame, __u32 cpu_id)
 {
+	__u64 size = frame->length;
 	struct pe_cpu *cpu;
 
 	if (pe_reads_bytes)
@@ -35,9 +36,10 @@ static __always_inline const void *frame_head(struct frame *frame, __u32 cpu_id)
 	if (!cpu)
 		return NULL;
 	frame->window = cpu->window;
-	if (bpf_probe_read_kernel(cpu->window,
-				  frame->length < PE_WINDOW ? frame->length : PE_WINDOW,
-				  frame->source))
+	hide(size);
+	if (size > PE_WINDOW)
+		size = PE_WINDOW;
+	if (bpf_probe_read_kernel(cpu->window, size, frame->source))
 		frame->length = 0;
 	return cpu->window;
 }
