@@ -16,8 +16,9 @@ const __u8 bucket_of_2048[32] = { 5,  6,  7,  7,  8,  8,  8,  8,  9,  9,  9,  9,
 
 static __always_inline __u32 size_bucket(__u32 length)
 {
-	__u32 last = length - 1;
+	__u64 last = length - 1;
 
+	hide(last);
 	if (last < 2048)
 		return bucket_of_64[last >> 6];
 	if (last < 65536)

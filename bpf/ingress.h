@@ -48,7 +48,7 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 	account(cpu_id, ref, HOOK_XDP, packet, length);
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int pe_ingress(struct xdp_md *ctx)
 {
 	struct frame frame = {

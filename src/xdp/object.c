@@ -131,8 +131,8 @@ static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (getrandom((void *)&ro->pe_seed, sizeof(ro->pe_seed), 0) != sizeof(ro->pe_seed))
 		return -EIO;
-	if (!ro->pe_has_buff_len)
-		bpf_program__set_flags(xdp->skel->progs.pe_ingress, 0);
+	if (ro->pe_has_buff_len)
+		bpf_program__set_flags(xdp->skel->progs.pe_ingress, BPF_F_XDP_HAS_FRAGS);
 	return 0;
 }
 
