@@ -134,7 +134,7 @@ src_libpe_a_SOURCES = \
 src/xdp/attach.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
 
 pe_libs = src/libpe.a \
-	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_ROUTE_LIBS) $(LIBNL_LIBS) \
+	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_LIBS) \
 	$(LIBCURL_LIBS) $(MICROHTTPD_LIBS) $(GNUTLS_LIBS) $(YAML_LIBS) $(CRYPT_LIBS) $(ZLIB_LIBS)
 
 bin_PROGRAMS += packet-exporter

@@ -120,8 +120,9 @@ void pe_monitor_request_resync(struct pe_monitor *monitor);
 const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifindex);
 
 /*
- * Asks the kernel for the counters of one interface now (RTM_GETLINK). Blocks for one round trip,
- * some 10 µs. 0, -ENODEV if it has gone, or another -errno. *ret_stats is untouched on error.
+ * Asks the kernel for the counters of one interface now (RTM_GETSTATS). Blocks for one round trip,
+ * some µs, and for the kernel's lock of all interfaces. 0, -ENODEV if it has gone, or another
+ * -errno. *ret_stats is untouched on error.
  */
 int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_link_stats *ret_stats);
 

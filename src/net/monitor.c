@@ -19,10 +19,10 @@
  * The supervisor's thread only, except pe_monitor_get_stats().
  */
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
-#include <netlink/route/link.h>
 #include <netlink/socket.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -38,7 +38,9 @@
 #define RCVBUF_DEFAULT_BYTES (16 * 1024 * 1024)
 /* The kernel sends up to 32 KiB of a dump at a time. One link is larger only if its alternative
  * names are, and they are one attribute of at most 64 KiB. */
-#define MESSAGE_BYTES	    (128 * 1024)
+#define MESSAGE_BYTES (128 * 1024)
+/* An answer with counters is 244 bytes, and the kernel's structure may grow. */
+#define STATS_BYTES	    1024
 #define EVENTS_PER_DISPATCH 4096
 #define DUMP_TRIES	    16
 #define DUMP_TIMEOUT_NS	    (2 * PE_NS_PER_S)
@@ -75,11 +77,6 @@ static void count(_Atomic uint64_t *counter)
 static void msg_freep(struct nl_msg **msg)
 {
 	nlmsg_free(*msg);
-}
-
-static void link_putp(struct rtnl_link **link)
-{
-	rtnl_link_put(*link);
 }
 
 static void dump_fini(struct dump *dump)
@@ -440,6 +437,37 @@ static int read_events(struct pe_monitor *monitor)
 	return 0;
 }
 
+/* ---- counters ---- */
+
+/* RTM_GETLINK would tell all about the link, which takes the kernel several times as long. */
+static int ask_stats(struct nl_sock *sock, int ifindex, struct pe_link_stats *ret_stats)
+{
+	_cleanup_(msg_freep) struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETSTATS, 0);
+	struct if_stats_msg head = { .ifindex = (uint32_t)ifindex,
+				     .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64) };
+	union {
+		struct nlmsghdr nlh;
+		unsigned char bytes[STATS_BYTES];
+	} answer;
+	int r;
+
+	if (!msg)
+		return -ENOMEM;
+	r = nlmsg_append(msg, &head, sizeof(head), NLMSG_ALIGNTO);
+	if (r == 0)
+		r = nl_send_auto(sock, msg);
+	if (r < 0)
+		return pe_socket_errno(r);
+	r = pe_socket_receive(sock, &answer, sizeof(answer));
+	if (r < 0)
+		return r == -EAGAIN ? -ETIMEDOUT : r;
+	if (nlmsg_ok(&answer.nlh, r) && answer.nlh.nlmsg_type == NLMSG_ERROR) {
+		r = status_of(&answer.nlh);
+		return r < 0 ? r : -EBADMSG;
+	}
+	return pe_parse_stats(&answer.nlh, (size_t)r, ret_stats);
+}
+
 /* ---- contract ---- */
 
 int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvbuf,
@@ -527,30 +555,18 @@ const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifin
 
 int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_link_stats *ret_stats)
 {
-	_cleanup_(link_putp) struct rtnl_link *link = NULL;
-	int r;
+	int r = 0;
 
-	if (!monitor->requests) {
+	if (!monitor->requests)
 		r = pe_socket_open_request(&monitor->requests);
-		if (r < 0)
-			return r;
+	if (r == 0)
+		r = ask_stats(monitor->requests, ifindex, ret_stats);
+	/* A late answer must not meet the next question. */
+	if (r < 0 && r != -ENODEV) {
+		nl_socket_free(monitor->requests);
+		monitor->requests = NULL;
 	}
-	r = pe_socket_errno(rtnl_link_get_kernel(monitor->requests, ifindex, NULL, &link));
-	if (r < 0) {
-		/* A late answer must not meet the next question. */
-		if (r != -ENODEV) {
-			nl_socket_free(monitor->requests);
-			monitor->requests = NULL;
-		}
-		return r;
-	}
-	*ret_stats = (struct pe_link_stats){
-		.rx_packets = rtnl_link_get_stat(link, RTNL_LINK_RX_PACKETS),
-		.rx_bytes = rtnl_link_get_stat(link, RTNL_LINK_RX_BYTES),
-		.tx_packets = rtnl_link_get_stat(link, RTNL_LINK_TX_PACKETS),
-		.tx_bytes = rtnl_link_get_stat(link, RTNL_LINK_TX_BYTES),
-	};
-	return 0;
+	return r;
 }
 
 void pe_monitor_get_stats(const struct pe_monitor *monitor, struct pe_monitor_stats *ret_stats)

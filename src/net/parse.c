@@ -59,7 +59,7 @@ static int get_string(const struct nlattr *nla, char *ret_string, size_t size)
 	return 0;
 }
 
-static int get_stats(const struct nlattr *nla, struct pe_link *link)
+static int get_stats(const struct nlattr *nla, struct pe_link_stats *ret_stats)
 {
 	struct rtnl_link_stats64 stats;
 	size_t len = (size_t)nla_len(nla);
@@ -69,13 +69,12 @@ static int get_stats(const struct nlattr *nla, struct pe_link *link)
 		return -EBADMSG;
 	memset(&stats, 0, sizeof(stats));
 	memcpy(&stats, nla_data(nla), len < sizeof(stats) ? len : sizeof(stats));
-	link->stats = (struct pe_link_stats){
+	*ret_stats = (struct pe_link_stats){
 		.rx_packets = stats.rx_packets,
 		.rx_bytes = stats.rx_bytes,
 		.tx_packets = stats.tx_packets,
 		.tx_bytes = stats.tx_bytes,
 	};
-	link->has_stats = true;
 	return 0;
 }
 
@@ -130,6 +129,7 @@ static int get_xdp(const struct nlattr *xdp, struct pe_link *link)
 static int parse_attr(const struct nlattr *nla, struct pe_parse_result *result)
 {
 	struct pe_link *link = &result->link;
+	int r;
 
 	switch (nla_type(nla)) {
 	case IFLA_IFNAME:
@@ -150,7 +150,9 @@ static int parse_attr(const struct nlattr *nla, struct pe_parse_result *result)
 	case IFLA_XDP:
 		return get_xdp(nla, link);
 	case IFLA_STATS64:
-		return get_stats(nla, link);
+		r = get_stats(nla, &link->stats);
+		link->has_stats |= r == 0;
+		return r;
 	case IFLA_NEW_NETNSID:
 		if (result->type == PE_PARSE_DELETED)
 			result->type = PE_PARSE_MOVED;
@@ -208,4 +210,22 @@ int pe_parse_link(const struct nlmsghdr *nlh, size_t size, struct pe_parse_resul
 		return -EBADMSG;
 	*ret_result = result;
 	return 0;
+}
+
+int pe_parse_stats(const struct nlmsghdr *nlh, size_t size, struct pe_link_stats *ret_stats)
+{
+	const struct if_stats_msg *head;
+	const struct nlattr *nla;
+	int rest;
+
+	if (size < sizeof(*nlh) || nlh->nlmsg_len > size || nlh->nlmsg_type != RTM_NEWSTATS ||
+	    !nlmsg_valid_hdr(nlh, sizeof(*head)))
+		return -EBADMSG;
+	nla = nlmsg_attrdata(nlh, sizeof(*head));
+	rest = nlmsg_attrlen(nlh, sizeof(*head));
+	for (; attr_ok(nla, rest); nla = nla_next(nla, &rest)) {
+		if (nla_type(nla) == IFLA_STATS_LINK_64)
+			return get_stats(nla, ret_stats);
+	}
+	return -EBADMSG;
 }

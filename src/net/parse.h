@@ -29,4 +29,10 @@ struct pe_parse_result {
  */
 int pe_parse_link(const struct nlmsghdr *nlh, size_t size, struct pe_parse_result *ret_result);
 
+/*
+ * The counters in an answer to RTM_GETSTATS, at the start of `size` bytes as above. 0, or -EBADMSG
+ * if there are none; *ret_stats is untouched then.
+ */
+int pe_parse_stats(const struct nlmsghdr *nlh, size_t size, struct pe_link_stats *ret_stats);
+
 #endif

@@ -328,6 +328,29 @@ static void test_parse_stats_sizes(void **state)
 	assert_int_equal(result.link.stats.rx_packets, UINT64_C(1) << 40);
 }
 
+static void test_parse_answer(void **state)
+{
+	const struct if_stats_msg head = { .ifindex = 7 };
+	struct pe_link_stats stats = { 0 };
+	struct message m;
+
+	memset(&m, 0, sizeof(m));
+	m.nlh.nlmsg_type = RTM_NEWSTATS;
+	m.nlh.nlmsg_len = NLMSG_LENGTH(sizeof(head));
+	memcpy(NLMSG_DATA(&m.nlh), &head, sizeof(head));
+	assert_int_equal(pe_parse_stats(&m.nlh, m.nlh.nlmsg_len, &stats), -EBADMSG);
+	put_int(&m, IFLA_STATS_LINK_XSTATS, 1);
+	put(&m, IFLA_STATS_LINK_64, &some_stats, sizeof(some_stats));
+	for (size_t size = 0; size < m.nlh.nlmsg_len; size++)
+		assert_int_equal(pe_parse_stats(&m.nlh, size, &stats), -EBADMSG);
+	assert_int_equal(stats.tx_packets, 0);
+	assert_int_equal(pe_parse_stats(&m.nlh, m.nlh.nlmsg_len, &stats), 0);
+	assert_int_equal(stats.tx_packets, 3);
+	assert_int_equal(stats.tx_bytes, UINT64_MAX);
+	m.nlh.nlmsg_type = RTM_NEWLINK;
+	assert_int_equal(pe_parse_stats(&m.nlh, m.nlh.nlmsg_len, &stats), -EBADMSG);
+}
+
 static void test_parse_strings(void **state)
 {
 	struct pe_parse_result result;
@@ -566,6 +589,7 @@ int main(void)
 		cmocka_unit_test(test_parse_truncated),
 		cmocka_unit_test(test_parse_attribute_lengths),
 		cmocka_unit_test(test_parse_stats_sizes),
+		cmocka_unit_test(test_parse_answer),
 		cmocka_unit_test(test_parse_strings),
 		cmocka_unit_test(test_parse_values),
 		cmocka_unit_test(test_parse_corrupted),
