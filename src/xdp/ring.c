@@ -5,7 +5,8 @@
  * Read here and not through libbpf's callback, which frees each record's place by itself and cannot
  * say whether there are records: a batch is copied first and its places are freed by one store.
  * The layout is the kernel's ABI: a page with the consumer position, a page with the producer
- * position, then the data, mapped twice in a row so that no record is cut by the end.
+ * position, then the data, twice in a row so that no record is cut by the end. Of the second time a
+ * page is enough.
  */
 #include <errno.h>
 #include <linux/bpf.h>
@@ -22,7 +23,8 @@
 struct pe_ring {
 	int fd; /* the map's, borrowed */
 	size_t page;
-	size_t size; /* of the data, a power of two */
+	size_t size;   /* of the data, a power of two */
+	size_t mapped; /* from the producer position on */
 	unsigned long *consumer;
 	const unsigned long *producer;
 	const unsigned char *data;
@@ -41,9 +43,10 @@ int pe_xdp_ring(struct pe_xdp *xdp, unsigned int index, struct pe_ring **ret_rin
 	ring->fd = xdp->ring_fds[index];
 	ring->page = (size_t)sysconf(_SC_PAGESIZE);
 	ring->size = xdp->options.ring_size;
+	ring->mapped = ring->page + ring->size + ring->page;
 	ring->consumer = mmap(NULL, ring->page, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, 0);
-	ring->producer_map = mmap(NULL, ring->page + 2 * ring->size, PROT_READ, MAP_SHARED,
-				  ring->fd, (off_t)ring->page);
+	ring->producer_map =
+		mmap(NULL, ring->mapped, PROT_READ, MAP_SHARED, ring->fd, (off_t)ring->page);
 	if (ring->consumer == MAP_FAILED || ring->producer_map == MAP_FAILED) {
 		int r = -errno;
 
@@ -63,7 +66,7 @@ struct pe_ring *pe_ring_free(struct pe_ring *ring)
 	if (ring->consumer && ring->consumer != MAP_FAILED)
 		munmap(ring->consumer, ring->page);
 	if (ring->producer_map && ring->producer_map != MAP_FAILED)
-		munmap(ring->producer_map, ring->page + 2 * ring->size);
+		munmap(ring->producer_map, ring->mapped);
 	free(ring);
 	return NULL;
 }
