@@ -13,7 +13,7 @@
 #include "pe/cleanup.h"
 
 struct slot {
-	struct pe_row *baseline; /* PE_DIRECTIONS rows, allocated at the first use */
+	struct pe_row *baseline; /* PE_DIRECTIONS rows while taken, NULL if they began at zero */
 	uint64_t free_at_ns;
 	int ifindex;
 	uint8_t generation;
@@ -130,6 +130,27 @@ static void clear_counted(struct pe_slots *slots, uint32_t number)
 		__atomic_store_n(&rows[PE_INGRESS * cpus + cpu].counted, 0, __ATOMIC_RELAXED);
 }
 
+/* Most slots of a quiet host are used once, and the kernel's rows begin at zero. */
+static int set_baseline(struct pe_slots *slots, uint32_t number)
+{
+	struct slot *slot = &slots->slot[number];
+	struct pe_row rows[PE_DIRECTIONS];
+	const uint64_t *word = (const uint64_t *)rows;
+	uint64_t any = 0;
+
+	sum_rows(slots, number, rows);
+	for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
+		any |= word[i];
+	if (!any)
+		return 0;
+	if (!slot->baseline)
+		slot->baseline = aligned_alloc(64, sizeof(rows));
+	if (!slot->baseline)
+		return -ENOMEM;
+	memcpy(slot->baseline, rows, sizeof(rows));
+	return 0;
+}
+
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token)
 {
@@ -146,15 +167,10 @@ int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint6
 		r = -EAGAIN;
 		goto out;
 	}
-	if (!slot->baseline) {
-		slot->baseline = aligned_alloc(64, sizeof(*slot->baseline) * PE_DIRECTIONS);
-		if (!slot->baseline) {
-			r = -ENOMEM;
-			goto out;
-		}
-	}
-	sum_rows(slots, number, slot->baseline);
 	clear_counted(slots, number);
+	r = set_baseline(slots, number);
+	if (r < 0)
+		goto out;
 	slot->generation = (slot->generation + 1) % PE_SLOT_GENERATIONS;
 	r = table_insert(slots, (union pe_slot_ref){ .ifindex = (uint32_t)ifindex,
 						     .slot = (uint16_t)number,
@@ -229,6 +245,7 @@ void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
 		unsigned int last = slots->queue_first + slots->queue_count;
 
 		stop(slots, slot, token);
+		free(PE_TAKE_PTR(slot->baseline));
 		slot->taken = false;
 		slot->free_at_ns = now_ns + slots->options.rest_ns;
 		slots->queue[last % slots->options.count] = PE_TOKEN_SLOT(token);
@@ -249,7 +266,7 @@ void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_ro
 		const uint64_t *base = (const uint64_t *)slot->baseline;
 
 		sum_rows(slots, PE_TOKEN_SLOT(token), ret_row);
-		for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
+		for (size_t i = 0; base && i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
 			word[i] -= base[i];
 	} else {
 		memset(ret_row, 0, sizeof(*ret_row) * PE_DIRECTIONS);
