@@ -4,12 +4,28 @@
  */
 #include "carry.h"
 
+#include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "pe/arena.h"
 #include "pe/cleanup.h"
 
 static void free_arena(struct pe_arena **arena)
 {
 	*arena = pe_arena_free(*arena);
+}
+
+/* Of most short-lived interfaces that nobody used. */
+static bool is_zero(const struct pe_row *rows)
+{
+	const __u64 *word = (const __u64 *)rows;
+	__u64 any = 0;
+
+	for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
+		any |= word[i];
+	return !any;
 }
 
 void pe_release_rows(const struct pe_carry_source *source, struct pe_entry *entry)
@@ -26,16 +42,42 @@ void pe_release_flows(const struct pe_carry_source *source, struct pe_entry *ent
 	entry->flows_token = PE_TOKEN_NONE;
 }
 
+void pe_carry_read_rows(const struct pe_carry_source *source, const struct pe_entry *entry,
+			struct pe_row *ret_row)
+{
+	if (entry->rows_token != PE_TOKEN_NONE)
+		source->ops->read_rows(entry->rows_token, ret_row, source->userdata);
+	else
+		memset(ret_row, 0, sizeof(*ret_row) * PE_DIRECTIONS);
+	for (size_t d = 0; entry->row && d < PE_DIRECTIONS; d++)
+		pe_row_add(&ret_row[d], &entry->row[d]);
+}
+
+int pe_carry_reserve_rows(struct pe_entry *entry)
+{
+	const size_t size = sizeof(*entry->row) * PE_DIRECTIONS;
+
+	if (entry->rows_token == PE_TOKEN_NONE || entry->row)
+		return 0;
+	entry->row = aligned_alloc(alignof(struct pe_row), size);
+	if (!entry->row)
+		return -ENOMEM;
+	memset(entry->row, 0, size);
+	return 0;
+}
+
 void pe_carry_rows(const struct pe_carry_source *source, struct pe_entry *entry)
 {
 	struct pe_row rows[PE_DIRECTIONS];
-	size_t d;
 
 	if (entry->rows_token == PE_TOKEN_NONE)
 		return;
-	source->ops->read_rows(entry->rows_token, rows, source->userdata);
-	for (d = 0; d < PE_DIRECTIONS; d++)
-		pe_row_add(&entry->row[d], &rows[d]);
+	pe_carry_read_rows(source, entry, rows);
+	if (!is_zero(rows)) {
+		if (pe_carry_reserve_rows(entry) < 0)
+			return;
+		memcpy(entry->row, rows, sizeof(rows));
+	}
 	pe_release_rows(source, entry);
 }
 
@@ -49,9 +91,13 @@ static int carry_sample(struct pe_entry *entry, const struct pe_flow_sample *flo
 		if (r < 0)
 			return r;
 	}
-	r = pe_flow_sample_add(&entry->flows, flows, entry->arena);
+	if (!entry->flows)
+		entry->flows = pe_arena_alloc(entry->arena, 1, sizeof(*entry->flows));
+	if (!entry->flows)
+		return -ENOMEM;
+	r = pe_flow_sample_add(entry->flows, flows, entry->arena);
 	/* Nothing that is carried is still under way. */
-	entry->flows.active = 0;
+	entry->flows->active = 0;
 	return r;
 }
 
@@ -63,8 +109,8 @@ static int gather(const struct pe_carry_source *source, const struct pe_entry *f
 
 	if (from->flows_token != PE_TOKEN_NONE)
 		r = source->ops->read_flows(from->flows_token, arena, flows, source->userdata);
-	if (r == 0 && from != to)
-		r = pe_flow_sample_add(flows, &from->flows, arena);
+	if (r == 0 && from != to && from->flows)
+		r = pe_flow_sample_add(flows, from->flows, arena);
 	return r;
 }
 

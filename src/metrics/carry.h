@@ -18,7 +18,17 @@ struct pe_carry_source {
 	void *userdata;
 };
 
-/* An entry without the token is left as it is. */
+/* What the token counts and what is carried, overwriting ret_row[PE_DIRECTIONS]. */
+void pe_carry_read_rows(const struct pe_carry_source *source, const struct pe_entry *entry,
+			struct pe_row *ret_row);
+
+/* Memory for pe_carry_rows(), which then cannot fail. 0 or -ENOMEM. */
+int pe_carry_reserve_rows(struct pe_entry *entry);
+
+/*
+ * Where memory is refused the entry keeps the token, and the counts stay where they are: nothing is
+ * lost, but a slot is used for longer. An entry without the token is left as it is.
+ */
 void pe_carry_rows(const struct pe_carry_source *source, struct pe_entry *entry);
 void pe_release_rows(const struct pe_carry_source *source, struct pe_entry *entry);
 void pe_release_flows(const struct pe_carry_source *source, struct pe_entry *entry);

@@ -62,7 +62,8 @@ static void add_count(struct pe_count *sum, const struct pe_count *count)
 	sum->bytes += count->bytes;
 }
 
-void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, uint64_t now_ns)
+void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, const struct pe_row *rows,
+		 uint64_t now_ns)
 {
 	struct pe_departed_sample *group =
 		get_group(fold, entry->info.kind, entry->info.master, now_ns);
@@ -70,7 +71,7 @@ void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, uint64_t no
 
 	group->interfaces++;
 	for (d = 0; d < PE_DIRECTIONS; d++) {
-		struct pe_count total = pe_row_total(&entry->row[d]);
+		struct pe_count total = pe_row_total(&rows[d]);
 
 		add_count(&group->count[d], &total);
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)

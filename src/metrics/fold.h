@@ -20,7 +20,8 @@ struct pe_fold {
 	size_t named; /* all but the group of the others */
 };
 
-/* Adds one interface with its final counts. */
-void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, uint64_t now_ns);
+/* Adds one interface with its final counts, rows[PE_DIRECTIONS]. */
+void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, const struct pe_row *rows,
+		 uint64_t now_ns);
 
 #endif

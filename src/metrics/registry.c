@@ -3,16 +3,15 @@
  * The registry of interfaces.
  *
  * Invariants, under the mutex: every entry is in the table of names; live ones are in the table of
- * ifindexes, departed ones in the queue, oldest first; only a live entry has a rows token. What an
- * entry shows is what its tokens count now plus what it carries from earlier ones; a token's
- * counts are carried before it is released, so nothing is lost or counted twice between the two.
- * Any thread.
+ * ifindexes, departed ones in the queue, oldest first; a departed one has a rows token only where
+ * memory was refused. What an entry shows is what its tokens count now plus what it carries from
+ * earlier ones; a token's counts are carried before it is released, so nothing is lost or counted
+ * twice between the two. Any thread.
  */
 #include "pe/registry.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,16 +39,16 @@ struct pe_registry {
 static void free_entry(struct pe_entry *entry)
 {
 	pe_arena_free(entry->arena);
+	free(entry->row);
 	free(entry);
 }
 
 static struct pe_entry *new_entry(const struct pe_iface_info *info, uint64_t now_ns)
 {
-	struct pe_entry *entry = aligned_alloc(alignof(struct pe_entry), sizeof(*entry));
+	struct pe_entry *entry = calloc(1, sizeof(*entry));
 
 	if (!entry)
 		return NULL;
-	memset(entry, 0, sizeof(*entry));
 	entry->info = *info;
 	entry->created_ns = now_ns;
 	pe_set_token(entry, PE_TOKEN_NONE);
@@ -85,8 +84,11 @@ static void depart(struct pe_registry *registry, struct pe_entry *entry, uint64_
 static void fold_oldest(struct pe_registry *registry, uint64_t now_ns)
 {
 	struct pe_entry *entry = registry->oldest;
+	struct pe_row rows[PE_DIRECTIONS];
 
-	pe_fold_add(&registry->fold, entry, now_ns);
+	pe_carry_read_rows(&registry->source, entry, rows);
+	pe_fold_add(&registry->fold, entry, rows, now_ns);
+	pe_release_rows(&registry->source, entry);
 	pe_release_flows(&registry->source, entry);
 	dequeue(registry, entry);
 	pe_table_remove(&registry->by_name, PE_BY_NAME, entry);
@@ -106,11 +108,17 @@ static int join(struct pe_registry *registry, struct pe_entry *entry, struct pe_
 	size_t d, i;
 	int r;
 
-	r = pe_carry_flows(&registry->source, departed, entry);
+	r = pe_carry_reserve_rows(departed);
+	if (r == 0)
+		r = pe_carry_flows(&registry->source, departed, entry);
 	if (r < 0)
 		return r;
-	for (d = 0; d < PE_DIRECTIONS; d++) {
+	pe_carry_rows(&registry->source, departed);
+	for (d = 0; entry->row && departed->row && d < PE_DIRECTIONS; d++)
 		pe_row_add(&entry->row[d], &departed->row[d]);
+	if (!entry->row)
+		entry->row = PE_TAKE_PTR(departed->row);
+	for (d = 0; d < PE_DIRECTIONS; d++) {
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++) {
 			entry->unobserved[d][i].packets += departed->unobserved[d][i].packets;
 			entry->unobserved[d][i].bytes += departed->unobserved[d][i].bytes;
@@ -135,12 +143,15 @@ static int add(struct pe_registry *registry, const struct pe_iface_info *info, u
 	entry = pe_table_find_name(&registry->by_name, info->name);
 	if (entry) {
 		/* First what may fail: then the old one still is what it was. */
-		int r = pe_carry_flows(&registry->source, entry, entry);
+		int r = pe_carry_reserve_rows(entry);
 
+		if (r == 0)
+			r = pe_carry_flows(&registry->source, entry, entry);
 		if (r < 0)
 			return r;
 		if (!entry->departed)
 			depart(registry, entry, now_ns);
+		pe_carry_rows(&registry->source, entry);
 		dequeue(registry, entry);
 		entry->info = *info;
 	} else {
@@ -212,7 +223,9 @@ int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t to
 	pthread_mutex_lock(&registry->mutex);
 	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
 	if (entry) {
-		r = pe_carry_flows(&registry->source, entry, entry);
+		r = pe_carry_reserve_rows(entry);
+		if (r == 0)
+			r = pe_carry_flows(&registry->source, entry, entry);
 		if (r == 0) {
 			pe_carry_rows(&registry->source, entry);
 			pe_set_token(entry, token);
@@ -324,17 +337,13 @@ static int compare_names(const void *a, const void *b)
 static int collect_entry(const struct pe_carry_source *source, const struct pe_entry *entry,
 			 struct pe_arena *arena, struct pe_iface_sample *iface)
 {
-	size_t d;
 	int r;
 
 	iface->info = entry->info;
 	iface->departed = entry->departed;
 	iface->created_ns = entry->created_ns;
 	memcpy(iface->unobserved, entry->unobserved, sizeof(iface->unobserved));
-	if (entry->rows_token != PE_TOKEN_NONE)
-		source->ops->read_rows(entry->rows_token, iface->row, source->userdata);
-	for (d = 0; d < PE_DIRECTIONS; d++)
-		pe_row_add(&iface->row[d], &entry->row[d]);
+	pe_carry_read_rows(source, entry, iface->row);
 	if (entry->flows_token != PE_TOKEN_NONE) {
 		r = source->ops->read_flows(entry->flows_token, arena, &iface->flows,
 					    source->userdata);
@@ -343,7 +352,7 @@ static int collect_entry(const struct pe_carry_source *source, const struct pe_e
 	}
 	if (entry->departed)
 		iface->flows.active = 0;
-	return pe_flow_sample_add(&iface->flows, &entry->flows, arena);
+	return entry->flows ? pe_flow_sample_add(&iface->flows, entry->flows, arena) : 0;
 }
 
 static int collect_entries(struct pe_registry *registry, struct pe_snapshot *snapshot)

@@ -25,13 +25,13 @@ struct pe_entry {
 	bool departed;
 	uint64_t created_ns;
 	uint64_t departed_ns;
-	uint32_t rows_token;  /* being counted, PE_TOKEN_NONE if nothing is */
+	uint32_t rows_token;  /* being counted, PE_TOKEN_NONE if nothing is; see carry.h */
 	uint32_t flows_token; /* outlives rows_token when the interface departs */
-	/* What earlier tokens counted. */
-	struct pe_arena *arena; /* of flows; NULL until there are some */
-	struct pe_flow_sample flows;
 	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
-	struct pe_row row[PE_DIRECTIONS];
+	/* What earlier tokens counted; NULL until they have. */
+	struct pe_row *row;	      /* PE_DIRECTIONS of them */
+	struct pe_flow_sample *flows; /* in the arena */
+	struct pe_arena *arena;
 };
 
 struct pe_table {

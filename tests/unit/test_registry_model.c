@@ -189,7 +189,10 @@ static void step_remove(struct model *model, struct pe_registry *registry)
 	struct series *s = model_live(model, ifindex);
 	size_t departed;
 
+	/* This is never refused: what cannot be carried stays in its token. */
+	maybe_refuse(model);
 	assert_int_equal(pe_registry_remove(registry, ifindex, model->now_ns), s ? 0 : -ENOENT);
+	malloc_failure_after = -1;
 	if (!s)
 		return;
 	s->live = false;
