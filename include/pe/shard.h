@@ -16,7 +16,8 @@ struct pe_shard;
 struct pe_top;
 
 struct pe_shard_options {
-	/* Flows remembered at the same time, > 0; rounded up to a power of two, at least 8. */
+	/* Flows remembered at the same time, > 0; rounded up to a power of two, at least 8. The
+	 * table is as large as its flows need. */
 	size_t max_flows;
 	uint32_t idle_ticks; /* > 0 */
 	uint64_t tick_ns;    /* length of a jiffy */
@@ -61,7 +62,7 @@ void pe_shard_add(struct pe_shard *shard, const struct pe_flow *records, size_t 
  */
 size_t pe_shard_expire(struct pe_shard *shard, uint32_t now, size_t steps);
 
-/* Places in the table: pe_shard_expire() with this many steps looks at every flow. */
+/* Places in the table now: pe_shard_expire() with this many steps looks at every flow. */
 size_t pe_shard_places(const struct pe_shard *shard);
 
 /* Adds this shard's flows of an interface (not the top flows) to a sample. 0, -ENOENT or -ENOMEM.

@@ -4,7 +4,8 @@
  *
  * A worker sleeps until the kernel wakes it at the ring's fill mark or pe_workers_kick() does, once
  * a second, while there is something to gather; an idle exporter's workers never wake. One mutex a
- * shard, held for one batch at a time, so that a reader waits for some microseconds at most.
+ * shard, held for one batch at a time, so that a reader waits for some microseconds, or some
+ * milliseconds where a table grows.
  */
 #ifndef PE_WORKERS_H
 #define PE_WORKERS_H

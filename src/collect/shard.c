@@ -6,12 +6,13 @@
  * into the emptier one. So a table that is filled to eight tenths has ended one flow in some
  * thousands early, and one in a hundred at nine tenths. A bucket's eight tags (one byte of each
  * flow's hash, 0 is a free place) are one word, so that a look-up reads two words and, but for one
- * in some tens, only the cache line it wants.
+ * in some tens, only the cache line it wants. It grows and shrinks with the flows, since each of
+ * them touches a page of its own.
  *
- * Invariants: a place is taken exactly if its tag is not 0. iface.flows is the number of places
- * that point to the interface; a forgotten interface stays allocated until that is 0, and its
- * places are reclaimed when the sweep or an insertion comes by. shard.active counts the places of
- * interfaces that are not forgotten.
+ * Invariants: a place is taken exactly if its tag is not 0, and `used` is how many are. iface.flows
+ * is the number of places that point to the interface; a forgotten interface stays allocated until
+ * that is 0, and its places are reclaimed when the sweep or an insertion comes by. shard.active
+ * counts the places of interfaces that are not forgotten.
  *
  * Not thread-safe: the worker's mutex is held (src/collect/workers.c).
  */
@@ -29,6 +30,12 @@
 #define WAYS	   8
 #define BATCH	   32 /* look-ups under way at the same time */
 #define HUGE_BYTES ((size_t)2 << 20)
+/*
+ * A table begins with so many buckets and doubles up to STEPS_MAX; from there it goes to its full
+ * size at once, so that no step moves more than some 100,000 flows, which takes some 10 ms.
+ */
+#define BUCKETS_MIN ((size_t)64)
+#define STEPS_MAX   ((size_t)1 << 14)
 /* The hash has 28 bits for each of the two buckets and 8 for the tag. */
 #define BUCKET_BITS 28
 #define TAG_SHIFT   (2 * BUCKET_BITS)
@@ -60,7 +67,9 @@ struct pe_shard {
 	uint64_t *tags; /* one word a bucket */
 	struct flow *flows;
 	size_t buckets; /* a power of two */
-	size_t cursor;	/* the place where the sweep goes on */
+	size_t buckets_max;
+	size_t used;
+	size_t cursor; /* the place where the sweep goes on */
 	struct pe_shard_stats stats;
 };
 
@@ -176,6 +185,7 @@ static bool end_flow(struct pe_shard *shard, struct flow *flow)
 		shard->stats.active--;
 	}
 	set_tag(shard, (size_t)(flow - shard->flows), 0);
+	shard->used--;
 	if (--iface->flows == 0 && iface->forgotten)
 		iface_free(&iface->node);
 	return counted;
@@ -230,6 +240,7 @@ static struct flow *begin_flow(struct pe_shard *shard, const struct pe_flow *rec
 	stats->flows[PE_FLOW_DIRECTION(record->key.tag)]++;
 	lookup->iface->flows++;
 	shard->stats.active++;
+	shard->used++;
 
 	flow = place_for(shard, lookup->hash, now);
 	set_tag(shard, (size_t)(flow - shard->flows), tag_of(lookup->hash));
@@ -258,6 +269,73 @@ static void extend_flow(struct flow *flow, const struct pe_flow *record)
 	before = (int32_t)(flow->last - record->first);
 	if (before > 0 && (uint32_t)before > flow->span)
 		flow->span = (uint32_t)before;
+}
+
+/* ---- the size of the table ---- */
+
+static int allocate_table(struct pe_shard *shard)
+{
+	size_t bytes = pe_shard_places(shard) * sizeof(struct flow);
+
+	shard->tags = calloc(shard->buckets, sizeof(*shard->tags));
+	shard->flows = aligned_alloc(bytes < HUGE_BYTES ? sizeof(struct flow) : HUGE_BYTES, bytes);
+	if (!shard->tags || !shard->flows)
+		return -ENOMEM;
+	/* Flows are all over the table: with small pages each would miss the TLB, too. */
+	if (bytes >= HUGE_BYTES)
+		(void)madvise(shard->flows, bytes, MADV_HUGEPAGE);
+	return 0;
+}
+
+static void free_table(struct pe_shard *shard)
+{
+	free(shard->tags);
+	free(shard->flows);
+}
+
+/* Takes the flows along. Where memory is refused the table stays as it is. */
+static void resize(struct pe_shard *shard, size_t buckets, uint32_t now)
+{
+	const struct pe_shard old = *shard;
+
+	shard->buckets = buckets;
+	if (allocate_table(shard) < 0) {
+		free_table(shard);
+		*shard = old;
+		return;
+	}
+	shard->cursor = 0;
+	for (size_t i = 0; i < pe_shard_places(&old); i++) {
+		uint64_t hash;
+		struct flow *flow;
+
+		if (!(old.tags[i / WAYS] >> i % WAYS * 8 & 0xff))
+			continue;
+		hash = pe_hash_key(&shard->hash, &old.flows[i].key);
+		flow = place_for(shard, hash, now);
+		set_tag(shard, (size_t)(flow - shard->flows), tag_of(hash));
+		*flow = old.flows[i];
+	}
+	free(old.tags);
+	free(old.flows);
+}
+
+/* So that `more` flows find room. Two buckets of a table filled to five eighths are both full for
+ * one flow in some millions; at three quarters it is one in some ten thousands. */
+static void grow(struct pe_shard *shard, size_t more, uint32_t now)
+{
+	if (shard->used + more > pe_shard_places(shard) / 8 * 5 &&
+	    shard->buckets < shard->buckets_max)
+		resize(shard, shard->buckets < STEPS_MAX ? shard->buckets * 2 : shard->buckets_max,
+		       now);
+}
+
+static void shrink(struct pe_shard *shard, uint32_t now)
+{
+	size_t smaller = shard->buckets > STEPS_MAX ? STEPS_MAX : shard->buckets / 2;
+
+	if (smaller >= BUCKETS_MIN && shard->used < smaller * WAYS / 4)
+		resize(shard, smaller, now);
 }
 
 /* ---- records ---- */
@@ -316,6 +394,7 @@ static void add_batch(struct pe_shard *shard, const struct pe_flow *records, siz
 	struct lookup lookups[BATCH];
 	size_t run = 0; /* where the records begin that `top` has not seen */
 
+	grow(shard, count, now);
 	look_up(shard, records, count, lookups);
 	for (size_t i = 0; i < count; i++) {
 		if (add_record(shard, &records[i], &lookups[i], now))
@@ -366,6 +445,8 @@ size_t pe_shard_expire(struct pe_shard *shard, uint32_t now, size_t steps)
 		shard->cursor = (shard->cursor + n) & (places - 1);
 		steps -= n;
 	}
+	if (shard->cursor == 0)
+		shrink(shard, now);
 	return ended;
 }
 
@@ -421,20 +502,6 @@ int pe_shard_read(const struct pe_shard *shard, uint32_t token, struct pe_arena 
 
 /* ---- the shard ---- */
 
-static int allocate_table(struct pe_shard *shard)
-{
-	size_t bytes = pe_shard_places(shard) * sizeof(struct flow);
-
-	shard->tags = calloc(shard->buckets, sizeof(*shard->tags));
-	shard->flows = aligned_alloc(bytes < HUGE_BYTES ? sizeof(struct flow) : HUGE_BYTES, bytes);
-	if (!shard->tags || !shard->flows)
-		return -ENOMEM;
-	/* Flows are all over the table: with small pages each would miss the TLB, too. */
-	if (bytes >= HUGE_BYTES)
-		(void)madvise(shard->flows, bytes, MADV_HUGEPAGE);
-	return 0;
-}
-
 int pe_shard_new(const struct pe_shard_options *options, struct pe_shard **ret_shard)
 {
 	struct pe_shard *shard;
@@ -450,9 +517,10 @@ int pe_shard_new(const struct pe_shard_options *options, struct pe_shard **ret_s
 	shard->options = *options;
 	if (shard->options.idle_ticks > INT32_MAX)
 		shard->options.idle_ticks = INT32_MAX;
-	shard->buckets = 1;
-	while (shard->buckets * WAYS < options->max_flows)
-		shard->buckets *= 2;
+	shard->buckets_max = 1;
+	while (shard->buckets_max * WAYS < options->max_flows)
+		shard->buckets_max *= 2;
+	shard->buckets = shard->buckets_max < BUCKETS_MIN ? shard->buckets_max : BUCKETS_MIN;
 
 	r = pe_hash_init(&shard->hash);
 	if (r == 0)
@@ -475,8 +543,7 @@ struct pe_shard *pe_shard_free(struct pe_shard *shard)
 			end_flow(shard, &shard->flows[i]);
 	}
 	pe_token_fini(&shard->ifaces, iface_free);
-	free(shard->tags);
-	free(shard->flows);
+	free_table(shard);
 	free(shard);
 	return NULL;
 }

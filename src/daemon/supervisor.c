@@ -6,6 +6,7 @@
 #include "pe/supervisor.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,8 @@
 #define WORKER_FILES	3
 #define WEB_TIMEOUT_S	30
 #define WEB_SHARE_MS	1000
+/* Glibc's default; larger blocks go back to the kernel when they are freed. */
+#define MMAP_THRESHOLD_BYTES (128 << 10)
 /* Of the five seconds that a stop may take, what the last push may have. */
 #define LAST_PUSH_NS (3 * PE_NS_PER_S)
 
@@ -535,7 +538,11 @@ static void stop(struct supervisor *s)
 int pe_supervisor_run(const struct pe_options *options)
 {
 	struct supervisor s = { .options = options };
-	int r = start(&s);
+	int r;
+
+	/* Otherwise it adapts to the largest block freed, and what was needed once is kept. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+	r = start(&s);
 
 	if (!r) {
 		pe_info("main", "ready");

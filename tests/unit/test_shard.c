@@ -338,9 +338,9 @@ static void test_flood(void **state)
 	struct pe_shard_stats stats;
 	struct totals totals;
 
-	assert_int_equal(pe_shard_places(shard), 1024);
 	for (unsigned int id = 0; id < FLOWS; id++)
 		add_one(shard, TOKEN, id, 1, 10, 1, 1);
+	assert_int_equal(pe_shard_places(shard), 1024);
 	stats = read_stats(shard);
 	totals = read_totals(shard, TOKEN);
 	assert_true(stats.active <= 1024 && stats.active > 1000);
@@ -361,6 +361,38 @@ static void test_fills_well(void **state)
 	for (unsigned int id = 0; id < flows; id++)
 		add_one(shard, TOKEN, id, 1, 10, 1, 1);
 	assert_true(read_stats(shard).table_full < flows / 1000);
+	pe_shard_free(shard);
+}
+
+/* Whatever the size of the table was when a flow came, it is found again and ends once. */
+static void test_grows_and_shrinks(void **state)
+{
+	enum { FLOWS = 200000 };
+	struct pe_shard *shard = make_shard(1 << 19, NULL);
+	const size_t small = pe_shard_places(shard);
+	struct totals totals;
+
+	for (unsigned int id = 0; id < FLOWS; id++)
+		add_one(shard, TOKEN, id, 1, 10, 1, 1);
+	assert_int_equal(pe_shard_places(shard), 1 << 19);
+	for (unsigned int id = 0; id < FLOWS; id++)
+		add_one(shard, TOKEN, id, 1, 10, 1, id % 100 ? 1 : 2 * IDLE_TICKS);
+	totals = read_totals(shard, TOKEN);
+	assert_int_equal(totals.begun, FLOWS);
+	assert_int_equal(totals.active, FLOWS);
+	assert_int_equal(read_stats(shard).table_full, 0);
+
+	assert_int_equal(expire_all(shard, 1 + IDLE_TICKS), FLOWS - FLOWS / 100);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(expire_all(shard, 1 + IDLE_TICKS), 0);
+	assert_true(pe_shard_places(shard) < FLOWS / 100 * 9);
+	assert_int_equal(read_totals(shard, TOKEN).active, FLOWS / 100);
+	assert_int_equal(expire_all(shard, 1 + 3 * IDLE_TICKS), FLOWS / 100);
+	for (int i = 0; i < 20; i++)
+		expire_all(shard, 1 + 3 * IDLE_TICKS);
+	assert_int_equal(pe_shard_places(shard), small);
+	assert_int_equal(read_totals(shard, TOKEN).bytes, FLOWS * 20);
+	assert_int_equal(read_stats(shard).table_full, 0);
 	pe_shard_free(shard);
 }
 
@@ -599,6 +631,7 @@ int main(void)
 		cmocka_unit_test(test_full_bucket_ends_the_oldest),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_fills_well),
+		cmocka_unit_test(test_grows_and_shrinks),
 		cmocka_unit_test(test_forget),
 		cmocka_unit_test(test_expire_in_parts),
 		cmocka_unit_test(test_top_gets_what_is_accepted),
