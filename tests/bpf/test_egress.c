@@ -43,12 +43,12 @@
 #define OUTSIDE	 "outside" /* what it sends reaches the sender by a bridge */
 #define INSIDE	 "inside"
 #define BRIDGE	 "bridge"
-#define ADD_LINKS                                                                              \
-	"ip link add " SENDER " type veth peer name " RECEIVER " && ip link add " OUTSIDE      \
-	" type veth peer name " INSIDE " && ip link add " BRIDGE " type bridge"                \
-	" && ip link set " SENDER " master " BRIDGE " up"                                      \
-	" && ip link set " INSIDE " master " BRIDGE " up"                                      \
-	" && ip link set " RECEIVER " up && ip link set " OUTSIDE " up && ip link set " BRIDGE \
+#define ADD_LINKS                                                                                \
+	"ip link add " SENDER " type veth peer name " RECEIVER " && ip link add " OUTSIDE        \
+	" type veth peer name " INSIDE " && ip link add " BRIDGE " type bridge mcast_snooping 0" \
+	" && ip link set " SENDER " master " BRIDGE " up"                                        \
+	" && ip link set " INSIDE " master " BRIDGE " up"                                        \
+	" && ip link set " RECEIVER " up && ip link set " OUTSIDE " up && ip link set " BRIDGE   \
 	" up"
 #define TAGGED 10 /* packets of each kind */
 
@@ -406,7 +406,8 @@ static bool is_up(const char *name)
 	return ioctl(packet_socket, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_RUNNING;
 }
 
-/* In a namespace of this process. Without IPv6, which would send packets of its own. */
+/* In a namespace of this process. Without IPv6 and snooping, which would send packets of their own.
+ */
 static int make_links(void)
 {
 	uint64_t until_ns = pe_clock_monotonic_ns() + WAIT_NS;
