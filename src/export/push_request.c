@@ -314,12 +314,11 @@ static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome 
 	long status = 0;
 
 	if (rc != CURLE_OK) {
-		curl_off_t first_byte_us = 0;
 		long sent = 0;
 
-		curl_easy_getinfo(request->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+		curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 		curl_easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
-		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && sent > 0 && !first_byte_us;
+		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && sent > 0 && !status;
 		fail(outcome, PE_PUSH_NETWORK, CODE_CURL + (int)rc, "%s",
 		     *request->error ? request->error : curl_easy_strerror(rc));
 		return;

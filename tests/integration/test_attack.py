@@ -298,7 +298,8 @@ def test_stuck_scrapers():
         host.batch(f"link add s{n} type veth peer name t{n}" for n in range(pairs))
         wait_attached(exporter, 1 + 2 * pairs)
         resting = process_status(exporter)
-        request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+        # More than sockets hold.
+        request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 20
         with Crowd(host) as crowd:
             stuck = crowd.add(20, request, receive_bytes=4096)
             wait_for(lambda: all(select.select([s], [], [], 0)[0] for s in stuck), "answers begin")
@@ -307,10 +308,7 @@ def test_stuck_scrapers():
                 wait_for(
                     lambda: scrape_in_time(exporter).totals("veth1")["ingress"][0] == 2 * count,
                     "numbers are of now, or a second old", 2)
-            # They were stuck indeed: nobody's answer is whole.
-            for sock in stuck:
-                sock.settimeout(0.01)
-                assert b"# EOF" not in sock.recv(1 << 16)
+            assert exporter.scrape().sum("http_connections_cut_total"), "they were stuck indeed"
         wait_few_files(exporter, resting)
 
 
@@ -545,24 +543,24 @@ def test_unanswered_push_is_not_overtaken():
     server, hanging = None, threading.Event()
 
     def respond(handler, index):
-        if index == 0:
+        if index == 1:
             hanging.wait(20)
         handler.answer(202)
 
     server = Capture(respond)
-    process = Sample(server.url, "--interval-ms=1000", "--timeout-ms=400")
+    # Large: of its body, more pieces than one are sent. The second: on a connection that is kept.
+    process = Sample(server.url, "--interval-ms=1000", "--timeout-ms=400", "--interfaces=100")
     try:
         server.answer_head = False
         process.wait_stats(lambda s: s["network"] >= 3, "it is asked again and again")
-        assert [r[0] for r in server.requests] == ["PUT"], "and nothing is sent"
-        stats = process.stats()
-        assert stats["ok"] == 0
+        assert [r[0] for r in server.requests] == ["PUT"] * 2, "and nothing is sent"
+        number = len(process.snapshots())
+        assert number == 2
         server.answer_head = True
         hanging.set()
-        number = len(process.snapshots())
-        server.wait(2)
-        process.wait_stats(lambda s: s["ok"] == 1, "the next one is accepted")
-        assert len(process.snapshots()) == number + 1, "it has the state of its moment"
+        server.wait(3)
+        process.wait_stats(lambda s: s["ok"] == 2, "the next one is accepted")
+        assert len(process.snapshots()) >= number + 1, "it has the state of its moment"
         process.log.wait("works again after")
     finally:
         hanging.set()
@@ -570,7 +568,6 @@ def test_unanswered_push_is_not_overtaken():
         server.close()
 
 
-@pytest.mark.skipif(SANITIZED, reason="states are told apart by time")
 def test_states_stay_in_order(tmp_path):
     """What a stopped gateway has in its sockets when it goes on does not come last."""
     with Namespace() as host, Pushgateway(host) as gateway, host.inside():
