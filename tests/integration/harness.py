@@ -307,6 +307,18 @@ class Exporter:
                 ids.update(map(int, re.findall(rf"^{kind}_id:\s*(\d+)$", file.read_text(), re.M)))
         return ids
 
+    def pause(self):
+        """Returns when every thread has stopped, until SIGCONT."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        wait_for(
+            lambda: all(
+                t.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "T"
+                for t in tasks.iterdir()
+            ),
+            "the exporter has stopped",
+        )
+
     def log(self):
         return pathlib.Path(self.log_file.name).read_text(encoding="utf-8", errors="replace")
 

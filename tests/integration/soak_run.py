@@ -126,7 +126,7 @@ class Run:
 
     def halt(self):
         """Until it is resumed it does nothing, all of its threads."""
-        self.exporter.process.send_signal(signal.SIGSTOP)
+        self.exporter.pause()
         self.stopped = True
         tasks = pathlib.Path(f"/proc/{self.exporter.process.pid}/task")
         wait_for(

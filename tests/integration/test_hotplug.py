@@ -329,7 +329,7 @@ def test_successor_that_we_know_by_another_ifindex():
             ]
 
         wait_for(lambda: totals() == [10, 0], "all are counted")
-        exporter.process.send_signal(signal.SIGSTOP)
+        exporter.pause()
         host.ip("link", "add", "veth9", "index", 900, "type", "veth", "peer", "name", "peer9",
                 "netns", pod.name)
         # The first messages are kept; from here on they are lost.
@@ -371,7 +371,7 @@ def test_counted_on_its_return_before_the_news_of_its_leaving():
                     back.send(ipv4(17, udp(8)))
 
         send(10)
-        exporter.process.send_signal(signal.SIGSTOP)
+        exporter.pause()
         ifindex = host.link("veth1")["ifindex"]
         host.ip("link", "set", "veth1", "netns", away.name)
         away.ip("link", "set", "veth1", "netns", host.name)

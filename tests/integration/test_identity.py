@@ -72,7 +72,7 @@ def test_collision():
         send(moves, "eth0", 20)
         wait_for(lambda: series(exporter, "veth2")["ingress"] == counts(20), "both count")
         number = index(host, "veth1")
-        exporter.process.send_signal(signal.SIGSTOP)
+        exporter.pause()
         move(host, "veth2", other, number)
         assert index(other, "veth2") == number
         assert other.link("veth2")["xdp"]["prog"]["name"] == "pe_ingress"
@@ -257,7 +257,7 @@ def test_index_reused_while_asleep():
         send(container, "eth0", 10)
         wait_for(lambda: series(exporter, "veth1")["ingress"] == counts(10), "counted")
         number = index(host, "veth1")
-        exporter.process.send_signal(signal.SIGSTOP)
+        exporter.pause()
         # Until the buffer is full, so that nothing of what follows is told.
         host.batch([f"link set lo alias {n}" for n in range(200)])
         host.ip("link", "del", "veth1")

@@ -137,7 +137,7 @@ def test_ring_full():
     """Records that have no room are counted with their packets; the totals do not need them."""
     with scene("--flows.cache-size=64", "--flows.ring-size=4KiB", "--workers=1") as scenery:
         exporter, container = scenery
-        exporter.process.send_signal(signal.SIGSTOP)
+        exporter.pause()
         send_flows(container, FLOWS)
         exporter.process.send_signal(signal.SIGCONT)
         labels = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}

@@ -343,7 +343,7 @@ def test_events_lost_while_stopped():
         assert_counted(exporter, storm.sent, EACH)
         indexes = {link["ifname"]: link["ifindex"] for link in host.links()}
 
-        exporter.process.send_signal(signal.SIGSTOP)
+        exporter.pause()
         deleted, successors = range(0, 30), range(0, 10)
         renamed, moved = range(30, 40), range(40, 50)
         swapped, ports, same = (50, 51), range(60, 65), range(70, 100)
