@@ -6,15 +6,16 @@
  *   links add FIRST COUNT        pairs vFIRST/wFIRST …, with ifindexes counted from FIRST
  *   links up FIRST COUNT         both ends of these pairs
  *   links delete                 all of them, in one request
- *   links watch THREAD FIRST COUNT PAUSE
- *                                adds pairs, PAUSE µs apart, and waits until the thread has
- *                                attached something to each end. Told for each interface, and for
- *                                each peer, in ns after the kernel had announced it: when it was
- *                                attached (observe.bpf.c), and when a listener that does nothing
- *                                else had read of it
+ *   links watch EXPORTER FIRST COUNT PAUSE
+ *                                adds pairs, PAUSE µs apart, and waits until the exporter of that
+ *                                pid has XDP on each end. Told for each interface, and for each
+ *                                peer, in ns after the kernel had announced it: when it was
+ *                                counted, when XDP was attached (observe.bpf.c), and when a
+ *                                listener that does nothing else had read of it
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -187,14 +188,12 @@ static void start_listener(struct listener *listener)
 		fail("thread", EAGAIN);
 }
 
-/* How many ends of the pairs have been attached. */
-static unsigned int count_attached(const uint64_t *attached_ns, unsigned int first,
-				   unsigned int count)
+static unsigned int count_set(const uint64_t *times_ns, unsigned int first, unsigned int count)
 {
 	unsigned int found = 0;
 
 	for (unsigned int i = 0; i < 2 * count; i++)
-		found += __atomic_load_n(&attached_ns[first + i], __ATOMIC_ACQUIRE) != 0;
+		found += __atomic_load_n(&times_ns[first + i], __ATOMIC_ACQUIRE) != 0;
 	return found;
 }
 
@@ -202,12 +201,12 @@ static unsigned int count_attached(const uint64_t *attached_ns, unsigned int fir
  * Of every second interface, how long after its announcement; those whose announcement was not
  * seen are left out.
  */
-static void print_series(const char *name, const uint64_t *at_ns, const uint64_t *announced_ns,
-			 unsigned int first, unsigned int count)
+static void print_series(const char *side, const char *name, const uint64_t *at_ns,
+			 const uint64_t *announced_ns, unsigned int first, unsigned int count)
 {
 	const char *comma = "";
 
-	printf("\"%s\":[", name);
+	printf("%s\"%s%s\":[", *side || strcmp(name, "heard") != 0 ? "," : "", side, name);
 	for (unsigned int i = first; i < first + 2 * count; i += 2) {
 		if (!announced_ns[i])
 			continue;
@@ -227,24 +226,85 @@ static const uint64_t *map_times(const struct bpf_map *map)
 	return times;
 }
 
-static void watch(unsigned int thread, unsigned int first, unsigned int count,
-		  unsigned int pause_us)
+/* The BPF map of that name if this file of a process is one. Its descriptor or -1. */
+static int open_map(unsigned int pid, const char *file, const char *name,
+		    struct bpf_map_info *ret_info)
 {
-	static struct listener listener;
-	struct observe_bpf *observe = observe_bpf__open_and_load();
-	struct nl_sock *sock = open_socket();
-	const uint64_t *announced_ns, *attached_ns;
-	uint64_t until_ns;
+	char path[64], line[128];
+	unsigned int id = 0, size = sizeof(*ret_info);
+	FILE *info;
+	int fd;
 
-	if (!observe || observe_bpf__attach(observe) < 0) {
+	snprintf(path, sizeof(path), "/proc/%u/fdinfo/%.16s", pid, file);
+	info = fopen(path, "re");
+	if (!info)
+		return -1;
+	while (!id && fgets(line, sizeof(line), info))
+		sscanf(line, "map_id: %u", &id);
+	fclose(info);
+	fd = id ? bpf_map_get_fd_by_id(id) : -1;
+	if (fd < 0)
+		return -1;
+	memset(ret_info, 0, sizeof(*ret_info));
+	if (!bpf_obj_get_info_by_fd(fd, ret_info, &size) && strcmp(ret_info->name, name) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Gives the observer the table by which the exporter's programs know an interface. */
+static void share_interfaces(struct observe_bpf *observe, unsigned int pid)
+{
+	struct bpf_map_info info;
+	const struct dirent *entry;
+	char path[32];
+	int fd = -1;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/fdinfo", pid);
+	dir = opendir(path);
+	if (!dir)
+		fail(path, errno);
+	while (fd < 0 && (entry = readdir(dir)))
+		fd = open_map(pid, entry->d_name, "interfaces", &info);
+	closedir(dir);
+	if (fd < 0)
+		fail("the exporter's map of interfaces", ENOENT);
+	if (bpf_map__reuse_fd(observe->maps.interfaces, fd) < 0)
+		fail("share a map", errno);
+	observe->rodata->interface_mask = info.max_entries - 1;
+	close(fd);
+}
+
+static struct observe_bpf *start_observing(unsigned int exporter)
+{
+	struct observe_bpf *observe = observe_bpf__open();
+
+	if (!observe)
+		fail("BPF", errno);
+	share_interfaces(observe, exporter);
+	if (observe_bpf__load(observe) < 0 || observe_bpf__attach(observe) < 0) {
 		fprintf(stderr, "this kernel has no tracepoint sk_data_ready: %s\n",
 			strerror(errno));
 		exit(BENCH_CANNOT_RUN);
 	}
-	announced_ns = map_times(observe->maps.announced);
-	attached_ns = map_times(observe->maps.attached);
 	observe->bss->maker = (uint32_t)gettid();
-	observe->bss->observed = thread;
+	observe->bss->observed = exporter;
+	return observe;
+}
+
+static void watch(unsigned int exporter, unsigned int first, unsigned int count,
+		  unsigned int pause_us)
+{
+	static const char *const sides[] = { "", "peer_" };
+	static struct listener listener;
+	struct observe_bpf *observe = start_observing(exporter);
+	const uint64_t *announced_ns = map_times(observe->maps.announced);
+	const uint64_t *counted_ns = map_times(observe->maps.counted);
+	const uint64_t *attached_ns = map_times(observe->maps.attached);
+	struct nl_sock *sock = open_socket();
+	uint64_t until_ns;
+
 	start_listener(&listener);
 	for (unsigned int i = 0; i < count; i++) {
 		add_pair(sock, first + 2 * i);
@@ -252,20 +312,19 @@ static void watch(unsigned int thread, unsigned int first, unsigned int count,
 			usleep(pause_us);
 	}
 	until_ns = pe_clock_monotonic_ns() + WAIT_NS;
-	while (count_attached(attached_ns, first, count) < 2 * count ||
+	while (count_set(counted_ns, first, count) < count_set(announced_ns, first, count) ||
+	       count_set(attached_ns, first, count) < 2 * count ||
 	       __atomic_load_n(&listener.heard, __ATOMIC_ACQUIRE) < 2 * count) {
 		if (pe_clock_monotonic_ns() > until_ns)
-			fail("not all were attached", ETIMEDOUT);
+			fail("not all were counted and attached", ETIMEDOUT);
 		usleep(WAIT_US);
 	}
 	printf("{");
-	print_series("attached", attached_ns, announced_ns, first, count);
-	printf(",");
-	print_series("heard", listener.heard_ns, announced_ns, first, count);
-	printf(",");
-	print_series("peer_attached", attached_ns, announced_ns, first + 1, count);
-	printf(",");
-	print_series("peer_heard", listener.heard_ns, announced_ns, first + 1, count);
+	for (unsigned int i = 0; i < 2; i++) {
+		print_series(sides[i], "heard", listener.heard_ns, announced_ns, first + i, count);
+		print_series(sides[i], "counted", counted_ns, announced_ns, first + i, count);
+		print_series(sides[i], "attached", attached_ns, announced_ns, first + i, count);
+	}
 	printf("}\n");
 }
 
