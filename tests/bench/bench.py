@@ -103,12 +103,12 @@ def helper(host, *args, **kwargs):
     return json.loads(done.stdout)
 
 
-def wait_attached(exporter, count):
-    """Until it counts the ingress of so many interfaces."""
+def wait_attached(exporter, count, mode=r"(?!none)\w+"):
+    """Until it counts the ingress of so many interfaces, in such a mode."""
     def attached():
         text = exporter.scrape_text("text/plain")
-        found = re.findall(r"^packet_exporter_interfaces_attached{mode=\"(?!none)\w+\"} (\d+)",
-                           text, re.M)
+        found = re.findall(rf"^packet_exporter_interfaces_attached{{mode=\"{mode}\"}} (\d+)", text,
+                           re.M)
         return sum(map(int, found)) == count
     wait_for(attached, f"{count} interfaces are attached", 60)
 
