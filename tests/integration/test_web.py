@@ -472,7 +472,7 @@ def test_hashing_is_out_of_the_way(tmp_path):
         one_hash_s = known[0][1]
         wrong = []
         threads = [threading.Thread(target=ask_raw, args=(host, f"alice:wrong{i}", wrong))
-                   for i in range(40)]
+                   for i in range(80)]
         for thread in threads:
             thread.start()
         known.clear()
@@ -482,8 +482,8 @@ def test_hashing_is_out_of_the_way(tmp_path):
             thread.join()
         statuses = [status for status, _ in wrong]
         assert set(statuses) == {401, 503}
-        # One is being hashed, 32 wait.
-        assert 32 <= statuses.count(401) <= 34
+        # One is being hashed, 32 wait, and some are done before the last ones come.
+        assert 32 <= statuses.count(401) <= 48
         assert {status for status, _ in known} == {200}
         # They were asked one after the other, so each has waited for no more than its neighbours.
         assert len(known) > 2 * statuses.count(401)
