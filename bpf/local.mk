@@ -8,6 +8,7 @@ bpf_sources = \
 	bpf/ingress.h \
 	bpf/kernel.h \
 	bpf/maps.h \
+	bpf/newcomers.h \
 	bpf/parse.h \
 	bpf/sweep.h \
 	bpf/tracepoints.h

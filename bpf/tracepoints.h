@@ -12,10 +12,18 @@
 #define PE_BPF_TRACEPOINTS_H
 
 #include "account.h"
+#include "newcomers.h"
 
 static __always_inline bool is_ours(const struct net_device *dev)
 {
 	return dev->nd_net.net->ns.inum == pe_netns;
+}
+
+static __always_inline union pe_slot_ref slot_of(const struct net_device *dev)
+{
+	union pe_slot_ref ref = interface_find(dev->ifindex);
+
+	return likely(ref.word) || !is_ours(dev) ? ref : newcomer_find(dev);
 }
 
 static __always_inline bool has_tag(const struct sk_buff *skb)
@@ -80,7 +88,7 @@ static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_r
 SEC("tp_btf/net_dev_start_xmit")
 int BPF_PROG(pe_egress, const struct sk_buff *skb, const struct net_device *dev)
 {
-	union pe_slot_ref ref = interface_find(dev->ifindex);
+	union pe_slot_ref ref = slot_of(dev);
 
 	if (ref.flags & PE_SLOT_EGRESS && is_ours(dev))
 		count_skb(skb, ref, HOOK_EGRESS, skb->data, 0);
@@ -100,7 +108,7 @@ SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(pe_receive, const struct sk_buff *skb)
 {
 	const struct net_device *dev = skb->dev;
-	union pe_slot_ref ref = interface_find(dev->ifindex);
+	union pe_slot_ref ref = slot_of(dev);
 	__u64 data, pulled;
 
 	if (likely(!(ref.flags & (PE_SLOT_RECEIVE | PE_SLOT_RETURNED))) || !is_ours(dev))

@@ -47,6 +47,8 @@ src_libpe_a_SOURCES = \
 	src/daemon/limits.h \
 	src/daemon/load.c \
 	src/daemon/load.h \
+	src/daemon/newcomers.c \
+	src/daemon/newcomers.h \
 	src/daemon/options.c \
 	src/daemon/options_help.c \
 	src/daemon/options_source.c \
@@ -123,6 +125,7 @@ src_libpe_a_SOURCES = \
 	src/net/socket.c \
 	src/net/socket.h \
 	src/xdp/attach.c \
+	src/xdp/newcomers.c \
 	src/xdp/object.c \
 	src/xdp/object.h \
 	src/xdp/ring.c \
@@ -131,7 +134,7 @@ src_libpe_a_SOURCES = \
 	src/xdp/sweep.c
 
 # Also for a make of one target, which skips BUILT_SOURCES.
-src/xdp/attach.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
+src/xdp/attach.$(OBJEXT) src/xdp/newcomers.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
 
 pe_libs = src/libpe.a \
 	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_LIBS) \

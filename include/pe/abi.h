@@ -112,6 +112,9 @@ union pe_slot_ref {
 #define PE_SLOT_WAYS	    4
 #define PE_SLOT_GENERATIONS 64
 
+/* So many interfaces that user space does not know yet can be counted at the same time. */
+#define PE_NEWCOMERS 128
+
 /*
  * One flow as the cache holds it and as the ring carries it: one cache line.
  * Addresses are in network order, IPv4 in the first four bytes and the rest zero; ports are in
@@ -147,6 +150,7 @@ struct pe_flow {
 /* One use of a slot by one interface, as user space names it. */
 #define PE_TOKEN(slot, generation) ((__u32)(slot) << 8 | (generation))
 #define PE_TOKEN_SLOT(token)	   ((token) >> 8)
+#define PE_TOKEN_GENERATION(token) ((token)&0xff)
 #define PE_TOKEN_NONE		   0xffffffffu
 
 #define PE_FLOW_WAYS 2

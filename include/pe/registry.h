@@ -81,6 +81,13 @@ int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
 int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns);
 
 /*
+ * An interface of which nothing is known but its counts came and went: folds it at once. The token
+ * is released. 0, or -ENOMEM (nothing changed).
+ */
+int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
+		     uint64_t now_ns);
+
+/*
  * Folds what departed before now_ns - retention. Returns how many folded; *ret_next_ns (may be
  * NULL) is when to call again, 0 if nothing waits.
  */

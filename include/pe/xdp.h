@@ -55,10 +55,39 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
  * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
  * pe_xdp_attach() or pe_xdp_receive() has succeeded. `shape` is how its frames are:
  * PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0.
- * 0; -ENOSPC if all slots are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the
+ * 0, or 1 if it was a newcomer (pe_xdp_spare()): then *ret_token is that of its spare slot, which
+ * has its packets so far, and the receive tracepoint counts its ingress, as after pe_xdp_receive().
+ * -ENOSPC if all slots are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the
  * interface table is full. *ret_token names this use of the slot; its counters begin at zero.
  */
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
+
+/*
+ * A spare slot for a newcomer: a veth interface that has no slot and is not ignored. Once it is
+ * offered, the first packet on a newcomer takes it, and the newcomer is counted from then on, both
+ * directions, by the tracepoints; pe_xdp_take() goes on with it. *ret_token is that slot's.
+ * 0; -ENOSPC if there are PE_NEWCOMERS already, or no slots; -EAGAIN if the free ones rest; another
+ * -errno if the kernel refuses the receive tracepoint, which is attached the first time.
+ */
+int pe_xdp_spare(struct pe_xdp *xdp, uint32_t *ret_token);
+
+/* Offers a spare slot. 0, or -errno of one system call; then the caller gives the token back. */
+int pe_xdp_offer(struct pe_xdp *xdp, uint32_t token);
+
+/* The token of an interface that is a newcomer, or PE_TOKEN_NONE. One system call. */
+uint32_t pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex);
+
+/*
+ * The ifindexes of the newcomers, no order; how many. Some may be missing if more come meanwhile.
+ * Also tidies up after those that were taken. Some system calls, and two for each.
+ */
+unsigned int pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS]);
+
+/* It is no newcomer any more. The caller gives its token back. */
+void pe_xdp_dismiss(struct pe_xdp *xdp, int ifindex);
+
+/* An interface without a slot is nobody's newcomer, or may be one again. */
+void pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored);
 
 /*
  * The interface is counted no longer. Its counters stay readable until pe_xdp_give_back().

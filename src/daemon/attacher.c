@@ -75,6 +75,12 @@ static int take_slot(struct pe_attacher *attacher, const struct pe_link *link,
 		r = pe_xdp_take(attacher->xdp, link->ifindex, pe_policy_shape(link), &token);
 		if (r < 0)
 			return r;
+		attachment->newcomer = r;
+		if (attachment->newcomer) {
+			attachment->token = token;
+			attachment->mode = PE_MODE_TRACEPOINT;
+			return 0;
+		}
 		r = attacher->announce(token, attacher->userdata);
 		if (r < 0)
 			pe_xdp_give_back(attacher->xdp, token);

@@ -41,6 +41,7 @@ struct pe_attacher {
 struct pe_attachment {
 	uint32_t token; /* PE_TOKEN_NONE without a slot */
 	int link_fd;	/* of the XDP link, -1 without */
+	bool newcomer;	/* it was counted before it was known */
 	enum pe_mode mode;
 	enum pe_mode_reason reason;
 	int error; /* of the last attempt */

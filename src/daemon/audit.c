@@ -51,15 +51,13 @@ static void claim_all(struct pe_audit *audit, struct pe_registry *registry, int 
 
 void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
 		    const struct pe_link *link, bool egress,
-		    const struct pe_count known[PE_DIRECTIONS])
+		    const struct pe_count known[PE_DIRECTIONS], const struct pe_row *ours)
 {
-	const struct pe_row none[PE_DIRECTIONS] = { 0 };
-
 	memset(audit, 0, sizeof(*audit));
 	audit->egress = egress;
 	memcpy(audit->claimed, known, sizeof(audit->claimed));
 	if (link->has_stats)
-		claim_all(audit, registry, link->ifindex, &link->stats, none);
+		claim_all(audit, registry, link->ifindex, &link->stats, ours);
 }
 
 bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours)

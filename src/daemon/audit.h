@@ -27,12 +27,13 @@ struct pe_audit {
 
 /*
  * Begins: what the kernel had counted when it told of the interface was before we came, but for
- * `known`, which an earlier stay has accounted for. `egress` is false where egress is not wanted,
- * so that it is not missed either.
+ * `known`, which an earlier stay has accounted for, and for `ours`, which are zero unless it was
+ * counted before it was known. `egress` is false where egress is not wanted, so that it is not
+ * missed either.
  */
 void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
 		    const struct pe_link *link, bool egress,
-		    const struct pe_count known[PE_DIRECTIONS]);
+		    const struct pe_count known[PE_DIRECTIONS], const struct pe_row *ours);
 
 /* Whether this round should read the kernel's counters: not each time while nothing moves. */
 bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours);

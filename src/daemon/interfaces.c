@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "away.h"
 #include "load.h"
+#include "newcomers.h"
 #include "policy.h"
 
 #include <errno.h>
@@ -47,6 +48,7 @@ struct pe_interfaces {
 	struct pe_attacher attacher;
 	struct pe_monitor *monitor;
 	struct pe_away *away;
+	struct pe_newcomers newcomers;
 	struct watch *bucket[BUCKETS];
 	unsigned int waiting; /* watches with a retry */
 	unsigned int fresh;   /* watches that XDP has yet to follow to */
@@ -163,6 +165,7 @@ static void drop(struct pe_interfaces *interfaces, struct watch **at)
 	set_retry(interfaces, watch, false);
 	pe_attacher_detach(&interfaces->attacher, &watch->attachment);
 	if (watch->attachment.token != PE_TOKEN_NONE) {
+		pe_xdp_stop(interfaces->options.xdp, watch->attachment.token);
 		pe_xdp_give_back(interfaces->options.xdp, watch->attachment.token);
 		interfaces->options.forget(watch->attachment.token, interfaces->options.userdata);
 	}
@@ -180,15 +183,32 @@ static void recall(struct pe_interfaces *interfaces, const struct pe_link *link,
 	pe_away_take(interfaces->away, link, is_there ? &now : NULL, ret_known);
 }
 
+/* What was counted before the interface was known. */
+static void begin_audit(struct pe_interfaces *interfaces, const struct pe_link *link,
+			struct watch *watch)
+{
+	struct pe_row ours[PE_DIRECTIONS] = { 0 };
+	struct pe_count known[PE_DIRECTIONS];
+
+	recall(interfaces, link, known);
+	if (watch->attachment.newcomer)
+		pe_xdp_read(interfaces->options.xdp, watch->attachment.token, ours);
+	pe_audit_begin(&watch->audit, interfaces->options.registry, link,
+		       pe_xdp_egress(interfaces->options.xdp), known, ours);
+}
+
 static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *link)
 {
 	struct pe_registry *registry = interfaces->options.registry;
 	struct watch **at = find(interfaces, link->ifindex), *watch;
-	struct pe_count known[PE_DIRECTIONS];
 	struct pe_iface_info info;
 
-	if (*at || !pe_options_match(interfaces->options.options, link->name))
+	if (*at)
 		return;
+	if (!pe_options_match(interfaces->options.options, link->name)) {
+		pe_newcomers_refuse(&interfaces->newcomers, link->ifindex);
+		return;
+	}
 	watch = calloc(1, sizeof(*watch));
 	if (!watch) {
 		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);
@@ -209,9 +229,9 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		drop(interfaces, at);
 		return;
 	}
-	recall(interfaces, link, known);
-	pe_audit_begin(&watch->audit, registry, link, pe_xdp_egress(interfaces->options.xdp),
-		       known);
+	if (watch->attachment.token == PE_TOKEN_NONE)
+		pe_newcomers_refuse(&interfaces->newcomers, link->ifindex);
+	begin_audit(interfaces, link, watch);
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex,
 		 pe_mode_name(watch->attachment.mode));
 }
@@ -367,7 +387,7 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 		unwatch(interfaces, link, true);
 		watch = NULL;
 	}
-	if (!watch && wanted)
+	if (!watch)
 		watch_link(interfaces, link);
 	/* Somebody else's program has gone. */
 	if (watch && watch->retry_at_ns && before->xdp_id && !link->xdp_id)
@@ -380,9 +400,11 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 {
 	static const char *const how[] = { "deleted", "moved to another namespace",
 					   "missing from a dump" };
+	struct pe_interfaces *interfaces = userdata;
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
-	unwatch(userdata, link, why != PE_LINK_DELETED);
+	unwatch(interfaces, link, why != PE_LINK_DELETED);
+	pe_xdp_ignore(interfaces->options.xdp, link->ifindex, false);
 }
 
 /*
@@ -404,10 +426,12 @@ static void on_synced(void *userdata)
 
 	/* A port may have been dumped before its bridge. */
 	update_ports(interfaces, 0);
-	/* Ready means that all that was there before is as it should be. */
+	/* Ready means that all that was there before is as it should be, and what comes is counted.
+	 */
 	if (!interfaces->was_synced)
 		settle(interfaces, UINT_MAX, false);
 	interfaces->was_synced = true;
+	pe_newcomers_prepare(&interfaces->newcomers);
 	interfaces->options.synced(interfaces->options.userdata);
 }
 
@@ -436,10 +460,12 @@ int pe_interfaces_new(const struct pe_interfaces_options *options,
 		.max_links = options->max_links,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
+	interfaces->newcomers.options = &interfaces->options;
 	r = pe_away_new(&interfaces->away);
 	if (!r)
 		r = pe_monitor_new(&monitor_ops, interfaces, options->options->netlink_rcvbuf,
 				   &interfaces->monitor);
+	interfaces->newcomers.monitor = interfaces->monitor;
 	if (r < 0) {
 		pe_interfaces_free(interfaces);
 		return r;
@@ -481,8 +507,13 @@ int pe_interfaces_start(struct pe_interfaces *interfaces)
 
 int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 {
+	int r;
+
 	interfaces->batch_ns = pe_clock_monotonic_ns();
-	return pe_monitor_dispatch(interfaces->monitor);
+	r = pe_monitor_dispatch(interfaces->monitor);
+	if (interfaces->was_synced)
+		pe_newcomers_prepare(&interfaces->newcomers);
+	return r;
 }
 
 uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces)
@@ -538,6 +569,7 @@ void pe_interfaces_audit(struct pe_interfaces *interfaces)
 {
 	bool go_on = true;
 
+	pe_newcomers_look_after(&interfaces->newcomers);
 	for (unsigned int i = 0, count = 0; i < BUCKETS && count < AUDITS_A_ROUND && go_on; i++) {
 		struct watch *watch;
 

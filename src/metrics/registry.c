@@ -81,18 +81,25 @@ static void depart(struct pe_registry *registry, struct pe_entry *entry, uint64_
 	enqueue(registry, entry, now_ns);
 }
 
-static void fold_oldest(struct pe_registry *registry, uint64_t now_ns)
+/* Takes the entry over, which is in no table any more. */
+static void fold(struct pe_registry *registry, struct pe_entry *entry, uint64_t now_ns)
 {
-	struct pe_entry *entry = registry->oldest;
 	struct pe_row rows[PE_DIRECTIONS];
 
 	pe_carry_read_rows(&registry->source, entry, rows);
 	pe_fold_add(&registry->fold, entry, rows, now_ns);
 	pe_release_rows(&registry->source, entry);
 	pe_release_flows(&registry->source, entry);
+	free_entry(entry);
+}
+
+static void fold_oldest(struct pe_registry *registry, uint64_t now_ns)
+{
+	struct pe_entry *entry = registry->oldest;
+
 	dequeue(registry, entry);
 	pe_table_remove(&registry->by_name, PE_BY_NAME, entry);
-	free_entry(entry);
+	fold(registry, entry, now_ns);
 }
 
 static void rename_entry(struct pe_registry *registry, struct pe_entry *entry, const char *name)
@@ -270,6 +277,20 @@ int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_n
 	}
 	pthread_mutex_unlock(&registry->mutex);
 	return entry ? 0 : -ENOENT;
+}
+
+int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
+		     uint64_t now_ns)
+{
+	struct pe_entry *entry = new_entry(info, now_ns);
+
+	if (!entry)
+		return -ENOMEM;
+	pe_set_token(entry, token);
+	pthread_mutex_lock(&registry->mutex);
+	fold(registry, entry, now_ns);
+	pthread_mutex_unlock(&registry->mutex);
+	return 0;
 }
 
 /* After the wall clock was set back, nobody waits longer than the retention from now. */

@@ -19,14 +19,27 @@ int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *r
 {
 	unsigned int flags = shape | PE_SLOT_XDP;
 
+	uint64_t now_ns = pe_clock_monotonic_ns();
+	uint32_t newcomer = pe_xdp_newcomer(xdp, ifindex);
+	int r;
+
 	if (xdp->egress)
 		flags |= PE_SLOT_EGRESS;
-	return pe_slots_take(xdp->slots, ifindex, flags, pe_clock_monotonic_ns(), ret_token);
+	if (newcomer == PE_TOKEN_NONE)
+		return pe_slots_take(xdp->slots, ifindex, flags, now_ns, ret_token);
+	r = pe_slots_adopt(xdp->slots, newcomer, ifindex, flags | PE_SLOT_RECEIVE, now_ns);
+	if (r < 0)
+		return r;
+	*ret_token = newcomer;
+	return 1;
 }
 
 void pe_xdp_stop(struct pe_xdp *xdp, uint32_t token)
 {
-	pe_slots_stop(xdp->slots, token);
+	int ifindex = pe_slots_stop(xdp->slots, token);
+
+	if (ifindex)
+		pe_xdp_dismiss(xdp, ifindex);
 }
 
 void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)
@@ -55,7 +68,7 @@ bool pe_xdp_is_attached(int link_fd)
 	return bpf_obj_get_info_by_fd(link_fd, &info, &size) < 0 || info.xdp.ifindex;
 }
 
-static int attach_receive(struct pe_xdp *xdp)
+int pe_xdp_attach_receive(struct pe_xdp *xdp)
 {
 	struct pe_bpf *skel = xdp->skel;
 
@@ -69,7 +82,7 @@ static int attach_receive(struct pe_xdp *xdp)
 
 int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint)
 {
-	int r = by_tracepoint ? attach_receive(xdp) : 0;
+	int r = by_tracepoint ? pe_xdp_attach_receive(xdp) : 0;
 
 	if (r < 0)
 		return r;

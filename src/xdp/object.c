@@ -29,8 +29,9 @@
 /* A slot rests this long; a program run takes some 100 ns, and never sleeps. */
 #define SLOT_REST_NS (50 * PE_NS_PER_MS)
 /* Bytes of one message of libbpf's that are logged. */
-#define LOG_TAIL	 1000
-#define SPARE_SLOTS(max) ((max) / 4 + 64)
+#define LOG_TAIL 1000
+/* Those that rest, and those that are ready for newcomers. */
+#define MORE_SLOTS(max) ((max) / 4 + 64 + PE_NEWCOMERS)
 
 /*
  * To the debug log: libbpf cannot know whether a refusal matters; we do, and say it once. A
@@ -86,7 +87,7 @@ static int own_netns(uint32_t *ret_inum)
 static int set_sizes(struct pe_xdp *xdp)
 {
 	const struct pe_xdp_options *o = &xdp->options;
-	unsigned int slots = o->max_interfaces + SPARE_SLOTS(o->max_interfaces);
+	unsigned int slots = o->max_interfaces + MORE_SLOTS(o->max_interfaces);
 	/* Those that live long have any ifindex. At 1,024 of them a set is full once in some 500
 	 * hosts; with a quarter of the sets, that of each host would be. */
 	unsigned int sets = round_up_power_of_two(4 * slots);
@@ -188,7 +189,7 @@ static int map_all(struct pe_xdp *xdp)
 {
 	struct pe_bpf *skel = xdp->skel;
 	struct pe_slots_options options = {
-		.count = xdp->options.max_interfaces + SPARE_SLOTS(xdp->options.max_interfaces),
+		.count = xdp->options.max_interfaces + MORE_SLOTS(xdp->options.max_interfaces),
 		.limit = xdp->options.max_interfaces,
 		.cpus = xdp->cpus,
 		.table_sets = bpf_map__max_entries(skel->maps.interfaces),
@@ -336,8 +337,10 @@ bool pe_xdp_egress(const struct pe_xdp *xdp)
 
 uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp)
 {
+	/* A queue's word, and a key and a value with about 48 bytes of the kernel's. */
+	const uint64_t newcomers = PE_NEWCOMERS * (8 + 64);
 	uint64_t flows = ((uint64_t)xdp->cpus << xdp->set_bits) * sizeof(struct pe_flow_set);
 
-	return xdp->interfaces.size + xdp->rows.size + xdp->cpu.size + flows +
+	return xdp->interfaces.size + xdp->rows.size + xdp->cpu.size + flows + newcomers +
 	       (uint64_t)xdp->options.rings * xdp->options.ring_size;
 }

@@ -27,6 +27,7 @@ struct pe_xdp {
 	unsigned int cpus;     /* possible CPUs */
 	unsigned int set_bits; /* log2 of the flow cache's sets for each CPU */
 	uint32_t id;	       /* of the ingress program */
+	uint32_t spares;       /* in the queue and in the map of newcomers */
 	uint32_t swept;	       /* parts of the flow cache, so far */
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
@@ -40,6 +41,9 @@ struct pe_xdp {
 
 /* Reads the kernel's jiffies now, by running a program. 0 or -errno. */
 int pe_xdp_calibrate(struct pe_xdp *xdp);
+
+/* Attaches the receive tracepoint, the first time. 0 or -errno. */
+int pe_xdp_attach_receive(struct pe_xdp *xdp);
 
 static inline const struct pe_cpu *pe_xdp_cpu(const struct pe_xdp *xdp, unsigned int cpu)
 {

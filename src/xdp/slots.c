@@ -15,10 +15,14 @@
 struct slot {
 	struct pe_row *baseline; /* PE_DIRECTIONS rows while taken, NULL if they began at zero */
 	uint64_t free_at_ns;
+	uint64_t listed_at_ns;
 	int ifindex;
 	uint8_t generation;
+	bool used; /* at any time */
 	bool taken;
-	bool listed; /* in the interface table */
+	bool spare;   /* taken, by nobody yet */
+	bool adopted; /* was a spare one in this use */
+	bool listed;  /* in the interface table */
 };
 
 struct pe_slots {
@@ -27,7 +31,7 @@ struct pe_slots {
 	struct slot *slot;
 	uint32_t *queue; /* ring of free slots */
 	unsigned int queue_first, queue_count;
-	unsigned int taken;
+	unsigned int taken; /* without spare ones */
 };
 
 int pe_slots_new(const struct pe_slots_options *options, struct pe_slots **ret_slots)
@@ -77,17 +81,31 @@ static void table_write(union pe_slot_ref *entry, union pe_slot_ref ref)
 	__atomic_store_n(&entry->word, ref.word, __ATOMIC_RELEASE);
 }
 
+/* An ignored interface has no flags, and no slot. */
+static union pe_slot_ref *table_find_ignored(const struct pe_slots *slots, int ifindex)
+{
+	union pe_slot_ref *set = table_set(slots, ifindex);
+
+	for (int i = 0; i < PE_SLOT_WAYS; i++) {
+		if (set[i].ifindex == (uint32_t)ifindex && !set[i].flags)
+			return &set[i];
+	}
+	return NULL;
+}
+
 static int table_insert(struct pe_slots *slots, union pe_slot_ref ref)
 {
 	union pe_slot_ref *set = table_set(slots, (int)ref.ifindex);
+	union pe_slot_ref *place = table_find_ignored(slots, (int)ref.ifindex);
 
-	for (int i = 0; i < PE_SLOT_WAYS; i++) {
-		if (!set[i].ifindex) {
-			table_write(&set[i], ref);
-			return 0;
-		}
+	for (int i = 0; i < PE_SLOT_WAYS && !place; i++) {
+		if (!set[i].ifindex)
+			place = &set[i];
 	}
-	return -ENOENT;
+	if (!place)
+		return -ENOENT;
+	table_write(place, ref);
+	return 0;
 }
 
 /* The entry of a slot that is listed. */
@@ -138,6 +156,8 @@ static int set_baseline(struct pe_slots *slots, uint32_t number)
 	const uint64_t *word = (const uint64_t *)rows;
 	uint64_t any = 0;
 
+	if (!slot->used)
+		return 0;
 	sum_rows(slots, number, rows);
 	for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
 		any |= word[i];
@@ -151,40 +171,73 @@ static int set_baseline(struct pe_slots *slots, uint32_t number)
 	return 0;
 }
 
+static union pe_slot_ref ref_of(const struct pe_slots *slots, uint32_t number, int ifindex,
+				unsigned int flags)
+{
+	return (union pe_slot_ref){ .ifindex = (uint32_t)ifindex,
+				    .slot = (uint16_t)number,
+				    .generation = slots->slot[number].generation,
+				    .flags = (uint8_t)flags };
+}
+
+/* Makes the next free slot ready; it stays free until take_next(). */
+static int prepare_next(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_number)
+{
+	uint32_t number;
+	struct slot *slot;
+	int r;
+
+	if (!slots->queue_count)
+		return -ENOSPC;
+	number = slots->queue[slots->queue_first];
+	slot = &slots->slot[number];
+	if (slot->free_at_ns > now_ns)
+		return -EAGAIN;
+	if (slot->used)
+		clear_counted(slots, number);
+	r = set_baseline(slots, number);
+	if (r < 0)
+		return r;
+	slot->generation = (slot->generation + 1) % PE_SLOT_GENERATIONS;
+	*ret_number = number;
+	return 0;
+}
+
+static uint32_t take_next(struct pe_slots *slots, uint32_t number)
+{
+	struct slot *slot = &slots->slot[number];
+
+	slots->queue_first = (slots->queue_first + 1) % slots->options.count;
+	slots->queue_count--;
+	slot->taken = slot->used = true;
+	return PE_TOKEN(number, slot->generation);
+}
+
+static void set_listed(struct pe_slots *slots, uint32_t number, int ifindex, uint64_t now_ns)
+{
+	struct slot *slot = &slots->slot[number];
+
+	slot->ifindex = ifindex;
+	slot->listed = true;
+	slot->listed_at_ns = now_ns;
+	slots->taken++;
+}
+
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token)
 {
 	uint32_t number;
-	struct slot *slot;
 	int r = -ENOSPC;
 
 	pthread_mutex_lock(&slots->mutex);
-	if (!slots->queue_count || slots->taken >= slots->options.limit)
-		goto out;
-	number = slots->queue[slots->queue_first];
-	slot = &slots->slot[number];
-	if (slot->free_at_ns > now_ns) {
-		r = -EAGAIN;
-		goto out;
+	if (slots->taken < slots->options.limit)
+		r = prepare_next(slots, now_ns, &number);
+	if (!r)
+		r = table_insert(slots, ref_of(slots, number, ifindex, flags));
+	if (!r) {
+		*ret_token = take_next(slots, number);
+		set_listed(slots, number, ifindex, now_ns);
 	}
-	clear_counted(slots, number);
-	r = set_baseline(slots, number);
-	if (r < 0)
-		goto out;
-	slot->generation = (slot->generation + 1) % PE_SLOT_GENERATIONS;
-	r = table_insert(slots, (union pe_slot_ref){ .ifindex = (uint32_t)ifindex,
-						     .slot = (uint16_t)number,
-						     .generation = slot->generation,
-						     .flags = (uint8_t)flags });
-	if (r < 0)
-		goto out;
-	slot->ifindex = ifindex;
-	slot->taken = slot->listed = true;
-	slots->queue_first = (slots->queue_first + 1) % slots->options.count;
-	slots->queue_count--;
-	slots->taken++;
-	*ret_token = PE_TOKEN(number, slot->generation);
-out:
 	pthread_mutex_unlock(&slots->mutex);
 	return r;
 }
@@ -198,6 +251,82 @@ static struct slot *find(struct pe_slots *slots, uint32_t token)
 	slot = &slots->slot[PE_TOKEN_SLOT(token)];
 	return slot->taken && PE_TOKEN(PE_TOKEN_SLOT(token), slot->generation) == token ? slot
 											: NULL;
+}
+
+int pe_slots_spare(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token)
+{
+	uint32_t number;
+	int r;
+
+	pthread_mutex_lock(&slots->mutex);
+	r = prepare_next(slots, now_ns, &number);
+	if (!r) {
+		*ret_token = take_next(slots, number);
+		slots->slot[number].spare = true;
+	}
+	pthread_mutex_unlock(&slots->mutex);
+	return r;
+}
+
+int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned int flags,
+		   uint64_t now_ns)
+{
+	uint32_t number = PE_TOKEN_SLOT(token);
+	struct slot *slot;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&slots->mutex);
+	slot = find(slots, token);
+	if (slot && slot->spare)
+		r = slots->taken < slots->options.limit
+			    ? table_insert(slots, ref_of(slots, number, ifindex, flags))
+			    : -ENOSPC;
+	if (!r) {
+		slot->spare = false;
+		slot->adopted = true;
+		set_listed(slots, number, ifindex, now_ns);
+	}
+	pthread_mutex_unlock(&slots->mutex);
+	return r;
+}
+
+bool pe_slots_is_settled(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
+{
+	struct slot *slot;
+	bool is_settled;
+
+	pthread_mutex_lock(&slots->mutex);
+	slot = find(slots, token);
+	is_settled = slot && slot->listed && slot->listed_at_ns + slots->options.rest_ns <= now_ns;
+	pthread_mutex_unlock(&slots->mutex);
+	return is_settled;
+}
+
+bool pe_slots_is_spare(struct pe_slots *slots, uint32_t token)
+{
+	struct slot *slot;
+	bool is_spare;
+
+	pthread_mutex_lock(&slots->mutex);
+	slot = find(slots, token);
+	is_spare = slot && slot->spare;
+	pthread_mutex_unlock(&slots->mutex);
+	return is_spare;
+}
+
+void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored)
+{
+	union pe_slot_ref *entry;
+
+	pthread_mutex_lock(&slots->mutex);
+	entry = table_find_ignored(slots, ifindex);
+	/* Where its set is full it is not in the table, and what comes of that is put right later.
+	 */
+	if (ignored && !entry)
+		table_insert(slots, (union pe_slot_ref){ .ifindex = (uint32_t)ifindex });
+	else if (!ignored && entry)
+		table_write(entry, (union pe_slot_ref){ .word = 0 });
+	pthread_mutex_unlock(&slots->mutex);
 }
 
 static void stop(struct pe_slots *slots, struct slot *slot, uint32_t token)
@@ -224,15 +353,19 @@ void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, 
 	pthread_mutex_unlock(&slots->mutex);
 }
 
-void pe_slots_stop(struct pe_slots *slots, uint32_t token)
+int pe_slots_stop(struct pe_slots *slots, uint32_t token)
 {
 	struct slot *slot;
+	int ifindex = 0;
 
 	pthread_mutex_lock(&slots->mutex);
 	slot = find(slots, token);
-	if (slot)
+	if (slot) {
+		ifindex = slot->adopted ? slot->ifindex : 0;
 		stop(slots, slot, token);
+	}
 	pthread_mutex_unlock(&slots->mutex);
+	return ifindex;
 }
 
 void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
@@ -246,11 +379,11 @@ void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
 
 		stop(slots, slot, token);
 		free(PE_TAKE_PTR(slot->baseline));
-		slot->taken = false;
+		slots->taken -= !slot->spare;
+		slot->taken = slot->spare = slot->adopted = false;
 		slot->free_at_ns = now_ns + slots->options.rest_ns;
 		slots->queue[last % slots->options.count] = PE_TOKEN_SLOT(token);
 		slots->queue_count++;
-		slots->taken--;
 	}
 	pthread_mutex_unlock(&slots->mutex);
 }

@@ -2,9 +2,9 @@
 /*
  * Slots: small dense numbers for interfaces, so that a packet finds its counters by index.
  *
- * A slot is free, taken, stopped (out of the table, counters still wanted) or resting. Rows are
- * never cleared; each use of a slot remembers where it began (`baseline`). A mutex inside: any
- * thread may read, stop and give back.
+ * A slot is free, spare (ready for a newcomer), taken, stopped (out of the table, counters still
+ * wanted) or resting. Rows are never cleared; each use of a slot remembers where it began
+ * (`baseline`). A mutex inside: any thread may read, stop and give back.
  */
 #ifndef PE_XDP_SLOTS_H
 #define PE_XDP_SLOTS_H
@@ -17,8 +17,8 @@
 struct pe_slots;
 
 struct pe_slots_options {
-	unsigned int count; /* slots, resting ones included */
-	unsigned int limit; /* of these, how many may be taken at the same time */
+	unsigned int count; /* slots, resting and spare ones included */
+	unsigned int limit; /* of these, how many may be taken at the same time, spare ones aside */
 	unsigned int cpus;
 	union pe_slot_ref *table; /* the interface table, (table_sets * PE_SLOT_WAYS) entries */
 	unsigned int table_sets;  /* a power of two */
@@ -33,9 +33,20 @@ struct pe_slots *pe_slots_free(struct pe_slots *slots);
 /* 0, -ENOSPC, -EAGAIN or -ENOENT (see pe_xdp_take). `flags` are PE_SLOT_*. */
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token);
+/* A spare one, not in the table. 0, -ENOSPC, -EAGAIN or -ENOMEM. */
+int pe_slots_spare(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token);
+/* A spare one becomes that of an interface. 0, -ENOSPC or -ENOENT: then it is a spare one still. */
+int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned int flags,
+		   uint64_t now_ns);
+/* Whether it is in the table, and has been for so long that no program takes it for a spare one. */
+bool pe_slots_is_settled(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
+bool pe_slots_is_spare(struct pe_slots *slots, uint32_t token);
+/* An interface without a slot is in the table nevertheless, or no more. */
+void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored);
 /* Replaces the flags in `mask` by one store; nothing if the token was stopped. */
 void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags);
-void pe_slots_stop(struct pe_slots *slots, uint32_t token);
+/* The ifindex of the interface if the slot was a spare one before, otherwise 0. */
+int pe_slots_stop(struct pe_slots *slots, uint32_t token);
 void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
 void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row);
 

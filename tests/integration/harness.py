@@ -300,7 +300,7 @@ class Exporter:
             return False
 
     def holds(self, kind):
-        """The ids of the BPF programs ("prog") or links ("link") that it holds open."""
+        """The ids of the BPF programs ("prog"), links ("link") or maps ("map") that it holds open."""
         ids = set()
         for file in pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
             with contextlib.suppress(OSError):

@@ -51,8 +51,9 @@ class Range:
 class Stay:
     """An interface from when it comes to the host's namespace to when it leaves it."""
 
-    def __init__(self, begin, known):
+    def __init__(self, begin, known, newcomer=False):
         self.begin = begin  # the kernel's counters when it came
+        self.newcomer = newcomer  # counted from its first packet on, known or not
         self.known = known  # range: what of them an earlier stay has accounted for
         self.sure = begin   # the kernel's counters up to which all is accounted for, but the gap
         self.gap = ZERO     # may be forgotten
@@ -61,7 +62,7 @@ class Stay:
 
     def settle(self, now, forgets):
         """What has passed while it was not certainly attached; `forgets` gives the part at risk."""
-        if not self.attached:
+        if not self.attached and not self.newcomer:
             self.late += now - self.sure
             self.gap += forgets(now - self.sure)
         self.sure = now
@@ -77,7 +78,8 @@ class Stay:
     def unobserved(self, now, by_tracepoint):
         """Of what a tracepoint sees in an interrupt, some kernels do not run it on all."""
         before = self.before()
-        late = self.late if self.attached else self.late + (now - self.sure)
+        is_sure = self.attached or self.newcomer
+        late = self.late if is_sure else self.late + (now - self.sure)
         return Range(before.low, before.high + (now - self.begin if by_tracepoint else late))
 
 
@@ -107,15 +109,17 @@ class Model:
         """A new exporter knows nothing; what there is has been counted before it came."""
         self.__init__(self.folds, self.is_wanted)
         for device in devices:
-            self.appear(device)
+            self.appear(device, newcomer=False)
 
-    def appear(self, device):
+    def appear(self, device, newcomer=True):
         if not self.is_wanted(device.name):
             return
         entry = self.entries.setdefault(device.name, Entry())
         assert entry.device is None
         entry.device = device
-        device.stay = Stay(device.counters(), self.known.pop(device, Range()))
+        device.stay = Stay(
+            device.counters(), self.known.pop(device, Range()), newcomer and device.kind == "veth"
+        )
 
     def leave(self, device, final=None, sent_on=ZERO, moved=False):
         """`final`: counters when it left; `sent_on`: how much more may have been sent since then."""
@@ -145,7 +149,8 @@ class Model:
             if device.stay:
                 self.leave(device, device.counters(), moved=True)
             device.name = name
-            self.appear(device)
+            # As it was known, it was ignored until its new name was.
+            self.appear(device, newcomer=False)
             return
         entry = self.entries.pop(device.name)
         other = self.entries.pop(name, None)

@@ -18,6 +18,7 @@ struct scene {
 	struct pe_audit audit;
 	struct pe_link link;
 	struct pe_row ours[PE_DIRECTIONS];
+	struct pe_row none[PE_DIRECTIONS];    /* stays zero */
 	struct pe_count known[PE_DIRECTIONS]; /* from an earlier stay */
 };
 
@@ -106,7 +107,8 @@ static void test_before_attach(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30, 40);
 
 	/* Between the message and the attaching five more came; the first comparison shows them. */
@@ -123,7 +125,8 @@ static void test_in_flight(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	play(scene, 0, 0);
 	for (uint64_t n = 100; n <= 10000; n += 100) {
 		/* Each time the kernel's are read, 50 are still on their way. */
@@ -138,7 +141,8 @@ static void test_lost(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 1000, 990);
@@ -162,7 +166,8 @@ static void test_kernel_counters_go_back(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	set_ours(scene, 5, 5);
 	play(scene, 35, 45);
 	play(scene, 1, 2);
@@ -175,7 +180,8 @@ static void test_end(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 50, 47);
@@ -191,7 +197,8 @@ static void test_never_attached(void **state)
 	struct scene *scene = *state;
 	struct pe_link_stats stats = kernel(6, 6);
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	for (int i = 0; i < 3; i++)
 		pe_audit_round(&scene->audit, scene->registry, IFINDEX, scene->ours, &stats, false);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 6, 6);
@@ -206,7 +213,8 @@ static void test_egress_off(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, false, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, false, scene->known,
+		       scene->none);
 	play(scene, 50, 60);
 	play(scene, 50, 60);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 50, 0);
@@ -218,7 +226,8 @@ static void test_return(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	set_ours(scene, 5, 6);
 	pe_audit_known(&scene->audit, scene->ours, scene->known);
 	assert_int_equal(scene->known[PE_INGRESS].packets, 35);
@@ -226,7 +235,8 @@ static void test_return(void **state)
 
 	set_ours(scene, 0, 0);
 	scene->link.stats = kernel(37, 50);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30 + 2, 40 + 4);
 	set_ours(scene, 10, 10);
 	play(scene, 47, 60);
@@ -241,7 +251,8 @@ static void test_due(void **state)
 	struct scene *scene = *state;
 	unsigned int asked = 0;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
 	for (int i = 0; i < 2; i++) {
 		assert_true(pe_audit_due(&scene->audit, scene->ours));
 		play(scene, 0, 0);

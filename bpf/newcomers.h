@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Newcomers: veth interfaces that user space does not know yet. Containers send as soon as they are
+ * up, and the news of an interface may have to wait: until the daemon gets a CPU, or for a list of
+ * all interfaces after news were lost. So that no packet has to, user space keeps some spare slots
+ * ready. The first packet of an interface that is not in the table takes one, and user space goes
+ * on with that slot when it hears of the interface.
+ *
+ * Only veths: their frames have Ethernet headers, and their own counters mean the same as ours.
+ * Only the tracepoints come here, and for packets of unknown interfaces only: helper calls are
+ * fine.
+ */
+#ifndef PE_BPF_NEWCOMERS_H
+#define PE_BPF_NEWCOMERS_H
+
+#include "maps.h"
+
+/* Words of union pe_slot_ref, without an ifindex. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, PE_NEWCOMERS);
+	__uint(value_size, sizeof(__u64));
+} spares SEC(".maps");
+
+/* ifindex to word. Entries are removed by user space alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PE_NEWCOMERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} newcomers SEC(".maps");
+
+static __always_inline bool is_veth(const struct net_device *dev)
+{
+	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
+	char kind[sizeof("veth")] = {};
+
+	return !bpf_probe_read_kernel(kind, sizeof(kind), ops->kind) && kind[0] == 'v' &&
+	       kind[1] == 'e' && kind[2] == 't' && kind[3] == 'h' && kind[4] == '\0';
+}
+
+/* Its slot, or a zero word. */
+static __always_inline union pe_slot_ref newcomer_find(const struct net_device *dev)
+{
+	union pe_slot_ref ref = { .word = 0 }, spare = { .word = 0 };
+	__u32 ifindex = dev->ifindex;
+	__u64 *word = bpf_map_lookup_elem(&newcomers, &ifindex);
+
+	if (!word && is_veth(dev) && !bpf_map_pop_elem(&spares, &spare.word)) {
+		ref.word = spare.word;
+		ref.ifindex = ifindex;
+		if (!bpf_map_update_elem(&newcomers, &ifindex, &ref.word, BPF_NOEXIST))
+			return ref;
+		/* Another CPU was first. */
+		bpf_map_push_elem(&spares, &spare.word, BPF_ANY);
+		word = bpf_map_lookup_elem(&newcomers, &ifindex);
+	}
+	ref.word = word ? *word : 0;
+	return ref;
+}
+
+#endif
