@@ -39,6 +39,16 @@ static __always_inline bool is_veth(const struct net_device *dev)
 	       kind[1] == 'e' && kind[2] == 't' && kind[3] == 'h' && kind[4] == '\0';
 }
 
+/* For want of a spare slot. */
+static __always_inline void newcomer_missed(void)
+{
+	__u32 cpu_id = bpf_get_smp_processor_id();
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+
+	if (cpu)
+		cpu->missed++;
+}
+
 /* Its slot, or a zero word. */
 static __always_inline union pe_slot_ref newcomer_find(const struct net_device *dev)
 {
@@ -46,7 +56,9 @@ static __always_inline union pe_slot_ref newcomer_find(const struct net_device *
 	__u32 ifindex = dev->ifindex;
 	__u64 *word = bpf_map_lookup_elem(&newcomers, &ifindex);
 
-	if (!word && is_veth(dev) && !bpf_map_pop_elem(&spares, &spare.word)) {
+	if (!word && !is_veth(dev))
+		return ref;
+	if (!word && !bpf_map_pop_elem(&spares, &spare.word)) {
 		ref.word = spare.word;
 		ref.ifindex = ifindex;
 		if (!bpf_map_update_elem(&newcomers, &ifindex, &ref.word, BPF_NOEXIST))
@@ -55,6 +67,8 @@ static __always_inline union pe_slot_ref newcomer_find(const struct net_device *
 		bpf_map_push_elem(&spares, &spare.word, BPF_ANY);
 		word = bpf_map_lookup_elem(&newcomers, &ifindex);
 	}
+	if (!word)
+		newcomer_missed();
 	ref.word = word ? *word : 0;
 	return ref;
 }

@@ -177,7 +177,8 @@ struct pe_cpu {
 	__u64 evicted[PE_EVICT_REASONS];
 	__u64 lost[PE_EVICT_REASONS]; /* evicted, but the ring was full */
 	__u64 bypassed;		      /* packets that found the cache busy; counted in row.lost */
-	__u64 unused[11];
+	__u64 missed;		      /* packets of unknown interfaces that found no spare slot */
+	__u64 unused[10];
 	__u8 window[PE_WINDOW];
 } __attribute__((aligned(128)));
 

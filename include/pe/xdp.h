@@ -84,7 +84,7 @@ uint32_t pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex);
 unsigned int pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS]);
 
 /* It is no newcomer any more. The caller gives its token back. */
-void pe_xdp_dismiss(struct pe_xdp *xdp, int ifindex);
+void pe_xdp_dismiss(struct pe_xdp *xdp, int ifindex, uint32_t token);
 
 /* An interface without a slot is nobody's newcomer, or may be one again. */
 void pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored);
@@ -143,6 +143,7 @@ struct pe_xdp_stats {
 	uint64_t evicted[PE_EVICT_REASONS]; /* records made */
 	uint64_t lost;			    /* of these, not sent: the ring was full */
 	uint64_t bypassed;		    /* packets that found the cache busy */
+	uint64_t missed; /* packets of unknown interfaces for which there was no spare slot */
 };
 /* Sums over CPUs. Any thread. */
 void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats);

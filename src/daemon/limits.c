@@ -24,6 +24,11 @@ static const struct {
 	[PE_LIMIT_DEPARTED] = { "departed interfaces were folded before the retention",
 				"their counts are in packet_exporter_departed_*",
 				"packet_exporter_departed_folded_early_total", "--departed.max" },
+	[PE_LIMIT_NEWCOMERS] = { "packets passed on interfaces that were not known yet",
+				 "unobserved_packets has those of interfaces that are still there",
+				 "packet_exporter_newcomer_missed_packets_total",
+				 "the CPU share of the exporter: too many came while it did not "
+				 "run" },
 };
 
 void pe_limits_check(struct pe_limits *limits, const uint64_t now[PE_LIMITS])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Says when a limit has been reached, and what to raise. Each limit costs detail only and is
- * counted in a metric, which the line names. Supervisor's thread.
+ * Says when a limit has been reached, and what to raise. Most cost detail only; each is counted
+ * in a metric, which the line names. Supervisor's thread.
  */
 #ifndef PE_LIMITS_H
 #define PE_LIMITS_H
@@ -11,9 +11,10 @@
 #include "pe/log.h"
 
 enum pe_limit {
-	PE_LIMIT_RING,	   /* flow records for which a ring had no room */
-	PE_LIMIT_FLOWS,	   /* flows ended early */
-	PE_LIMIT_DEPARTED, /* interfaces folded early */
+	PE_LIMIT_RING,	    /* flow records for which a ring had no room */
+	PE_LIMIT_FLOWS,	    /* flows ended early */
+	PE_LIMIT_DEPARTED,  /* interfaces folded early */
+	PE_LIMIT_NEWCOMERS, /* packets that found no spare slot */
 	PE_LIMITS,
 };
 

@@ -53,7 +53,7 @@ void pe_newcomers_refuse(struct pe_newcomers *newcomers, int ifindex)
 	token = pe_xdp_newcomer(newcomers->options->xdp, ifindex);
 	if (token == PE_TOKEN_NONE)
 		return;
-	pe_xdp_dismiss(newcomers->options->xdp, ifindex);
+	pe_xdp_dismiss(newcomers->options->xdp, ifindex, token);
 	discard(newcomers, token);
 }
 
@@ -72,7 +72,7 @@ static void fold(struct pe_newcomers *newcomers, int ifindex, uint32_t token)
 	const struct pe_interfaces_options *options = newcomers->options;
 	const struct pe_iface_info info = { .ifindex = ifindex, .kind = "veth" };
 
-	pe_xdp_dismiss(options->xdp, ifindex);
+	pe_xdp_dismiss(options->xdp, ifindex, token);
 	if (pe_registry_fold(options->registry, &info, token, pe_clock_realtime_ns()) < 0) {
 		pe_error("metrics", "an interface that has come and gone unheard is not counted: "
 				    "out of memory");
@@ -91,6 +91,8 @@ void pe_newcomers_look_after(struct pe_newcomers *newcomers)
 	for (unsigned int i = 0; i < count; i++) {
 		uint32_t token = pe_xdp_newcomer(newcomers->options->xdp, ifindex[i]);
 
+		if (token == PE_TOKEN_NONE)
+			continue;
 		if (pe_monitor_find(newcomers->monitor, ifindex[i]))
 			pe_newcomers_refuse(newcomers, ifindex[i]);
 		else if (has_gone(newcomers, ifindex[i]))

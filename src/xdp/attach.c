@@ -39,7 +39,7 @@ void pe_xdp_stop(struct pe_xdp *xdp, uint32_t token)
 	int ifindex = pe_slots_stop(xdp->slots, token);
 
 	if (ifindex)
-		pe_xdp_dismiss(xdp, ifindex);
+		pe_xdp_dismiss(xdp, ifindex, token);
 }
 
 void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)

@@ -34,24 +34,38 @@ int pe_xdp_offer(struct pe_xdp *xdp, uint32_t token)
 	if (bpf_map_update_elem(bpf_map__fd(xdp->skel->maps.spares), NULL, &ref.word, BPF_ANY) < 0)
 		return -errno;
 	xdp->spares++;
+	if (!xdp->has_spares) {
+		for (unsigned int i = 0; i < xdp->cpus; i++)
+			xdp->missed_before +=
+				__atomic_load_n(&pe_xdp_cpu(xdp, i)->missed, __ATOMIC_RELAXED);
+		__atomic_store_n(&xdp->has_spares, true, __ATOMIC_RELEASE);
+	}
 	return 0;
 }
 
-uint32_t pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex)
+/* The token in the map of newcomers, or PE_TOKEN_NONE. */
+static uint32_t find(const struct pe_xdp *xdp, int ifindex)
 {
 	union pe_slot_ref ref;
-	uint32_t token;
 
 	if (!xdp->spares ||
 	    bpf_map_lookup_elem(bpf_map__fd(xdp->skel->maps.newcomers), &ifindex, &ref.word) < 0)
 		return PE_TOKEN_NONE;
-	token = PE_TOKEN(ref.slot, ref.generation);
+	return PE_TOKEN(ref.slot, ref.generation);
+}
+
+uint32_t pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex)
+{
+	uint32_t token = find(xdp, ifindex);
+
 	return pe_slots_is_spare(xdp->slots, token) ? token : PE_TOKEN_NONE;
 }
 
-void pe_xdp_dismiss(struct pe_xdp *xdp, int ifindex)
+void pe_xdp_dismiss(struct pe_xdp *xdp, int ifindex, uint32_t token)
 {
-	if (xdp->spares && !bpf_map_delete_elem(bpf_map__fd(xdp->skel->maps.newcomers), &ifindex))
+	/* Under its ifindex there may be a successor. */
+	if (find(xdp, ifindex) == token &&
+	    !bpf_map_delete_elem(bpf_map__fd(xdp->skel->maps.newcomers), &ifindex))
 		xdp->spares--;
 }
 
@@ -64,26 +78,21 @@ unsigned int pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS])
 {
 	int map = bpf_map__fd(xdp->skel->maps.newcomers);
 	uint64_t now_ns = pe_clock_monotonic_ns();
-	int ifindex, settled[PE_NEWCOMERS];
-	unsigned int count = 0, settled_count = 0;
+	unsigned int all = 0, count = 0;
 	int *before = NULL;
 
 	/* No more than there can be: what programs add meanwhile may begin the list anew. */
-	for (unsigned int i = 0; i < PE_NEWCOMERS && xdp->spares; i++) {
-		union pe_slot_ref ref;
+	while (all < PE_NEWCOMERS && xdp->spares &&
+	       !bpf_map_get_next_key(map, before, &ret_ifindex[all]))
+		before = &ret_ifindex[all++];
+	for (unsigned int i = 0; i < all; i++) {
+		int ifindex = ret_ifindex[i];
+		uint32_t token = find(xdp, ifindex);
 
-		if (bpf_map_get_next_key(map, before, &ifindex) < 0)
-			break;
-		before = &ifindex;
-		if (bpf_map_lookup_elem(map, &ifindex, &ref.word) < 0)
-			continue;
-		if (pe_slots_is_spare(xdp->slots, PE_TOKEN(ref.slot, ref.generation)))
+		if (pe_slots_is_spare(xdp->slots, token))
 			ret_ifindex[count++] = ifindex;
-		else if (pe_slots_is_settled(xdp->slots, PE_TOKEN(ref.slot, ref.generation),
-					     now_ns))
-			settled[settled_count++] = ifindex;
+		else if (pe_slots_is_settled(xdp->slots, token, now_ns))
+			pe_xdp_dismiss(xdp, ifindex, token);
 	}
-	for (unsigned int i = 0; i < settled_count; i++)
-		pe_xdp_dismiss(xdp, settled[i]);
 	return count;
 }

@@ -126,10 +126,13 @@ void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 
 		stats.flows += load((const __u64 *)&cpu->flows);
 		stats.bypassed += load(&cpu->bypassed);
+		stats.missed += load(&cpu->missed);
 		for (unsigned int reason = 0; reason < PE_EVICT_REASONS; reason++) {
 			stats.evicted[reason] += load(&cpu->evicted[reason]);
 			stats.lost += load(&cpu->lost[reason]);
 		}
 	}
+	/* Before there were any, nobody was missed. */
+	stats.missed = xdp->has_spares ? stats.missed - xdp->missed_before : 0;
 	*ret_stats = stats;
 }

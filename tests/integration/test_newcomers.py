@@ -172,8 +172,14 @@ def test_too_many():
         assert {reason for _, reasons in unobserved(exporter).values() for reason in reasons} == {
             "before_attach"
         }
-        seen = total(counted(exporter.scrape_text()))
+        text = exporter.scrape_text()
+        seen = total(counted(text))
         assert seen["ingress"][0] == NEWCOMERS * FRAMES["ingress"][1]
+        assert self_metric(text, "newcomer_missed_packets_total") == sum(missing().values())
+        wait_for(
+            lambda: "packets passed on interfaces that were not known yet" in exporter.log(),
+            "it is told",
+        )
         storm.send(numbers)
         wait_for(
             lambda: total(counted(exporter.scrape_text()))["ingress"][0]

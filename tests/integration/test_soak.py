@@ -81,7 +81,7 @@ class Soak(Run):
         """Egress until it is gone: what is sent meanwhile may be in time or not."""
         device = self.pick([d for d in self.mine("veth") if d.carries()
                             and d.peer.space is not self.world.host])
-        if not device:
+        if not device or not self.is_certain(device):
             return None
         text = f"delete {device} under traffic"
         before = device.counters()
@@ -240,19 +240,24 @@ class Soak(Run):
         if not target:
             return None
         if target.kind == "bridge" and direction == "ingress":
-            if not port.carries():
+            if not port.carries() or not self.is_certain(port):
                 return None
             return self.to_bridge(target, port, chosen)
         if wait and not self.stopped:
             self.wait_attached(target)
-        if not (target.stay and (not target.peer or target.peer.stay)):
-            # Out of watch: for certain only when the exporter has been told.
-            if self.stopped:
-                return None
-            self.synced = False
-            self.synchronize()
+        if not self.is_certain(target):
+            return None
         self.transmit(target if direction == "egress" else target.peer, chosen)
         return f"{direction} of {target}: {sum(times for _, times in chosen)}"
+
+    def is_certain(self, device):
+        """What is out of watch, is that for certain only when the exporter has been told."""
+        if not (device.stay and (not device.peer or device.peer.stay)):
+            if self.stopped:
+                return False
+            self.synced = False
+            self.synchronize()
+        return True
 
     def to_bridge(self, bridge, port, chosen):
         """Frames to the bridge's own address, so that it takes them in."""

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Storms: thousands of interfaces that come, carry a few packets and go are counted to the packet.
 
-What can be counted is what an interface sends and receives after the exporter has seen it come: an
-interface is made first and brought up afterwards, as container engines do, and sends at once then.
+An interface is made first and brought up afterwards, as container engines do, and sends at once then.
 """
 import contextlib
 import os
