@@ -114,6 +114,26 @@ struct {
 } lru SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+	__uint(max_entries, BENCH_CACHE_FLOWS);
+	__type(key, struct model_key);
+	__type(value, struct model_count);
+} small_lru SEC(".maps");
+
+/* As much memory as our cache has for a CPU. */
+struct model_line {
+	struct model_count count;
+	__u64 rest[6];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BENCH_CACHE_FLOWS);
+	__type(key, __u32);
+	__type(value, struct model_line);
+} lines SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, BENCH_MODEL_FLOWS);
 	__type(key, struct model_key);
@@ -163,18 +183,45 @@ int model_array(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-SEC("xdp.frags")
-int model_lru(struct xdp_md *ctx)
+static __always_inline int count_lru(struct xdp_md *ctx, void *map)
 {
 	struct model_key key = {};
 	struct model_count first = { .packets = 1, .bytes = model_parse(ctx, &key) }, *count;
 
-	count = bpf_map_lookup_elem(&lru, &key);
+	count = bpf_map_lookup_elem(map, &key);
 	if (count) {
 		count->packets++;
 		count->bytes += first.bytes;
 	} else {
-		bpf_map_update_elem(&lru, &key, &first, BPF_ANY);
+		bpf_map_update_elem(map, &key, &first, BPF_ANY);
+	}
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int model_lru(struct xdp_md *ctx)
+{
+	return count_lru(ctx, &lru);
+}
+
+SEC("xdp.frags")
+int model_small_lru(struct xdp_md *ctx)
+{
+	return count_lru(ctx, &small_lru);
+}
+
+/* What no flow table can be without: one line of memory that is nowhere near. */
+SEC("xdp.frags")
+int model_line(struct xdp_md *ctx)
+{
+	struct model_key key = {};
+	__u32 bytes = model_parse(ctx, &key);
+	__u32 index = bpf_ntohl(key.source) * 2654435761u / (0x100000000 / BENCH_CACHE_FLOWS);
+	struct model_line *line = bpf_map_lookup_elem(&lines, &index);
+
+	if (line) {
+		line->count.packets++;
+		line->count.bytes += bytes;
 	}
 	return XDP_PASS;
 }

@@ -5,5 +5,6 @@
 
 #define BENCH_DRAWN	  (1 << 20)
 #define BENCH_MODEL_FLOWS 65536
+#define BENCH_CACHE_FLOWS 32768 /* of our cache, by default */
 
 #endif
