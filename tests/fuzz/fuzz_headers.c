@@ -169,6 +169,8 @@ static bool expected_gzip(const struct range *range, size_t count)
 	}
 	if (gzip < 0)
 		gzip = any;
+	if (identity < 0)
+		identity = any;
 	return gzip > 0 && gzip >= identity;
 }
 

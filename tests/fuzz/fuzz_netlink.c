@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages about links: pe_parse_link() against a second parser that knows nothing of libnl.
+ * Messages about links: pe_parse_link() and pe_parse_stats() against a second parser that knows
+ * nothing of libnl.
  *
  * The first byte of the input is MODE_*, the rest one message or, with MODE_DATAGRAM, several as a
  * socket delivers them. The modes give broken headers and messages that get past them.
@@ -16,6 +17,7 @@
 #define MODE_LENGTH   0x02 /* nlmsg_len is right */
 #define MODE_NEW      0x04 /* nlmsg_type is RTM_NEWLINK, family 0 */
 #define MODE_DELETED  0x08
+#define MODE_STATS    0x10 /* RTM_NEWSTATS */
 
 #define TRAP 32 /* bytes behind a message */
 
@@ -23,6 +25,8 @@
 #define FIXED	     16 /* struct ifinfomsg: family 1, pad 1, type 2, index 4, flags 4, change 4 */
 #define TYPE_NEW     16
 #define TYPE_DELETED 17
+#define TYPE_STATS   92
+#define FIXED_STATS  12 /* struct if_stats_msg: family 1, pad 3, index 4, filter 4 */
 
 /* ---- the second parser ---- */
 
@@ -103,11 +107,45 @@ static bool expect_kind(const struct attribute *info, struct pe_link *link)
 	return more == 0;
 }
 
+static bool expect_xdp(const struct attribute *xdp, struct pe_link *link)
+{
+	const uint8_t *at = xdp->data, *end = at + xdp->size;
+	struct attribute attribute;
+	int more;
+
+	link->xdp_id = 0;
+	while ((more = next_attribute(&at, end, &attribute)) > 0) {
+		/* IFLA_XDP_PROG_ID, _DRV_PROG_ID, _SKB_PROG_ID */
+		if (attribute.type < 4 || attribute.type > 6)
+			continue;
+		if (attribute.size < 4)
+			return false;
+		link->xdp_id = (uint32_t)host(attribute.data, 4);
+	}
+	return more == 0;
+}
+
+/* Packets in, out, bytes in, out, … */
+static bool expect_counters(const struct attribute *attribute, struct pe_link_stats *ret)
+{
+	if (attribute->size < 32)
+		return false;
+	ret->rx_packets = host(attribute->data, 8);
+	ret->tx_packets = host(attribute->data + 8, 8);
+	ret->rx_bytes = host(attribute->data + 16, 8);
+	ret->tx_bytes = host(attribute->data + 24, 8);
+	return true;
+}
+
 static bool expect_attribute(const struct attribute *attribute, struct pe_parse_result *ret)
 {
 	struct pe_link *link = &ret->link;
 
 	switch (attribute->type) {
+	case 1: /* IFLA_ADDRESS */
+		link->address_len = attribute->size <= sizeof(link->address) ? attribute->size : 0;
+		memcpy(link->address, attribute->data, link->address_len);
+		return true;
 	case 3: /* IFLA_IFNAME */
 		return expect_text(attribute, link->name, sizeof(link->name), false);
 	case 5: /* IFLA_LINK */
@@ -118,17 +156,13 @@ static bool expect_attribute(const struct attribute *attribute, struct pe_parse_
 		return expect_kind(attribute, link);
 	case 20: /* IFLA_IFALIAS */
 		return expect_text(attribute, link->alias, sizeof(link->alias), false);
-	case 23: /* IFLA_STATS64: packets in, out, bytes in, out, … */
-		if (attribute->size < 32)
-			return false;
-		link->has_stats = true;
-		link->stats.rx_packets = host(attribute->data, 8);
-		link->stats.tx_packets = host(attribute->data + 8, 8);
-		link->stats.rx_bytes = host(attribute->data + 16, 8);
-		link->stats.tx_bytes = host(attribute->data + 24, 8);
-		return true;
+	case 23: /* IFLA_STATS64 */
+		link->has_stats = expect_counters(attribute, &link->stats);
+		return link->has_stats;
 	case 37: /* IFLA_LINK_NETNSID */
 		return expect_number(attribute, -1, &link->peer_netnsid);
+	case 43: /* IFLA_XDP */
+		return expect_xdp(attribute, link);
 	case 45: /* IFLA_NEW_NETNSID */
 		if (ret->type == PE_PARSE_DELETED)
 			ret->type = PE_PARSE_MOVED;
@@ -174,6 +208,24 @@ static bool expect_link(const uint8_t *message, size_t size, struct pe_parse_res
 	return more == 0 && ret->link.name[0] != '\0';
 }
 
+/* The first counters there are, whatever comes behind them; false if there are none. */
+static bool expect_stats(const uint8_t *message, size_t size, struct pe_link_stats *ret)
+{
+	const uint8_t *at, *end;
+	struct attribute attribute;
+	size_t length = size < HEADER ? 0 : host(message, 4);
+
+	if (length < HEADER + FIXED_STATS || length > size || host(message + 4, 2) != TYPE_STATS)
+		return false;
+	at = message + HEADER + FIXED_STATS;
+	end = message + length;
+	while (next_attribute(&at, end, &attribute) > 0) {
+		if (attribute.type == 1 /* IFLA_STATS_LINK_64 */)
+			return expect_counters(&attribute, ret);
+	}
+	return false;
+}
+
 /* ---- the comparison ---- */
 
 #define SAME(field)                                                             \
@@ -188,6 +240,10 @@ static void compare(const struct pe_link *link, const struct pe_link *expected)
 	SAME(master);
 	SAME(peer);
 	SAME(peer_netnsid);
+	SAME(xdp_id);
+	SAME(address_len);
+	fuzz_check(memcmp(link->address, expected->address, expected->address_len) == 0,
+		   "another address");
 	SAME(has_stats);
 	SAME(stats.rx_packets);
 	SAME(stats.rx_bytes);
@@ -201,12 +257,27 @@ static void compare(const struct pe_link *link, const struct pe_link *expected)
 		   expected->kind);
 }
 
+static void check_stats(const struct nlmsghdr *nlh, size_t size)
+{
+	struct pe_link_stats stats, expected;
+	bool valid;
+	int r;
+
+	memset(&expected, 0xa5, sizeof(expected));
+	memcpy(&stats, &expected, sizeof(stats));
+	valid = expect_stats((const uint8_t *)nlh, size, &expected);
+	r = pe_parse_stats(nlh, size, &stats);
+	fuzz_check(r == (valid ? 0 : -EBADMSG), "returned %d, not %d", r, valid ? 0 : -EBADMSG);
+	fuzz_check(memcmp(&stats, &expected, sizeof(stats)) == 0, "other counters");
+}
+
 static void check_message(const struct nlmsghdr *nlh, size_t size)
 {
 	struct pe_parse_result result, expected, untouched;
 	bool valid = expect_link((const uint8_t *)nlh, size, &expected);
 	int r;
 
+	check_stats(nlh, size);
 	memset(&untouched, 0xa5, sizeof(untouched));
 	memcpy(&result, &untouched, sizeof(result));
 	r = pe_parse_link(nlh, size, &result);
@@ -233,11 +304,13 @@ static void check_datagram(const struct nlmsghdr *nlh, size_t size)
 static void mend(uint8_t *message, size_t size, unsigned int mode)
 {
 	const uint32_t length = (uint32_t)size;
-	const uint16_t type = mode & MODE_NEW ? TYPE_NEW : TYPE_DELETED;
+	const uint16_t type = mode & MODE_STATS ? TYPE_STATS
+			      : mode & MODE_NEW ? TYPE_NEW
+						: TYPE_DELETED;
 
 	if (mode & MODE_LENGTH && size >= sizeof(length))
 		memcpy(message, &length, sizeof(length));
-	if (mode & (MODE_NEW | MODE_DELETED) && size > HEADER) {
+	if (mode & (MODE_NEW | MODE_DELETED | MODE_STATS) && size > HEADER) {
 		memcpy(message + 4, &type, sizeof(type));
 		message[HEADER] = 0;
 	}
