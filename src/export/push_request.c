@@ -309,6 +309,17 @@ static void describe_rejection(struct pe_request *request, enum pe_push_result r
 	     request->answer);
 }
 
+/* libcurl quotes the whole address of a proxy that it cannot use, password included. */
+static void hide_proxy(char error[static CURL_ERROR_SIZE])
+{
+	static const char start[] = "Unsupported proxy";
+	char *quote = strncmp(error, start, sizeof(start) - 1) == 0 ? strchr(error, '\'') : NULL;
+
+	if (quote)
+		snprintf(quote, (size_t)(error + CURL_ERROR_SIZE - quote),
+			 "…, the address in http_proxy, https_proxy or all_proxy");
+}
+
 static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome *outcome)
 {
 	long status = 0;
@@ -319,6 +330,7 @@ static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome 
 		curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 		curl_easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
 		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && sent > 0 && !status;
+		hide_proxy(request->error);
 		fail(outcome, PE_PUSH_NETWORK, CODE_CURL + (int)rc, "%s",
 		     *request->error ? request->error : curl_easy_strerror(rc));
 		return;

@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from harness import (
     EXPORTER, SANITIZED, Container, Exporter, Metrics, Namespace, Pushgateway, background,
-    clean_environment, ipv4, needs_root, run, udp, wait_for, wait_up,
+    clean_environment, ipv4, needs_root, run, stop, udp, wait_for, wait_up,
 )
 from test_push import SAMPLE, Capture, Sample, basic, certificate, server_context
 
@@ -631,6 +631,19 @@ def test_proxy():
         with Exporter(host, f"--push.url={gateway.url}", *options,
                       env={"http_proxy": proxy, "no_proxy": "other.invalid,127.0.0.1"}):
             wait_for(gateway.groups, "it needs no proxy")
+
+
+@pytest.mark.parametrize("proxy", [f"http://px:{SECRET}@[bad", f"foo://px:{SECRET}@127.0.0.1:1",
+                                   f"http://px:{SECRET}@127.0.0.1:99999999"])
+def test_bad_proxy(proxy):
+    """Which libcurl would quote."""
+    with Namespace() as host, Exporter(host, "--push.url=http://gateway.invalid",
+                                       env={"http_proxy": proxy, "no_proxy": ""}) as exporter:
+        wait_for(lambda: "Unsupported proxy" in exporter.log(), "it is told")
+        assert "http_proxy" in exporter.log()
+        stop(exporter.process)
+        assert "last push" in exporter.log()
+        assert SECRET not in exporter.log()
 
 
 def test_tls_and_token(certificate, tmp_path):
