@@ -381,6 +381,9 @@ static int check_auth(const struct pe_push_options *options, char *error, size_t
 
 	if (r < 0)
 		return refuse(error, size, "the credentials in the URL cannot be decoded");
+	if (strchr(options->username ? options->username : user ? user : "", ':'))
+		return refuse(error, size,
+			      "a colon in the user name: basic authentication would end it there");
 	if (basic && options->bearer_token_file)
 		return refuse(error, size, "a user name and a bearer token exclude each other");
 	if (options->password_file && !user && !options->username)

@@ -389,6 +389,14 @@ static void test_refused_credentials(void **state)
 	options.bearer_token_file = "/file";
 	expect_refused(&options, "exclude each other");
 	options = plain();
+	options.username = "u:v";
+	expect_refused(&options, "colon");
+	options = plain();
+	options.url = "http://u%3Av:secret@gw";
+	expect_refused(&options, "colon");
+	options.username = "u"; /* goes before the one of the URL */
+	assert_int_equal(pe_push_check(&options, (char[512]){ 0 }, 512), 0);
+	options = plain();
 	options.tls_key_file = "/file";
 	expect_refused(&options, "certificate");
 	options = plain();
