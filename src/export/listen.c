@@ -118,7 +118,9 @@ static int open_address(struct pe_listeners *listeners, const char *address, cha
 	if (r > 0)
 		r = append(listeners, fds, (size_t)r);
 	if (r < 0)
-		snprintf(why, why_size, "cannot listen on %.256s: %s", address, strerror(-r));
+		snprintf(why, why_size, "cannot listen on %.256s: %s", address,
+			 r == -EADDRNOTAVAIL ? "no address of this host, nor a name of one"
+					     : strerror(-r));
 	return r;
 }
 
