@@ -29,14 +29,6 @@ static bool begins(const char *text, const char *with)
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* glibc expands nested repetitions before it refuses them: gigabytes, if one asks for it. */
-static void limit_repetitions(char *text)
-{
-	text = strchr(text, '{');
-	while (text && (text = strchr(text + 1, '{')))
-		*text = 'x';
-}
-
 static char *decode(const char *line, bool is_url)
 {
 	char *text = calloc(1, strlen(line) * strlen(CREDENTIAL) + 1), *to = text;
@@ -51,7 +43,6 @@ static char *decode(const char *line, bool is_url)
 		else
 			*to++ = *line == '\1' ? '\n' : *line;
 	}
-	limit_repetitions(text);
 	return text;
 }
 

@@ -293,10 +293,13 @@ static void test_good_values(void **state)
 	}
 }
 
-#define SIZE(range)  " (allowed: " range ", as 65536, 64KiB, 16MiB)"
-#define ADDRESS	     "is not an address (allowed: [HOST]:PORT, as :9817, 127.0.0.1:9817, [::1]:9817)"
-#define PATH	     "is not a path (allowed: '/' and printable characters but ?#%\"<>\\, as /metrics)"
-#define TAKEN	     "is taken by another page (allowed: a path other than /, /-/healthy and /-/ready)"
+#define SIZE(range) " (allowed: " range ", as 65536, 64KiB, 16MiB)"
+#define ADDRESS	    "is not an address (allowed: [HOST]:PORT, as :9817, 127.0.0.1:9817, [::1]:9817)"
+#define PATH	    "is not a path (allowed: '/' and printable characters but ?#%\"<>\\, as /metrics)"
+#define TAKEN	    "is taken by another page (allowed: a path other than /, /-/healthy and /-/ready)"
+#define LARGE                                                                                 \
+	"is too large (allowed: 4096 characters with repetitions written out, repetitions 3 " \
+	"deep, groups 63 deep)"
 #define NOT_DURATION "is not a duration (allowed: 1s to 1d, as 15s, 1m30s)"
 #define BAD_DURATION "is out of range (allowed: 1s to 1d, as 15s, 1m30s)"
 
@@ -305,6 +308,13 @@ static const struct {
 } bad[] = {
 	{ "interface.include", "(", "is not a regular expression: Unmatched ( or \\(" },
 	{ "interface.exclude", "[z-a]", "is not a regular expression: Invalid range end" },
+	{ "interface.include", "a++++++++++++++++++++++++++++++", LARGE },
+	{ "interface.include", "(((a{20}){20}){20})", LARGE },
+	{ "interface.include", "a{20}{,20}{20,}", LARGE },
+	{ "interface.include", "(a|(b?)*[+]){2}?", LARGE },
+	{ "interface.include", "(b|[]+(]a|\\{){,2000}", LARGE },
+	{ "interface.exclude", "((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((a",
+	  LARGE },
 	{ "xdp.mode", "fast", "is not one of auto, generic, native" },
 	{ "xdp.mode", "auto|generic", "is not one of auto, generic, native" },
 	{ "xdp.mode", "gen", "is not one of auto, generic, native" },
