@@ -50,8 +50,15 @@ struct pe_http_options {
  */
 int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http);
 
+/*
+ * The beginning of the end: passwords that are not known already are refused (503, and 401 to those
+ * that wait), so that pe_http_free() need not wait for their hashes. Serves on. Never blocks. NULL
+ * is fine.
+ */
+void pe_http_refuse_logins(struct pe_http *http);
+
 /* Stops accepting, ends the connections, joins the threads; the listeners stay open. Blocks
- * shortly. NULL is fine. Returns NULL. */
+ * shortly, or for the hash that is being made. NULL is fine. Returns NULL. */
 struct pe_http *pe_http_free(struct pe_http *http);
 
 /*

@@ -59,8 +59,11 @@ int pe_push_new(const struct pe_push_options *options, struct pe_push **ret_push
 
 /*
  * Stops the thread after the last push (or DELETE) that on_exit asks for. Blocks for that, at most
- * `timeout_ns`. NULL is fine. Returns NULL.
+ * `timeout_ns`. Statistics can still be read. NULL is fine.
  */
+void pe_push_stop(struct pe_push *push, uint64_t timeout_ns);
+
+/* The same unless it was stopped, then frees it. NULL is fine. Returns NULL. */
 struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns);
 
 /* Asks for a push within delay_ns; requests that come meanwhile join it. Any thread; never blocks.

@@ -517,13 +517,16 @@ static int start(struct supervisor *s)
 /* The last numbers are read and delivered while everything still counts; then it is taken apart. */
 static void stop(struct supervisor *s)
 {
-	pe_sources_set_http(&s->sources, NULL);
-	pe_http_free(s->http);
+	/* The hash of a password can take as long as the last push. */
+	pe_http_refuse_logins(s->http);
 	if (s->push) {
 		pe_xdp_sweep(s->xdp, 0);
 		pe_workers_drain(s->workers);
-		pe_push_free(s->push, LAST_PUSH_NS);
+		pe_push_stop(s->push, LAST_PUSH_NS);
 	}
+	pe_sources_set_http(&s->sources, NULL);
+	pe_http_free(s->http);
+	pe_push_free(s->push, 0); /* after those who scrape its statistics */
 	pe_interfaces_free(s->interfaces);
 	pe_registry_free(s->registry);
 	pe_workers_free(s->workers);

@@ -110,15 +110,12 @@ int pe_hasher_add(struct pe_hasher *hasher, struct pe_hasher_job *job)
 	return r;
 }
 
-void pe_hasher_stop(struct pe_hasher *hasher)
+void pe_hasher_refuse(struct pe_hasher *hasher)
 {
 	struct pe_hasher_job *job;
-	bool started;
 
 	pthread_mutex_lock(&hasher->lock);
 	hasher->stopping = true;
-	started = hasher->started;
-	hasher->started = false;
 	while ((job = take(hasher))) {
 		pthread_mutex_unlock(&hasher->lock);
 		job->done(job, false);
@@ -126,8 +123,15 @@ void pe_hasher_stop(struct pe_hasher *hasher)
 	}
 	pthread_cond_signal(&hasher->changed);
 	pthread_mutex_unlock(&hasher->lock);
-	if (started)
+}
+
+void pe_hasher_stop(struct pe_hasher *hasher)
+{
+	pe_hasher_refuse(hasher);
+	/* No thread is started any more. */
+	if (hasher->started)
 		pthread_join(hasher->thread, NULL);
+	hasher->started = false;
 }
 
 struct pe_hasher *pe_hasher_free(struct pe_hasher *hasher)

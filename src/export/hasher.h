@@ -17,7 +17,7 @@ struct pe_hasher_job {
 	STAILQ_ENTRY(pe_hasher_job) link;
 	struct pe_users *users;
 	struct pe_credentials credentials;
-	/* On the hasher's thread, or that of pe_hasher_stop(). The job is the caller's again when
+	/* On the hasher's thread, or that of pe_hasher_refuse(). The job is the caller's again when
 	 * it is called. */
 	void (*done)(struct pe_hasher_job *job, bool valid);
 };
@@ -27,12 +27,16 @@ int pe_hasher_new(struct pe_hasher **ret_hasher);
 
 /*
  * Queues a job. -EBUSY if so many wait already that it would take too long, or after
- * pe_hasher_stop(); the first starts the thread (-EAGAIN if there can be none). Never blocks.
+ * pe_hasher_refuse(); the first starts the thread (-EAGAIN if there can be none). Never blocks.
  */
 int pe_hasher_add(struct pe_hasher *hasher, struct pe_hasher_job *job);
 
-/* Ends all waiting jobs as not valid and the thread after the one it is at. Blocks for that long.
+/* Ends all waiting jobs as not valid and takes no more; the thread ends after the one it is at.
+ * Never blocks.
  */
+void pe_hasher_refuse(struct pe_hasher *hasher);
+
+/* The same, and blocks until the thread has ended. */
 void pe_hasher_stop(struct pe_hasher *hasher);
 
 /* After pe_hasher_stop(). NULL is fine. Returns NULL. */

@@ -338,6 +338,12 @@ int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http
 	return 0;
 }
 
+void pe_http_refuse_logins(struct pe_http *http)
+{
+	if (http)
+		pe_hasher_refuse(http->hasher);
+}
+
 struct pe_http *pe_http_free(struct pe_http *http)
 {
 	if (!http)

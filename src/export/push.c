@@ -409,14 +409,20 @@ static void stop_thread(struct pe_push *push, uint64_t timeout_ns)
 	pthread_cond_signal(&push->wake);
 	pthread_mutex_unlock(&push->mutex);
 	pthread_join(push->thread, NULL);
+	push->thread_ready = false;
+}
+
+void pe_push_stop(struct pe_push *push, uint64_t timeout_ns)
+{
+	if (push && push->thread_ready)
+		stop_thread(push, timeout_ns);
 }
 
 struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns)
 {
 	if (!push)
 		return NULL;
-	if (push->thread_ready)
-		stop_thread(push, timeout_ns);
+	pe_push_stop(push, timeout_ns);
 	pe_request_free(push->request);
 	if (push->wake_ready)
 		pthread_cond_destroy(&push->wake);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TLS, users, headers and listening sockets, as Prometheus, curl and openssl find them."""
+import base64
 import contextlib
 import itertools
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -17,8 +19,8 @@ import warnings
 import pytest
 
 from harness import (
-    EXPORTER, Exporter, Metrics, Namespace, Prometheus, clean_environment, needs_root, run, stop,
-    wait_for,
+    EXPORTER, Exporter, Metrics, Namespace, Prometheus, background, clean_environment, needs_root,
+    run, stop, wait_for,
 )
 
 with warnings.catch_warnings():
@@ -447,9 +449,7 @@ def test_users(tmp_path):
 
 def ask_raw(host, user, results, path="/-/healthy"):
     """One request on a connection of its own; appends (status, seconds)."""
-    from base64 import b64encode
-
-    token = b64encode(user.encode()).decode()
+    token = base64.b64encode(user.encode()).decode()
     begin = time.monotonic()
     with host.inside():
         sock = socket.create_connection(("127.0.0.1", 9817), 30)
@@ -509,6 +509,61 @@ def test_stop_while_hashing(tmp_path):
         for thread in threads:
             thread.join()
         assert all(status in (0, 401, 503) for status, _ in results)
+
+
+def test_stop_while_hashing_and_pushing(tmp_path):
+    """The last push to a gateway that hangs and the most expensive hash take their time together."""
+    with Namespace() as host:
+        with host.inside():
+            silent = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        file = tmp_path / "web.yml"
+        begin = time.monotonic()
+        file.write_text(users_config(alice=bcrypt("right", cost=16)), encoding="ascii")
+        one_hash_s = time.monotonic() - begin
+        with silent, WebExporter(host, f"--web.config.file={file}", f"--push.url={url}") as exporter:
+            thread = threading.Thread(target=ask_raw, args=(host, "alice:wrong", []))
+            thread.start()
+            wait_for(lambda: hashed_s(exporter) > 0.05, "the hash is being made")
+            exporter.process.send_signal(signal.SIGTERM)
+            begin = time.monotonic()
+            assert exporter.process.wait(30) == 0
+            assert time.monotonic() - begin < 1.5 + max(3, one_hash_s)
+            thread.join()
+
+
+def test_scrapes_until_the_end(tmp_path):
+    """Who is known is served while a hash is waited for, with the numbers of the push that ended."""
+    file = tmp_path / "web.yml"
+    file.write_text(users_config(alice=bcrypt("right", cost=14)), encoding="ascii")
+    known = {"Authorization": "Basic " + base64.b64encode(b"alice:right").decode()}
+    answers = []
+    with Namespace() as host:
+        with WebExporter(host, f"--web.config.file={file}", "--push.url=http://127.0.0.1:1",
+                         "--push.on-exit=none") as exporter:
+            def scrape():
+                with contextlib.suppress(OSError):
+                    answers.append(b"push_duration" in host.get(f"{exporter.url}/metrics", known)[2])
+
+            scrape()
+            before = hashed_s(exporter)
+            thread = threading.Thread(target=ask_raw, args=(host, "alice:wrong", []))
+            thread.start()
+            wait_for(lambda: hashed_s(exporter) > before + 0.05, "the second hash is being made")
+            exporter.process.send_signal(signal.SIGTERM)
+            with background(scrape):
+                assert exporter.process.wait(30) == 0
+            thread.join()
+    assert len(answers) > 5 and all(answers)
+
+
+def hashed_s(exporter):
+    """How long the thread that hashes has used the CPU."""
+    for task in pathlib.Path(f"/proc/{exporter.process.pid}/task").iterdir():
+        if task.joinpath("comm").read_text() == "pe-hasher\n":
+            used = task.joinpath("stat").read_text().rpartition(")")[2].split()[11]
+            return int(used) / os.sysconf("SC_CLK_TCK")
+    return 0
 
 
 # ---- headers ----
