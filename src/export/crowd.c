@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See crowd.h. Invariant: who is not cut is in exactly one list, and they are no more than places.
- */
+/* See crowd.h. Invariant: who is neither cut nor away is in exactly one list, and they are no more
+ * than places. */
 #include "crowd.h"
 
 #include <stddef.h>
@@ -58,6 +58,15 @@ static void cut_one(struct pe_crowd *crowd)
 			"--web.max-connections");
 }
 
+static void enter_list(struct pe_guest *guest)
+{
+	struct pe_crowd *crowd = guest->crowd;
+
+	append(guest);
+	if (crowd->waiting_count + crowd->asking_count > crowd->places)
+		cut_one(crowd);
+}
+
 void pe_crowd_init(struct pe_crowd *crowd, unsigned int places)
 {
 	*crowd = (struct pe_crowd){ .places = places };
@@ -68,14 +77,12 @@ void pe_crowd_init(struct pe_crowd *crowd, unsigned int places)
 void pe_crowd_enter(struct pe_crowd *crowd, struct pe_guest *guest, int fd)
 {
 	*guest = (struct pe_guest){ .crowd = crowd, .fd = fd };
-	append(guest);
-	if (crowd->waiting_count + crowd->asking_count > crowd->places)
-		cut_one(crowd);
+	enter_list(guest);
 }
 
 void pe_crowd_leave(struct pe_guest *guest)
 {
-	if (!guest->cut)
+	if (!guest->cut && !guest->away)
 		take_out(guest);
 }
 
@@ -83,9 +90,11 @@ static void move(struct pe_guest *guest, bool asked)
 {
 	if (guest->cut)
 		return;
-	take_out(guest);
+	if (!guest->away)
+		take_out(guest);
+	guest->away = false;
 	guest->asked = asked;
-	append(guest);
+	enter_list(guest);
 }
 
 void pe_crowd_ask(struct pe_guest *guest)
@@ -96,6 +105,14 @@ void pe_crowd_ask(struct pe_guest *guest)
 void pe_crowd_wait(struct pe_guest *guest)
 {
 	move(guest, false);
+}
+
+void pe_crowd_send_away(struct pe_guest *guest)
+{
+	if (guest->cut || guest->away)
+		return;
+	take_out(guest);
+	guest->away = true;
 }
 
 uint64_t pe_crowd_cut(const struct pe_crowd *crowd)

@@ -25,6 +25,7 @@ struct pe_guest {
 	struct pe_crowd *crowd;
 	int fd;
 	bool asked; /* its request has come, its answer has not ended */
+	bool away;  /* somebody else decides how long; in no list, and takes no place */
 	bool cut;   /* in no list any more */
 };
 
@@ -45,9 +46,13 @@ void pe_crowd_init(struct pe_crowd *crowd, unsigned int places);
 void pe_crowd_enter(struct pe_crowd *crowd, struct pe_guest *guest, int fd);
 void pe_crowd_leave(struct pe_guest *guest);
 
-/* A whole request has come; an answer has ended. */
+/* A whole request has come, or is back; an answer has ended. */
 void pe_crowd_ask(struct pe_guest *guest);
 void pe_crowd_wait(struct pe_guest *guest);
+
+/* The connection is suspended: it would not see that it is cut off. How many there may be is the
+ * caller's to bound. */
+void pe_crowd_send_away(struct pe_guest *guest);
 
 /* How many were cut off until now. Any thread. */
 uint64_t pe_crowd_cut(const struct pe_crowd *crowd);

@@ -14,8 +14,6 @@
 
 #include "pe/cleanup.h"
 
-#define WAITING_MAX 32
-
 struct pe_hasher {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -99,7 +97,7 @@ int pe_hasher_add(struct pe_hasher *hasher, struct pe_hasher_job *job)
 	int r = -EBUSY;
 
 	pthread_mutex_lock(&hasher->lock);
-	if (!hasher->stopping && hasher->count < WAITING_MAX)
+	if (!hasher->stopping && hasher->count < PE_HASHER_WAITING)
 		r = start_thread(hasher);
 	if (r == 0) {
 		STAILQ_INSERT_TAIL(&hasher->waiting, job, link);

@@ -10,6 +10,9 @@
 
 #include "users.h"
 
+/* At most so many jobs wait, and one more is being done. */
+#define PE_HASHER_WAITING 32
+
 struct pe_hasher;
 
 /* One password to hash. The caller's; not touched between pe_hasher_add() and done(). */

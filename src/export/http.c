@@ -28,6 +28,7 @@
 #include "pe/log.h"
 
 #include "crowd.h"
+#include "hasher.h"
 #include "login.h"
 #include "site.h"
 #include "web_state.h"
@@ -35,8 +36,10 @@
 /* Request line, headers and the output of one connection. Prometheus sends about 500 bytes. */
 #define CONNECTION_BYTES ((size_t)32 * 1024)
 
-/* Connections that were cut off and are not closed yet. More than these wait in the kernel. */
+/* Connections that were cut off and are not closed yet, or whose password is being checked. More
+ * than these wait in the kernel. */
 #define LEAVING 8
+#define AWAY	(PE_HASHER_WAITING + 1)
 
 struct pe_http;
 
@@ -131,7 +134,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	struct pe_guest *guest = guest_of(connection);
 	enum pe_login_verdict verdict;
 
-	if (guest && !*state)
+	if (guest && (!*state || is_login(*state)))
 		pe_crowd_ask(guest);
 	if (*body_len > 0) {
 		*body_len = 0;
@@ -144,6 +147,8 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 		verdict = pe_login_ask(web, http->hasher, connection, &login);
 		*state = state_of(verdict, login);
+		if (guest && verdict == PE_LOGIN_WAIT)
+			pe_crowd_send_away(guest);
 		/* An answer before the end of the request ends the connection too. That is right
 		 * for methods that bring a body, and would cost the others their keep-alive. */
 		if (verdict == PE_LOGIN_WAIT || readable)
@@ -270,11 +275,11 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 	errno = 0;
 	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, connections + LEAVING,
-		MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
-		on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		connections + LEAVING + AWAY, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
+		1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
 		tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, on_certificate,
 		MHD_OPTION_END);
 	if (server->daemon)

@@ -494,6 +494,37 @@ def test_hashing_is_out_of_the_way(tmp_path):
         assert unknown[0][0] == 401 and unknown[0][1] > one_hash_s / 4
 
 
+def test_passwords_take_no_places(tmp_path):
+    """Whoever waits for a hash does not shut out who is known, however few places there are."""
+    file = tmp_path / "web.yml"
+    file.write_text(users_config(alice=bcrypt("right", cost=12)), encoding="ascii")
+    with Namespace() as host, WebExporter(host, f"--web.config.file={file}",
+                                          "--web.max-connections=16") as exporter:
+        ask_raw(host, "alice:right", [])
+        wrong, known, ended = [], [], threading.Event()
+
+        def guess():
+            while not ended.is_set():
+                with contextlib.suppress(OSError):
+                    ask_raw(host, "alice:wrong", wrong)
+
+        # As many as can be hashed or wait, and some that are turned away again and again.
+        threads = [threading.Thread(target=guess) for _ in range(33 + 5)]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_for(lambda: 503 in {status for status, _ in wrong}, "as many wait as there may")
+            for _ in range(5):
+                ask_raw(host, "alice:right", known)
+        finally:
+            ended.set()
+            exporter.process.send_signal(signal.SIGTERM)
+            for thread in threads:
+                thread.join()
+        assert {status for status, _ in known} == {200}
+        assert max(seconds for _, seconds in known) < 1
+
+
 def test_stop_while_hashing(tmp_path):
     with scene(tmp_path, users_config(alice=bcrypt("right", cost=10))) as (host, exporter):
         results = []
