@@ -96,6 +96,9 @@ size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_
 /* Departed interfaces that were folded before the retention, because there were too many. */
 uint64_t pe_registry_folded_early(struct pe_registry *registry);
 
+/* The ifindex of the live interface that has this name, 0 if none has. */
+int pe_registry_find(struct pe_registry *registry, const char *name);
+
 /* The token of a live interface, PE_TOKEN_NONE if it has none or does not exist. */
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex);
 

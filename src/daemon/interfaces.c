@@ -197,6 +197,23 @@ static void begin_audit(struct pe_interfaces *interfaces, const struct pe_link *
 		       pe_xdp_egress(interfaces->options.xdp), known, ours);
 }
 
+static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link, bool may_return);
+
+/*
+ * News of a rename were lost, or are still to be read in a dump: the series go to the new interface
+ * of that name. The other one is ended as if it had left, so that its audit has its counts; it
+ * comes again by its own name.
+ */
+static void release_name(struct pe_interfaces *interfaces, const char *name)
+{
+	int ifindex = pe_registry_find(interfaces->options.registry, name);
+	const struct pe_link *other = ifindex ? pe_monitor_find(interfaces->monitor, ifindex)
+					      : NULL;
+
+	if (other)
+		unwatch(interfaces, other, true);
+}
+
 static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *link)
 {
 	struct pe_registry *registry = interfaces->options.registry;
@@ -209,6 +226,8 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		pe_newcomers_refuse(&interfaces->newcomers, link->ifindex);
 		return;
 	}
+	release_name(interfaces, link->name);
+	at = find(interfaces, link->ifindex);
 	watch = calloc(1, sizeof(*watch));
 	if (!watch) {
 		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);

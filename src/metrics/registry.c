@@ -334,6 +334,18 @@ uint64_t pe_registry_folded_early(struct pe_registry *registry)
 	return count;
 }
 
+int pe_registry_find(struct pe_registry *registry, const char *name)
+{
+	const struct pe_entry *entry;
+	int ifindex;
+
+	pthread_mutex_lock(&registry->mutex);
+	entry = pe_table_find_name(&registry->by_name, name);
+	ifindex = entry && !entry->departed ? entry->info.ifindex : 0;
+	pthread_mutex_unlock(&registry->mutex);
+	return ifindex;
+}
+
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex)
 {
 	struct pe_entry *entry;

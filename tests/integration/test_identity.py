@@ -272,6 +272,39 @@ def test_index_reused_while_asleep():
         assert exporter.scrape().sum("unobserved_packets_total") == 0
 
 
+def test_name_taken_while_asleep():
+    """One is renamed and a new one gets its name, unseen: the list shows the new one first."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        pods = stack.enter_context(Namespace())
+        host.ip("link", "add", "veth5", "index", 500, "type", "veth",
+                "peer", "name", "eth5", "netns", pods.name)
+        up((host, "veth5"), (pods, "eth5"))
+        exporter = stack.enter_context(Exporter(host, "--netlink.rcvbuf=64KiB"))
+        send(pods, "eth5", 10)
+        wait_for(lambda: series(exporter, "veth5")["ingress"] == counts(10), "counted")
+        exporter.pause()
+        host.batch([f"link set lo alias {n}" for n in range(200)])
+        host.ip("link", "set", "veth5", "name", "renamed")
+        host.ip("link", "add", "veth5", "index", 400, "type", "veth",
+                "peer", "name", "eth4", "netns", pods.name)
+        up((host, "veth5"), (pods, "eth4"))
+        exporter.process.send_signal(signal.SIGCONT)
+        wait_for(
+            lambda: len(exporter.scrape().find("interface_info", mode_reason="")) == 2,
+            "both are attached",
+        )
+        assert exporter.scrape().sum("netlink_overruns_total") > 0
+        send(pods, "eth5", 3)
+        send(pods, "eth4", 4)
+        wait_for(
+            lambda: (series(exporter, "veth5")["ingress"], series(exporter, "renamed")["ingress"])
+            == (counts(14), counts(3)),
+            "each packet is told once",
+        )
+        assert exporter.scrape().sum("unobserved_packets_total") == 0
+
+
 def test_sighup():
     """Reads the interfaces again, says what it does not, and changes no count."""
     with contextlib.ExitStack() as stack:
