@@ -40,7 +40,9 @@ src_libpe_a_SOURCES = \
 	src/daemon/audit.c \
 	src/daemon/audit.h \
 	src/daemon/away.c \
+	src/daemon/heirs.c \
 	src/daemon/away.h \
+	src/daemon/heirs.h \
 	src/daemon/interfaces.c \
 	src/daemon/interfaces.h \
 	src/daemon/limits.c \

@@ -8,6 +8,7 @@
 #include "interfaces.h"
 #include "audit.h"
 #include "away.h"
+#include "heirs.h"
 #include "load.h"
 #include "newcomers.h"
 #include "policy.h"
@@ -49,6 +50,7 @@ struct pe_interfaces {
 	struct pe_monitor *monitor;
 	struct pe_away *away;
 	struct pe_newcomers newcomers;
+	struct pe_heirs heirs;
 	struct watch *bucket[BUCKETS];
 	unsigned int waiting; /* watches with a retry */
 	unsigned int fresh;   /* watches that XDP has yet to follow to */
@@ -181,6 +183,8 @@ static void recall(struct pe_interfaces *interfaces, const struct pe_link *link,
 			!pe_monitor_read_stats(interfaces->monitor, link->ifindex, &now);
 
 	pe_away_take(interfaces->away, link, is_there ? &now : NULL, ret_known);
+	/* It is the same one, and not an heir, if it was away. */
+	pe_heirs_take(&interfaces->heirs, link->ifindex, is_there ? NULL : ret_known);
 }
 
 /* What was counted before the interface was known. */
@@ -391,7 +395,10 @@ static void settle(struct pe_interfaces *interfaces, unsigned int most, bool yie
 
 static void on_added(const struct pe_link *link, void *userdata)
 {
-	watch_link(userdata, link);
+	struct pe_interfaces *interfaces = userdata;
+
+	watch_link(interfaces, link);
+	pe_heirs_take(&interfaces->heirs, link->ifindex, NULL);
 }
 
 static void on_changed(const struct pe_link *link, const struct pe_link *before, void *userdata)
@@ -420,9 +427,20 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	static const char *const how[] = { "deleted", "moved to another namespace",
 					   "missing from a dump" };
 	struct pe_interfaces *interfaces = userdata;
+	const struct watch *watch = *find(interfaces, link->ifindex);
+	bool counted = watch && watch->attachment.token != PE_TOKEN_NONE, ingress = false;
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
+	/* What XDP counts needs the program on it: that of a deleted one is on an heir, or nowhere.
+	 */
+	if (counted)
+		ingress = watch->attachment.mode == PE_MODE_TRACEPOINT ||
+			  (why == PE_LINK_DELETED && watch->attachment.link_fd >= 0 &&
+			   pe_xdp_is_attached(watch->attachment.link_fd));
 	unwatch(interfaces, link, why != PE_LINK_DELETED);
+	if (counted)
+		pe_heirs_look(&interfaces->heirs, interfaces->monitor, link->ifindex, ingress,
+			      pe_xdp_egress(interfaces->options.xdp));
 	pe_xdp_ignore(interfaces->options.xdp, link->ifindex, false);
 }
 

@@ -11,6 +11,7 @@ from harness import (
     Container, Exporter, Namespace, ipv4, kernel_counters, needs_root, udp, wait_for,
 )
 from pyroute2 import NetNS
+import pytest
 
 pytestmark = needs_root
 
@@ -54,6 +55,18 @@ def series(exporter, interface):
     metrics = exporter.scrape()
     seen, unseen = metrics.totals(interface), metrics.unobserved(interface)
     return {d: tuple(map(sum, zip(seen[d], unseen[d]))) for d in seen}
+
+
+def all_series(exporter):
+    """The same of all interfaces."""
+    metrics = exporter.scrape()
+    return {
+        d: tuple(
+            metrics.sum(f"{what}_total", direction=d) + metrics.sum(f"unobserved_{what}_total", direction=d)
+            for what in ("packets", "bytes")
+        )
+        for d in ("ingress", "egress")
+    }
 
 
 def test_collision():
@@ -270,6 +283,46 @@ def test_index_reused_while_asleep():
         send(pods, "eth1", 6)
         wait_for(lambda: series(exporter, "veth1")["ingress"] == counts(16), "the name's series go on")
         assert exporter.scrape().sum("unobserved_packets_total") == 0
+
+
+@pytest.mark.parametrize("name", ["veth1", "other"])
+@pytest.mark.parametrize("mode", ["generic", "tracepoint"])
+def test_heir_counted_while_asleep(name, mode):
+    """One is deleted and another gets its ifindex and passes packets before that is told."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        pods = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        if mode == "tracepoint":
+            # It carries a program, and then the kernel takes none for the one below.
+            host.ip("link", "add", "above", "link", "veth1", "type", "macvlan")
+        exporter = stack.enter_context(Exporter(host))
+        send(container, "eth0", 10)
+        send(host, "veth1", 5)
+        wait_for(
+            lambda: series(exporter, "veth1") == {"ingress": counts(10), "egress": counts(5)},
+            "counted",
+        )
+        wait_for(
+            lambda: exporter.scrape().find("interface_info", interface="veth1", mode=mode), mode
+        )
+        number = index(host, "veth1")
+        exporter.pause()
+        host.ip("link", "del", "veth1")
+        host.ip("link", "add", name, "index", number, "type", "veth",
+                "peer", "name", "eth1", "netns", pods.name)
+        up((host, name), (pods, "eth1"))
+        send(pods, "eth1", 7)
+        send(host, name, 3)
+        exporter.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: "xdp" in host.link(name), "the heir is attached")
+        send(pods, "eth1", 1)
+        wait_for(lambda: all_series(exporter)["ingress"] == counts(18), "all are told")
+        # News with the kernel's counters, and the end: then the audit has its last word.
+        host.ip("link", "set", name, "alias", "last")
+        host.ip("link", "del", name)
+        wait_for(lambda: not exporter.scrape().find("interface_info"), "it has gone")
+        assert all_series(exporter) == {"ingress": counts(18), "egress": counts(8)}
 
 
 def test_name_taken_while_asleep():
