@@ -43,8 +43,8 @@ static void log_failure(struct pe_attacher *attacher, const struct pe_link *link
 		return;
 	case PE_ATTACH_BUSY:
 		pe_warn("xdp",
-			"%s: an XDP program of somebody else is attached to it or to its bridge, "
-			"and is left alone; %s; trying again later",
+			"%s: another XDP program is attached to it, to its bridge or to an "
+			"interface above it, and is left alone; %s; trying again later",
 			link->name, consequence(attachment));
 		return;
 	case PE_ATTACH_VANISHED:

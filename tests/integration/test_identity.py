@@ -306,6 +306,7 @@ def test_heir_counted_while_asleep(name, mode):
         wait_for(
             lambda: exporter.scrape().find("interface_info", interface="veth1", mode=mode), mode
         )
+        assert ("or to an interface above it" in exporter.log()) == (mode == "tracepoint")
         number = index(host, "veth1")
         exporter.pause()
         host.ip("link", "del", "veth1")
