@@ -40,8 +40,8 @@ src_libpe_a_SOURCES = \
 	src/daemon/audit.c \
 	src/daemon/audit.h \
 	src/daemon/away.c \
-	src/daemon/heirs.c \
 	src/daemon/away.h \
+	src/daemon/heirs.c \
 	src/daemon/heirs.h \
 	src/daemon/interfaces.c \
 	src/daemon/interfaces.h \
@@ -62,9 +62,12 @@ src_libpe_a_SOURCES = \
 	src/daemon/policy.h \
 	src/daemon/privileges.c \
 	src/daemon/privileges.h \
+	src/daemon/rounds.c \
 	src/daemon/snapshot.c \
 	src/daemon/snapshot.h \
 	src/daemon/supervisor.c \
+	src/daemon/watch.c \
+	src/daemon/watch.h \
 	src/export/activation.c \
 	src/export/activation.h \
 	src/export/address.c \

@@ -5,17 +5,11 @@
  * Desired state is kept by ifindex, never by name. An interface that is wanted always has a series;
  * whether its ingress is counted is its mode, and a mode below the wish is tried again.
  */
-#include "interfaces.h"
-#include "audit.h"
-#include "away.h"
-#include "heirs.h"
-#include "load.h"
-#include "newcomers.h"
+#include "watch.h"
 #include "policy.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,148 +17,14 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 
-#define BUCKETS	       1024
-#define AUDITS_A_ROUND 64
-#define RETRY_FIRST_NS PE_NS_PER_S
-#define RETRY_MAX_NS   (60 * PE_NS_PER_S)
-/* XDP follows to new interfaces when there have been no events for this long, */
-#define SETTLE_NS (5 * PE_NS_PER_MS)
-/* and to a few each time in any case. Seldom: whoever makes interfaces meanwhile waits until this
- * thread, to which the kernel has handed the lock, gets a CPU. */
-#define SETTLE_MAX_NS PE_NS_PER_S
-#define SETTLE_FEW    8
-
-struct watch {
-	struct watch *next;
-	int ifindex;
-	struct pe_attachment attachment;
-	uint64_t retry_at_ns; /* 0: nothing to try */
-	uint64_t retry_after_ns;
-	struct pe_audit audit;
-	struct pe_load load;
-};
-
-struct pe_interfaces {
-	struct pe_interfaces_options options;
-	struct pe_attacher attacher;
-	struct pe_monitor *monitor;
-	struct pe_away *away;
-	struct pe_newcomers newcomers;
-	struct pe_heirs heirs;
-	struct watch *bucket[BUCKETS];
-	unsigned int waiting; /* watches with a retry */
-	unsigned int fresh;   /* watches that XDP has yet to follow to */
-	uint64_t fresh_at_ns; /* since when there are some, or some have been served */
-	bool was_synced;
-	bool slot_freed;      /* since the last round of retries */
-	unsigned int audited; /* the bucket where the last round of the audit ended */
-	uint64_t batch_ns;    /* when the events being handled were announced */
-};
-
-static struct watch **find(struct pe_interfaces *interfaces, int ifindex)
-{
-	struct watch **at = &interfaces->bucket[(unsigned int)ifindex % BUCKETS];
-
-	while (*at && (*at)->ifindex != ifindex)
-		at = &(*at)->next;
-	return at;
-}
-
-static void fill_info(const struct pe_interfaces *interfaces, const struct pe_link *link,
-		      const struct watch *watch, struct pe_iface_info *ret_info)
-{
-	const struct pe_link *master =
-		link->master ? pe_monitor_find(interfaces->monitor, link->master) : NULL;
-
-	*ret_info = (struct pe_iface_info){ .ifindex = link->ifindex,
-					    .mode = watch->attachment.mode,
-					    .mode_reason = watch->attachment.reason };
-	snprintf(ret_info->name, sizeof(ret_info->name), "%s", link->name);
-	snprintf(ret_info->alias, sizeof(ret_info->alias), "%s", link->alias);
-	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", link->kind);
-	if (master)
-		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);
-}
-
-/* 0, -ENOENT if its series were given to another interface of that name, or -ENOMEM. */
-static int update_info(struct pe_interfaces *interfaces, const struct pe_link *link,
-		       const struct watch *watch)
-{
-	struct pe_iface_info info;
-
-	fill_info(interfaces, link, watch, &info);
-	return pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
-}
-
-static void set_retry(struct pe_interfaces *interfaces, struct watch *watch, bool wanted)
-{
-	if (!!watch->retry_at_ns != wanted)
-		interfaces->waiting += wanted ? 1 : -1u;
-	if (!wanted) {
-		watch->retry_at_ns = 0;
-		watch->retry_after_ns = 0;
-		return;
-	}
-	watch->retry_after_ns = watch->retry_after_ns ? watch->retry_after_ns * 2 : RETRY_FIRST_NS;
-	if (watch->retry_after_ns > RETRY_MAX_NS)
-		watch->retry_after_ns = RETRY_MAX_NS;
-	watch->retry_at_ns = pe_clock_monotonic_ns() + watch->retry_after_ns;
-}
-
-static bool is_fresh(const struct watch *watch)
-{
-	return watch->attachment.reason == PE_REASON_NEW;
-}
-
-static void forget_fresh(struct pe_interfaces *interfaces, const struct watch *watch)
-{
-	interfaces->fresh -= is_fresh(watch);
-}
-
-/* Brings an interface as near to its wish as it goes now; sets what is left for later. */
-static int advance(struct pe_interfaces *interfaces, const struct pe_link *link,
-		   struct watch *watch)
-{
-	int r;
-
-	forget_fresh(interfaces, watch);
-	r = pe_attacher_advance(&interfaces->attacher, link, &watch->attachment);
-	set_retry(interfaces, watch, r < 0);
-	return r;
-}
-
-static int begin(struct pe_interfaces *interfaces, const struct pe_link *link, struct watch *watch)
-{
-	int r = pe_attacher_begin(&interfaces->attacher, link, &watch->attachment);
-
-	set_retry(interfaces, watch, r < 0);
-	if (is_fresh(watch) && !interfaces->fresh++)
-		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
-	return r;
-}
-
-static void try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
-		      struct watch *watch)
-{
-	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
-
-	if (!advance(interfaces, link, watch))
-		pe_info("xdp", "%s is counted now (%s)", link->name,
-			pe_mode_name(watch->attachment.mode));
-	if (!had_token && watch->attachment.token != PE_TOKEN_NONE)
-		pe_registry_set_token(interfaces->options.registry, watch->ifindex,
-				      watch->attachment.token);
-	update_info(interfaces, link, watch);
-}
-
 /* Gives up a watch that has no series: whatever it holds, nobody else will give back. */
-static void drop(struct pe_interfaces *interfaces, struct watch **at)
+static void drop(struct pe_interfaces *interfaces, struct pe_watch **at)
 {
-	struct watch *watch = *at;
+	struct pe_watch *watch = *at;
 
 	*at = watch->next;
-	forget_fresh(interfaces, watch);
-	set_retry(interfaces, watch, false);
+	pe_watch_forget_fresh(interfaces, watch);
+	pe_watch_retry(interfaces, watch, false);
 	pe_attacher_detach(&interfaces->attacher, &watch->attachment);
 	if (watch->attachment.token != PE_TOKEN_NONE) {
 		pe_xdp_stop(interfaces->options.xdp, watch->attachment.token);
@@ -189,7 +49,7 @@ static void recall(struct pe_interfaces *interfaces, const struct pe_link *link,
 
 /* What was counted before the interface was known. */
 static void begin_audit(struct pe_interfaces *interfaces, const struct pe_link *link,
-			struct watch *watch)
+			struct pe_watch *watch)
 {
 	struct pe_row ours[PE_DIRECTIONS] = { 0 };
 	struct pe_count known[PE_DIRECTIONS];
@@ -221,7 +81,7 @@ static void release_name(struct pe_interfaces *interfaces, const char *name)
 static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *link)
 {
 	struct pe_registry *registry = interfaces->options.registry;
-	struct watch **at = find(interfaces, link->ifindex), *watch;
+	struct pe_watch **at = pe_watch_find(interfaces, link->ifindex), *watch;
 	struct pe_iface_info info;
 
 	if (*at)
@@ -231,7 +91,7 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		return;
 	}
 	release_name(interfaces, link->name);
-	at = find(interfaces, link->ifindex);
+	at = pe_watch_find(interfaces, link->ifindex);
 	watch = calloc(1, sizeof(*watch));
 	if (!watch) {
 		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);
@@ -242,10 +102,10 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 	watch->attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
 	*at = watch;
 
-	if (!begin(interfaces, link, watch))
+	if (!pe_watch_begin(interfaces, link, watch))
 		pe_attacher_observe(&interfaces->attacher,
 				    pe_clock_monotonic_ns() - interfaces->batch_ns);
-	fill_info(interfaces, link, watch, &info);
+	pe_watch_info(interfaces, link, watch, &info);
 	if (pe_registry_add(registry, &info, watch->attachment.token, pe_clock_realtime_ns()) < 0) {
 		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);
 		pe_error("metrics", "%s is not counted: out of memory", link->name);
@@ -259,67 +119,8 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		 pe_mode_name(watch->attachment.mode));
 }
 
-/* Zero for an interface that has no slot: all that it sees is unobserved. */
-static void read_ours(struct pe_interfaces *interfaces, const struct watch *watch,
-		      struct pe_row *ret_ours)
-{
-	memset(ret_ours, 0, sizeof(*ret_ours) * PE_DIRECTIONS);
-	if (watch->attachment.token != PE_TOKEN_NONE)
-		pe_xdp_read(interfaces->options.xdp, watch->attachment.token, ret_ours);
-}
-
-/* An administrator can take a link off, and the kernel does not tell. */
-static void check_link(struct pe_interfaces *interfaces, const struct pe_link *link,
-		       struct watch *watch)
-{
-	struct pe_link_stats stats;
-
-	/* Or the interface has gone, and the news of it are on their way. */
-	if (watch->attachment.link_fd < 0 || pe_xdp_is_attached(watch->attachment.link_fd) ||
-	    pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &stats) < 0)
-		return;
-	pe_attacher_taken_off(&interfaces->attacher, link, &watch->attachment);
-	/* Whoever did it may want the place. */
-	watch->retry_after_ns = RETRY_MAX_NS;
-	set_retry(interfaces, watch, true);
-	update_info(interfaces, link, watch);
-}
-
-static void check_load(struct pe_interfaces *interfaces, const struct pe_link *link,
-		       struct watch *watch, const struct pe_row *ours)
-{
-	struct pe_count in = pe_row_total(&ours[PE_INGRESS]);
-	bool heavy = pe_load_round(&watch->load, pe_clock_monotonic_ns(), &in);
-
-	if (!pe_attacher_yield(&interfaces->attacher, link, &watch->attachment, heavy))
-		return;
-	set_retry(interfaces, watch, watch->attachment.error < 0);
-	update_info(interfaces, link, watch);
-	pe_debug("xdp", "%s is counted by %s now, because it is %s", link->name,
-		 pe_mode_name(watch->attachment.mode), heavy ? "under load" : "calm again");
-}
-
-static void audit(struct pe_interfaces *interfaces, struct watch *watch)
-{
-	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
-	struct pe_row ours[PE_DIRECTIONS];
-	struct pe_link_stats kernel;
-
-	if (!link)
-		return;
-	check_link(interfaces, link, watch);
-	read_ours(interfaces, watch, ours);
-	check_load(interfaces, link, watch, ours);
-	if (!pe_policy_auditable(link))
-		return;
-	if (pe_audit_due(&watch->audit, ours) &&
-	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
-		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,
-			       &kernel, watch->attachment.mode != PE_MODE_NONE);
-}
-
 /* The last word on what the kernel counted; one that may come back is remembered. */
-static void end_audit(struct pe_interfaces *interfaces, struct watch *watch,
+static void end_audit(struct pe_interfaces *interfaces, struct pe_watch *watch,
 		      const struct pe_link *link, bool may_return)
 {
 	struct pe_count known[PE_DIRECTIONS];
@@ -327,7 +128,7 @@ static void end_audit(struct pe_interfaces *interfaces, struct watch *watch,
 
 	if (!pe_policy_auditable(link))
 		return;
-	read_ours(interfaces, watch, ours);
+	pe_watch_read(interfaces, watch, ours);
 	pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
 	if (!may_return)
 		return;
@@ -337,14 +138,14 @@ static void end_audit(struct pe_interfaces *interfaces, struct watch *watch,
 
 static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link, bool may_return)
 {
-	struct watch **at = find(interfaces, link->ifindex), *watch = *at;
+	struct pe_watch **at = pe_watch_find(interfaces, link->ifindex), *watch = *at;
 	int ifindex = link->ifindex;
 
 	if (!watch)
 		return;
 	*at = watch->next;
-	forget_fresh(interfaces, watch);
-	set_retry(interfaces, watch, false);
+	pe_watch_forget_fresh(interfaces, watch);
+	pe_watch_retry(interfaces, watch, false);
 	/* The program may be on an interface that lives on in another namespace: detach first. */
 	pe_attacher_detach(&interfaces->attacher, &watch->attachment);
 	if (watch->attachment.token != PE_TOKEN_NONE)
@@ -359,36 +160,13 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 /* The ports of a bridge carry its name. */
 static void update_ports(struct pe_interfaces *interfaces, int master)
 {
-	for (unsigned int i = 0; i < BUCKETS; i++) {
-		for (struct watch *watch = interfaces->bucket[i]; watch; watch = watch->next) {
+	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
+		for (struct pe_watch *watch = interfaces->bucket[i]; watch; watch = watch->next) {
 			const struct pe_link *link =
 				pe_monitor_find(interfaces->monitor, watch->ifindex);
 
 			if (link && link->master && (!master || link->master == master))
-				update_info(interfaces, link, watch);
-		}
-	}
-}
-
-/* Lets XDP follow to at most so many, or until there are events if `yielding`. */
-static void settle(struct pe_interfaces *interfaces, unsigned int most, bool yielding)
-{
-	interfaces->fresh_at_ns = pe_clock_monotonic_ns();
-	for (unsigned int i = 0; interfaces->fresh && most && i < BUCKETS; i++) {
-		for (struct watch *watch = interfaces->bucket[i]; watch && most;
-		     watch = watch->next) {
-			const struct pe_link *link;
-
-			if (!is_fresh(watch))
-				continue;
-			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
-			if (!link)
-				continue;
-			advance(interfaces, link, watch);
-			update_info(interfaces, link, watch);
-			most--;
-			if (yielding && pe_monitor_has_events(interfaces->monitor))
-				most = 0;
+				pe_watch_update(interfaces, link, watch);
 		}
 	}
 }
@@ -404,12 +182,12 @@ static void on_added(const struct pe_link *link, void *userdata)
 static void on_changed(const struct pe_link *link, const struct pe_link *before, void *userdata)
 {
 	struct pe_interfaces *interfaces = userdata;
-	struct watch *watch = *find(interfaces, link->ifindex);
+	struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
 	bool wanted = pe_options_match(interfaces->options.options, link->name);
 
 	/* When news of a rename were lost, another interface may have come by its name and series.
 	 */
-	if (watch && (!wanted || update_info(interfaces, link, watch) == -ENOENT)) {
+	if (watch && (!wanted || pe_watch_update(interfaces, link, watch) == -ENOENT)) {
 		unwatch(interfaces, link, true);
 		watch = NULL;
 	}
@@ -417,7 +195,7 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 		watch_link(interfaces, link);
 	/* Somebody else's program has gone. */
 	if (watch && watch->retry_at_ns && before->xdp_id && !link->xdp_id)
-		try_again(interfaces, link, watch);
+		pe_watch_try_again(interfaces, link, watch);
 	if (strcmp(link->name, before->name) != 0)
 		update_ports(interfaces, link->ifindex);
 }
@@ -427,7 +205,7 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	static const char *const how[] = { "deleted", "moved to another namespace",
 					   "missing from a dump" };
 	struct pe_interfaces *interfaces = userdata;
-	const struct watch *watch = *find(interfaces, link->ifindex);
+	const struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
 	bool counted = watch && watch->attachment.token != PE_TOKEN_NONE, ingress = false;
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
@@ -451,7 +229,7 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 static bool on_is_known(const struct pe_link *link, void *userdata)
 {
 	struct pe_interfaces *interfaces = userdata;
-	const struct watch *watch = *find(interfaces, link->ifindex);
+	const struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
 
 	return !watch || (watch->attachment.link_fd >= 0) ==
 				 (link->xdp_id == pe_xdp_id(interfaces->options.xdp));
@@ -466,7 +244,7 @@ static void on_synced(void *userdata)
 	/* Ready means that all that was there before is as it should be, and what comes is counted.
 	 */
 	if (!interfaces->was_synced)
-		settle(interfaces, UINT_MAX, false);
+		pe_watches_settle(interfaces, UINT_MAX, false);
 	interfaces->was_synced = true;
 	pe_newcomers_prepare(&interfaces->newcomers);
 	interfaces->options.synced(interfaces->options.userdata);
@@ -515,9 +293,9 @@ struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces)
 {
 	if (!interfaces)
 		return NULL;
-	for (unsigned int i = 0; i < BUCKETS; i++) {
+	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
 		while (interfaces->bucket[i]) {
-			struct watch *watch = interfaces->bucket[i];
+			struct pe_watch *watch = interfaces->bucket[i];
 
 			interfaces->bucket[i] = watch->next;
 			pe_attacher_detach(&interfaces->attacher, &watch->attachment);
@@ -551,72 +329,6 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 	if (interfaces->was_synced)
 		pe_newcomers_prepare(&interfaces->newcomers);
 	return r;
-}
-
-uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces)
-{
-	uint64_t quiet_ns = interfaces->batch_ns + SETTLE_NS;
-	uint64_t latest_ns = interfaces->fresh_at_ns + SETTLE_MAX_NS;
-
-	if (!interfaces->fresh)
-		return 0;
-	return quiet_ns < latest_ns ? quiet_ns : latest_ns;
-}
-
-void pe_interfaces_settle(struct pe_interfaces *interfaces)
-{
-	bool is_quiet = pe_clock_monotonic_ns() >= interfaces->batch_ns + SETTLE_NS;
-
-	settle(interfaces, is_quiet ? UINT_MAX : SETTLE_FEW, true);
-}
-
-/* Its own time has come, or what it waits for. */
-static bool is_due(const struct pe_interfaces *interfaces, const struct watch *watch,
-		   uint64_t now_ns)
-{
-	if (watch->attachment.error == -ENOSPC && interfaces->slot_freed)
-		return true;
-	return watch->retry_at_ns <= now_ns;
-}
-
-void pe_interfaces_retry(struct pe_interfaces *interfaces)
-{
-	uint64_t now_ns = pe_clock_monotonic_ns();
-
-	for (unsigned int i = 0; interfaces->waiting && i < BUCKETS; i++) {
-		for (struct watch *watch = interfaces->bucket[i]; watch; watch = watch->next) {
-			const struct pe_link *link;
-
-			if (!watch->retry_at_ns || !is_due(interfaces, watch, now_ns))
-				continue;
-			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
-			if (link)
-				try_again(interfaces, link, watch);
-		}
-	}
-	interfaces->slot_freed = false;
-}
-
-/*
- * Some interfaces a round, so that a round costs the same however many there are. Each waits for
- * the kernel's lock of all interfaces, which in a storm is held most of the time: new ones go
- * first.
- */
-void pe_interfaces_audit(struct pe_interfaces *interfaces)
-{
-	bool go_on = true;
-
-	pe_newcomers_look_after(&interfaces->newcomers);
-	for (unsigned int i = 0, count = 0; i < BUCKETS && count < AUDITS_A_ROUND && go_on; i++) {
-		struct watch *watch;
-
-		interfaces->audited = (interfaces->audited + 1) % BUCKETS;
-		for (watch = interfaces->bucket[interfaces->audited]; watch; watch = watch->next) {
-			audit(interfaces, watch);
-			count++;
-			go_on = !pe_monitor_has_events(interfaces->monitor);
-		}
-	}
 }
 
 void pe_interfaces_resync(struct pe_interfaces *interfaces)

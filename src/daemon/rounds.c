@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is done when no news of interfaces wait: XDP follows to new ones, what failed is tried
+ * again, and ours is compared with the kernel's counters.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "pe/log.h"
+
+#include "policy.h"
+#include "watch.h"
+
+#define AUDITS_A_ROUND 64
+/* XDP follows to new interfaces when there have been no events for this long, */
+#define SETTLE_NS (5 * PE_NS_PER_MS)
+/* and to a few each time in any case. Seldom: whoever makes interfaces meanwhile waits until this
+ * thread, to which the kernel has handed the lock, gets a CPU. */
+#define SETTLE_MAX_NS PE_NS_PER_S
+#define SETTLE_FEW    8
+
+/* An administrator can take a link off, and the kernel does not tell. */
+static void check_link(struct pe_interfaces *interfaces, const struct pe_link *link,
+		       struct pe_watch *watch)
+{
+	struct pe_link_stats stats;
+
+	/* Or the interface has gone, and the news of it are on their way. */
+	if (watch->attachment.link_fd < 0 || pe_xdp_is_attached(watch->attachment.link_fd) ||
+	    pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &stats) < 0)
+		return;
+	pe_attacher_taken_off(&interfaces->attacher, link, &watch->attachment);
+	/* Whoever did it may want the place. */
+	watch->retry_after_ns = PE_WATCH_RETRY_MAX_NS;
+	pe_watch_retry(interfaces, watch, true);
+	pe_watch_update(interfaces, link, watch);
+}
+
+static void check_load(struct pe_interfaces *interfaces, const struct pe_link *link,
+		       struct pe_watch *watch, const struct pe_row *ours)
+{
+	struct pe_count in = pe_row_total(&ours[PE_INGRESS]);
+	bool heavy = pe_load_round(&watch->load, pe_clock_monotonic_ns(), &in);
+
+	if (!pe_attacher_yield(&interfaces->attacher, link, &watch->attachment, heavy))
+		return;
+	pe_watch_retry(interfaces, watch, watch->attachment.error < 0);
+	pe_watch_update(interfaces, link, watch);
+	pe_debug("xdp", "%s is counted by %s now, because it is %s", link->name,
+		 pe_mode_name(watch->attachment.mode), heavy ? "under load" : "calm again");
+}
+
+static void audit(struct pe_interfaces *interfaces, struct pe_watch *watch)
+{
+	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+	struct pe_row ours[PE_DIRECTIONS];
+	struct pe_link_stats kernel;
+
+	if (!link)
+		return;
+	check_link(interfaces, link, watch);
+	pe_watch_read(interfaces, watch, ours);
+	check_load(interfaces, link, watch, ours);
+	if (!pe_policy_auditable(link))
+		return;
+	if (pe_audit_due(&watch->audit, ours) &&
+	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
+		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,
+			       &kernel, watch->attachment.mode != PE_MODE_NONE);
+}
+
+void pe_watches_settle(struct pe_interfaces *interfaces, unsigned int most, bool yielding)
+{
+	interfaces->fresh_at_ns = pe_clock_monotonic_ns();
+	for (unsigned int i = 0; interfaces->fresh && most && i < PE_WATCH_BUCKETS; i++) {
+		for (struct pe_watch *watch = interfaces->bucket[i]; watch && most;
+		     watch = watch->next) {
+			const struct pe_link *link;
+
+			if (!pe_watch_is_fresh(watch))
+				continue;
+			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+			if (!link)
+				continue;
+			pe_watch_advance(interfaces, link, watch);
+			pe_watch_update(interfaces, link, watch);
+			most--;
+			if (yielding && pe_monitor_has_events(interfaces->monitor))
+				most = 0;
+		}
+	}
+}
+
+uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces)
+{
+	uint64_t quiet_ns = interfaces->batch_ns + SETTLE_NS;
+	uint64_t latest_ns = interfaces->fresh_at_ns + SETTLE_MAX_NS;
+
+	if (!interfaces->fresh)
+		return 0;
+	return quiet_ns < latest_ns ? quiet_ns : latest_ns;
+}
+
+void pe_interfaces_settle(struct pe_interfaces *interfaces)
+{
+	bool is_quiet = pe_clock_monotonic_ns() >= interfaces->batch_ns + SETTLE_NS;
+
+	pe_watches_settle(interfaces, is_quiet ? UINT_MAX : SETTLE_FEW, true);
+}
+
+/* Its own time has come, or what it waits for. */
+static bool is_due(const struct pe_interfaces *interfaces, const struct pe_watch *watch,
+		   uint64_t now_ns)
+{
+	if (watch->attachment.error == -ENOSPC && interfaces->slot_freed)
+		return true;
+	return watch->retry_at_ns <= now_ns;
+}
+
+void pe_interfaces_retry(struct pe_interfaces *interfaces)
+{
+	uint64_t now_ns = pe_clock_monotonic_ns();
+
+	for (unsigned int i = 0; interfaces->waiting && i < PE_WATCH_BUCKETS; i++) {
+		for (struct pe_watch *watch = interfaces->bucket[i]; watch; watch = watch->next) {
+			const struct pe_link *link;
+
+			if (!watch->retry_at_ns || !is_due(interfaces, watch, now_ns))
+				continue;
+			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+			if (link)
+				pe_watch_try_again(interfaces, link, watch);
+		}
+	}
+	interfaces->slot_freed = false;
+}
+
+/*
+ * Some interfaces a round, so that a round costs the same however many there are. Each waits for
+ * the kernel's lock of all interfaces, which in a storm is held most of the time: new ones go
+ * first.
+ */
+void pe_interfaces_audit(struct pe_interfaces *interfaces)
+{
+	bool go_on = true;
+
+	pe_newcomers_look_after(&interfaces->newcomers);
+	for (unsigned int i = 0, count = 0; i < PE_WATCH_BUCKETS && count < AUDITS_A_ROUND && go_on;
+	     i++) {
+		struct pe_watch *watch;
+
+		interfaces->audited = (interfaces->audited + 1) % PE_WATCH_BUCKETS;
+		for (watch = interfaces->bucket[interfaces->audited]; watch; watch = watch->next) {
+			audit(interfaces, watch);
+			count++;
+			go_on = !pe_monitor_has_events(interfaces->monitor);
+		}
+	}
+}

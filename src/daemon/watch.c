@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See watch.h. */
+#include "watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pe/log.h"
+
+struct pe_watch **pe_watch_find(struct pe_interfaces *interfaces, int ifindex)
+{
+	struct pe_watch **at = &interfaces->bucket[(unsigned int)ifindex % PE_WATCH_BUCKETS];
+
+	while (*at && (*at)->ifindex != ifindex)
+		at = &(*at)->next;
+	return at;
+}
+
+void pe_watch_info(const struct pe_interfaces *interfaces, const struct pe_link *link,
+		   const struct pe_watch *watch, struct pe_iface_info *ret_info)
+{
+	const struct pe_link *master =
+		link->master ? pe_monitor_find(interfaces->monitor, link->master) : NULL;
+
+	*ret_info = (struct pe_iface_info){ .ifindex = link->ifindex,
+					    .mode = watch->attachment.mode,
+					    .mode_reason = watch->attachment.reason };
+	snprintf(ret_info->name, sizeof(ret_info->name), "%s", link->name);
+	snprintf(ret_info->alias, sizeof(ret_info->alias), "%s", link->alias);
+	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", link->kind);
+	if (master)
+		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);
+}
+
+int pe_watch_update(struct pe_interfaces *interfaces, const struct pe_link *link,
+		    const struct pe_watch *watch)
+{
+	struct pe_iface_info info;
+
+	pe_watch_info(interfaces, link, watch, &info);
+	return pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
+}
+
+void pe_watch_retry(struct pe_interfaces *interfaces, struct pe_watch *watch, bool wanted)
+{
+	if (!!watch->retry_at_ns != wanted)
+		interfaces->waiting += wanted ? 1 : -1u;
+	if (!wanted) {
+		watch->retry_at_ns = 0;
+		watch->retry_after_ns = 0;
+		return;
+	}
+	watch->retry_after_ns = watch->retry_after_ns ? watch->retry_after_ns * 2
+						      : PE_WATCH_RETRY_FIRST_NS;
+	if (watch->retry_after_ns > PE_WATCH_RETRY_MAX_NS)
+		watch->retry_after_ns = PE_WATCH_RETRY_MAX_NS;
+	watch->retry_at_ns = pe_clock_monotonic_ns() + watch->retry_after_ns;
+}
+
+int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *link,
+		     struct pe_watch *watch)
+{
+	int r;
+
+	pe_watch_forget_fresh(interfaces, watch);
+	r = pe_attacher_advance(&interfaces->attacher, link, &watch->attachment);
+	pe_watch_retry(interfaces, watch, r < 0);
+	return r;
+}
+
+int pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
+		   struct pe_watch *watch)
+{
+	int r = pe_attacher_begin(&interfaces->attacher, link, &watch->attachment);
+
+	pe_watch_retry(interfaces, watch, r < 0);
+	if (pe_watch_is_fresh(watch) && !interfaces->fresh++)
+		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
+	return r;
+}
+
+void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
+			struct pe_watch *watch)
+{
+	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
+
+	if (!pe_watch_advance(interfaces, link, watch))
+		pe_info("xdp", "%s is counted now (%s)", link->name,
+			pe_mode_name(watch->attachment.mode));
+	if (!had_token && watch->attachment.token != PE_TOKEN_NONE)
+		pe_registry_set_token(interfaces->options.registry, watch->ifindex,
+				      watch->attachment.token);
+	pe_watch_update(interfaces, link, watch);
+}
+
+void pe_watch_read(struct pe_interfaces *interfaces, const struct pe_watch *watch,
+		   struct pe_row *ret_ours)
+{
+	memset(ret_ours, 0, sizeof(*ret_ours) * PE_DIRECTIONS);
+	if (watch->attachment.token != PE_TOKEN_NONE)
+		pe_xdp_read(interfaces->options.xdp, watch->attachment.token, ret_ours);
+}
