@@ -268,7 +268,7 @@ static void measure_flows(struct drive *drive, uint64_t *drawn)
 			  bpf_program__fd(bench->progs.model_shared),
 			  1,
 			  { 0 } },
-			{ "one line of memory a flow",
+			{ "a cache as large that reports nothing",
 			  bpf_program__fd(bench->progs.model_line),
 			  1,
 			  { 0 } },
