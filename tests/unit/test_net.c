@@ -31,12 +31,13 @@ struct message {
 
 static struct nlattr *put(struct message *m, int type, const void *data, size_t len)
 {
-	struct nlattr *nla = (struct nlattr *)(m->bytes + NLMSG_ALIGN(m->nlh.nlmsg_len));
+	unsigned char *at = (unsigned char *)m + NLMSG_ALIGN(m->nlh.nlmsg_len);
+	struct nlattr *nla = (struct nlattr *)at;
 
 	nla->nla_type = (uint16_t)type;
 	nla->nla_len = (uint16_t)(NLA_HDRLEN + len);
 	if (len)
-		memcpy((unsigned char *)nla + NLA_HDRLEN, data, len);
+		memcpy(at + NLA_HDRLEN, data, len);
 	m->nlh.nlmsg_len = (uint32_t)(NLMSG_ALIGN(m->nlh.nlmsg_len) + nla->nla_len);
 	return nla;
 }
