@@ -55,6 +55,15 @@ bool pe_policy_traced(const struct pe_link *link)
 	return !is_one_of(link, kinds, COUNT(kinds));
 }
 
+/* dev_xdp_attach in net/core/dev.c. The two ends of a pair name each other, and neither is below.
+ */
+int pe_policy_below(const struct pe_link *link)
+{
+	static const char *const pairs[] = { "netkit", "veth", "vxcan" };
+
+	return link->peer_netnsid >= 0 || is_one_of(link, pairs, COUNT(pairs)) ? 0 : link->peer;
+}
+
 /*
  * Some drivers count what they receive after they have taken the Ethernet header off, most before:
  * drivers/net/vxlan/vxlan_core.c, net/bridge/br_input.c and their like.

@@ -21,6 +21,10 @@ bool pe_policy_xdp(const struct pe_link *link);
 /* Whether the receive tracepoint tells of what it receives. */
 bool pe_policy_traced(const struct pe_link *link);
 
+/* The interface below it, which gets no XDP program once this one has its own; 0 if none is here.
+ */
+int pe_policy_below(const struct pe_link *link);
+
 /* How its frames are: PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0. */
 unsigned int pe_policy_shape(const struct pe_link *link);
 

@@ -42,6 +42,9 @@ static void check_load(struct pe_interfaces *interfaces, const struct pe_link *l
 	struct pe_count in = pe_row_total(&ours[PE_INGRESS]);
 	bool heavy = pe_load_round(&watch->load, pe_clock_monotonic_ns(), &in);
 
+	/* Without XDP it could not come back. */
+	if (heavy && watch->attachment.mode == PE_MODE_GENERIC)
+		heavy = !pe_watch_has_above(interfaces, watch->ifindex);
 	if (!pe_attacher_yield(&interfaces->attacher, link, &watch->attachment, heavy))
 		return;
 	pe_watch_retry(interfaces, watch, watch->attachment.error < 0);

@@ -7,6 +7,8 @@
 
 #include "pe/log.h"
 
+#include "policy.h"
+
 struct pe_watch **pe_watch_find(struct pe_interfaces *interfaces, int ifindex)
 {
 	struct pe_watch **at = &interfaces->bucket[(unsigned int)ifindex % PE_WATCH_BUCKETS];
@@ -68,11 +70,42 @@ int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *lin
 	return r;
 }
 
+/* An interface below that XDP has yet to come to would be refused it afterwards. */
+static void advance_below(struct pe_interfaces *interfaces, const struct pe_link *link)
+{
+	const struct pe_link *below = pe_monitor_find(interfaces->monitor, pe_policy_below(link));
+	struct pe_watch *watch = below ? *pe_watch_find(interfaces, below->ifindex) : NULL;
+
+	if (!watch || (!pe_watch_is_fresh(watch) && watch->attachment.reason != PE_REASON_LOAD))
+		return;
+	pe_watch_advance(interfaces, below, watch);
+	pe_watch_update(interfaces, below, watch);
+}
+
+bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex)
+{
+	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
+		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
+		     watch = watch->next) {
+			const struct pe_link *link =
+				watch->attachment.link_fd >= 0
+					? pe_monitor_find(interfaces->monitor, watch->ifindex)
+					: NULL;
+
+			if (link && pe_policy_below(link) == ifindex)
+				return true;
+		}
+	}
+	return false;
+}
+
 int pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
 		   struct pe_watch *watch)
 {
-	int r = pe_attacher_begin(&interfaces->attacher, link, &watch->attachment);
+	int r;
 
+	advance_below(interfaces, link);
+	r = pe_attacher_begin(&interfaces->attacher, link, &watch->attachment);
 	pe_watch_retry(interfaces, watch, r < 0);
 	if (pe_watch_is_fresh(watch) && !interfaces->fresh++)
 		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
@@ -84,6 +117,7 @@ void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *
 {
 	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
 
+	advance_below(interfaces, link);
 	if (!pe_watch_advance(interfaces, link, watch))
 		pe_info("xdp", "%s is counted now (%s)", link->name,
 			pe_mode_name(watch->attachment.mode));

@@ -71,7 +71,10 @@ static inline void pe_watch_forget_fresh(struct pe_interfaces *interfaces,
 	interfaces->fresh -= pe_watch_is_fresh(watch);
 }
 
-/* As pe_attacher_begin() and pe_attacher_advance(); sets what is left for later. */
+/*
+ * As pe_attacher_begin() and pe_attacher_advance(); sets what is left for later. An interface below
+ * a new one gets its XDP first.
+ */
 int pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
 		   struct pe_watch *watch);
 int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *link,
@@ -80,6 +83,9 @@ int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *lin
 /* Advances one that is not as it should be, and tells what came of it. */
 void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
 			struct pe_watch *watch);
+
+/* Whether one with an XDP program of ours is above: then the kernel lets none be attached. */
+bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex);
 
 /* Overwrites ret_ours[PE_DIRECTIONS]; zero without a slot: all that it sees is unobserved. */
 void pe_watch_read(struct pe_interfaces *interfaces, const struct pe_watch *watch,

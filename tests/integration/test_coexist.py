@@ -9,6 +9,7 @@ import collections
 import contextlib
 import errno
 import json
+import signal
 import subprocess
 import threading
 
@@ -423,6 +424,69 @@ def test_an_interface_above_with_a_program():
         assert metrics.totals("veth1")["ingress"] == sent(100)
         foreign.do("detach")
         wait_for_mode(exporter, "generic", "upper")
+
+
+def add_upper(host, container):
+    name = f"upper{container.number}"
+    host.batch([f"link add link {container.interface} name {name} type macvlan mode bridge",
+                f"link set {name} up"])
+    return name
+
+
+def test_an_interface_above_of_our_own():
+    """Whoever comes first: both have XDP, and the kernel is asked for nothing that it refuses."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        containers = [stack.enter_context(Container(host, 1))]
+        uppers = [add_upper(host, containers[0])]
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "generic", "veth1", "upper1")
+        # News of one that are read together.
+        exporter.process.send_signal(signal.SIGSTOP)
+        containers.append(stack.enter_context(Container(host, 2)))
+        uppers.append(add_upper(host, containers[1]))
+        exporter.process.send_signal(signal.SIGCONT)
+        wait_for_mode(exporter, "generic", "veth1", "upper1", "veth2", "upper2")
+        assert exporter.scrape().sum("attach_errors_total") == 0
+        for container, upper in zip(containers, uppers):
+            frame = bytes.fromhex(host.link(upper)["address"].replace(":", "")) + FRAME[6:]
+            with container.packet_socket("eth0") as out:
+                for _ in range(100):
+                    out.send(frame)
+            for name in container.interface, upper:
+                wait_for_totals(exporter, name, {"ingress": sent(100), "egress": (0, 0)})
+
+
+def test_under_load_below_one_of_our_own():
+    """It keeps XDP while it could not come back to it."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        containers = [stack.enter_context(Container(host, n)) for n in (1, 2)]
+        exporter = stack.enter_context(Exporter(host))
+        upper = add_upper(host, containers[0])
+        for container in containers:
+            host.ip("link", "set", container.interface, "mtu", 65535)
+            container.ip("link", "set", "eth0", "mtu", 65535)
+        outs = [stack.enter_context(container.packet_socket("eth0")) for container in containers]
+        wait_for_mode(exporter, "generic", "veth1", "veth2", upper)
+
+        def load_until(interface, reason):
+            def is_there():
+                for _ in range(300):
+                    for out in outs:
+                        out.send(ipv4(17, udp(60000)))
+                return info(exporter.scrape(), interface)["mode_reason"] == reason
+
+            wait_for(is_there, f"{interface} is counted with {reason}")
+
+        load_until("veth2", "load")
+        wait_for_mode(exporter, "generic", "veth1")
+        host.ip("link", "del", upper)
+        load_until("veth1", "load")
+        # Back at once, before the kernel would refuse it.
+        wait_for_mode(exporter, "generic", "veth1", add_upper(host, containers[0]))
+        assert exporter.scrape().sum("attach_errors_total") == 0
+        wait_for_truth(exporter, host, "veth1")
 
 
 def test_drivers_without_native():

@@ -13,6 +13,8 @@ from harness import (
 from pyroute2 import NetNS
 import pytest
 
+from test_coexist import Foreign
+
 pytestmark = needs_root
 
 FRAME = ipv4(17, udp(58))
@@ -294,8 +296,7 @@ def test_heir_counted_while_asleep(name, mode):
         pods = stack.enter_context(Namespace())
         container = stack.enter_context(Container(host, 1))
         if mode == "tracepoint":
-            # It carries a program, and then the kernel takes none for the one below.
-            host.ip("link", "add", "above", "link", "veth1", "type", "macvlan")
+            stack.enter_context(Foreign(host)).do("attach", "veth1", "generic", "link")
         exporter = stack.enter_context(Exporter(host))
         send(container, "eth0", 10)
         send(host, "veth1", 5)

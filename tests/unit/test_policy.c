@@ -46,6 +46,17 @@ static void test_kinds(void **state)
 	}
 }
 
+static void test_below(void **state)
+{
+	struct pe_link link = { .ifindex = 2, .peer = 1, .peer_netnsid = -1, .kind = "macvlan" };
+
+	assert_int_equal(pe_policy_below(&link), 1);
+	link.peer_netnsid = 0;
+	assert_int_equal(pe_policy_below(&link), 0);
+	link = (struct pe_link){ .ifindex = 2, .peer = 1, .peer_netnsid = -1, .kind = "veth" };
+	assert_int_equal(pe_policy_below(&link), 0);
+}
+
 static void test_errors(void **state)
 {
 	assert_int_equal(pe_policy_error(-EBUSY), PE_ATTACH_BUSY);
@@ -66,6 +77,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_below),
 		cmocka_unit_test(test_errors),
 	};
 
