@@ -55,6 +55,7 @@ void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
 {
 	memset(audit, 0, sizeof(*audit));
 	audit->egress = egress;
+	memset(audit->blind, true, sizeof(audit->blind));
 	memcpy(audit->claimed, known, sizeof(audit->claimed));
 	if (link->has_stats)
 		claim_all(audit, registry, link->ifindex, &link->stats, ours);
@@ -80,6 +81,20 @@ void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int if
 	audit->settled |= audit->has_kernel && attached;
 	audit->kernel = *kernel;
 	audit->has_kernel = true;
+}
+
+void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+		    const bool blind[PE_DIRECTIONS], const struct pe_link_stats *kernel)
+{
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		if (blind[d] && audit->blind[d])
+			claim(audit, registry, ifindex, d, kernel_count(kernel, d),
+			      (struct pe_count){ 0 });
+		else if (blind[d])
+			audit->claimed[d] = kernel_count(kernel, d);
+		audit->blind[d] = blind[d];
+	}
+	audit->settled |= !blind[PE_INGRESS];
 }
 
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,

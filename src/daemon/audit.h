@@ -23,6 +23,7 @@ struct pe_audit {
 	bool has_kernel;
 	bool egress;  /* egress is counted at all */
 	bool settled; /* compared while attached: what is missing from now on was lost */
+	bool blind[PE_DIRECTIONS]; /* since the last pe_audit_blind() */
 };
 
 /*
@@ -44,6 +45,15 @@ bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours);
  */
 void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
 		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached);
+
+/*
+ * In place of rounds and end, where the kernel's counters mean something else than ours and cannot
+ * be compared: what they show while we count nothing is unobserved for certain. `blind` tells for
+ * which directions that is so from now on; to be called before and after it changes, and from time
+ * to time. `kernel` are the counters now, not looked at where it is false.
+ */
+void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+		    const bool blind[PE_DIRECTIONS], const struct pe_link_stats *kernel);
 
 /*
  * The end: `link` has the last egress counters, and no packet is under way. What was received after

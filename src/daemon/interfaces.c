@@ -59,6 +59,7 @@ static void begin_audit(struct pe_interfaces *interfaces, const struct pe_link *
 		pe_xdp_read(interfaces->options.xdp, watch->attachment.token, ours);
 	pe_audit_begin(&watch->audit, interfaces->options.registry, link,
 		       pe_xdp_egress(interfaces->options.xdp), known, ours);
+	pe_watch_audit_blind(interfaces, link, watch);
 }
 
 static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link, bool may_return);
@@ -126,8 +127,12 @@ static void end_audit(struct pe_interfaces *interfaces, struct pe_watch *watch,
 	struct pe_count known[PE_DIRECTIONS];
 	struct pe_row ours[PE_DIRECTIONS];
 
-	if (!pe_policy_auditable(link))
+	if (!pe_policy_auditable(link)) {
+		if (link->has_stats)
+			pe_audit_blind(&watch->audit, interfaces->options.registry, link->ifindex,
+				       watch->audit.blind, &link->stats);
 		return;
+	}
 	pe_watch_read(interfaces, watch, ours);
 	pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
 	if (!may_return)

@@ -64,8 +64,10 @@ static void audit(struct pe_interfaces *interfaces, struct pe_watch *watch)
 	check_link(interfaces, link, watch);
 	pe_watch_read(interfaces, watch, ours);
 	check_load(interfaces, link, watch, ours);
-	if (!pe_policy_auditable(link))
+	if (!pe_policy_auditable(link)) {
+		pe_watch_audit_blind(interfaces, link, watch);
 		return;
+	}
 	if (pe_audit_due(&watch->audit, ours) &&
 	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
 		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,

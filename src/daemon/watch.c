@@ -117,6 +117,7 @@ void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *
 {
 	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
 
+	pe_watch_audit_blind(interfaces, link, watch);
 	advance_below(interfaces, link);
 	if (!pe_watch_advance(interfaces, link, watch))
 		pe_info("xdp", "%s is counted now (%s)", link->name,
@@ -124,7 +125,24 @@ void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *
 	if (!had_token && watch->attachment.token != PE_TOKEN_NONE)
 		pe_registry_set_token(interfaces->options.registry, watch->ifindex,
 				      watch->attachment.token);
+	pe_watch_audit_blind(interfaces, link, watch);
 	pe_watch_update(interfaces, link, watch);
+}
+
+void pe_watch_audit_blind(struct pe_interfaces *interfaces, const struct pe_link *link,
+			  struct pe_watch *watch)
+{
+	const bool blind[PE_DIRECTIONS] = {
+		[PE_INGRESS] = watch->attachment.mode == PE_MODE_NONE,
+		[PE_EGRESS] = watch->audit.egress && watch->attachment.token == PE_TOKEN_NONE,
+	};
+	struct pe_link_stats kernel = { 0 };
+
+	if (pe_policy_auditable(link) ||
+	    ((blind[PE_INGRESS] || blind[PE_EGRESS]) &&
+	     pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel) < 0))
+		return;
+	pe_audit_blind(&watch->audit, interfaces->options.registry, watch->ifindex, blind, &kernel);
 }
 
 void pe_watch_read(struct pe_interfaces *interfaces, const struct pe_watch *watch,

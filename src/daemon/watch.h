@@ -91,6 +91,10 @@ bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex);
 void pe_watch_read(struct pe_interfaces *interfaces, const struct pe_watch *watch,
 		   struct pe_row *ret_ours);
 
+/* The audit of one that is not auditable: see pe_audit_blind(). */
+void pe_watch_audit_blind(struct pe_interfaces *interfaces, const struct pe_link *link,
+			  struct pe_watch *watch);
+
 /* Lets XDP follow to at most so many, or until there are events if `yielding`. */
 void pe_watches_settle(struct pe_interfaces *interfaces, unsigned int most, bool yielding);
 

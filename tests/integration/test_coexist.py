@@ -426,6 +426,51 @@ def test_an_interface_above_with_a_program():
         wait_for_mode(exporter, "generic", "upper")
 
 
+def test_not_counted_at_all():
+    """What an interface without a place receives is told, also where nothing can be compared."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        host.ip("link", "add", "br0", "type", "bridge")
+        upper = add_upper(host, container)
+        frame = bytes.fromhex(host.link(upper)["address"].replace(":", "")) + FRAME[6:]
+        out = stack.enter_context(container.packet_socket("eth0"))
+        back = stack.enter_context(host.packet_socket(upper))
+
+        def exchange():
+            for _ in range(100):
+                out.send(frame)
+                back.send(FRAME)
+
+        exchange()
+        exporter = stack.enter_context(Exporter(host, "--max-interfaces=2"))
+        wait_for_mode(exporter, "none", upper, reason="no_slot")
+        exchange()
+        both = {"ingress": sent(200), "egress": sent(200)}
+        wait_for(
+            lambda: exporter.scrape().unobserved(upper, reason="before_attach") == both,
+            lambda: f"unobserved: {exporter.scrape().unobserved(upper)}",
+        )
+        # Until the moment when it is counted, and no more from then on.
+        exchange()
+        host.ip("link", "del", "br0")
+        wait_for_mode(exporter, "generic", upper)
+        exchange()
+        wait_for_totals(exporter, upper, {"ingress": sent(100), "egress": sent(100)})
+        missing = {"ingress": sent(300), "egress": sent(300)}
+        assert exporter.scrape().unobserved(upper, reason="before_attach") == missing
+        assert exporter.scrape().unobserved(upper) == missing
+        assert kernel_counters(host.link(upper)) == {"ingress": sent(400), "egress": sent(400)}
+        # What an interface passes that never gets a place is told when it goes.
+        second = add_upper(host, stack.enter_context(Container(host, 2)))
+        wait_for_mode(exporter, "none", second, reason="no_slot")
+        with host.packet_socket(second) as sock:
+            send(sock, 50)
+        host.ip("link", "del", second)
+        wait_for(lambda: not info(exporter.scrape(), second), "it has gone")
+        assert exporter.scrape().unobserved(second)["egress"] == sent(50)
+
+
 def add_upper(host, container):
     name = f"upper{container.number}"
     host.batch([f"link add link {container.interface} name {name} type macvlan mode bridge",

@@ -191,6 +191,40 @@ static void test_end(void **state)
 	expect(scene, PE_UNOBSERVED_LOST, 0, 3);
 }
 
+static void play_blind(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out, bool in,
+		       bool out)
+{
+	const bool blind[PE_DIRECTIONS] = { [PE_INGRESS] = in, [PE_EGRESS] = out };
+	struct pe_link_stats stats = kernel(kernel_in, kernel_out);
+
+	pe_audit_blind(&scene->audit, scene->registry, IFINDEX, blind, &stats);
+}
+
+/* Counters that cannot be compared: only what they show while nothing is counted is claimed. */
+static void test_blind(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->link.stats = kernel(30, 40);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
+	play_blind(scene, 32, 43, true, true);
+	play_blind(scene, 35, 44, true, true);
+	/* A slot comes, then XDP. */
+	play_blind(scene, 35, 49, true, false);
+	play_blind(scene, 36, 60, true, false);
+	play_blind(scene, 36, 60, false, false);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 36, 44);
+	/* XDP is taken off, and comes back. */
+	play_blind(scene, 136, 160, true, false);
+	play_blind(scene, 139, 160, true, false);
+	play_blind(scene, 140, 160, true, false);
+	play_blind(scene, 0, 0, false, false);
+	play_blind(scene, 200, 160, true, false);
+	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 36, 44);
+	expect(scene, PE_UNOBSERVED_LOST, 4, 0);
+}
+
 /* Without a slot all is unobserved, and none of it "lost" until there is one. */
 static void test_never_attached(void **state)
 {
@@ -274,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_counters_go_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_blind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_never_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_egress_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_return, setup, teardown),
