@@ -33,6 +33,12 @@ static void log_failure(struct pe_attacher *attacher, const struct pe_link *link
 				link->name, attacher->links, consequence(attachment));
 		return;
 	}
+	if (error == -EAGAIN) {
+		pe_debug("xdp",
+			 "%s waits for a place: those that are free have been so for moments only",
+			 link->name);
+		return;
+	}
 	switch (pe_policy_error(error)) {
 	case PE_ATTACH_NO_SLOT:
 		if (pe_log_once(&attacher->no_slot_log, REPEAT_NS))

@@ -113,6 +113,35 @@ def test_ifindexes_far_apart():
         assert exporter.scrape().sum("attach_errors_total") == 0
 
 
+def test_places_that_rest():
+    """One that was just given back is free again in a moment: nobody is told to raise the limit."""
+    places = 100
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, f"--max-interfaces={places}"))
+
+        def make(generation):
+            host.batch(f"link add b{generation}-{n} group 7 type bridge" for n in range(places))
+
+        make(0)
+        wait_for(
+            lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == places,
+            "all have a place",
+        )
+        exporter.pause()
+        for generation in range(1, 4):
+            host.ip("link", "del", "group", 7)
+            make(generation)
+        exporter.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: "waits for a place" in exporter.log(), "some have to wait")
+        wait_for(
+            lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == places,
+            "all have a place again",
+        )
+        assert exporter.scrape().sum("attach_errors_total", reason="no_slot") > 0
+        assert "places are taken" not in exporter.log()
+
+
 def test_more_flows_than_the_caches_hold():
     """Each packet leaves the kernel's cache as a record, each flow ends early; none is lost."""
     options = ("--flows.cache-size=64", "--flows.table-size=64", "--workers=1")
