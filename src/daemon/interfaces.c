@@ -103,7 +103,8 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 	watch->attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
 	*at = watch;
 
-	if (!pe_watch_begin(interfaces, link, watch))
+	pe_watch_begin(interfaces, link, watch);
+	if (watch->attachment.mode != PE_MODE_NONE)
 		pe_attacher_observe(&interfaces->attacher,
 				    pe_clock_monotonic_ns() - interfaces->batch_ns);
 	pe_watch_info(interfaces, link, watch, &info);

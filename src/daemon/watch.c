@@ -99,8 +99,8 @@ bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex)
 	return false;
 }
 
-int pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
-		   struct pe_watch *watch)
+void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
+		    struct pe_watch *watch)
 {
 	int r;
 
@@ -109,7 +109,6 @@ int pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
 	pe_watch_retry(interfaces, watch, r < 0);
 	if (pe_watch_is_fresh(watch) && !interfaces->fresh++)
 		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
-	return r;
 }
 
 void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *link,

@@ -75,8 +75,8 @@ static inline void pe_watch_forget_fresh(struct pe_interfaces *interfaces,
  * As pe_attacher_begin() and pe_attacher_advance(); sets what is left for later. An interface below
  * a new one gets its XDP first.
  */
-int pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
-		   struct pe_watch *watch);
+void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
+		    struct pe_watch *watch);
 int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *link,
 		     struct pe_watch *watch);
 

@@ -383,6 +383,17 @@ def test_a_bridge_with_a_program():
         assert metrics.totals("veth2")["ingress"] == sent(200)
 
 
+def test_counted_in_time():
+    """One that falls back at once was counted from its news on, as any other."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        stack.enter_context(Container(host, 1))
+        stack.enter_context(Foreign(host)).do("attach", "veth1", "generic", "link")
+        exporter = stack.enter_context(Exporter(host, "--xdp.mode=native"))
+        wait_for_mode(exporter, "tracepoint", "veth1", reason="busy")
+        assert exporter.scrape().sum("attach_seconds_count") == 1
+
+
 def test_a_port_with_a_program():
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
