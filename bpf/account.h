@@ -49,8 +49,8 @@ enum hook {
  * Ingress passes from one hook to the other without a packet counted twice or never. A packet
  * passes the tracepoint, then generic XDP, on one CPU with bottom halves off, so that no other
  * comes between: the tracepoint leaves word in the row whether it has counted, and XDP goes by
- * that, not by what user space wants meanwhile. (Native XDP comes first; it can miss a packet for
- * each CPU.)
+ * that, not by what user space wants meanwhile. (Native XDP comes first; it can miss or double one
+ * packet for each CPU.)
  */
 static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref, enum hook hook,
 				    const struct packet *packet, __u32 length)

@@ -118,7 +118,7 @@ bool pe_xdp_is_attached(int link_fd);
 /*
  * Who counts the ingress of an interface: the receive tracepoint (true), whether XDP is attached or
  * not, or XDP (false, as after pe_xdp_take()). It passes from one to the other at once and exactly,
- * while the program is attached; with native XDP it can miss one packet for each CPU.
+ * while the program is attached; with native XDP it can miss or double one packet for each CPU.
  * The tracepoint is attached the first time, and costs every packet of the host a look-up from then
  * on. 0 or -errno: the kernel refuses it.
  */
