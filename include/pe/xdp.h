@@ -86,7 +86,7 @@ unsigned int pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS])
 /* It is no newcomer any more. The caller gives its token back. */
 void pe_xdp_dismiss(struct pe_xdp *xdp, int ifindex, uint32_t token);
 
-/* An interface without a slot is nobody's newcomer, or may be one again. */
+/* An interface without a slot is no newcomer, or may be one again. Nothing if it has a slot. */
 void pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored);
 
 /*

@@ -81,23 +81,30 @@ static void table_write(union pe_slot_ref *entry, union pe_slot_ref ref)
 	__atomic_store_n(&entry->word, ref.word, __ATOMIC_RELEASE);
 }
 
-/* An ignored interface has no flags, and no slot. */
-static union pe_slot_ref *table_find_ignored(const struct pe_slots *slots, int ifindex)
+static union pe_slot_ref *table_find(const struct pe_slots *slots, int ifindex)
 {
 	union pe_slot_ref *set = table_set(slots, ifindex);
 
 	for (int i = 0; i < PE_SLOT_WAYS; i++) {
-		if (set[i].ifindex == (uint32_t)ifindex && !set[i].flags)
+		if (set[i].ifindex == (uint32_t)ifindex)
 			return &set[i];
 	}
 	return NULL;
 }
 
+/* An ignored interface has no flags, and no slot. */
+static bool is_ignored(const union pe_slot_ref *entry)
+{
+	return entry && !entry->flags;
+}
+
 static int table_insert(struct pe_slots *slots, union pe_slot_ref ref)
 {
 	union pe_slot_ref *set = table_set(slots, (int)ref.ifindex);
-	union pe_slot_ref *place = table_find_ignored(slots, (int)ref.ifindex);
+	union pe_slot_ref *place = table_find(slots, (int)ref.ifindex);
 
+	if (!is_ignored(place))
+		place = NULL;
 	for (int i = 0; i < PE_SLOT_WAYS && !place; i++) {
 		if (!set[i].ifindex)
 			place = &set[i];
@@ -319,12 +326,12 @@ void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored)
 	union pe_slot_ref *entry;
 
 	pthread_mutex_lock(&slots->mutex);
-	entry = table_find_ignored(slots, ifindex);
+	entry = table_find(slots, ifindex);
 	/* Where its set is full it is not in the table, and what comes of that is put right later.
 	 */
 	if (ignored && !entry)
 		table_insert(slots, (union pe_slot_ref){ .ifindex = (uint32_t)ifindex });
-	else if (!ignored && entry)
+	else if (!ignored && is_ignored(entry))
 		table_write(entry, (union pe_slot_ref){ .word = 0 });
 	pthread_mutex_unlock(&slots->mutex);
 }

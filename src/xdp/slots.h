@@ -41,7 +41,7 @@ int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned
 /* Whether it is in the table, and has been for so long that no program takes it for a spare one. */
 bool pe_slots_is_settled(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
 bool pe_slots_is_spare(struct pe_slots *slots, uint32_t token);
-/* An interface without a slot is in the table nevertheless, or no more. */
+/* An interface without a slot is in the table nevertheless, or no more. Nothing if it has one. */
 void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored);
 /* Replaces the flags in `mask` by one store; nothing if the token was stopped. */
 void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags);

@@ -749,6 +749,29 @@ static void test_slots(void **state)
 	assert_int_equal(pe_row_total(&row[PE_INGRESS]).packets, 2);
 }
 
+/* Whoever has a slot is not ignored, wherever in its set of the table it is. */
+static void test_slots_ignored(void **state)
+{
+	struct fixture *t = *state;
+	int sets = (int)bpf_map__max_entries(t->xdp->skel->maps.interfaces);
+	struct pe_row row;
+	struct frame f;
+	uint32_t other;
+
+	frame_eth(&f, ETH_P_ARP);
+	frame_fill(&f, 60);
+	pe_xdp_stop(t->xdp, t->token);
+	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX + sets, 0, &other), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, 0, &t->token), 0);
+	pe_xdp_stop(t->xdp, other);
+	pe_xdp_ignore(t->xdp, LO_IFINDEX, true);
+	row = run(t, &f);
+	assert_int_equal(pe_row_total(&row).packets, 1);
+	pe_xdp_ignore(t->xdp, LO_IFINDEX, false);
+	row = run(t, &f);
+	assert_int_equal(pe_row_total(&row).packets, 1);
+}
+
 static void test_slots_limit(void **state)
 {
 	struct fixture *t = *state;
@@ -786,6 +809,7 @@ int main(void)
 		cmocka_unit_test(test_ring_by_flow),
 		cmocka_unit_test(test_sweep_keeps_to_its_cpu),
 		WITH(test_slots),
+		WITH(test_slots_ignored),
 		WITH(test_slots_limit),
 	};
 	struct pe_xdp *probe = NULL;
