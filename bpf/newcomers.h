@@ -67,9 +67,12 @@ static __always_inline union pe_slot_ref newcomer_find(const struct net_device *
 		bpf_map_push_elem(&spares, &spare.word, BPF_ANY);
 		word = bpf_map_lookup_elem(&newcomers, &ifindex);
 	}
-	if (!word)
+	/* Between two instructions an entry can be removed, and its memory be another one's. */
+	ref.word = word ? *(volatile __u64 *)word : 0;
+	if ((__u32)ref.word != ifindex) {
 		newcomer_missed();
-	ref.word = word ? *word : 0;
+		ref.word = 0;
+	}
 	return ref;
 }
 
