@@ -226,6 +226,9 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 		pe_heirs_look(&interfaces->heirs, interfaces->monitor, link->ifindex, ingress,
 			      pe_xdp_egress(interfaces->options.xdp));
 	pe_xdp_ignore(interfaces->options.xdp, link->ifindex, false);
+	/* Its spare slot is missing: a storm's next ones do not wait for the end of its news. */
+	if (interfaces->was_synced)
+		pe_newcomers_prepare(&interfaces->newcomers);
 }
 
 /*
