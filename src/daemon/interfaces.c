@@ -121,6 +121,19 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		 pe_mode_name(watch->attachment.mode));
 }
 
+/* Of one whose counters mean something else than ours. */
+static void end_blind(struct pe_interfaces *interfaces, struct pe_watch *watch,
+		      const struct pe_link *link, struct pe_count ret_known[PE_DIRECTIONS])
+{
+	const struct pe_link_stats *last = &link->stats;
+
+	pe_audit_blind(&watch->audit, interfaces->options.registry, link->ifindex,
+		       watch->audit.blind, last);
+	/* Observed or not, the next stay has nothing to do with it. */
+	ret_known[PE_INGRESS] = (struct pe_count){ last->rx_packets, last->rx_bytes };
+	ret_known[PE_EGRESS] = (struct pe_count){ last->tx_packets, last->tx_bytes };
+}
+
 /* The last word on what the kernel counted; one that may come back is remembered. */
 static void end_audit(struct pe_interfaces *interfaces, struct pe_watch *watch,
 		      const struct pe_link *link, bool may_return)
@@ -128,18 +141,15 @@ static void end_audit(struct pe_interfaces *interfaces, struct pe_watch *watch,
 	struct pe_count known[PE_DIRECTIONS];
 	struct pe_row ours[PE_DIRECTIONS];
 
-	if (!pe_policy_auditable(link)) {
-		if (link->has_stats)
-			pe_audit_blind(&watch->audit, interfaces->options.registry, link->ifindex,
-				       watch->audit.blind, &link->stats);
-		return;
+	if (pe_policy_auditable(link)) {
+		pe_watch_read(interfaces, watch, ours);
+		pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
+		pe_audit_known(&watch->audit, ours, known);
+	} else {
+		end_blind(interfaces, watch, link, known);
 	}
-	pe_watch_read(interfaces, watch, ours);
-	pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
-	if (!may_return)
-		return;
-	pe_audit_known(&watch->audit, ours, known);
-	pe_away_put(interfaces->away, link, known);
+	if (may_return)
+		pe_away_put(interfaces->away, link, known);
 }
 
 static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link, bool may_return)

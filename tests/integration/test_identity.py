@@ -154,6 +154,40 @@ def test_away_and_back():
         assert metrics.sum("unobserved_packets_total", reason="lost") == 0
 
 
+def test_one_that_cannot_be_compared_comes_back():
+    """Its counters come with it; what was counted in its first stay is not unobserved."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        other = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        exporter = stack.enter_context(Exporter(host))
+        host.ip("link", "add", "link", "veth1", "name", "upper", "type", "macvlan", "mode", "bridge")
+        up((host, "upper"))
+        frame = bytes.fromhex(host.link("upper")["address"].replace(":", "")) + FRAME[6:]
+
+        def send_both(namespace, count):
+            send(namespace, "upper", count)
+            with container.packet_socket("eth0") as out:
+                for _ in range(count):
+                    out.send(frame)
+
+        send_both(host, 10)
+        first = {"ingress": counts(10), "egress": counts(10)}
+        wait_for(lambda: exporter.scrape().totals("upper") == first, "counted")
+        move(host, "upper", other)
+        up((other, "upper"))
+        send_both(other, 4)
+        wait_for(lambda: not exporter.scrape().find("interface_info", interface="upper"), "it has left")
+        move(other, "upper", host)
+        up((host, "upper"))
+        wait_for(lambda: exporter.scrape().find("interface_info", interface="upper"), "it is back")
+        send_both(host, 3)
+        wait_for(
+            lambda: exporter.scrape().totals("upper") == {d: counts(13) for d in first}, "and counted"
+        )
+        assert exporter.scrape().unobserved("upper") == {d: counts(4) for d in first}
+
+
 def test_back_under_another_name():
     """After its series have been folded, too."""
     with contextlib.ExitStack() as stack:
