@@ -42,6 +42,7 @@ static __always_inline void account_tcp(struct pe_row *row, __u8 flags)
 enum hook {
 	HOOK_XDP,
 	HOOK_RECEIVE,
+	HOOK_TCX,
 	HOOK_EGRESS,
 };
 
@@ -51,6 +52,10 @@ enum hook {
  * comes between: the tracepoint leaves word in the row whether it has counted, and XDP goes by
  * that, not by what user space wants meanwhile. (Native XDP comes first; it can miss or double one
  * packet for each CPU.)
+ *
+ * Generic XDP and TCX likewise: where both are, XDP comes first, counts and leaves word, and TCX
+ * counts only what XDP has not. So one may be attached and the other taken off at any time between,
+ * in any order. XDP leaves word only while there may be a TCX program, or it would cost all others.
  */
 static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref, enum hook hook,
 				    const struct packet *packet, __u32 length)
@@ -63,10 +68,16 @@ static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref, enum ho
 
 	if (!row || !cpu || class >= PE_CLASS_COUNT || bucket >= PE_SIZE_BUCKETS)
 		return;
-	if (hook == HOOK_XDP && unlikely(row->counted))
+	if (hook == HOOK_XDP && unlikely(row->counted == PE_COUNTED_BY_RECEIVE))
 		return;
+	if (hook == HOOK_XDP && unlikely(ref.flags & PE_SLOT_TCX))
+		row->counted = PE_COUNTED_BY_XDP;
+	if (hook == HOOK_TCX && row->counted == PE_COUNTED_BY_XDP) {
+		row->counted = PE_COUNTED_NOT;
+		return;
+	}
 	if (hook == HOOK_RECEIVE)
-		row->counted = 1;
+		row->counted = PE_COUNTED_BY_RECEIVE;
 	row->class[class].packets++;
 	row->class[class].bytes += length;
 	row->size[bucket]++;

@@ -10,7 +10,9 @@ bpf_sources = \
 	bpf/maps.h \
 	bpf/newcomers.h \
 	bpf/parse.h \
+	bpf/skb.h \
 	bpf/sweep.h \
+	bpf/tcx.h \
 	bpf/tracepoints.h
 EXTRA_DIST += $(bpf_sources)
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All that runs in the kernel, as one object: ingress (XDP), tracepoints, sweep.
+ * All that runs in the kernel, as one object: ingress (XDP, TCX), tracepoints, sweep.
  */
 #include "ingress.h"
+#include "tcx.h"
 #include "tracepoints.h"
 #include "sweep.h"
 

@@ -63,6 +63,13 @@ struct pe_count {
 	__u64 bytes;
 };
 
+/* Which hook leaves word for the next one that it has counted a packet. */
+enum pe_counted {
+	PE_COUNTED_NOT,
+	PE_COUNTED_BY_RECEIVE, /* word for XDP */
+	PE_COUNTED_BY_XDP,     /* word for TCX */
+};
+
 /*
  * The exact counters of one (slot, direction, CPU). Written only by that CPU, never cleared:
  * user space keeps a baseline for each use of a slot, so no packet can fall between a read and a
@@ -77,8 +84,8 @@ struct pe_row {
 	/* Frames that ended inside a header; counted in the class of what was recognised until
 	 * then. */
 	__u64 truncated;
-	/* No counter: whether the receive tracepoint has counted the packet that comes to XDP next
-	 * on this CPU. */
+	/* No counter: enum pe_counted, the hook that has counted the packet that comes to the next
+	 * hook on this CPU. */
 	__u64 counted;
 	/* Packets whose flow record did not reach a worker, by protocol. They are in `class` all
 	 * the same. */
@@ -94,6 +101,7 @@ struct pe_row {
 #define PE_SLOT_RECEIVE	     0x08 /* the receive tracepoint counts its ingress */
 #define PE_SLOT_RETURNED     0x10 /* it did so once, and leaves it to XDP again */
 #define PE_SLOT_EGRESS	     0x20 /* the egress tracepoint counts its egress */
+#define PE_SLOT_TCX	     0x40 /* a TCX program counts what it receives and XDP has not */
 
 /*
  * One entry of the interface table: a set-associative map from ifindex to slot, written by user

@@ -109,9 +109,23 @@ void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
 int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
 
 /*
- * Whether a link of pe_xdp_attach() is on an interface still: not when that has gone, nor when
- * somebody with privileges has taken the link off (BPF_LINK_DETACH), of which the kernel tells
- * nobody. One system call. In doubt true.
+ * Attaches the TCX program, first of all that are there: for an interface that is refused XDP and
+ * that the receive tracepoint does not tell of. 0 and *ret_fd, which pe_xdp_detach_tcx() closes; or
+ * -EOPNOTSUPP before Linux 6.6, -ENODEV (gone) or another -errno. XDP of pe_xdp_attach() may
+ * follow: while both are attached, each packet is counted once, by XDP; so one takes over from the
+ * other at once and exactly, with generic XDP. Must not be called while XDP is attached. Both calls
+ * hold the rtnl lock for a grace period of RCU, which is some 10 ms, unless the interface has gone.
+ */
+int pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd);
+void pe_xdp_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd);
+
+/* Whether this kernel has TCX. */
+bool pe_xdp_has_tcx(const struct pe_xdp *xdp);
+
+/*
+ * Whether a link of pe_xdp_attach() or pe_xdp_attach_tcx() is on an interface still: not when that
+ * has gone, nor when somebody with privileges has taken the link off (BPF_LINK_DETACH), of which
+ * the kernel tells nobody. One system call. In doubt true.
  */
 bool pe_xdp_is_attached(int link_fd);
 

@@ -15,6 +15,10 @@
 
 #include "packet_exporter.skel.h"
 
+/* Of enum bpf_attach_type and of the flags, since Linux 6.6. */
+#define TCX_INGRESS 46
+#define TCX_FIRST   (1u << 3) /* BPF_F_BEFORE, and no other one named */
+
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
 {
 	unsigned int flags = shape | PE_SLOT_XDP;
@@ -60,6 +64,31 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 	return 0;
 }
 
+int pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = TCX_FIRST);
+	int fd;
+
+	if (!pe_xdp_has_tcx(xdp))
+		return -EOPNOTSUPP;
+	pe_slots_listen(xdp->slots, token, PE_SLOT_TCX);
+	fd = bpf_link_create(bpf_program__fd(xdp->skel->progs.pe_tcx), ifindex, TCX_INGRESS, &opts);
+	if (fd < 0) {
+		pe_slots_change(xdp->slots, token, PE_SLOT_TCX, 0);
+		return fd;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+void pe_xdp_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd)
+{
+	close(fd);
+	/* Not before: on a packet that is under way the program goes by XDP's word. */
+	pe_slots_change(xdp->slots, token, PE_SLOT_TCX, 0);
+}
+
+/* The ifindex is at the same place for XDP and TCX. */
 bool pe_xdp_is_attached(int link_fd)
 {
 	struct bpf_link_info info = { 0 };
@@ -74,7 +103,7 @@ int pe_xdp_attach_receive(struct pe_xdp *xdp)
 
 	if (skel->links.pe_receive)
 		return 0;
-	if (!(xdp->tracepoints & TAKES_RECEIVE))
+	if (!(xdp->takes & TAKES_RECEIVE))
 		return -EOPNOTSUPP;
 	skel->links.pe_receive = bpf_program__attach(skel->progs.pe_receive);
 	return skel->links.pe_receive ? 0 : -errno;

@@ -126,7 +126,7 @@ static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
 	ro->pe_netns = netns;
 	ro->pe_check_netns = btf__find_by_name_kind(kernel, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) >
 			     0;
-	ro->pe_reads_bytes = xdp->tracepoints & TAKES_READS &&
+	ro->pe_reads_bytes = xdp->takes & TAKES_READS &&
 			     btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	ro->pe_has_buff_len =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
@@ -223,7 +223,7 @@ static int read_id(struct pe_xdp *xdp)
 /* Without egress by tracepoint the exporter still counts ingress; the supervisor says so. */
 static void attach_egress(struct pe_xdp *xdp)
 {
-	if (!xdp->options.egress || !(xdp->tracepoints & TAKES_EGRESS))
+	if (!xdp->options.egress || !(xdp->takes & TAKES_EGRESS))
 		return;
 	xdp->skel->links.pe_egress = bpf_program__attach(xdp->skel->progs.pe_egress);
 	xdp->egress = xdp->skel->links.pe_egress != NULL;
@@ -236,28 +236,39 @@ static int load(struct pe_xdp *xdp)
 
 	if (!kernel)
 		return -EOPNOTSUPP;
+	/* What attaches it: not in a kernel that is older, or was built without. */
+	if (btf__find_by_name_kind(kernel, "tcx_link_attach", BTF_KIND_FUNC) < 0)
+		xdp->takes &= ~TAKES_TCX;
 	r = set_sizes(xdp);
 	if (!r)
 		r = set_constants(xdp, kernel);
 	btf__free(kernel);
 	if (r < 0)
 		return r;
-	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->tracepoints & TAKES_EGRESS);
-	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->tracepoints & TAKES_RECEIVE);
+	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->takes & TAKES_EGRESS);
+	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->takes & TAKES_RECEIVE);
+	bpf_program__set_autoload(xdp->skel->progs.pe_tcx, xdp->takes & TAKES_TCX);
 	return pe_bpf__load(xdp->skel);
 }
 
-/* A kernel that refuses one of the tracepoint programs, or how they read, may still take the rest.
- */
+/* A kernel that refuses one of the other programs, or how they read, may still take the rest. */
 static int open_and_load(struct pe_xdp *xdp)
 {
-	static const unsigned int attempts[] = { TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS,
-						 TAKES_EGRESS | TAKES_RECEIVE, TAKES_EGRESS,
-						 TAKES_RECEIVE, 0 };
+	static const unsigned int attempts[] = {
+		TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS | TAKES_TCX,
+		TAKES_EGRESS | TAKES_RECEIVE | TAKES_TCX,
+		TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS,
+		TAKES_EGRESS | TAKES_RECEIVE,
+		TAKES_EGRESS,
+		TAKES_RECEIVE,
+		0,
+	};
 	int r = 0;
 
-	for (size_t i = xdp->options.copy_heads; i < sizeof(attempts) / sizeof(*attempts); i++) {
-		xdp->tracepoints = attempts[i];
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
+		xdp->takes = attempts[i];
+		if (xdp->options.copy_heads)
+			xdp->takes &= ~TAKES_READS;
 		xdp->skel = pe_bpf__open();
 		if (!xdp->skel)
 			return -errno;
@@ -333,6 +344,11 @@ uint32_t pe_xdp_id(const struct pe_xdp *xdp)
 bool pe_xdp_egress(const struct pe_xdp *xdp)
 {
 	return xdp->egress;
+}
+
+bool pe_xdp_has_tcx(const struct pe_xdp *xdp)
+{
+	return xdp->takes & TAKES_TCX;
 }
 
 uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp)

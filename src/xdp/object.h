@@ -20,6 +20,7 @@ struct mapped {
 #define TAKES_EGRESS  1u
 #define TAKES_RECEIVE 2u
 #define TAKES_READS   4u /* the tracepoints read packets where they are */
+#define TAKES_TCX     8u
 
 struct pe_xdp {
 	struct pe_bpf *skel;
@@ -34,8 +35,8 @@ struct pe_xdp {
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
 	uint32_t epoch_jiffies;
-	bool egress;		  /* the egress tracepoint is attached */
-	unsigned int tracepoints; /* TAKES_*: what this kernel takes */
+	bool egress;	    /* the egress tracepoint is attached */
+	unsigned int takes; /* TAKES_*: what this kernel takes */
 	struct mapped interfaces, rows, cpu;
 	struct pe_slots *slots;
 	int *ring_fds; /* options.rings of them, -1 where not made */

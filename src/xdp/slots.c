@@ -145,7 +145,8 @@ static void sum_rows(const struct pe_slots *slots, uint32_t number, struct pe_ro
 	}
 }
 
-/* The last use's word to XDP. No packet is under way: the slot has rested. */
+/* The word that one hook left to the next. No packet that it was meant for is under way: the slot
+ * has rested, or that hook was taken off. */
 static void clear_counted(struct pe_slots *slots, uint32_t number)
 {
 	unsigned int cpus = slots->options.cpus;
@@ -344,7 +345,8 @@ static void stop(struct pe_slots *slots, struct slot *slot, uint32_t token)
 	slot->listed = false;
 }
 
-void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags)
+static void change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags,
+		   bool clears)
 {
 	struct slot *slot;
 
@@ -354,10 +356,22 @@ void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, 
 		union pe_slot_ref *entry = table_entry(slots, slot, PE_TOKEN_SLOT(token));
 		union pe_slot_ref ref = *entry;
 
+		if (clears)
+			clear_counted(slots, PE_TOKEN_SLOT(token));
 		ref.flags = (uint8_t)((ref.flags & ~mask) | flags);
 		table_write(entry, ref);
 	}
 	pthread_mutex_unlock(&slots->mutex);
+}
+
+void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags)
+{
+	change(slots, token, mask, flags, false);
+}
+
+void pe_slots_listen(struct pe_slots *slots, uint32_t token, unsigned int flags)
+{
+	change(slots, token, 0, flags, true);
 }
 
 int pe_slots_stop(struct pe_slots *slots, uint32_t token)

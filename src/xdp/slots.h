@@ -45,6 +45,9 @@ bool pe_slots_is_spare(struct pe_slots *slots, uint32_t token);
 void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored);
 /* Replaces the flags in `mask` by one store; nothing if the token was stopped. */
 void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags);
+/* Adds flags, and what one hook has left as word to the next one is void. No hook that would leave
+ * word is attached. */
+void pe_slots_listen(struct pe_slots *slots, uint32_t token, unsigned int flags);
 /* The ifindex of the interface if the slot was a spare one before, otherwise 0. */
 int pe_slots_stop(struct pe_slots *slots, uint32_t token);
 void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ingress program on crafted frames (BPF_PROG_TEST_RUN): what it counts, which flow it sees,
- * and that it passes every one of them. Needs root; nothing is attached.
+ * The ingress programs, XDP and TCX, on crafted frames (BPF_PROG_TEST_RUN): what they count, which
+ * flow they see, and that they pass every one of them. Needs root; nothing is attached.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,8 +33,11 @@
 #define ACK	   0x10
 #define FIN	   0x01
 #define RST	   0x04
+#define TCX_NEXT   0xffffffffu
+#define TCX_TESTS  (13 * 2) /* the last ones */
 
 struct fixture {
+	bool by_tcx;
 	struct pe_xdp *xdp;
 	struct pe_ring *ring;
 	uint32_t token;
@@ -71,6 +74,29 @@ static int setup_l3(void **state)
 	return 0;
 }
 
+static int open_tcx(void **state, bool copy_heads)
+{
+	struct pe_xdp_options options = usual;
+	struct fixture *t;
+
+	options.copy_heads = copy_heads;
+	t = open_fixture(&options, 0);
+	*state = t;
+	t->by_tcx = true;
+	pe_slots_listen(t->xdp->slots, t->token, PE_SLOT_TCX);
+	return 0;
+}
+
+static int setup_tcx(void **state)
+{
+	return open_tcx(state, false);
+}
+
+static int setup_tcx_copying(void **state)
+{
+	return open_tcx(state, true);
+}
+
 static int teardown(void **state)
 {
 	struct fixture *t = *state;
@@ -86,7 +112,9 @@ static int try_run(struct fixture *t, const void *data, size_t len, uint32_t *re
 	static unsigned char out[65536 + 256];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)len,
 		    .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
-	int r = bpf_prog_test_run_opts(bpf_program__fd(t->xdp->skel->progs.pe_ingress), &opts);
+	const struct bpf_program *program = t->by_tcx ? t->xdp->skel->progs.pe_tcx
+						      : t->xdp->skel->progs.pe_ingress;
+	int r = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
 
 	*ret_action = opts.retval;
 	if (!r)
@@ -103,7 +131,7 @@ static struct pe_row run(struct fixture *t, const struct frame *f)
 
 	pe_xdp_read(t->xdp, t->token, before);
 	assert_int_equal(try_run(t, f->data, f->len, &action), 0);
-	assert_int_equal(action, XDP_PASS);
+	assert_int_equal(action, t->by_tcx ? TCX_NEXT : XDP_PASS);
 	pe_xdp_read(t->xdp, t->token, after);
 	for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
 		a[i] -= b[i];
@@ -784,6 +812,63 @@ static void test_slots_limit(void **state)
 	assert_int_equal(pe_xdp_take(t->xdp, 200, 0, &more), 0);
 }
 
+/* As a packet passes an interface where one of them is, or both: XDP first. */
+static void pass(struct fixture *t, bool xdp, bool tcx)
+{
+	struct frame f;
+	uint32_t action;
+
+	frame_eth(&f, ETH_P_IP);
+	frame_ipv4(&f, IPPROTO_UDP, 0, 0, 30);
+	frame_udp(&f, 22);
+	for (int by_tcx = !xdp; by_tcx <= tcx; by_tcx++) {
+		t->by_tcx = by_tcx;
+		assert_int_equal(try_run(t, f.data, f.len, &action), 0);
+		assert_int_equal(action, by_tcx ? TCX_NEXT : XDP_PASS);
+	}
+}
+
+static uint64_t passed(struct fixture *t)
+{
+	struct pe_row row[PE_DIRECTIONS];
+
+	pe_xdp_read(t->xdp, t->token, row);
+	return pe_row_total(&row[PE_INGRESS]).packets;
+}
+
+/* From one to the other and back, over and over: each packet once. */
+static void test_tcx_and_xdp(void **state)
+{
+	struct fixture *t = *state;
+	uint64_t packets = 0;
+
+	for (int i = 0; i < 10; i++) {
+		pe_slots_listen(t->xdp->slots, t->token, PE_SLOT_TCX);
+		pass(t, false, true);
+		assert_int_equal(passed(t), ++packets);
+		/* XDP comes, and TCX has yet to go. */
+		for (int j = 0; j < i; j++)
+			pass(t, true, true);
+		assert_int_equal(passed(t), packets += (uint64_t)i);
+		/* XDP is taken off at once. */
+		if (i % 2) {
+			pass(t, false, true);
+			assert_int_equal(passed(t), ++packets);
+			pass(t, true, true);
+			packets++;
+		}
+		/* TCX has gone, and XDP does not know yet. */
+		pass(t, true, false);
+		assert_int_equal(passed(t), ++packets);
+		pe_slots_change(t->xdp->slots, t->token, PE_SLOT_TCX, 0);
+		pass(t, true, false);
+		assert_int_equal(passed(t), ++packets);
+		/* Nor does TCX count without the flag. */
+		pass(t, false, true);
+		assert_int_equal(passed(t), packets);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -811,7 +896,24 @@ int main(void)
 		WITH(test_slots),
 		WITH(test_slots_ignored),
 		WITH(test_slots_limit),
+#define WITH_TCX(test)                                     \
+	{ #test "_tcx", test, setup_tcx, teardown, NULL }, \
+		{ #test "_tcx_copied", test, setup_tcx_copying, teardown, NULL }
+		WITH_TCX(test_ipv4_udp),
+		WITH_TCX(test_ipv4_options),
+		WITH_TCX(test_tcp_flags),
+		WITH_TCX(test_ipv4_protocols),
+		WITH_TCX(test_ipv4_fragments),
+		WITH_TCX(test_ipv4_malformed),
+		WITH_TCX(test_ipv6),
+		WITH_TCX(test_ipv6_extensions),
+		WITH_TCX(test_ipv6_too_many_extensions),
+		WITH_TCX(test_ipv6_fragments),
+		WITH_TCX(test_vlan),
+		WITH_TCX(test_not_ip),
+		WITH_TCX(test_tcx_and_xdp),
 	};
+	size_t count = sizeof(tests) / sizeof(*tests);
 	struct pe_xdp *probe = NULL;
 	int r = pe_xdp_open(&usual, &probe);
 	cpu_set_t pinned;
@@ -820,10 +922,14 @@ int main(void)
 		printf("1..0 # SKIP BPF programs cannot be loaded here: %s\n", strerror(-r));
 		return 0;
 	}
+	if (!pe_xdp_has_tcx(probe)) {
+		printf("# SKIP the last tests: this kernel has no TCX\n");
+		count -= TCX_TESTS;
+	}
 	pe_xdp_close(probe);
 	/* Each CPU has a flow cache of its own: on one CPU it is known which packets meet. */
 	CPU_ZERO(&pinned);
 	CPU_SET(sched_getcpu(), &pinned);
 	sched_setaffinity(0, sizeof(pinned), &pinned);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
 }
