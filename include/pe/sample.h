@@ -58,6 +58,7 @@ enum pe_mode {
 	PE_MODE_NATIVE,	    /* XDP in the driver */
 	PE_MODE_GENERIC,    /* XDP in the network stack */
 	PE_MODE_TRACEPOINT, /* the kernel's receive tracepoint: where XDP cannot be */
+	PE_MODE_TCX,	    /* a TCX program: where the tracepoint sees nothing either */
 	PE_MODE_COUNT,
 };
 

@@ -41,15 +41,18 @@ struct pe_attacher {
 struct pe_attachment {
 	uint32_t token; /* PE_TOKEN_NONE without a slot */
 	int link_fd;	/* of the XDP link, -1 without */
+	int tcx_fd;	/* of the TCX link, -1 without */
+	bool wants_tcx; /* which is all that is left, and is not tried at once */
 	bool newcomer;	/* it was counted before it was known */
 	enum pe_mode mode;
 	enum pe_mode_reason reason;
-	int error; /* of the last attempt */
+	int error;     /* of the last attempt */
+	int tcx_error; /* likewise */
 };
 
-#define PE_ATTACHMENT_INIT                             \
-	{                                              \
-		.token = PE_TOKEN_NONE, .link_fd = -1, \
+#define PE_ATTACHMENT_INIT                                           \
+	{                                                            \
+		.token = PE_TOKEN_NONE, .link_fd = -1, .tcx_fd = -1, \
 	}
 
 /*
@@ -64,8 +67,30 @@ int pe_attacher_begin(struct pe_attacher *attacher, const struct pe_link *link,
 int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
 			struct pe_attachment *attachment);
 
-/* Somebody else has taken the ingress program off: falls back, and says so. */
-void pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *link,
+/*
+ * What is left to do that holds the kernel's lock of all interfaces for long, some 10 ms: TCX comes
+ * where nothing else can count ingress, and goes where XDP has come.
+ */
+static inline bool pe_attacher_is_unfinished(const struct pe_attachment *attachment)
+{
+	return attachment->wants_tcx || (attachment->link_fd >= 0 && attachment->tcx_fd >= 0);
+}
+
+/* Does that. 0 or -errno; then pe_attacher_advance() decides whether it is tried again. */
+int pe_attacher_finish(struct pe_attacher *attacher, const struct pe_link *link,
+		       struct pe_attachment *attachment);
+
+/* Whether a program that we attached is on an interface. A system call each. */
+bool pe_attacher_is_on(const struct pe_attachment *attachment);
+
+/* Whether one is on none any more. */
+bool pe_attacher_is_taken_off(const struct pe_attachment *attachment);
+
+/*
+ * The interface is there, and somebody else has taken a program off it: falls back, and says so.
+ * Whether ingress is counted by something else now.
+ */
+bool pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *link,
 			   struct pe_attachment *attachment);
 
 /*
@@ -76,7 +101,7 @@ void pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *l
 bool pe_attacher_yield(struct pe_attacher *attacher, const struct pe_link *link,
 		       struct pe_attachment *attachment, bool heavy);
 
-/* Takes the ingress program off, if it is on. The slot stays. */
+/* Takes off what is on. The slot stays. */
 void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *attachment);
 
 /* Counts an error that came up elsewhere. */

@@ -225,12 +225,11 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	bool counted = watch && watch->attachment.token != PE_TOKEN_NONE, ingress = false;
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
-	/* What XDP counts needs the program on it: that of a deleted one is on an heir, or nowhere.
-	 */
+	/* What XDP and TCX count needs the program on it: that of a deleted one is on an heir, or
+	 * nowhere. */
 	if (counted)
 		ingress = watch->attachment.mode == PE_MODE_TRACEPOINT ||
-			  (why == PE_LINK_DELETED && watch->attachment.link_fd >= 0 &&
-			   pe_xdp_is_attached(watch->attachment.link_fd));
+			  (why == PE_LINK_DELETED && pe_attacher_is_on(&watch->attachment));
 	unwatch(interfaces, link, why != PE_LINK_DELETED);
 	if (counted)
 		pe_heirs_look(&interfaces->heirs, interfaces->monitor, link->ifindex, ingress,

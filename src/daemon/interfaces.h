@@ -19,7 +19,7 @@ struct pe_interfaces_options {
 	const struct pe_options *options;
 	struct pe_xdp *xdp;
 	struct pe_registry *registry;
-	unsigned int max_links; /* interfaces that may have an XDP program at the same time */
+	unsigned int max_links; /* XDP and TCX programs on interfaces at the same time */
 	/*
 	 * A slot was given to an interface: records with this token are on their way. 0, -EEXIST if
 	 * the token is still known from an earlier use, or another -errno.
@@ -57,7 +57,10 @@ uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces);
 /* Lets XDP follow to interfaces that are new, as many as does not delay others. */
 void pe_interfaces_settle(struct pe_interfaces *interfaces);
 
-/* To be called each second: tries again where attaching failed. */
+/*
+ * To be called each second: tries again where attaching failed. May block for some 10 ms, when no
+ * interfaces are being made.
+ */
 void pe_interfaces_retry(struct pe_interfaces *interfaces);
 
 /*

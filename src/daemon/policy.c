@@ -64,9 +64,15 @@ int pe_policy_below(const struct pe_link *link)
 	return link->peer_netnsid >= 0 || is_one_of(link, pairs, COUNT(pairs)) ? 0 : link->peer;
 }
 
+/* A vrf only takes packets over on their way up (vrf_ip_rcv in drivers/net/vrf.c). */
+bool pe_policy_tcx(const struct pe_link *link)
+{
+	return !pe_policy_traced(link) && strcmp(link->kind, "vrf") != 0;
+}
+
 /*
- * Some drivers count what they receive after they have taken the Ethernet header off, most before:
- * drivers/net/vxlan/vxlan_core.c, net/bridge/br_input.c and their like.
+ * Some drivers count what they receive after they have taken the Ethernet header off, most
+ * before: drivers/net/vxlan/vxlan_core.c, net/bridge/br_input.c and their like.
  */
 unsigned int pe_policy_shape(const struct pe_link *link)
 {
@@ -79,8 +85,8 @@ unsigned int pe_policy_shape(const struct pe_link *link)
 }
 
 /*
- * A network card counts the segments that it makes of one large packet, a tun device what its
- * reader has read: only where a packet is a packet to both is a difference a loss.
+ * A network card counts the segments that it makes of one large packet, a tun device what
+ * its reader has read: only where a packet is a packet to both is a difference a loss.
  */
 bool pe_policy_auditable(const struct pe_link *link)
 {

@@ -25,6 +25,9 @@ bool pe_policy_traced(const struct pe_link *link);
  */
 int pe_policy_below(const struct pe_link *link);
 
+/* Whether TCX sees what it receives, where the tracepoint does not. */
+bool pe_policy_tcx(const struct pe_link *link);
+
 /* How its frames are: PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0. */
 unsigned int pe_policy_shape(const struct pe_link *link);
 

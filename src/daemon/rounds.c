@@ -26,10 +26,11 @@ static void check_link(struct pe_interfaces *interfaces, const struct pe_link *l
 	struct pe_link_stats stats;
 
 	/* Or the interface has gone, and the news of it are on their way. */
-	if (watch->attachment.link_fd < 0 || pe_xdp_is_attached(watch->attachment.link_fd) ||
-	    pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &stats) < 0)
+	if (!pe_attacher_is_taken_off(&watch->attachment) ||
+	    pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &stats) < 0 ||
+	    !pe_attacher_taken_off(&interfaces->attacher, link, &watch->attachment))
 		return;
-	pe_attacher_taken_off(&interfaces->attacher, link, &watch->attachment);
+	interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
 	/* Whoever did it may want the place. */
 	watch->retry_after_ns = PE_WATCH_RETRY_MAX_NS;
 	pe_watch_retry(interfaces, watch, true);
@@ -122,6 +123,49 @@ static bool is_due(const struct pe_interfaces *interfaces, const struct pe_watch
 	return watch->retry_at_ns <= now_ns;
 }
 
+/* Of those that are unfinished, one; first one that is not counted. NULL if there is none. */
+static struct pe_watch *find_unfinished(struct pe_interfaces *interfaces)
+{
+	struct pe_watch *found = NULL;
+
+	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
+		for (struct pe_watch *watch = interfaces->bucket[i]; watch; watch = watch->next) {
+			if (!pe_attacher_is_unfinished(&watch->attachment) ||
+			    !pe_monitor_find(interfaces->monitor, watch->ifindex))
+				continue;
+			if (watch->attachment.wants_tcx)
+				return watch;
+			found = watch;
+		}
+	}
+	return found;
+}
+
+/*
+ * One a round, and none while interfaces are being made: whoever makes some meanwhile waits for the
+ * kernel's lock for as long as this takes.
+ */
+static void finish_one(struct pe_interfaces *interfaces)
+{
+	const struct pe_link *link;
+	struct pe_watch *watch;
+
+	if (!interfaces->unfinished || interfaces->fresh ||
+	    pe_monitor_has_events(interfaces->monitor))
+		return;
+	watch = find_unfinished(interfaces);
+	if (!watch) {
+		interfaces->unfinished = false;
+		return;
+	}
+	link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+	if (!pe_attacher_finish(&interfaces->attacher, link, &watch->attachment) &&
+	    watch->attachment.mode == PE_MODE_TCX)
+		pe_info("xdp", "%s is counted now (%s)", link->name,
+			pe_mode_name(watch->attachment.mode));
+	pe_watch_update(interfaces, link, watch);
+}
+
 void pe_interfaces_retry(struct pe_interfaces *interfaces)
 {
 	uint64_t now_ns = pe_clock_monotonic_ns();
@@ -138,6 +182,7 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 		}
 	}
 	interfaces->slot_freed = false;
+	finish_one(interfaces);
 }
 
 /*

@@ -67,6 +67,7 @@ int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *lin
 	pe_watch_forget_fresh(interfaces, watch);
 	r = pe_attacher_advance(&interfaces->attacher, link, &watch->attachment);
 	pe_watch_retry(interfaces, watch, r < 0);
+	interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
 	return r;
 }
 
@@ -107,6 +108,7 @@ void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link
 	advance_below(interfaces, link);
 	r = pe_attacher_begin(&interfaces->attacher, link, &watch->attachment);
 	pe_watch_retry(interfaces, watch, r < 0);
+	interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
 	if (pe_watch_is_fresh(watch) && !interfaces->fresh++)
 		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
 }

@@ -42,6 +42,7 @@ struct pe_interfaces {
 	uint64_t fresh_at_ns; /* since when there are some, or some have been served */
 	bool was_synced;
 	bool slot_freed;      /* since the last round of retries */
+	bool unfinished;      /* a watch may be so: see pe_attacher_is_unfinished() */
 	unsigned int audited; /* the bucket where the last round of the audit ended */
 	uint64_t batch_ns;    /* when the events being handled were announced */
 };

@@ -179,10 +179,9 @@ bool pe_proto_has_ports(enum pe_proto proto)
 const char *pe_mode_name(enum pe_mode mode)
 {
 	static const char *const names[PE_MODE_COUNT] = {
-		[PE_MODE_NONE] = "none",
-		[PE_MODE_NATIVE] = "native",
-		[PE_MODE_GENERIC] = "generic",
-		[PE_MODE_TRACEPOINT] = "tracepoint",
+		[PE_MODE_NONE] = "none",       [PE_MODE_NATIVE] = "native",
+		[PE_MODE_GENERIC] = "generic", [PE_MODE_TRACEPOINT] = "tracepoint",
+		[PE_MODE_TCX] = "tcx",
 	};
 
 	return names[mode];

@@ -6,6 +6,7 @@ Container is another one, joined to it by a veth. Nothing outside of them is tou
 sleeps for a fixed time: wait_for() polls a condition until its deadline.
 """
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -426,6 +427,11 @@ def kernel_objects(kind):
     # It fails when another program's object comes or goes while it looks.
     done = subprocess.run(["bpftool", "-j", kind, "show"], capture_output=True, check=False)
     return {entry["id"] for entry in json.loads(done.stdout or "[]") if "id" in entry}
+
+
+@functools.cache
+def has_tcx():
+    return "tcx_link_attach\n" in pathlib.Path("/proc/kallsyms").read_text(encoding="ascii")
 
 
 # ---- frames ----

@@ -9,13 +9,18 @@ import collections
 import contextlib
 import errno
 import json
+import pathlib
+import re
 import signal
 import subprocess
 import threading
+import time
+
+import pytest
 
 from harness import (
-    BUILD, Container, Exporter, Namespace, ethernet, ipv4, kernel_counters, needs_root, run, udp,
-    wait_for,
+    BUILD, Container, Exporter, Namespace, ethernet, has_tcx, ipv4, kernel_counters, kernel_objects,
+    needs_root, run, stop, udp, wait_for, wait_up,
 )
 
 pytestmark = needs_root
@@ -429,7 +434,7 @@ def test_an_interface_above_with_a_program():
         foreign.do("attach", "upper", "generic", "link")
         exporter = stack.enter_context(Exporter(host))
         wait_for_mode(exporter, "tracepoint", "veth1", reason="busy")
-        wait_for_mode(exporter, "none", "upper", reason="busy")
+        wait_for_mode(exporter, "tcx" if has_tcx() else "none", "upper", reason="busy")
         send_each(container, "eth0", 100)
         metrics = wait_for_truth(exporter, host, "veth1")
         assert metrics.totals("veth1")["ingress"] == sent(100)
@@ -543,6 +548,194 @@ def test_under_load_below_one_of_our_own():
         wait_for_mode(exporter, "generic", "veth1", add_upper(host, containers[0]))
         assert exporter.scrape().sum("attach_errors_total") == 0
         wait_for_truth(exporter, host, "veth1")
+
+
+# ---- interfaces that no tracepoint tells of ----
+
+
+needs_tcx = pytest.mark.skipif(not has_tcx(), reason="this kernel has no TCX")
+
+
+class Upper:
+    """A macvlan or macvtap above a container's interface, and frames for it from the container."""
+
+    def __init__(self, host, container, name="upper", kind="macvlan"):
+        self.host, self.container, self.name = host, container, name
+        host.ip("link", "add", "link", container.interface, "name", name, "type", kind, "mode",
+                "bridge")
+        host.ip("link", "set", name, "up")
+        wait_up(host, [name])
+        address = bytes.fromhex(host.link(name)["address"].replace(":", ""))
+        self.frame = address + FRAME[6:]
+
+    def send(self, count):
+        with self.container.packet_socket("eth0") as out:
+            for _ in range(count):
+                out.send(self.frame)
+
+    def received(self):
+        return kernel_counters(self.host.link(self.name))["ingress"]
+
+
+def tcx_links(exporter):
+    """The ids of the TCX links that it holds."""
+    ids = set()
+    for file in pathlib.Path(f"/proc/{exporter.process.pid}/fdinfo").iterdir():
+        with contextlib.suppress(OSError):
+            ids.update(re.findall(r"^link_type:\s*tcx\nlink_id:\s*(\d+)$", file.read_text(), re.M))
+    return set(map(int, ids))
+
+
+@needs_tcx
+@pytest.mark.parametrize("kind", ["macvlan", "macvtap"])
+def test_above_and_it_was_there_before(kind):
+    """The last way that is left counts every packet, and takes none from the other program."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        upper = Upper(host, container, kind=kind)
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", "upper", "generic", "netlink")
+        identity = program_of(host, "upper")["id"]
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "tcx", "upper", reason="busy")
+        assert exporter.scrape().find("interfaces_attached", mode="tcx")[0].value == 1
+        assert len(tcx_links(exporter)) == 1
+        upper.send(300)
+        send_each(host, "upper", 100)
+        wait_for_totals(exporter, "upper", {"ingress": sent(300), "egress": sent(100)})
+        assert foreign.count() == upper.received() == sent(300)
+        assert program_of(host, "upper")["id"] == identity
+        foreign.do("detach")
+        wait_for_mode(exporter, "generic", "upper")
+        upper.send(300)
+        wait_for(lambda: not tcx_links(exporter), "TCX has gone")
+        upper.send(300)
+        wait_for_totals(exporter, "upper", {"ingress": sent(900), "egress": sent(100)})
+        assert upper.received() == sent(900) and foreign.count() == sent(300)
+        no_duplicates(exporter.scrape())
+
+
+@needs_tcx
+def test_above_and_it_leaves_under_traffic():
+    """From one program to the other, twice, and each packet is counted once."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        upper = Upper(host, stack.enter_context(Container(host, 1)))
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", "upper", "generic", "link")
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "tcx", "upper", reason="busy")
+        enough, total = threading.Event(), 0
+
+        def trickle():
+            nonlocal total
+            while not enough.wait(0.001) and total < 500_000:
+                upper.send(20)
+                total += 20
+
+        def seen():
+            return exporter.scrape().totals("upper")["ingress"][0]
+
+        def wait_for_more():
+            before = seen()
+            wait_for(lambda: seen() > before + 1000, "there is traffic")
+
+        sender = threading.Thread(target=trickle)
+        sender.start()
+        try:
+            wait_for_more()
+            foreign.do("detach")
+            wait_for_mode(exporter, "generic", "upper")
+            wait_for_more()
+            wait_for(lambda: not tcx_links(exporter), "TCX has gone")
+            wait_for_more()
+        finally:
+            enough.set()
+            sender.join()
+        wait_for_totals(exporter, "upper", {"ingress": sent(total), "egress": (0, 0)})
+        assert upper.received() == sent(total)
+
+
+@needs_tcx
+def test_above_and_taken_off_by_force():
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        upper = Upper(host, stack.enter_context(Container(host, 1)))
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "generic", "upper")
+        for link in xdp_links(exporter):
+            run("bpftool", "link", "detach", "id", str(link))
+        wait_for_mode(exporter, "tcx", "upper", reason="busy")
+        upper.send(100)
+        wait_for_totals(exporter, "upper", {"ingress": sent(100), "egress": (0, 0)})
+        (link,) = tcx_links(exporter)
+        run("bpftool", "link", "detach", "id", str(link))
+        # It does not claim to count what it does not.
+        wait_for_mode(exporter, "none", "upper", reason="busy")
+        assert not tcx_links(exporter)
+
+
+@needs_tcx
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGKILL])
+def test_above_and_nothing_is_left(signo):
+    with contextlib.ExitStack() as stack:
+        host, other = (stack.enter_context(Namespace()) for _ in range(2))
+        container = stack.enter_context(Container(host, 1))
+        names = ["upper1", "upper2", "upper3"]
+        for name in names:
+            Upper(host, container, name)
+            stack.enter_context(Foreign(host)).do("attach", name, "generic", "link")
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "tcx", *names, reason="busy")
+        links, programs = tcx_links(exporter), exporter.holds("prog")
+        assert len(links) == 3 and links <= kernel_objects("link")
+        # It goes with the interface, and from one that lives on elsewhere.
+        host.ip("link", "del", "upper1")
+        host.ip("link", "set", "upper2", "netns", other.name)
+        wait_for(lambda: len(tcx_links(exporter) & kernel_objects("link")) == 1, "one is left")
+        stop(exporter.process, signo)
+        wait_for(lambda: not links & kernel_objects("link"), "nothing is attached")
+        wait_for(lambda: not programs & kernel_objects("prog"), "nothing is loaded")
+        assert "xdp" in host.link("upper3") and "xdp" in other.link("upper2")
+
+
+@needs_tcx
+def test_above_they_wait_their_turn():
+    """It is slow to attach, and one comes at a time: what is made meanwhile is counted first."""
+    number = 50
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        uppers = [Upper(host, container, f"upper{n}") for n in range(number)]
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", uppers[0].name, "generic", "netlink")
+        identity = program_of(host, uppers[0].name)["id"]
+        for upper in uppers[1:]:
+            run("ip", "netns", "exec", host.name, "bpftool", "net", "attach", "xdpgeneric", "id",
+                str(identity), "dev", upper.name)
+        started = time.monotonic()
+        exporter = stack.enter_context(Exporter(host))
+        for n in (2, 3, 4):
+            newcomer = stack.enter_context(Container(host, n))
+            send_each(newcomer, "eth0", 100)
+            wait_for_totals(exporter, newcomer.interface,
+                            {"ingress": sent(100), "egress": (0, 0)})
+            wait_for_mode(exporter, "generic", newcomer.interface)
+        metrics = exporter.scrape()
+        waiting = metrics.find("interfaces_attached", mode="none")[0].value
+        come = metrics.find("interfaces_attached", mode="tcx")[0].value
+        assert come + waiting == number
+        assert come <= time.monotonic() - started + 1
+        assert waiting > number / 2
+        wait_for(lambda: len(tcx_links(exporter)) >= come + 3, "they come")
+        labels = {u.name: info(exporter.scrape(), u.name) for u in uppers}
+        counted = [upper for upper in uppers if labels[upper.name]["mode"] == "tcx"]
+        for upper in counted:
+            upper.send(10)
+        for upper in counted:
+            wait_for_totals(exporter, upper.name, {"ingress": sent(10), "egress": (0, 0)})
+        assert foreign.count() == sent(10 * len(counted))
 
 
 def test_drivers_without_native():

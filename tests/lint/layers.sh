@@ -58,8 +58,8 @@ only export 'microhttpd|curl/|gnutls/|yaml|crypt'
 result 'bpf/ includes of ours only abi.h' "$(
 	grep -nE '^#include "pe/' bpf/* | grep -v '"pe/abi.h"'
 )"
-result 'every path of an XDP program passes the packet' "$(
-	grep -nE 'XDP_(DROP|ABORTED|TX|REDIRECT)' bpf/*
+result 'every path of an XDP or TCX program passes the packet' "$(
+	grep -nE 'XDP_(DROP|ABORTED|TX|REDIRECT)|TCX_(PASS|DROP|REDIRECT)|TC_ACT_' bpf/*
 )"
 result 'no source file is over 600 lines' "$(
 	find src bpf include -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 600'

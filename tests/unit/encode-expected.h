@@ -250,6 +250,7 @@ static const char expected_self_om[] =
 	"packet_exporter_interfaces_attached{mode=\"native\"} 0\n"
 	"packet_exporter_interfaces_attached{mode=\"generic\"} 0\n"
 	"packet_exporter_interfaces_attached{mode=\"tracepoint\"} 0\n"
+	"packet_exporter_interfaces_attached{mode=\"tcx\"} 0\n"
 	"# HELP packet_exporter_attach_seconds From the news of an interface to its being counted.\n"
 	"# TYPE packet_exporter_attach_seconds histogram\n"
 	"# UNIT packet_exporter_attach_seconds seconds\n"

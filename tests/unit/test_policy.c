@@ -17,19 +17,20 @@ static void test_kinds(void **state)
 	static const struct {
 		const char *kind;
 		unsigned short type;
-		bool native, xdp, traced, auditable;
+		bool native, xdp, traced, tcx, auditable;
 		unsigned int shape;
 	} cases[] = {
-		{ "", ARPHRD_ETHER, true, true, true, false, 0 },
-		{ "veth", ARPHRD_ETHER, false, true, true, true, 0 },
-		{ "bridge", ARPHRD_ETHER, false, false, true, true, PE_SLOT_BARE_INGRESS },
-		{ "vxlan", ARPHRD_ETHER, false, true, true, false, PE_SLOT_BARE_INGRESS },
-		{ "vlan", ARPHRD_ETHER, false, true, false, false, PE_SLOT_BARE_INGRESS },
-		{ "macvlan", ARPHRD_ETHER, false, true, false, false, 0 },
-		{ "bond", ARPHRD_ETHER, false, true, false, false, 0 },
-		{ "tun", ARPHRD_ETHER, false, true, true, false, 0 },
-		{ "tun", ARPHRD_NONE, false, true, true, false, PE_SLOT_NO_ETHERNET },
-		{ "wireguard", ARPHRD_NONE, false, true, true, false, PE_SLOT_NO_ETHERNET },
+		{ "", ARPHRD_ETHER, true, true, true, false, false, 0 },
+		{ "veth", ARPHRD_ETHER, false, true, true, false, true, 0 },
+		{ "bridge", ARPHRD_ETHER, false, false, true, false, true, PE_SLOT_BARE_INGRESS },
+		{ "vxlan", ARPHRD_ETHER, false, true, true, false, false, PE_SLOT_BARE_INGRESS },
+		{ "vlan", ARPHRD_ETHER, false, true, false, true, false, PE_SLOT_BARE_INGRESS },
+		{ "macvlan", ARPHRD_ETHER, false, true, false, true, false, 0 },
+		{ "bond", ARPHRD_ETHER, false, true, false, true, false, 0 },
+		{ "tun", ARPHRD_ETHER, false, true, true, false, false, 0 },
+		{ "tun", ARPHRD_NONE, false, true, true, false, false, PE_SLOT_NO_ETHERNET },
+		{ "wireguard", ARPHRD_NONE, false, true, true, false, false, PE_SLOT_NO_ETHERNET },
+		{ "vrf", ARPHRD_ETHER, false, true, false, false, false, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -41,6 +42,7 @@ static void test_kinds(void **state)
 		assert_false(pe_policy_native(PE_XDP_GENERIC, &link));
 		assert_int_equal(pe_policy_xdp(&link), cases[i].xdp);
 		assert_int_equal(pe_policy_traced(&link), cases[i].traced);
+		assert_int_equal(pe_policy_tcx(&link), cases[i].tcx);
 		assert_int_equal(pe_policy_auditable(&link), cases[i].auditable);
 		assert_int_equal(pe_policy_shape(&link), cases[i].shape);
 	}

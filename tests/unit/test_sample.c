@@ -194,6 +194,7 @@ static void test_names(void **state)
 	assert_string_equal(pe_mode_name(PE_MODE_NATIVE), "native");
 	assert_string_equal(pe_mode_name(PE_MODE_GENERIC), "generic");
 	assert_string_equal(pe_mode_name(PE_MODE_TRACEPOINT), "tracepoint");
+	assert_string_equal(pe_mode_name(PE_MODE_TCX), "tcx");
 	for (i = 0; i < PE_REASON_COUNT; i++)
 		assert_non_null(pe_mode_reason_name((enum pe_mode_reason)i));
 	assert_string_equal(pe_mode_reason_name(PE_REASON_NONE), "");
