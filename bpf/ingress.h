@@ -48,8 +48,7 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 	account(cpu_id, ref, HOOK_XDP, packet, length);
 }
 
-SEC("xdp")
-int pe_ingress(struct xdp_md *ctx)
+static __always_inline int ingress(struct xdp_md *ctx)
 {
 	struct frame frame = {
 		.data = (const void *)(long)ctx->data,
@@ -72,6 +71,24 @@ int pe_ingress(struct xdp_md *ctx)
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
 	count(ctx, &frame, ref, &packet);
 	return XDP_PASS;
+}
+
+/*
+ * Twice the same. Generic XDP gives a program that takes fragments a copy that does not know how
+ * long its Ethernet header is (skb_pp_cow_data in net/core/skbuff.c: mac_len is 0), and then tc
+ * programs on the interface find packets without one, and redirect them so.
+ */
+SEC("xdp")
+int pe_ingress(struct xdp_md *ctx)
+{
+	return ingress(ctx);
+}
+
+/* In the driver, which may have frames of several buffers: with fragments where the kernel can. */
+SEC("xdp")
+int pe_native(struct xdp_md *ctx)
+{
+	return ingress(ctx);
 }
 
 #endif

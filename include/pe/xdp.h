@@ -45,8 +45,8 @@ struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp);
 /* Whether the egress tracepoint is attached. */
 bool pe_xdp_egress(const struct pe_xdp *xdp);
 
-/* The kernel's id of the ingress program, as link messages tell it (IFLA_XDP_PROG_ID). */
-uint32_t pe_xdp_id(const struct pe_xdp *xdp);
+/* Whether a program that link messages tell of (IFLA_XDP_PROG_ID) is one of ours. */
+bool pe_xdp_is_ours(const struct pe_xdp *xdp, uint32_t id);
 
 /* Memory of the kernel's maps in bytes, all CPUs. */
 uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);

@@ -250,7 +250,7 @@ static bool on_is_known(const struct pe_link *link, void *userdata)
 	const struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
 
 	return !watch || (watch->attachment.link_fd >= 0) ==
-				 (link->xdp_id == pe_xdp_id(interfaces->options.xdp));
+				 pe_xdp_is_ours(interfaces->options.xdp, link->xdp_id);
 }
 
 static void on_synced(void *userdata)

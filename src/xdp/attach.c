@@ -55,8 +55,9 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
 		    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-	int fd = bpf_link_create(bpf_program__fd(xdp->skel->progs.pe_ingress), ifindex, BPF_XDP,
-				 &opts);
+	const struct bpf_program *program = native ? xdp->skel->progs.pe_native
+						   : xdp->skel->progs.pe_ingress;
+	int fd = bpf_link_create(bpf_program__fd(program), ifindex, BPF_XDP, &opts);
 
 	if (fd < 0)
 		return fd == -EEXIST ? -EBUSY : fd;

@@ -133,7 +133,7 @@ static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
 	if (getrandom((void *)&ro->pe_seed, sizeof(ro->pe_seed), 0) != sizeof(ro->pe_seed))
 		return -EIO;
 	if (ro->pe_has_buff_len)
-		bpf_program__set_flags(xdp->skel->progs.pe_ingress, BPF_F_XDP_HAS_FRAGS);
+		bpf_program__set_flags(xdp->skel->progs.pe_native, BPF_F_XDP_HAS_FRAGS);
 	return 0;
 }
 
@@ -209,14 +209,14 @@ static int map_all(struct pe_xdp *xdp)
 	return pe_slots_new(&options, &xdp->slots);
 }
 
-static int read_id(struct pe_xdp *xdp)
+static int read_id(const struct bpf_program *program, uint32_t *ret_id)
 {
 	struct bpf_prog_info info = { 0 };
 	__u32 size = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(xdp->skel->progs.pe_ingress), &info, &size) < 0)
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
 		return -errno;
-	xdp->id = info.id;
+	*ret_id = info.id;
 	return 0;
 }
 
@@ -312,7 +312,9 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 	if (!r)
 		r = pe_xdp_calibrate(xdp);
 	if (!r)
-		r = read_id(xdp);
+		r = read_id(xdp->skel->progs.pe_ingress, &xdp->generic_id);
+	if (!r)
+		r = read_id(xdp->skel->progs.pe_native, &xdp->native_id);
 	if (r < 0) {
 		pe_xdp_close(xdp);
 		return r;
@@ -336,9 +338,9 @@ struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp)
 	return NULL;
 }
 
-uint32_t pe_xdp_id(const struct pe_xdp *xdp)
+bool pe_xdp_is_ours(const struct pe_xdp *xdp, uint32_t id)
 {
-	return xdp->id;
+	return id && (id == xdp->generic_id || id == xdp->native_id);
 }
 
 bool pe_xdp_egress(const struct pe_xdp *xdp)

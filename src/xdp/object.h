@@ -25,13 +25,13 @@ struct mapped {
 struct pe_xdp {
 	struct pe_bpf *skel;
 	struct pe_xdp_options options;
-	unsigned int cpus;	/* possible CPUs */
-	unsigned int set_bits;	/* log2 of the flow cache's sets for each CPU */
-	uint32_t id;		/* of the ingress program */
-	uint32_t spares;	/* in the queue and in the map of newcomers */
-	bool has_spares;	/* there have been some */
-	uint64_t missed_before; /* packets until then */
-	uint32_t swept;		/* parts of the flow cache, so far */
+	unsigned int cpus;		/* possible CPUs */
+	unsigned int set_bits;		/* log2 of the flow cache's sets for each CPU */
+	uint32_t generic_id, native_id; /* of the XDP programs */
+	uint32_t spares;		/* in the queue and in the map of newcomers */
+	bool has_spares;		/* there have been some */
+	uint64_t missed_before;		/* packets until then */
+	uint32_t swept;			/* parts of the flow cache, so far */
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
 	uint32_t epoch_jiffies;

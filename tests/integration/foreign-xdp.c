@@ -8,6 +8,7 @@
  *   attach INTERFACE MODE WAY   mode: any, generic, native
  *                               way: netlink; noexist (fails if one is there); replace (the one
  *                               that is there, whosever it is); link (bpf_link)
+ *   tc INTERFACE                the tc program, by a filter, until the interface goes
  *   off INTERFACE MODE          by netlink, whatever is there
  *   detach                      what it attached last, and only that
  *   verdict NUMBER EVERY        of each so manieth packet: XDP_DROP and so on
@@ -104,6 +105,16 @@ static int attach(struct holder *holder, const char *interface, const char *mode
 	return attach_netlink(holder, ifindex, holder->mode, way);
 }
 
+static int attach_tc(struct holder *holder, const char *interface)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(interface),
+		    .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(holder->skel->progs.foreign_tc));
+	int r = bpf_tc_hook_create(&hook);
+
+	return r < 0 ? r : bpf_tc_attach(&hook, &opts);
+}
+
 static int detach(struct holder *holder)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts,
@@ -127,6 +138,8 @@ static int run_command(struct holder *holder, const char *line)
 
 	if (sscanf(line, "attach %15s %15s %15s", interface, mode, way) == 3)
 		return attach(holder, interface, mode, way);
+	if (sscanf(line, "tc %15s", interface) == 1)
+		return attach_tc(holder, interface);
 	if (sscanf(line, "off %15s %15s", interface, mode) == 2)
 		return bpf_xdp_detach((int)if_nametoindex(interface), mode_flags(mode), NULL);
 	if (strcmp(line, "detach\n") == 0)

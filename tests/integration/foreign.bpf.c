@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Somebody else's XDP program: it counts every packet it is given and does with each what it is
- * told to, so that a test sees whether it still runs. Driven by foreign-xdp.c, which alone writes
- * its variables.
+ * Somebody else's XDP program, and a tc program for ingress: it counts every packet it is given and
+ * does with each what it is told to, so that a test sees whether it still runs. Driven by
+ * foreign-xdp.c, which alone writes its variables.
  */
 #include <linux/bpf.h>
 
@@ -23,6 +23,14 @@ int foreign(struct xdp_md *ctx)
 	if (!every || number % every)
 		return XDP_PASS;
 	return target ? (int)bpf_redirect(target, 0) : (int)verdict;
+}
+
+SEC("tc")
+int foreign_tc(struct __sk_buff *skb)
+{
+	__sync_fetch_and_add(&packets, 1);
+	__sync_fetch_and_add(&bytes, skb->len);
+	return target ? (int)bpf_redirect(target, 0) : 0 /* TC_ACT_OK */;
 }
 
 char _license[] SEC("license") = "GPL";

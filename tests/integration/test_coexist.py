@@ -12,6 +12,7 @@ import json
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -351,6 +352,28 @@ def test_taken_off_by_force():
         foreign.do("detach")
         wait_for_mode(exporter, "generic", "veth1")
         assert not xdp_links(exporter) & links
+
+
+def test_tc_programs_see_whole_frames():
+    """Generic XDP copies packets before tc has them: the copies must be as good."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        source, sink = (stack.enter_context(Container(host, n)) for n in (1, 2))
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("tc", "veth1")
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "generic", "veth1", "veth2")
+        send_each(source, "eth0", 100)
+        wait_for_totals(exporter, "veth1", {"ingress": sent(100), "egress": (0, 0)})
+        assert foreign.count() == sent(100)
+        foreign.do("redirect", "veth2")
+        with sink.inside():
+            arrives = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+            stack.callback(arrives.close)
+            arrives.bind(("eth0", 0x0003))
+        arrives.settimeout(10)
+        send_each(source, "eth0", 1)
+        assert arrives.recv(2048) == FRAME
 
 
 # ---- interfaces above and below ----
