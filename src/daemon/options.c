@@ -62,6 +62,28 @@ static int compile_regexes(const struct pe_option_parser *parser)
 	return 0;
 }
 
+static const struct pe_option *find(const char *name)
+{
+	return pe_option_find(name, strlen(name));
+}
+
+/* The one would silently be without effect. */
+static int check_listen(const struct pe_option_parser *parser)
+{
+	char sockets[PE_OPTION_ENV_MAX], address[PE_OPTION_ENV_MAX];
+
+	if (!parser->options->web_systemd_socket ||
+	    !pe_option_is_explicit(parser, find("web.listen-address"), address))
+		return 0;
+	pe_option_source(parser, find("web.systemd-socket"), sockets);
+	fprintf(parser->err,
+		PE_OPTIONS_PROGRAM
+		": %s and %s exclude each other: the sockets that systemd passes "
+		"have their addresses\n",
+		sockets, address);
+	return -EINVAL;
+}
+
 /* "NAME=VALUE" to two strings, as the push client takes them. */
 static void split_labels(struct pe_strings *labels)
 {
@@ -79,7 +101,7 @@ static int check_push_part(const struct pe_option_parser *parser, const char *na
 	if (pe_push_check(push, why, sizeof(why)) == 0)
 		return 0;
 	if (name)
-		pe_option_source(parser, pe_option_find(name, strlen(name)), source);
+		pe_option_source(parser, find(name), source);
 	fprintf(parser->err, PE_OPTIONS_PROGRAM ": %s: %s\n", source, why);
 	return -EINVAL;
 }
@@ -157,7 +179,6 @@ static int check_files(const struct pe_option_parser *parser)
 /* As the daemon will: with the certificates and keys that it names. */
 static int check_web_config(const struct pe_option_parser *parser)
 {
-	static const char name[] = "web.config.file";
 	const char *file = parser->options->web_config_file;
 	char source[PE_OPTION_ENV_MAX], why[PE_WEB_WHY_MAX] = "";
 	struct pe_web *web = NULL;
@@ -166,7 +187,7 @@ static int check_web_config(const struct pe_option_parser *parser)
 	pe_web_free(web);
 	if (r == 0)
 		return 0;
-	pe_option_source(parser, pe_option_find(name, strlen(name)), source);
+	pe_option_source(parser, find("web.config.file"), source);
 	fprintf(parser->err, PE_OPTIONS_PROGRAM ": %s: %s\n", source, why);
 	return -EINVAL;
 }
@@ -183,6 +204,8 @@ static int parse(struct pe_option_parser *parser, int argc, char *const *argv, F
 		err = set_from_host(parser);
 	if (err == 0)
 		err = compile_regexes(parser);
+	if (err == 0)
+		err = check_listen(parser);
 	if (err == 0)
 		split_labels(&parser->options->push_grouping);
 	if (err == 0 && parser->options->push_url)

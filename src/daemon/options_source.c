@@ -241,12 +241,31 @@ static bool is_given(const struct pe_option_parser *parser, const struct pe_opti
 	return false;
 }
 
+static bool is_listen(const struct pe_option *option)
+{
+	return option->offset == offsetof(struct pe_options, listen);
+}
+
+bool pe_option_is_explicit(const struct pe_option_parser *parser, const struct pe_option *option,
+			   char buf[PE_OPTION_ENV_MAX])
+{
+	const char *port = is_listen(option) ? get_env(parser, PORT_ENV) : NULL;
+	const bool given = is_given(parser, option);
+
+	pe_option_env_name(option, buf);
+	if (!given && get_env(parser, buf))
+		return true;
+	if (!given && port)
+		snprintf(buf, PE_OPTION_ENV_MAX, PORT_ENV);
+	else
+		snprintf(buf, PE_OPTION_ENV_MAX, "--%s", option->name);
+	return given || port;
+}
+
 const char *pe_option_source(const struct pe_option_parser *parser, const struct pe_option *option,
 			     char buf[PE_OPTION_ENV_MAX])
 {
-	pe_option_env_name(option, buf);
-	if (is_given(parser, option) || !get_env(parser, buf))
-		snprintf(buf, PE_OPTION_ENV_MAX, "--%s", option->name);
+	pe_option_is_explicit(parser, option, buf);
 	return buf;
 }
 
@@ -324,7 +343,7 @@ static int set_option(const struct pe_option_parser *parser, const struct pe_opt
 	if (value)
 		return set_from_env(parser, option, value);
 	value = get_env(parser, PORT_ENV);
-	if (value && option->offset == offsetof(struct pe_options, listen))
+	if (value && is_listen(option))
 		return set_from_port(parser, option, value);
 	return option->initial ? set(parser, option, option->initial) : 0;
 }

@@ -38,6 +38,10 @@ int pe_option_set_all(const struct pe_option_parser *parser);
 const char *pe_option_source(const struct pe_option_parser *parser, const struct pe_option *option,
 			     char buf[PE_OPTION_ENV_MAX]);
 
+/* The same, and whether it is there at all: false if the default decides. */
+bool pe_option_is_explicit(const struct pe_option_parser *parser, const struct pe_option *option,
+			   char buf[PE_OPTION_ENV_MAX]);
+
 /* Exactly this name, NULL if there is none. */
 const struct pe_option *pe_option_find(const char *name, size_t len);
 

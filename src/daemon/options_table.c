@@ -188,7 +188,8 @@ const struct pe_option pe_option_table[] = {
 		.type = PE_OPTION_FLAG,
 		.initial = "false",
 		FIELD(web_systemd_socket),
-		.help = "Serve on the sockets that systemd passes, instead of on any address.",
+		.help = "Serve on the sockets that systemd passes, instead of on any address; "
+			"excludes --web.listen-address.",
 	},
 	{
 		.name = "web.config.file",

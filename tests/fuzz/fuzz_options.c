@@ -146,6 +146,9 @@ static void check_use(struct pe_options *options)
 			   "the server refuses the address %s", options->listen.item[i]);
 	}
 	fuzz_check(options->listen.count > 0, "no address");
+	fuzz_check(!options->web_systemd_socket || (options->listen.count == 1 &&
+						    strcmp(options->listen.item[0], ":9817") == 0),
+		   "an address that is not served");
 	fuzz_check(options->telemetry_path[0] == '/', "path %s", options->telemetry_path);
 	(void)pe_options_match(options, "eth0");
 	(void)pe_options_match(options, "");

@@ -478,6 +478,8 @@ static void test_durations(void **state)
 
 /* ---- sources ---- */
 
+#define EXCLUDE " exclude each other: the sockets that systemd passes have their addresses"
+
 static void test_precedence(void **state)
 {
 	expect_field(ARGV("--workers=3"), ENV("PE_WORKERS=4"), "workers", "3");
@@ -555,6 +557,27 @@ static void test_port(void **state)
 		     "PE_PORT: \":80\" is not a port (allowed: 1 to 65535)");
 	expect_error(ARGV(), ENV("PE_PORT=4294967297"),
 		     "PE_PORT: \"4294967297\" is not a port (allowed: 1 to 65535)");
+}
+
+/* Who says where to listen and is not heard should know. */
+static void test_systemd_and_address(void **state)
+{
+	static const char flag[] = "--web.systemd-socket";
+
+	expect_error(ARGV(flag, "--web.listen-address=:1"), NO_ENV,
+		     "--web.systemd-socket and --web.listen-address" EXCLUDE);
+	/* Also what is the default. */
+	expect_error(ARGV(flag), ENV("PE_WEB_LISTEN_ADDRESS=:9817"),
+		     "--web.systemd-socket and PE_WEB_LISTEN_ADDRESS" EXCLUDE);
+	expect_error(ARGV(flag), ENV("PE_PORT=1"), "--web.systemd-socket and PE_PORT" EXCLUDE);
+	expect_error(ARGV("--web.listen-address=:1"), ENV("PE_WEB_SYSTEMD_SOCKET=1", "PE_PORT=1"),
+		     "PE_WEB_SYSTEMD_SOCKET and --web.listen-address" EXCLUDE);
+	expect_error(ARGV(flag), ENV("PE_WEB_LISTEN_ADDRESS=:1", "PE_PORT=1"),
+		     "--web.systemd-socket and PE_WEB_LISTEN_ADDRESS" EXCLUDE);
+	expect_field(ARGV(flag), ENV("PE_WEB_LISTEN_ADDRESS=", "PE_PORT="), "web.listen-address",
+		     "<:9817>");
+	expect_field(ARGV("--web.systemd-socket=false"),
+		     ENV("PE_PORT=1", "PE_WEB_SYSTEMD_SOCKET=1"), "web.listen-address", "<:1>");
 }
 
 static void test_unknown(void **state)
@@ -894,6 +917,7 @@ int main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_list_is_bounded),
 		cmocka_unit_test(test_port),
+		cmocka_unit_test(test_systemd_and_address),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_host_defaults),
 		cmocka_unit_test(test_match),
