@@ -41,7 +41,7 @@ struct pe_push_options {
 	enum pe_push_exit on_exit;
 	bool gzip;
 	bool legacy;
-	const char *username;	       /* each NULL if not given */
+	const char *username;	       /* each NULL if not given, and if the URL has one */
 	const char *password_file;     /* re-read before each push */
 	const char *bearer_token_file; /* re-read before each push */
 	const char *tls_ca_file;

@@ -381,11 +381,19 @@ static int check_auth(const struct pe_push_options *options, char *error, size_t
 
 	if (r < 0)
 		return refuse(error, size, "the credentials in the URL cannot be decoded");
+	if ((user || password) && options->username)
+		return refuse(error, size,
+			      "credentials in the URL and a user name beside it exclude each "
+			      "other");
+	if (password && options->password_file)
+		return refuse(error, size,
+			      "a password in the URL and a password file exclude each other");
 	if (strchr(options->username ? options->username : user ? user : "", ':'))
 		return refuse(error, size,
 			      "a colon in the user name: basic authentication would end it there");
 	if (basic && options->bearer_token_file)
-		return refuse(error, size, "a user name and a bearer token exclude each other");
+		return refuse(error, size, "%s and a bearer token exclude each other",
+			      options->username ? "a user name" : "credentials in the URL");
 	if (options->password_file && !user && !options->username)
 		return refuse(error, size, "a password file needs a user name");
 	if (options->tls_key_file && !options->tls_cert_file)

@@ -445,11 +445,9 @@ static int copy_credentials(struct pe_request *request, const struct pe_push_opt
 {
 	int r = pe_push_url_credentials(options->url, &request->username, &request->password);
 
-	if (r == 0 && options->username) {
-		free(request->username);
-		free(PE_TAKE_PTR(request->password));
+	/* At most one of both has credentials. */
+	if (r == 0 && options->username)
 		r = copy_string(&request->username, options->username);
-	}
 	if (r == 0 && request->password && !request->username)
 		r = copy_string(&request->username, "");
 	if (r == 0 && !request->password)

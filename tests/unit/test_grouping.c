@@ -376,6 +376,8 @@ static void test_refused_labels(void **state)
 
 static void test_refused_credentials(void **state)
 {
+	static const char *const urls[] = { "http://u:secret@gw", "http://u@gw",
+					    "http://:secret@gw" };
 	struct pe_push_options options = plain();
 
 	options.password_file = "/file";
@@ -394,7 +396,18 @@ static void test_refused_credentials(void **state)
 	options = plain();
 	options.url = "http://u%3Av:secret@gw";
 	expect_refused(&options, "colon");
-	options.username = "u"; /* goes before the one of the URL */
+	/* Both could be meant; a password that is not used is not dropped silently. */
+	options = plain();
+	options.username = "u";
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		options.url = urls[i];
+		expect_refused(&options, "credentials in the URL and a user name beside it");
+	}
+	options = plain();
+	options.url = "http://u:secret@gw";
+	options.password_file = "/file";
+	expect_refused(&options, "a password in the URL and a password file");
+	options.url = "http://u@gw";
 	assert_int_equal(pe_push_check(&options, (char[512]){ 0 }, 512), 0);
 	options = plain();
 	options.tls_key_file = "/file";

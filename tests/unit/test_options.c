@@ -673,6 +673,22 @@ static void test_match(void **state)
 	expect_match("eth", "veth", "br0", false);
 }
 
+/* Without the password, and before anything is started. */
+static void test_credentials_twice(void **state)
+{
+	static const char url[] = "--push.url=http://user:secret@gw";
+
+	expect_error(
+		ARGV(url, "--push.username=u"), NO_ENV,
+		"--push.*: credentials in the URL and a user name beside it exclude each other");
+	expect_error(ARGV(url, "--push.password-file=/p"), NO_ENV,
+		     "--push.*: a password in the URL and a password file exclude each other");
+	expect_error(ARGV(url), ENV("PE_PUSH_BEARER_TOKEN_FILE=/t"),
+		     "--push.*: credentials in the URL and a bearer token exclude each other");
+	expect_field(ARGV("--push.url=http://user@gw", "--push.password-file=/p"), NO_ENV,
+		     "push.password-file", "/p");
+}
+
 static void test_push(void **state)
 {
 	_cleanup_(result_fini) struct result result;
@@ -921,6 +937,7 @@ int main(void)
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_host_defaults),
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_credentials_twice),
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_push_check),
 		cmocka_unit_test(test_check_config),
