@@ -45,6 +45,12 @@ struct pe_http_options {
 };
 
 /*
+ * How many descriptors the server may have open beside max_connections: of the sockets themselves,
+ * of connections that are being closed, and of those that wait for the hash of a password. Pure.
+ */
+unsigned int pe_http_extra_files(const struct pe_listeners *listeners, const struct pe_web *web);
+
+/*
  * Starts to serve on all listeners. 0 or -errno. Options are copied but for the listeners and the
  * web configuration. The caller owns *ret_http.
  */

@@ -315,12 +315,14 @@ static int start_workers(struct supervisor *s)
 	return pe_workers_new(&options, &s->workers);
 }
 
-/* One descriptor an interface and one a connection; of few, connections get half, and some are for
+/* One descriptor an interface and one a connection; of few, the server gets half, and some are for
  * ourselves. */
 static void share_files(struct supervisor *s)
 {
 	const rlim_t own = OWN_FILES + WORKER_FILES * s->options->workers;
+	const rlim_t extra = pe_http_extra_files(s->listeners, s->web);
 	struct rlimit files;
+	rlim_t half, rest;
 
 	s->max_links = s->options->max_interfaces;
 	s->max_connections = s->options->web_max_connections;
@@ -328,12 +330,13 @@ static void share_files(struct supervisor *s)
 		return;
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (s->max_connections > files.rlim_cur / 2)
-		s->max_connections = files.rlim_cur > 2 ? (unsigned int)(files.rlim_cur / 2) : 1;
-	if (files.rlim_cur <= own + s->max_connections)
-		s->max_links = 0;
-	else if (s->max_links > files.rlim_cur - own - s->max_connections)
-		s->max_links = (unsigned int)(files.rlim_cur - own - s->max_connections);
+	half = files.rlim_cur / 2;
+	if (s->max_connections + extra > half)
+		s->max_connections = half > extra ? (unsigned int)(half - extra) : 1;
+	rest = own + extra + s->max_connections;
+	rest = files.rlim_cur > rest ? files.rlim_cur - rest : 0;
+	if (s->max_links > rest)
+		s->max_links = (unsigned int)rest;
 	if (s->max_connections < s->options->web_max_connections)
 		pe_warn("web",
 			"%u connections are served at the same time, not %u: the limit of "
@@ -468,10 +471,11 @@ static int start(struct supervisor *s)
 {
 	int r;
 
-	share_files(s);
 	r = read_web_config(s);
 	if (!r)
 		r = start_listening(s);
+	if (!r)
+		share_files(s);
 	if (!r)
 		r = start_loop(s);
 	if (!r)

@@ -41,6 +41,9 @@
 #define LEAVING 8
 #define AWAY	(PE_HASHER_WAITING + 1)
 
+/* Of a listening socket: itself, its copy, and what its thread waits with. */
+#define SOCKET_FILES 4
+
 struct pe_http;
 
 /* One listening socket. */
@@ -257,6 +260,18 @@ static int on_certificate(gnutls_session_t session, const gnutls_datum_t *ca_nam
 
 /* ---- start and stop ---- */
 
+/* Of one listening socket, beyond the places. */
+static unsigned int extra_connections(const struct pe_web *web)
+{
+	return LEAVING + (pe_web_may_have_users(web) ? AWAY : 0);
+}
+
+unsigned int pe_http_extra_files(const struct pe_listeners *listeners, const struct pe_web *web)
+{
+	return (unsigned int)pe_listeners_count(listeners) *
+	       (SOCKET_FILES + extra_connections(web));
+}
+
 static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned int connections,
 			unsigned int timeout_s)
 {
@@ -276,12 +291,12 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		connections + LEAVING + AWAY, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
-		1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-		tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, on_certificate,
-		MHD_OPTION_END);
+		connections + extra_connections(http->web), MHD_OPTION_CONNECTION_TIMEOUT,
+		timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, server, tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END,
+		on_certificate, MHD_OPTION_END);
 	if (server->daemon)
 		return 0;
 	return errno ? -errno : -ENOMEM;

@@ -133,6 +133,11 @@ static int read_file(struct pe_web *web, const char *path, struct pe_strbuf *con
 
 /* ---- states ---- */
 
+bool pe_web_may_have_users(const struct pe_web *web)
+{
+	return web->file;
+}
+
 struct pe_web_state *pe_web_put(struct pe_web_state *state)
 {
 	if (!state || __atomic_sub_fetch(&state->references, 1, __ATOMIC_ACQ_REL) > 0)

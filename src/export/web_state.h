@@ -25,6 +25,9 @@ struct pe_web_state {
  * changed and reads all of them again. */
 struct pe_web_state *pe_web_get(struct pe_web *web);
 
+/* Whether a state can have users, now or when the file has changed. Constant. */
+bool pe_web_may_have_users(const struct pe_web *web);
+
 /* Gives the reference back. NULL is fine. Returns NULL. */
 struct pe_web_state *pe_web_put(struct pe_web_state *state);
 

@@ -525,6 +525,44 @@ def test_passwords_take_no_places(tmp_path):
         assert max(seconds for _, seconds in known) < 1
 
 
+def open_files(exporter, kind=""):
+    """How many descriptors of this kind it has."""
+    folder = pathlib.Path(f"/proc/{exporter.process.pid}/fd")
+    count = 0
+    for file in folder.iterdir():
+        # It may be closed meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            count += kind in os.readlink(file)
+    return count
+
+
+def test_few_open_files(tmp_path):
+    """Those that wait for a hash take no places, but descriptors: some are left all the same."""
+    limit, own, links = 200, 64 + 2 * 3, 30
+    file = tmp_path / "web.yml"
+    file.write_text(users_config(alice=bcrypt("right", cost=14)), encoding="ascii")
+    guess = base64.b64encode(b"alice:wrong").decode()
+    request = f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {guess}\r\n\r\n".encode()
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(WebExporter(
+            host, "--workers=2", f"--web.config.file={file}",
+            prefix=["prlimit", f"--nofile={limit}"]))
+        places = int(re.search(r"(\d+) connections are served at the same time, not 512",
+                               exporter.log())[1])
+        resting, sockets = open_files(exporter), open_files(exporter, "socket:")
+        assert resting < own
+        host.batch(f"link add s{n} type veth peer name t{n}" for n in range(links))
+        wait_for(lambda: open_files(exporter) >= resting + links, "as many as there may be")
+        for number in range(33 + 200):
+            with host.inside():
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", 9817), 10))
+            if number < 33:
+                client.sendall(request)
+        wait_for(lambda: open_files(exporter, "socket:") >= sockets + places + 32, "it is full")
+        assert open_files(exporter) <= limit - (own - resting)
+
+
 def test_stop_while_hashing(tmp_path):
     with scene(tmp_path, users_config(alice=bcrypt("right", cost=10))) as (host, exporter):
         results = []
