@@ -5,7 +5,8 @@
  * See https://github.com/prometheus/pushgateway#api. One state at a time is under way, so two
  * states never arrive out of order. A failure is retried with jittered exponential back-off up to
  * the interval, each time with the state of that moment; a 400 waits for the next interval. After a
- * time-out without any answer, nothing is sent until a HEAD is answered.
+ * time-out without any answer, nothing is sent until a HEAD is answered; so it is at the end, when
+ * there is time to ask once: without an answer the last state is not sent.
  * Redirects are not followed: they name another group.
  */
 #ifndef PE_PUSH_H
@@ -59,7 +60,8 @@ int pe_push_new(const struct pe_push_options *options, struct pe_push **ret_push
 
 /*
  * Stops the thread after the last push (or DELETE) that on_exit asks for. Blocks for that, at most
- * `timeout_ns`. Statistics can still be read. NULL is fine.
+ * `timeout_ns`. A gateway that hangs with a push unanswered gets no last push, which it could store
+ * before the older one; it does get a DELETE. Statistics can still be read. NULL is fine.
  */
 void pe_push_stop(struct pe_push *push, uint64_t timeout_ns);
 

@@ -8,7 +8,10 @@
  *
  * A push that timed out without an answer may lie in a gateway that hangs; were another one sent,
  * both would be taken up together when it goes on, and the older could come last. So it is only
- * asked whether it answers until it does, and gets another pause to store what it had before.
+ * asked whether it answers until it does, and gets another pause to store what it had before. At
+ * the end there is time to ask once: without an answer the last state is not sent, which the
+ * gateway could store before the older one; the series would go backwards, and stay there. A last
+ * DELETE is sent in any case: it leaves no state that a later one could be older than.
  *
  * The thread owns `request`, `next_ns`, `not_before_ns` and what describes failures; the mutex
  * guards the rest. The contract's functions may be called from any thread.
@@ -30,6 +33,7 @@
 #define BACKOFF_NS  PE_NS_PER_S
 #define DOUBLINGS   32
 #define GRACE_SHARE 4 /* of the time to stop, for a push that is under way */
+#define LAST_SHARES 3 /* of what is left: to ask, to store what was sent before, to push */
 
 static const char subsystem[] = "push";
 
@@ -92,6 +96,14 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){
+		.tv_sec = (time_t)(ns / PE_NS_PER_S),
+		.tv_nsec = (long)(ns % PE_NS_PER_S),
+	};
 }
 
 /* ---- schedule ---- */
@@ -255,9 +267,9 @@ static void push_once(struct pe_push *push)
 		return;
 	}
 	put_now(push, deadline_ns);
+	push->doubtful = push->outcome.unanswered;
 	if (push->outcome.cancelled)
 		return;
-	push->doubtful = push->outcome.unanswered;
 	schedule_next(push, push->outcome.result);
 	if (push->outcome.result == PE_PUSH_OK)
 		report_success(push);
@@ -265,23 +277,59 @@ static void push_once(struct pe_push *push)
 		report_failure(push);
 }
 
-static void push_last(struct pe_push *push)
+/*
+ * Lets the gateway store what it has not answered, as far as there is time for it. False if it does
+ * not answer now either.
+ */
+static bool settle_doubt(struct pe_push *push)
 {
 	uint64_t began_ns = pe_clock_monotonic_ns();
-	uint64_t deadline_ns =
-		min_u64(push->stop_deadline_ns, add_saturated(began_ns, push->timeout_ns));
-	bool delete = push->on_exit == PE_PUSH_EXIT_DELETE;
+	uint64_t share_ns = push->stop_deadline_ns > began_ns
+				    ? (push->stop_deadline_ns - began_ns) / LAST_SHARES
+				    : 0;
+	uint64_t until_ns;
+	struct timespec until;
+
+	pe_request_probe(push->request, began_ns + share_ns, &push->outcome);
+	if (push->outcome.cancelled)
+		return false;
+	if (push->outcome.result == PE_PUSH_NETWORK) {
+		count(push, began_ns, false);
+		return false;
+	}
+	until_ns =
+		pe_clock_monotonic_ns() + min_u64(share_ns, min_u64(BACKOFF_NS, push->interval_ns));
+	until = timespec_of(until_ns);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+	return true;
+}
+
+static void push_last(struct pe_push *push)
+{
+	bool delete = push->on_exit == PE_PUSH_EXIT_DELETE, answers = true;
+	uint64_t began_ns, deadline_ns;
 
 	if (push->on_exit == PE_PUSH_EXIT_NONE)
 		return;
 	pe_request_cancel(push->request, push->stop_deadline_ns);
+	if (push->doubtful)
+		answers = settle_doubt(push);
+	began_ns = pe_clock_monotonic_ns();
+	deadline_ns = min_u64(push->stop_deadline_ns, add_saturated(began_ns, push->timeout_ns));
 	if (delete) {
 		pe_request_delete(push->request, deadline_ns, &push->outcome);
 		count(push, began_ns, false);
-	} else {
+	} else if (answers) {
 		put_now(push, deadline_ns);
 	}
-	if (push->outcome.cancelled || push->outcome.result != PE_PUSH_OK)
+	if (!delete &&!answers)
+		pe_warn(subsystem,
+			"last push of %s is not sent: the gateway does not answer, and could store "
+			"one that it has not answered either after it: %s",
+			pe_request_url(push->request),
+			push->outcome.cancelled ? "no time left" : push->outcome.reason);
+	else if (push->outcome.cancelled || push->outcome.result != PE_PUSH_OK)
 		pe_warn(subsystem, "last %s of %s failed, the gateway keeps the previous state: %s",
 			delete ? "delete" : "push", pe_request_url(push->request),
 			push->outcome.cancelled ? "no time left" : push->outcome.reason);
@@ -296,10 +344,7 @@ static bool wait_until_due(struct pe_push *push)
 	while (!push->stop) {
 		uint64_t due_ns =
 			max_u64(min_u64(push->next_ns, push->requested_ns), push->not_before_ns);
-		struct timespec due = {
-			.tv_sec = (time_t)(due_ns / PE_NS_PER_S),
-			.tv_nsec = (long)(due_ns % PE_NS_PER_S),
-		};
+		struct timespec due = timespec_of(due_ns);
 
 		if (pe_clock_monotonic_ns() >= due_ns)
 			break;

@@ -320,16 +320,22 @@ static void hide_proxy(char error[static CURL_ERROR_SIZE])
 			 "…, the address in http_proxy, https_proxy or all_proxy");
 }
 
+/* Something was sent, and nothing came back. */
+static bool is_unanswered(struct pe_request *request)
+{
+	long status = 0, sent = 0;
+
+	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
+	return sent > 0 && !status;
+}
+
 static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome *outcome)
 {
 	long status = 0;
 
 	if (rc != CURLE_OK) {
-		long sent = 0;
-
-		curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
-		curl_easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
-		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && sent > 0 && !status;
+		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && is_unanswered(request);
 		hide_proxy(request->error);
 		fail(outcome, PE_PUSH_NETWORK, CODE_CURL + (int)rc, "%s",
 		     *request->error ? request->error : curl_easy_strerror(rc));
@@ -363,7 +369,9 @@ static void transfer(struct pe_request *request, uint64_t deadline_ns, struct pe
 		outcome->cancelled = drive(request, &rc);
 		curl_multi_remove_handle(request->multi, request->easy);
 	}
-	if (!outcome->cancelled)
+	if (outcome->cancelled)
+		outcome->unanswered = is_unanswered(request);
+	else
 		classify(request, rc, outcome);
 }
 

@@ -25,7 +25,8 @@ struct pe_outcome {
 	enum pe_push_result result;
 	/* Cut short by pe_request_cancel(): neither success nor failure. */
 	bool cancelled;
-	/* Timed out without the beginning of an answer: the peer may still act on it. */
+	/* Sent, and timed out or cut short without the beginning of an answer: the peer may still
+	 * act on it. */
 	bool unanswered;
 	/* Tells one kind of failure from another: HTTP status, -errno, or 1000 + CURLcode. */
 	int code;

@@ -283,9 +283,86 @@ def test_gateway_stopped(gateway, sample):
         process.wait_stats(lambda s: s["network"] >= 2, "time-outs are counted")
         process.log.wait(r"level=warn.*failed.*(?i:time)")
         assert process.stop() < 2.5
-        process.log.wait(r"last push of .* failed")
+        process.log.wait(r"last push of .* is not sent")
     finally:
         gateway.process.send_signal(signal.SIGCONT)
+
+
+class Paused:
+    """A gateway that hangs with a push unanswered; the number of its state, and of the last one."""
+
+    def __init__(self, gateway, sample, timeout_ms, *options):
+        self.gateway = gateway
+        self.process = sample(gateway.url, "--interval-ms=3600000", f"--timeout-ms={timeout_ms}",
+                              "--stop-timeout-ms=3000", *options)
+        self.process.wait_stats(lambda s: s["ok"] >= 1, "one push")
+        gateway.process.send_signal(signal.SIGSTOP)
+        self.process.say("push 0")
+        self.process.out.wait("^snapshot 2 ")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.gateway.process.send_signal(signal.SIGCONT)
+
+    def number(self):
+        return len(self.process.snapshots())
+
+    def give_up(self):
+        """Until the push has timed out."""
+        before = self.process.stats()["network"]
+        self.process.wait_stats(lambda s: s["network"] > before, "it had no answer")
+
+    def all_stored(self):
+        """Until the gateway, which goes on, has nothing more to read."""
+        self.gateway.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: self.connections() <= {"TIME-WAIT"}, "the gateway has closed all")
+
+    def connections(self):
+        """Their states at the gateway."""
+        lines = subprocess.run(["ss", "-Htn", f"sport = :{self.gateway.port}"],
+                               capture_output=True, text=True, check=True).stdout.splitlines()
+        return {line.split()[0] for line in lines}
+
+
+@pytest.mark.parametrize("timeout_ms", [400, 60000])
+def test_nothing_newer_is_sent_to_a_gateway_that_hangs(gateway, sample, timeout_ms):
+    """When it goes on, it has the newest state that was sent to it; that of the push that timed
+    out, or that was cut off by the end."""
+    with Paused(gateway, sample, timeout_ms, "--on-exit=push") as paused:
+        if timeout_ms < 1000:
+            paused.give_up()
+        sent = paused.number()
+        assert paused.process.stop() < 3.2
+        assert paused.number() == sent, "no newer one"
+        paused.process.log.wait("last push of .* is not sent")
+        paused.all_stored()
+        assert gateway.packets() == sent * 1000
+
+
+@pytest.mark.parametrize("timeout_ms", [400, 60000])
+def test_a_gateway_that_goes_on_in_time_gets_the_last_state(gateway, sample, timeout_ms):
+    with Paused(gateway, sample, timeout_ms, "--on-exit=push") as paused:
+        if timeout_ms < 1000:
+            paused.give_up()
+        sent, said = paused.number(), len(paused.process.out.lines)
+        paused.process.say("stop")
+        # The statistics are printed just before the end begins.
+        paused.process.out.wait("^stats ", start=said)
+        wait_for(lambda: "CLOSE-WAIT" in paused.connections(), "the push has been given up")
+        gateway.process.send_signal(signal.SIGCONT)
+        paused.process.out.wait("^stopped")
+        assert paused.process.process.wait(DEADLINE_S) == 0
+        assert paused.number() == sent + 1
+        paused.all_stored()
+        assert gateway.packets() == (sent + 1) * 1000
+
+
+def test_delete_is_sent_to_a_gateway_that_hangs(gateway, sample):
+    with Paused(gateway, sample, 60000, "--on-exit=delete") as paused:
+        assert paused.process.stop() < 3.2
+        paused.process.log.wait("last delete of .* failed")
 
 
 # ---- servers that a test can bend ----
