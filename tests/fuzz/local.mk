@@ -1,5 +1,6 @@
 # Fuzzing: `make fuzz` runs each target with libFuzzer (clang), FUZZ_SECONDS each, in a build of its
-# own; `make check` replays the seeds with whatever compiler there is.
+# own; `make check-fuzz` does so as a test, shortly, so that models do not go stale; `make check`
+# replays the seeds with whatever compiler there is.
 # A new target is three lines: its name here, its LDADD below, its seeds in corpus/.
 
 fuzz_targets = \
@@ -22,7 +23,7 @@ tests_fuzz_fuzz_web_config_LDADD = $(fuzz_libs)
 
 check_PROGRAMS += $(fuzz_targets)
 TESTS += $(fuzz_targets)
-EXTRA_DIST += tests/fuzz/fuzz.h tests/fuzz/run tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/check.sh tests/fuzz/fuzz.h tests/fuzz/run tests/fuzz/corpus
 tests_fuzz_fuzz_encode_SOURCES = tests/fuzz/fuzz_encode.c \
 	tests/fuzz/exposition.c tests/fuzz/exposition.h tests/fuzz/exposition_text.h
 tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c tests/fuzz/frame_model.h
@@ -38,7 +39,14 @@ tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h
 # One of them: make fuzz FUZZ_TARGETS=tests/fuzz/fuzz_encode
 FUZZ_SECONDS = 60
 FUZZ_TARGETS = $(fuzz_targets)
-.PHONY: fuzz
+fuzz_env = PE_SRCDIR='$(abs_top_srcdir)' PE_BUILDDIR='$(abs_builddir)' CLANG='$(CLANG)' \
+	MAKE='$(MAKE)'
+.PHONY: fuzz fuzz-build check-fuzz
 fuzz:
-	+PE_SRCDIR='$(abs_top_srcdir)' PE_BUILDDIR='$(abs_builddir)' CLANG='$(CLANG)' MAKE='$(MAKE)' \
-		FUZZ_SECONDS='$(FUZZ_SECONDS)' $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
+	+$(fuzz_env) FUZZ_SECONDS='$(FUZZ_SECONDS)' $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
+fuzz-build:
+	+$(fuzz_env) FUZZ_SECONDS=0 $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
+# The log of its own: other tests may run in the same folder.
+check-fuzz: fuzz-build
+	$(fuzz_env) $(MAKE) $(AM_MAKEFLAGS) check FUZZ_SECONDS=5 FUZZ_TARGETS='$(FUZZ_TARGETS)' \
+		TESTS=tests/fuzz/check.sh TEST_SUITE_LOG=tests/fuzz/test-suite.log
