@@ -70,6 +70,8 @@ struct pe_users *pe_users_free(struct pe_users *users)
 bool pe_credentials_parse(const char *header, struct pe_credentials *ret_credentials)
 {
 	static const char scheme[] = "Basic ";
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/=";
 	gnutls_datum_t encoded, decoded = { 0 };
 	const unsigned char *colon, *end;
 	size_t user_len = 0, password_len = 0;
@@ -79,7 +81,11 @@ bool pe_credentials_parse(const char *header, struct pe_credentials *ret_credent
 		return false;
 	header += sizeof(scheme) - 1;
 	header += strspn(header, " ");
-	encoded = (gnutls_datum_t){ (unsigned char *)header, (unsigned int)strlen(header) };
+	encoded = (gnutls_datum_t){ (unsigned char *)header, (unsigned int)strspn(header, digits) };
+	header += encoded.size;
+	/* GnuTLS reads PEM: it skips white space, and stops at a '-'. */
+	if (header[strspn(header, " \t")])
+		return false;
 	if (encoded.size == 0 || encoded.size > 2 * (PE_USER_MAX + PE_PASSWORD_MAX) ||
 	    gnutls_base64_decode2(&encoded, &decoded) < 0)
 		return false;

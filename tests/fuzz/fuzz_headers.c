@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Text that comes from outside in HTTP and in addresses: Accept, Accept-Encoding, listen addresses,
- * the telemetry path, push URLs.
+ * Text that comes from outside in HTTP and in addresses: Accept, Accept-Encoding, Authorization,
+ * listen addresses, the telemetry path, push URLs.
  *
  * The first byte of the input says which, the rest is the text. What is well-formed is judged a
  * second time here, in another way; for the rest it is checked what must hold of any text.
@@ -19,8 +19,10 @@
 #include "../../src/export/address.h"
 #include "../../src/export/grouping.h"
 #include "../../src/export/page.h"
+#include "../../src/export/users.h"
 
 #define TEXT_MAX   4000
+#define HEADER_MAX (2 * TEXT_MAX) /* as base64 */
 #define RANGES_MAX 64
 #define SECRET	   "S3CRET"
 
@@ -214,6 +216,111 @@ static void check_accept(const char *header)
 		   "another encoding for %s", header);
 }
 
+/* ---- Authorization (RFC 7617) ---- */
+
+static int digit_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Strictly (RFC 4648, 4): whole groups of four, padded, no bits to spare. -1 if it is not so. */
+static long decode_base64(const char *text, unsigned char *ret_bytes)
+{
+	const size_t len = strlen(text), digits = strcspn(text, "=");
+	unsigned int bits = 0;
+	size_t used = 0;
+
+	if (len % 4 != 0 || len - digits > 2 || strspn(text + digits, "=") != len - digits)
+		return -1;
+	for (size_t i = 0; i < digits; i++) {
+		if (digit_value(text[i]) < 0)
+			return -1;
+		bits = bits << 6 | (unsigned int)digit_value(text[i]);
+		if (i % 4 != 0)
+			ret_bytes[used++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
+	}
+	if (len > digits)
+		return (bits & (len - digits == 1 ? 3 : 15)) == 0 ? (long)used : -1;
+	return (long)used;
+}
+
+/* Whether the header names a user and a password, and which. */
+static bool expected_credentials(const char *header, struct pe_credentials *ret)
+{
+	unsigned char bytes[HEADER_MAX];
+	char text[HEADER_MAX + 1];
+	const unsigned char *colon = NULL;
+	size_t user, password;
+	long len;
+
+	if (strlen(header) < 6 || strncasecmp(header, "basic ", 6) != 0)
+		return false;
+	header += 6;
+	header += strspn(header, " ");
+	/* What is behind a value is no part of it. */
+	for (len = (long)strlen(header); len > 0 && strchr(" \t", header[len - 1]);)
+		len--;
+	snprintf(text, sizeof(text), "%.*s", (int)len, header);
+	len = decode_base64(text, bytes);
+	for (long i = 0; i < len; i++) {
+		if (!bytes[i])
+			return false;
+		if (!colon && bytes[i] == ':')
+			colon = &bytes[i];
+	}
+	if (!colon)
+		return false;
+	user = (size_t)(colon - bytes);
+	password = (size_t)len - user - 1;
+	if (user > PE_USER_MAX - 1 || password > PE_PASSWORD_MAX - 1)
+		return false;
+	*ret = (struct pe_credentials){ 0 };
+	memcpy(ret->user, bytes, user);
+	memcpy(ret->password, colon + 1, password);
+	return true;
+}
+
+static void check_authorization(const char *header)
+{
+	struct pe_credentials expected, got;
+	const bool valid = expected_credentials(header, &expected);
+
+	memset(&got, 0xa5, sizeof(got));
+	fuzz_check(pe_credentials_parse(header, &got) == valid, "%s of %s",
+		   valid ? "no credentials" : "credentials", header);
+	/* Every byte: a digest is made of all of them. */
+	fuzz_check(!valid || memcmp(&got, &expected, sizeof(got)) == 0, "user %.16s of %s",
+		   got.user, header);
+}
+
+/* The same from the other end: any bytes as user and password. */
+static void check_user(const char *text)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+	const size_t len = strlen(text);
+	char header[HEADER_MAX] = "Basic ", *to = header + 6;
+
+	for (size_t i = 0; i < len; i += 3) {
+		unsigned int bits = (unsigned int)(unsigned char)text[i] << 16;
+
+		if (i + 1 < len)
+			bits |= (unsigned int)(unsigned char)text[i + 1] << 8;
+		if (i + 2 < len)
+			bits |= (unsigned char)text[i + 2];
+		for (size_t k = 0; k < 4; k++)
+			*to++ = i + k > len ? '=' : digits[bits >> (18 - 6 * k) & 63];
+	}
+	*to = '\0';
+	check_authorization(header);
+}
+
 /* ---- listen addresses and the telemetry path ---- */
 
 static void check_address(const char *text)
@@ -382,11 +489,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 'a':
 		check_accept(text);
 		break;
+	case 'b':
+		check_authorization(text);
+		break;
 	case 'l':
 		check_address(text);
 		break;
 	case 'p':
 		check_path(text);
+		break;
+	case 'u':
+		check_user(text);
 		break;
 	default:
 		check_push_url(text);
