@@ -88,6 +88,8 @@ src_libpe_a_SOURCES = \
 	src/export/push.c \
 	src/export/push_request.c \
 	src/export/push_request.h \
+	src/export/san.c \
+	src/export/san.h \
 	src/export/scrape.c \
 	src/export/scrape.h \
 	src/export/site.c \

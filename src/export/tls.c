@@ -10,7 +10,6 @@
  */
 #include "tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -18,6 +17,8 @@
 
 #include "pe/cleanup.h"
 #include "pe/log.h"
+
+#include "san.h"
 
 struct pe_tls {
 	const struct pe_web_config *config;
@@ -304,61 +305,6 @@ struct pe_tls *pe_tls_free(struct pe_tls *tls)
 
 /* ---- sessions ---- */
 
-static bool is_allowed_san(const struct pe_texts *allowed, const char *san)
-{
-	for (size_t i = 0; i < allowed->count; i++) {
-		if (strcmp(allowed->item[i], san) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* A name of the certificate as the text that Go makes of it; false if it has another kind. */
-static bool format_san(unsigned int type, const char *san, size_t len, char *text, size_t size)
-{
-	switch (type) {
-	case GNUTLS_SAN_DNSNAME:
-	case GNUTLS_SAN_RFC822NAME:
-	case GNUTLS_SAN_URI:
-		if (len >= size || memchr(san, '\0', len))
-			return false;
-		memcpy(text, san, len);
-		text[len] = '\0';
-		return true;
-	case GNUTLS_SAN_IPADDRESS:
-		return (len == 4 || len == 16) &&
-		       inet_ntop(len == 4 ? AF_INET : AF_INET6, san, text, (socklen_t)size);
-	default:
-		return false;
-	}
-}
-
-static bool has_allowed_san(const struct pe_texts *allowed, const gnutls_datum_t *peer)
-{
-	gnutls_x509_crt_t crt;
-	bool found = false;
-
-	if (gnutls_x509_crt_init(&crt) < 0)
-		return false;
-	if (gnutls_x509_crt_import(crt, peer, GNUTLS_X509_FMT_DER) == 0) {
-		for (unsigned int i = 0; !found; i++) {
-			char san[1024], text[1024];
-			size_t len = sizeof(san);
-			const int type =
-				gnutls_x509_crt_get_subject_alt_name(crt, i, san, &len, NULL);
-
-			/* One that is too long for us is on no list; any other error is the end. */
-			if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER)
-				break;
-			if (type >= 0 &&
-			    format_san((unsigned int)type, san, len, text, sizeof(text)))
-				found = is_allowed_san(allowed, text);
-		}
-	}
-	gnutls_x509_crt_deinit(crt);
-	return found;
-}
-
 /* Called within the handshake when the client has sent its certificate, or none. */
 static int on_verify(gnutls_session_t session)
 {
@@ -383,7 +329,8 @@ static int on_verify(gnutls_session_t session)
 			return GNUTLS_E_CERTIFICATE_ERROR;
 		}
 	}
-	if (config->allowed_sans.count > 0 && !has_allowed_san(&config->allowed_sans, &peers[0])) {
+	if (config->allowed_sans.count > 0 &&
+	    !pe_san_is_allowed(&config->allowed_sans, &peers[0])) {
 		pe_debug("http", "a client's certificate was refused: no allowed name");
 		return GNUTLS_E_CERTIFICATE_ERROR;
 	}

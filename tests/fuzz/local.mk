@@ -4,6 +4,7 @@
 # A new target is three lines: its name here, its LDADD below, its seeds in corpus/.
 
 fuzz_targets = \
+	tests/fuzz/fuzz_certificate \
 	tests/fuzz/fuzz_encode \
 	tests/fuzz/fuzz_frames \
 	tests/fuzz/fuzz_grouping \
@@ -12,6 +13,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_shard \
 	tests/fuzz/fuzz_web_config
+tests_fuzz_fuzz_certificate_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_encode_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_frames_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)

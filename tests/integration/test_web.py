@@ -228,10 +228,13 @@ def test_allowed_sans(tmp_path):
         "DNS:x.scraper.example": False,
         "DNS:scraper.exampl": False,
         "IP:192.0.2.8": False,
+        # As Go writes them.
+        "IP:::ffff:192.0.2.9": True,
+        "IP:::192.0.2.9": True,
         "": False,
     }
     names = "[scraper.example, 192.0.2.7, '2001:db8::7', spiffe://cluster/scraper, " \
-            "scraper@example.org]"
+            "scraper@example.org, 192.0.2.9, '::c000:209']"
     config = tls_config(ca.server(), "client_auth_type: RequireAndVerifyClientCert",
                         "client_ca_file: ca.pem", f"client_allowed_sans: {names}")
     with scene(tmp_path, config) as (host, _):
