@@ -3,38 +3,58 @@
 #include "load.h"
 
 #include "pe/clock.h"
+#include "pe/sample.h"
 
 /* Below this, no copy is felt: less than a fiftieth of what a core copies. */
 #define HEAVY_BYTES_PER_S   ((uint64_t)64 << 20)
 #define HEAVY_PACKETS_PER_S 50000
+/* A few may be somebody's ping. */
+#define HEAVY_LARGE_PER_S 20
+/* 64 << 6 is the kernel's page. */
+#define LARGE_BUCKET 7
 /* Calm is less than a fraction of that, for so long. */
 #define CALM_FRACTION 4
 #define CALM_FOR_NS   (10 * PE_NS_PER_S)
 /* Between two rounds; a shorter time says little. */
 #define ROUND_MIN_NS (PE_NS_PER_S / 2)
 
-static bool is_more(const struct pe_count *more, uint64_t ns, uint64_t fraction)
+/* Whether `more` in `ns` is more than `a_second`. */
+static bool is_more(uint64_t more, uint64_t a_second, uint64_t ns)
 {
-	uint64_t bytes = HEAVY_BYTES_PER_S / fraction, packets = HEAVY_PACKETS_PER_S / fraction;
-
-	return (double)more->bytes * PE_NS_PER_S > (double)bytes * ns ||
-	       (double)more->packets * PE_NS_PER_S > (double)packets * ns;
+	return (double)more * PE_NS_PER_S > (double)a_second * ns;
 }
 
-bool pe_load_round(struct pe_load *load, uint64_t now_ns, const struct pe_count *count)
+static bool is_busy(const struct pe_load_count *now, const struct pe_load_count *before,
+		    uint64_t ns, uint64_t fraction)
 {
+	return is_more(now->bytes - before->bytes, HEAVY_BYTES_PER_S / fraction, ns) ||
+	       is_more(now->packets - before->packets, HEAVY_PACKETS_PER_S / fraction, ns) ||
+	       is_more(now->large - before->large, HEAVY_LARGE_PER_S / fraction, ns);
+}
+
+static struct pe_load_count sum(const struct pe_row *row)
+{
+	struct pe_count total = pe_row_total(row);
+	struct pe_load_count count = { .packets = total.packets, .bytes = total.bytes };
+
+	for (int i = LARGE_BUCKET; i < PE_SIZE_BUCKETS; i++)
+		count.large += row->size[i];
+	return count;
+}
+
+bool pe_load_round(struct pe_load *load, uint64_t now_ns, const struct pe_row *received)
+{
+	struct pe_load_count now = sum(received);
 	uint64_t ns = now_ns - load->at_ns;
-	struct pe_count more = { count->packets - load->count.packets,
-				 count->bytes - load->count.bytes };
 
 	if (load->at_ns && ns < ROUND_MIN_NS)
 		return load->heavy;
 	if (!load->at_ns) {
 		load->heavy = false;
-	} else if (is_more(&more, ns, 1)) {
+	} else if (is_busy(&now, &load->count, ns, 1)) {
 		load->heavy = true;
 		load->calm_since_ns = 0;
-	} else if (is_more(&more, ns, CALM_FRACTION)) {
+	} else if (is_busy(&now, &load->count, ns, CALM_FRACTION)) {
 		load->calm_since_ns = 0;
 	} else if (!load->calm_since_ns) {
 		load->calm_since_ns = load->at_ns;
@@ -42,6 +62,6 @@ bool pe_load_round(struct pe_load *load, uint64_t now_ns, const struct pe_count 
 	if (load->calm_since_ns && now_ns - load->calm_since_ns >= CALM_FOR_NS)
 		load->heavy = false;
 	load->at_ns = now_ns;
-	load->count = *count;
+	load->count = now;
 	return load->heavy;
 }

@@ -40,8 +40,7 @@ static void check_link(struct pe_interfaces *interfaces, const struct pe_link *l
 static void check_load(struct pe_interfaces *interfaces, const struct pe_link *link,
 		       struct pe_watch *watch, const struct pe_row *ours)
 {
-	struct pe_count in = pe_row_total(&ours[PE_INGRESS]);
-	bool heavy = pe_load_round(&watch->load, pe_clock_monotonic_ns(), &in);
+	bool heavy = pe_load_round(&watch->load, pe_clock_monotonic_ns(), &ours[PE_INGRESS]);
 
 	/* Without XDP it could not come back. */
 	if (heavy && watch->attachment.mode == PE_MODE_GENERIC)

@@ -12,7 +12,7 @@
 
 struct scene {
 	struct pe_load load;
-	struct pe_count count;
+	struct pe_row received;
 	uint64_t now_ns;
 };
 
@@ -20,15 +20,16 @@ struct scene {
 static bool play(struct scene *scene, uint64_t ms, uint64_t packets, uint64_t bytes)
 {
 	scene->now_ns += ms * PE_NS_PER_MS;
-	scene->count.packets += packets * ms / 1000;
-	scene->count.bytes += bytes * ms / 1000;
-	return pe_load_round(&scene->load, scene->now_ns, &scene->count);
+	scene->received.class[0].packets += packets * ms / 1000;
+	scene->received.class[0].bytes += bytes * ms / 1000;
+	return pe_load_round(&scene->load, scene->now_ns, &scene->received);
 }
 
 static struct scene begin(void)
 {
 	/* What it had counted before is no load. */
-	struct scene scene = { .now_ns = PE_NS_PER_S, .count = { UINT64_C(1) << 40, 1 } };
+	struct scene scene = { .now_ns = PE_NS_PER_S,
+			       .received.class[0] = { UINT64_C(1) << 40, 1 } };
 
 	assert_false(play(&scene, 0, 0, 0));
 	return scene;
@@ -43,6 +44,22 @@ static void test_heavy(void **state)
 	scene = begin();
 	assert_false(play(&scene, 2000, 1000, 63 << 20));
 	assert_true(play(&scene, 2000, 1000, 65 << 20));
+}
+
+/* More than a page each: a few are nothing, at whatever rate those of a page come. */
+static void test_large(void **state)
+{
+	struct scene scene = begin();
+
+	scene.received.size[6] += 10000;
+	scene.received.size[7] += 10;
+	scene.received.size[PE_SIZE_BUCKETS - 1] += 10;
+	assert_false(play(&scene, 1000, 10020, 40 << 20));
+	scene.received.size[8] += 21;
+	assert_true(play(&scene, 1000, 21, 21 * 10000));
+	for (int i = 0; i < 9; i++)
+		assert_true(play(&scene, 1000, 10, 1000));
+	assert_false(play(&scene, 1000, 10, 1000));
 }
 
 static void test_calm(void **state)
@@ -78,6 +95,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_heavy),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_calm),
 		cmocka_unit_test(test_soon),
 	};
