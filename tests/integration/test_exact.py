@@ -52,7 +52,7 @@ def assert_equal_to_kernel(host, exporter, interfaces, in_softirq=()):
                 both = tuple(a + b for a, b in zip(ours[direction], missing[direction]))
                 if both != kernel[direction]:
                     return None, f"{name}: ours {ours} + unobserved {missing}, kernel's {kernel}"
-                allowed = max(1, kernel[direction][0] / 1000) if direction in in_softirq else 0
+                allowed = max(1, kernel[direction][0] / 200) if direction in in_softirq else 0
                 assert missing[direction][0] <= allowed, f"{name}: {missing}"
         return metrics, ""
 
