@@ -61,7 +61,7 @@ static __always_inline __u32 next_flow(void)
 	return (x >> 32) * flow_count >> 32;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int drive(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -74,7 +74,7 @@ int drive(struct xdp_md *ctx)
 	return XDP_ABORTED;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int empty(struct xdp_md *ctx)
 {
 	return XDP_PASS;
@@ -170,7 +170,7 @@ static __always_inline __u32 model_parse(struct xdp_md *ctx, struct model_key *k
 	return (long)end - (long)data;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int model_array(struct xdp_md *ctx)
 {
 	struct model_key key = {};
@@ -199,20 +199,20 @@ static __always_inline int count_lru(struct xdp_md *ctx, void *map)
 	return XDP_PASS;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int model_lru(struct xdp_md *ctx)
 {
 	return count_lru(ctx, &lru);
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int model_small_lru(struct xdp_md *ctx)
 {
 	return count_lru(ctx, &small_lru);
 }
 
 /* What no flow cache can be without: it looks, and counts or replaces, but reports nothing. */
-SEC("xdp.frags")
+SEC("xdp")
 int model_line(struct xdp_md *ctx)
 {
 	struct model_key key = {};
@@ -233,7 +233,7 @@ int model_line(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int model_shared(struct xdp_md *ctx)
 {
 	struct model_key key = {};
@@ -249,7 +249,7 @@ int model_shared(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int model_ring(struct xdp_md *ctx)
 {
 	struct model_event event = { .ifindex = ctx->ingress_ifindex };
@@ -259,7 +259,7 @@ int model_ring(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int model_perf(struct xdp_md *ctx)
 {
 	struct model_event event = { .ifindex = ctx->ingress_ifindex };
