@@ -38,7 +38,7 @@ endif
 check_LIBRARIES = tests/fuzz/libreplay.a
 tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h
 
-# One of them: make fuzz FUZZ_TARGETS=tests/fuzz/fuzz_encode
+# One of them: make fuzz FUZZ_TARGETS=encode
 FUZZ_SECONDS = 60
 FUZZ_TARGETS = $(fuzz_targets)
 fuzz_env = PE_SRCDIR='$(abs_top_srcdir)' PE_BUILDDIR='$(abs_builddir)' CLANG='$(CLANG)' \
