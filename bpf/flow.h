@@ -2,9 +2,10 @@
 /*
  * The flow cache: gathers packets into flows, so that the ring carries one record for many packets.
  *
- * Each CPU has its own sets of two ways and touches no other's: plain loads and stores, no lock.
- * A hit costs one cache line. A miss evicts the smaller way as one record, and the larger flow
- * stays. What does not reach the ring is counted, packets and bytes, in the flow's own row.
+ * Each CPU has its own sets of two ways and touches no other's: plain loads and stores, no lock. A
+ * set of IPv4 is one cache line, because with many flows the time of a packet is that of memory. A
+ * miss evicts the smaller way as one record, and the larger flow stays. What does not reach the
+ * ring is counted, packets and bytes, in the flow's own row.
  *
  * Packets (with bottom halves off) never interrupt each other on one CPU. The sweep can interrupt a
  * packet, or be interrupted by one: `busy` keeps the second out (sweep.h).
@@ -18,11 +19,11 @@
 /* So many records are sent between two looks at how full the ring is; the look is a helper call. */
 #define LOOK_EVERY 32
 
-/* struct pe_flow_key as five words, to be compared and hashed in registers. */
-struct flow_words {
-	__u64 saddr[2];
-	__u64 daddr[2];
+/* What tells flows apart, as it stands in struct pe_flow4 and pe_flow6 behind the sums: words, to
+ * be compared and hashed in registers. */
+struct flow_key {
 	__u64 rest;
+	__u64 address[4]; /* of IPv4 one */
 };
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -33,33 +34,35 @@ struct flow_words {
 	((__u64)(ports) << 32 | (__u64)(slot) << 16 | (__u64)(ip_proto) << 8 | (__u64)(tag))
 #endif
 
-static __always_inline __u64 flow_hash(const struct flow_words *key, bool ipv6)
+static __always_inline struct flow_key *flow_key(struct pe_flow_head *flow)
+{
+	return (struct flow_key *)&flow->sport;
+}
+
+static __always_inline __u64 flow_hash(const struct flow_key *key, bool ipv6)
 {
 	__u64 h = pe_seed;
 
 	/* Odd 64-bit constants from the golden ratio; the high bits are the good ones. */
 	h = (h ^ key->rest) * 0x9e3779b97f4a7c15ULL;
 	if (ipv6) {
-		h = (h ^ h >> 32 ^ key->saddr[0]) * 0xbf58476d1ce4e5b9ULL;
-		h = (h ^ h >> 32 ^ key->saddr[1]) * 0x9e3779b97f4a7c15ULL;
-		h = (h ^ h >> 32 ^ key->daddr[0]) * 0xbf58476d1ce4e5b9ULL;
-		h = (h ^ h >> 32 ^ key->daddr[1]) * 0x94d049bb133111ebULL;
-	} else {
-		h = (h ^ h >> 32 ^ (key->saddr[0] << 32 | key->daddr[0])) * 0x94d049bb133111ebULL;
+		h = (h ^ h >> 32 ^ key->address[3]) * 0xbf58476d1ce4e5b9ULL;
+		h = (h ^ h >> 32 ^ key->address[2]) * 0x9e3779b97f4a7c15ULL;
+		h = (h ^ h >> 32 ^ key->address[1]) * 0xbf58476d1ce4e5b9ULL;
 	}
-	return h;
+	return (h ^ h >> 32 ^ key->address[0]) * 0x94d049bb133111ebULL;
 }
 
-/* `rest` tells IPv4 from IPv6, and the second words of IPv4 are zero. */
-static __always_inline bool flow_equal(const struct pe_flow *flow, const struct flow_words *key,
+static __always_inline bool flow_equal(struct pe_flow_head *flow, const struct flow_key *key,
 				       bool ipv6)
 {
-	const struct flow_words *have = (const struct flow_words *)&flow->key;
+	const struct flow_key *have = flow_key(flow);
 
-	if (have->rest != key->rest || have->saddr[0] != key->saddr[0] ||
-	    have->daddr[0] != key->daddr[0] || !flow->packets)
+	if (have->rest != key->rest || have->address[0] != key->address[0] || !flow->packets)
 		return false;
-	return !ipv6 || (have->saddr[1] == key->saddr[1] && have->daddr[1] == key->daddr[1]);
+	return !ipv6 ||
+	       (have->address[1] == key->address[1] && have->address[2] == key->address[2] &&
+		have->address[3] == key->address[3]);
 }
 
 /* Flow detail that will be missing: kept in the row, where its packets are counted anyway. */
@@ -75,13 +78,12 @@ static __always_inline void flow_lost(struct pe_row *row, __u8 ip_proto, __u64 p
 }
 
 /*
- * Sends a way as a record and empties it. `set` is the set's number within the CPU's part: it comes
- * from the flow's hash alone, so that one ring, and one worker, gets all of a flow from every CPU.
+ * Sends a way as a record and empties it. The ring comes from the flow's hash alone (ring_of), so
+ * that one ring, and one worker, gets all of a flow from every CPU.
  */
-static __noinline int flow_evict(struct pe_cpu *cpu, __u32 cpu_id, __u32 set, struct pe_flow *flow,
-				 __u32 reason)
+static __noinline int flow_evict(struct pe_cpu *cpu, __u32 ring_id, struct pe_flow_head *flow,
+				 __u32 size, __u32 reason)
 {
-	__u32 ring_id = (__u64)set * pe_rings >> pe_set_bits;
 	__u64 flags = BPF_RB_NO_WAKEUP;
 	void *ring;
 
@@ -96,37 +98,54 @@ static __noinline int flow_evict(struct pe_cpu *cpu, __u32 cpu_id, __u32 set, st
 	if (++cpu->sent % LOOK_EVERY == 0 &&
 	    bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= pe_wake_bytes)
 		flags = BPF_RB_FORCE_WAKEUP;
-	if (likely(!bpf_ringbuf_output(ring, flow, sizeof(*flow), flags))) {
+	if (likely(!bpf_ringbuf_output(ring, flow, size, flags))) {
 		flow->packets = 0;
 		return 0;
 	}
 lost:
 	cpu->lost[reason]++;
-	struct pe_row *row = row_find(flow->key.slot, PE_FLOW_DIRECTION(flow->key.tag), cpu_id);
+	struct pe_row *row =
+		row_find(flow->slot, PE_FLOW_DIRECTION(flow->tag), bpf_get_smp_processor_id());
 
 	if (row)
-		flow_lost(row, flow->key.ip_proto, flow->packets, flow->bytes);
+		flow_lost(row, flow->ip_proto, flow->packets, flow->bytes);
 	flow->packets = 0;
 	return 0;
 }
 
-static __always_inline void flow_hit(struct pe_flow *flow, __u32 length, __u32 now, __u8 tcp_flags)
+static __always_inline __u32 set_bits_of(bool ipv6)
 {
-	flow->bytes += length;
-	flow->packets++;
-	flow->last = now;
-	flow->tcp_flags |= tcp_flags;
+	return ipv6 ? pe_set_bits - 1 : pe_set_bits;
 }
 
+static __always_inline __u32 ring_of(__u32 set_id, bool ipv6)
+{
+	return (__u64)set_id * pe_rings >> set_bits_of(ipv6);
+}
+
+/* `set_id` is relative to the CPU's part. */
+static __always_inline void *set_find(__u32 cpu_id, __u32 set_id, bool ipv6)
+{
+	__u32 index = (cpu_id << set_bits_of(ipv6)) + set_id;
+
+	return ipv6 ? bpf_map_lookup_elem(&flows6, &index) : bpf_map_lookup_elem(&flows4, &index);
+}
+
+static __always_inline struct pe_flow_head *way_of(void *set, int way, bool ipv6)
+{
+	return set + way * (ipv6 ? sizeof(struct pe_flow6) : sizeof(struct pe_flow4));
+}
+
+/* Called with `ipv6` as a constant: it is compiled twice. */
 static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe_row *row,
-				     const struct flow_words *key, const struct packet *packet,
-				     __u32 length)
+				     const struct flow_key *key, bool ipv6,
+				     const struct packet *packet, __u32 length)
 {
 	__u32 now = bpf_jiffies64(); /* inlined: one load */
-	__u32 set_id = flow_hash(key, packet->ipv6) >> (64 - pe_set_bits);
-	__u32 index = (cpu_id << pe_set_bits) + set_id;
-	struct pe_flow_set *set = bpf_map_lookup_elem(&flows, &index);
-	struct pe_flow *flow;
+	__u32 set_id = flow_hash(key, ipv6) >> (64 - set_bits_of(ipv6));
+	__u32 reason = PE_EVICT_ACTIVE, bytes, span;
+	void *set = set_find(cpu_id, set_id, ipv6);
+	struct pe_flow_head *flow;
 
 	if (unlikely(!set || cpu->busy)) {
 		cpu->bypassed++;
@@ -136,33 +155,44 @@ static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe
 	cpu->busy = 1;
 	barrier();
 
-	flow = &set->way[0];
-	if (!flow_equal(flow, key, packet->ipv6)) {
-		flow = &set->way[1];
-		if (!flow_equal(flow, key, packet->ipv6))
-			goto miss;
+	flow = way_of(set, 0, ipv6);
+	if (!flow_equal(flow, key, ipv6)) {
+		flow = way_of(set, 1, ipv6);
+		if (!flow_equal(flow, key, ipv6)) {
+			if (way_of(set, 0, ipv6)->packets <= flow->packets)
+				flow = way_of(set, 0, ipv6);
+			reason = PE_EVICT_CAPACITY;
+			goto begin;
+		}
 	}
-	flow_hit(flow, length, now, packet->tcp_flags);
-	/* A flow that never pauses is reported all the same; its next packet begins a new record.
-	 */
-	if (unlikely(now - flow->first >= pe_active_ticks))
-		flow_evict(cpu, cpu_id, set_id, flow, PE_EVICT_ACTIVE);
-	barrier();
-	cpu->busy = 0;
-	return;
-
-miss:
-	if (set->way[0].packets <= set->way[1].packets)
-		flow = &set->way[0];
+	bytes = flow->bytes + length;
+	span = now - flow->first;
+	if (likely(span < pe_active_ticks && bytes < PE_FLOW_BYTES)) {
+		flow->bytes = bytes;
+		flow->packets++;
+		flow->span = span;
+		flow->tcp_flags |= packet->tcp_flags;
+		goto done;
+	}
+	/* A flow that never pauses is reported all the same; this packet begins a new record. */
+begin:
 	if (flow->packets)
-		flow_evict(cpu, cpu_id, set_id, flow, PE_EVICT_CAPACITY);
-	*(struct flow_words *)&flow->key = *key;
+		flow_evict(cpu, ring_of(set_id, ipv6), flow,
+			   ipv6 ? PE_FLOW6_RECORD : PE_FLOW4_RECORD, reason);
 	flow->bytes = length;
 	flow->packets = 1;
 	flow->first = now;
-	flow->last = now;
+	flow->span = 0;
 	flow->tcp_flags = packet->tcp_flags;
+	flow_key(flow)->rest = key->rest;
+	flow_key(flow)->address[0] = key->address[0];
+	if (ipv6) {
+		flow_key(flow)->address[1] = key->address[1];
+		flow_key(flow)->address[2] = key->address[2];
+		flow_key(flow)->address[3] = key->address[3];
+	}
 	cpu->flows++;
+done:
 	barrier();
 	cpu->busy = 0;
 }

@@ -11,7 +11,7 @@
 
 const volatile __u32 pe_cpus = 1;	/* possible CPUs */
 const volatile __u32 pe_interface_mask; /* sets of the interface table - 1 */
-const volatile __u32 pe_set_bits = 1;	/* log2 of the flow cache's sets for each CPU */
+const volatile __u32 pe_set_bits = 1;	/* log2 of a CPU's sets of IPv4; of IPv6 it has half */
 const volatile __u32 pe_rings = 1;	/* workers */
 const volatile __u32 pe_wake_bytes;	/* fill of a ring at which its worker is woken */
 const volatile __u32 pe_active_ticks;	/* a flow is reported after gathering for this long */
@@ -53,8 +53,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct pe_flow_set);
-} flows SEC(".maps");
+	__type(value, struct pe_flow4_set);
+} flows4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pe_flow6_set);
+} flows6 SEC(".maps");
 
 struct pe_ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

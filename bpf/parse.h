@@ -52,9 +52,8 @@ struct tcp_head {
  * load across several stores waits until they have reached the cache.
  */
 struct packet {
-	__u64 saddr[2]; /* IPv4 in the first four bytes of each */
-	__u64 daddr[2];
-	__u32 ports; /* as two network-order fields of struct pe_flow_key */
+	__u64 address[4]; /* source and destination; of IPv4 both are in the first */
+	__u32 ports;	  /* as two network-order fields of struct pe_flow_head */
 	__u32 class;
 	__u32 end; /* where the IP header says that the packet ends; 0 if it does not say */
 	__u8 ip_proto;
@@ -157,6 +156,16 @@ static __always_inline void parse_l4(const struct frame *frame, __u32 offset, st
 	packet->truncated = packet->odd = true;
 }
 
+/* Both addresses as they stand in memory. Not loaded at once, see struct packet. */
+static __always_inline __u64 addresses_of(const struct iphdr *ip)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return ip->saddr | (__u64)ip->daddr << 32;
+#else
+	return (__u64)ip->saddr << 32 | ip->daddr;
+#endif
+}
+
 static __always_inline void parse_ipv4(const struct frame *frame, __u32 offset,
 				       struct packet *packet)
 {
@@ -173,8 +182,7 @@ static __always_inline void parse_ipv4(const struct frame *frame, __u32 offset,
 		return;
 	packet->ip_proto = ip->protocol;
 	packet->class = PE_CLASS_IPV4 + proto_of[ip->protocol];
-	packet->saddr[0] = ip->saddr;
-	packet->daddr[0] = ip->daddr;
+	packet->address[0] = addresses_of(ip);
 	packet->has_flow = true;
 	/* 0 with segmentation offload above 64 KiB: then the IP header does not say. */
 	if (ip->tot_len)
@@ -205,10 +213,10 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 	if (ip->version != 6)
 		return;
 	addresses = (const __u64 *)&ip->saddr;
-	packet->saddr[0] = addresses[0];
-	packet->saddr[1] = addresses[1];
-	packet->daddr[0] = addresses[2];
-	packet->daddr[1] = addresses[3];
+	packet->address[0] = addresses[0];
+	packet->address[1] = addresses[1];
+	packet->address[2] = addresses[2];
+	packet->address[3] = addresses[3];
 	packet->has_flow = true;
 	next = ip->nexthdr;
 	/* 0 with a jumbo payload: then the IP header does not say. */
@@ -348,8 +356,7 @@ static __always_inline bool parse_usual(const void *data, struct packet *packet)
 		return false;
 	}
 	packet->ip_proto = ip->protocol;
-	packet->saddr[0] = ip->saddr;
-	packet->daddr[0] = ip->daddr;
+	packet->address[0] = addresses_of(ip);
 	packet->ports = *(const __u32 *)l4;
 	packet->has_flow = true;
 	if (ip->tot_len)

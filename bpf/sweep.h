@@ -12,21 +12,30 @@
 
 #include "flow.h"
 
+static __always_inline void sweep_ways(struct pe_cpu *cpu, __u32 cpu_id, __u32 set_id, bool ipv6,
+				       __u32 now, __u32 idle_for)
+{
+	void *set = set_find(cpu_id, set_id, ipv6);
+
+	for (int i = 0; set && i < PE_FLOW_WAYS; i++) {
+		struct pe_flow_head *flow = way_of(set, i, ipv6);
+
+		if (flow->packets && now - (flow->first + flow->span) >= idle_for)
+			flow_evict(cpu, ring_of(set_id, ipv6), flow,
+				   ipv6 ? PE_FLOW6_RECORD : PE_FLOW4_RECORD, PE_EVICT_IDLE);
+	}
+}
+
 /* A global function: the verifier looks at it once, not once for each set. */
 __noinline int sweep_set(__u32 set_id, __u32 cpu_id, __u32 now, __u32 idle_for)
 {
-	__u32 index = (cpu_id << pe_set_bits) + set_id;
-	struct pe_flow_set *set = bpf_map_lookup_elem(&flows, &index);
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 
-	if (!set || !cpu)
+	if (!cpu)
 		return 0;
-	for (int i = 0; i < PE_FLOW_WAYS; i++) {
-		struct pe_flow *flow = &set->way[i];
-
-		if (flow->packets && now - flow->last >= idle_for)
-			flow_evict(cpu, cpu_id, set_id, flow, PE_EVICT_IDLE);
-	}
+	sweep_ways(cpu, cpu_id, set_id, false, now, idle_for);
+	if (set_id % 2 == 0)
+		sweep_ways(cpu, cpu_id, set_id / 2, true, now, idle_for);
 	return 0;
 }
 

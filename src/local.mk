@@ -7,6 +7,7 @@ src_libpe_a_SOURCES = \
 	include/pe/cleanup.h \
 	include/pe/clock.h \
 	include/pe/encode.h \
+	include/pe/flow.h \
 	include/pe/http.h \
 	include/pe/link.h \
 	include/pe/listen.h \

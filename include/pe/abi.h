@@ -124,13 +124,16 @@ union pe_slot_ref {
 #define PE_NEWCOMERS 128
 
 /*
- * One flow as the cache holds it and as the ring carries it: one cache line.
- * Addresses are in network order, IPv4 in the first four bytes and the rest zero; ports are in
- * network order, ICMP has its type and code in `sport`. Times are the low 32 bits of jiffies.
+ * One flow as the cache holds it and as a ring carries it: its head, then its addresses.
+ * Ports are in network order, ICMP has its type and code in `sport`. Times are in jiffies.
  */
-struct pe_flow_key {
-	__u8 saddr[16];
-	__u8 daddr[16];
+struct pe_flow_head {
+	__u32 bytes;
+	__u32 packets;	/* 0 marks an empty way */
+	__u32 first;	/* when, the low 32 bits */
+	__u16 span;	/* from the first packet to the last */
+	__u8 tcp_flags; /* every flag seen, as in the TCP header */
+	__u8 reason;	/* enum pe_evict */
 	__be16 sport;
 	__be16 dport;
 	__u16 slot;
@@ -138,16 +141,34 @@ struct pe_flow_key {
 	__u8 tag; /* PE_FLOW_TAG() */
 };
 
-struct pe_flow {
-	struct pe_flow_key key;
-	__u64 bytes;
-	__u32 packets; /* 0 marks an empty way */
-	__u32 first;
-	__u32 last;
-	__u8 tcp_flags; /* every flag seen, as in the TCP header */
-	__u8 reason;	/* enum pe_evict */
-	__u8 pad[2];
-} __attribute__((aligned(64)));
+/* A set of either is two flows: one cache line of IPv4, two of IPv6. */
+struct pe_flow4 {
+	struct pe_flow_head head;
+	__u8 saddr[4];
+	__u8 daddr[4];
+} __attribute__((aligned(8)));
+
+struct pe_flow6 {
+	struct pe_flow_head head;
+	__u8 saddr[16];
+	__u8 daddr[16];
+	__u64 unused; /* not sent */
+} __attribute__((aligned(8)));
+
+#define PE_FLOW4_RECORD sizeof(struct pe_flow4)
+#define PE_FLOW6_RECORD (sizeof(struct pe_flow6) - sizeof(__u64))
+
+/* A flow is reported before its bytes or its span overflow. */
+#define PE_FLOW_BYTES (1u << 31)
+#define PE_FLOW_TICKS 0xffff
+
+#define PE_FLOW_WAYS 2
+struct pe_flow4_set {
+	struct pe_flow4 way[PE_FLOW_WAYS];
+};
+struct pe_flow6_set {
+	struct pe_flow6 way[PE_FLOW_WAYS];
+};
 
 #define PE_FLOW_TAG(generation, ipv6, direction) \
 	((__u8)((generation) << 2 | (ipv6) << 1 | (direction)))
@@ -160,11 +181,6 @@ struct pe_flow {
 #define PE_TOKEN_SLOT(token)	   ((token) >> 8)
 #define PE_TOKEN_GENERATION(token) ((token)&0xff)
 #define PE_TOKEN_NONE		   0xffffffffu
-
-#define PE_FLOW_WAYS 2
-struct pe_flow_set {
-	struct pe_flow way[PE_FLOW_WAYS];
-};
 
 /* Why a flow left the cache. */
 enum pe_evict {
@@ -197,15 +213,16 @@ struct pe_sweep {
 	__u64 idle_for; /* jiffies without a packet */
 	__u64 unused[5];
 };
-/* The sweep looks at no more sets, and evicts no more flows, in one call: it runs with interrupts
- * off. */
+/* The sweep looks at no more sets of IPv4, and half as many of IPv6, in one call: it runs with
+ * interrupts off. */
 #define PE_SWEEP_SETS 128
 #define PE_SWEEP_BUSY 0xffffffffu /* result: the CPU was in the middle of a packet; try again */
 
 _Static_assert(sizeof(struct pe_row) == 768, "pe_row is 12 cache lines");
 _Static_assert(sizeof(union pe_slot_ref) == 8, "pe_slot_ref is written by one store");
-_Static_assert(sizeof(struct pe_flow_key) == 40, "pe_flow_key has no hole");
-_Static_assert(sizeof(struct pe_flow) == 64, "pe_flow is one cache line");
+_Static_assert(sizeof(struct pe_flow_head) == 24, "pe_flow_head has no hole");
+_Static_assert(sizeof(struct pe_flow4_set) == 64, "two flows of IPv4 are one cache line");
+_Static_assert(sizeof(struct pe_flow6) == 64, "a flow of IPv6 is one cache line");
 _Static_assert(sizeof(struct pe_cpu) == 256, "pe_cpu shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_sweep) == 64, "pe_sweep is a raw tracepoint context");
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "pe/abi.h"
+#include "pe/flow.h"
 
 struct pe_ring;
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pe/abi.h"
+#include "pe/flow.h"
 
 struct pe_arena;
 

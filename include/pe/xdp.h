@@ -22,9 +22,10 @@ struct pe_ring;
 struct pe_xdp_options {
 	unsigned int max_interfaces; /* 1..16384 with a slot at the same time */
 	unsigned int rings;	     /* one a worker, 1..256 */
-	unsigned int flow_cache;     /* flows for each CPU, a power of two, 64..1048576 */
+	unsigned int flow_cache;     /* flows of IPv4 for each CPU, and half as many of IPv6: a
+					power of two, 64..1048576, or 0 for what suits most */
 	unsigned int ring_size;	     /* bytes of each ring, a power of two and of pages */
-	uint64_t active_ns;	     /* a flow that never pauses is reported so often */
+	uint64_t active_ns;	     /* a flow that never pauses is reported so often; to 60 s */
 	bool egress;
 	bool copy_heads; /* the tracepoints copy what they read, as they must before Linux 6.2 */
 };

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "pe/abi.h"
+#include "pe/flow.h"
 
 #define PE_KEY_WORDS (sizeof(struct pe_flow_key) / sizeof(uint64_t))
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pe/abi.h"
+#include "pe/flow.h"
 
 #define PE_TOKEN_SLOTS 65536 /* pe_flow_key.slot has 16 bits */
 

@@ -108,9 +108,10 @@ const struct pe_option pe_option_table[] = {
 		.power_of_two = true,
 		.min = 64,
 		.max = 1048576,
-		.initial = "32768",
+		.initial_text = "65536, with more than 16 CPUs less",
 		FIELD(flow_cache),
-		.help = "Flows that the kernel side keeps for each CPU; a power of two.",
+		.help = "Flows of IPv4 that the kernel side keeps for each CPU, and half as many "
+			"of IPv6; a power of two.",
 	},
 	{
 		.name = "flows.table-size",

@@ -30,6 +30,10 @@
 #define SLOT_REST_NS (50 * PE_NS_PER_MS)
 /* Bytes of one message of libbpf's that are logged. */
 #define LOG_TAIL 1000
+/* Flows of the cache by default: for each CPU, and for all. */
+#define FLOW_CACHE_MIN 8192u
+#define FLOW_CACHE_MAX 65536u
+#define FLOW_CACHE_ALL (16 * FLOW_CACHE_MAX)
 /* Those that rest, and those that are ready for newcomers. */
 #define MORE_SLOTS(max) ((max) / 4 + 64 + PE_NEWCOMERS)
 
@@ -102,7 +106,9 @@ static int set_sizes(struct pe_xdp *xdp)
 	if (!r)
 		r = bpf_map__set_max_entries(skel->maps.cpus, xdp->cpus);
 	if (!r)
-		r = bpf_map__set_max_entries(skel->maps.flows, flow_sets * xdp->cpus);
+		r = bpf_map__set_max_entries(skel->maps.flows4, flow_sets * xdp->cpus);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.flows6, flow_sets / 2 * xdp->cpus);
 	if (!r)
 		r = bpf_map__set_max_entries(skel->maps.rings, o->rings);
 	return r;
@@ -281,12 +287,24 @@ static int open_and_load(struct pe_xdp *xdp)
 	return r;
 }
 
+/* For each CPU; all of them together take no more than 64 MiB, unless there are very many. */
+static unsigned int usual_flow_cache(unsigned int cpus)
+{
+	unsigned int flows = FLOW_CACHE_MAX;
+
+	while (flows > FLOW_CACHE_MIN && flows * cpus > FLOW_CACHE_ALL)
+		flows /= 2;
+	return flows;
+}
+
 int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 {
 	struct pe_xdp *xdp;
 	int cpus = libbpf_num_possible_cpus();
 	int r;
 
+	if (options->active_ns / pe_clock_tick_ns() >= PE_FLOW_TICKS)
+		return -EINVAL;
 	if (cpus < 0)
 		return cpus;
 	xdp = calloc(1, sizeof(*xdp));
@@ -300,6 +318,8 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 	}
 	memset(xdp->ring_fds, 0xff, options->rings * sizeof(*xdp->ring_fds));
 	xdp->cpus = (unsigned int)cpus;
+	if (xdp->options.flow_cache == 0)
+		xdp->options.flow_cache = usual_flow_cache(xdp->cpus);
 	xdp->tick_ns = pe_clock_tick_ns();
 	libbpf_set_print(print_to_log);
 	raise_memlock();
@@ -357,7 +377,9 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp)
 {
 	/* A queue's word, and a key and a value with about 48 bytes of the kernel's. */
 	const uint64_t newcomers = PE_NEWCOMERS * (8 + 64);
-	uint64_t flows = ((uint64_t)xdp->cpus << xdp->set_bits) * sizeof(struct pe_flow_set);
+	uint64_t sets = (uint64_t)xdp->cpus << xdp->set_bits;
+	uint64_t flows =
+		sets * sizeof(struct pe_flow4_set) + sets / 2 * sizeof(struct pe_flow6_set);
 
 	return xdp->interfaces.size + xdp->rows.size + xdp->cpu.size + flows + newcomers +
 	       (uint64_t)xdp->options.rings * xdp->options.ring_size;

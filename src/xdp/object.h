@@ -26,7 +26,7 @@ struct pe_xdp {
 	struct pe_bpf *skel;
 	struct pe_xdp_options options;
 	unsigned int cpus;		/* possible CPUs */
-	unsigned int set_bits;		/* log2 of the flow cache's sets for each CPU */
+	unsigned int set_bits;		/* log2 of the flow cache's sets of IPv4 for each CPU */
 	uint32_t generic_id, native_id; /* of the XDP programs */
 	uint32_t spares;		/* in the queue and in the map of newcomers */
 	bool has_spares;		/* there have been some */

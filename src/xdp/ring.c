@@ -76,6 +76,39 @@ int pe_ring_fd(const struct pe_ring *ring)
 	return ring->fd;
 }
 
+/* True if it is a record of ours. */
+static bool take_record(const void *data, size_t length, struct pe_flow *ret_record)
+{
+	const struct pe_flow_head *head = data;
+
+	if (length == PE_FLOW4_RECORD) {
+		const struct pe_flow4 *flow = data;
+
+		*ret_record = (struct pe_flow){ 0 };
+		memcpy(ret_record->key.saddr, flow->saddr, sizeof(flow->saddr));
+		memcpy(ret_record->key.daddr, flow->daddr, sizeof(flow->daddr));
+	} else if (length == PE_FLOW6_RECORD) {
+		const struct pe_flow6 *flow = data;
+
+		memcpy(ret_record->key.saddr, flow->saddr, sizeof(flow->saddr));
+		memcpy(ret_record->key.daddr, flow->daddr, sizeof(flow->daddr));
+	} else {
+		return false;
+	}
+	ret_record->key.sport = head->sport;
+	ret_record->key.dport = head->dport;
+	ret_record->key.slot = head->slot;
+	ret_record->key.ip_proto = head->ip_proto;
+	ret_record->key.tag = head->tag;
+	ret_record->bytes = head->bytes;
+	ret_record->packets = head->packets;
+	ret_record->first = head->first;
+	ret_record->last = head->first + head->span;
+	ret_record->tcp_flags = head->tcp_flags;
+	ret_record->reason = head->reason;
+	return true;
+}
+
 size_t pe_ring_read(struct pe_ring *ring, struct pe_flow *ret_records, size_t max)
 {
 	unsigned long position = *ring->consumer;
@@ -89,8 +122,9 @@ size_t pe_ring_read(struct pe_ring *ring, struct pe_flow *ret_records, size_t ma
 
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			break; /* reserved by another CPU and not yet written */
-		if (!(header & BPF_RINGBUF_DISCARD_BIT) && length == sizeof(*ret_records))
-			memcpy(&ret_records[count++], at + BPF_RINGBUF_HDR_SZ, length);
+		if (!(header & BPF_RINGBUF_DISCARD_BIT) &&
+		    take_record(at + BPF_RINGBUF_HDR_SZ, length, &ret_records[count]))
+			count++;
 		position += (length + BPF_RINGBUF_HDR_SZ + 7) & ~7ul;
 	}
 	__atomic_store_n(ring->consumer, position, __ATOMIC_RELEASE);

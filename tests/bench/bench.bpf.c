@@ -108,35 +108,27 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
-	__uint(max_entries, BENCH_MODEL_FLOWS);
+	__uint(max_entries, BENCH_FLOWS);
 	__type(key, struct model_key);
 	__type(value, struct model_count);
 } lru SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
-	__uint(max_entries, BENCH_CACHE_FLOWS);
-	__type(key, struct model_key);
-	__type(value, struct model_count);
-} small_lru SEC(".maps");
-
-/* As much memory as our cache has for a CPU. */
+/* As much memory as our cache has for IPv4 and a CPU. */
 struct model_line {
 	struct model_key key;
 	struct model_count count;
-	__u64 rest[4];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BENCH_CACHE_FLOWS);
+	__uint(max_entries, BENCH_FLOWS);
 	__type(key, __u32);
 	__type(value, struct model_line);
 } lines SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, BENCH_MODEL_FLOWS);
+	__uint(max_entries, BENCH_FLOWS);
 	__type(key, struct model_key);
 	__type(value, struct model_count);
 } shared SEC(".maps");
@@ -184,31 +176,20 @@ int model_array(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-static __always_inline int count_lru(struct xdp_md *ctx, void *map)
+SEC("xdp")
+int model_lru(struct xdp_md *ctx)
 {
 	struct model_key key = {};
 	struct model_count first = { .packets = 1, .bytes = model_parse(ctx, &key) }, *count;
 
-	count = bpf_map_lookup_elem(map, &key);
+	count = bpf_map_lookup_elem(&lru, &key);
 	if (count) {
 		count->packets++;
 		count->bytes += first.bytes;
 	} else {
-		bpf_map_update_elem(map, &key, &first, BPF_ANY);
+		bpf_map_update_elem(&lru, &key, &first, BPF_ANY);
 	}
 	return XDP_PASS;
-}
-
-SEC("xdp")
-int model_lru(struct xdp_md *ctx)
-{
-	return count_lru(ctx, &lru);
-}
-
-SEC("xdp")
-int model_small_lru(struct xdp_md *ctx)
-{
-	return count_lru(ctx, &small_lru);
 }
 
 /* What no flow cache can be without: it looks, and counts or replaces, but reports nothing. */
@@ -218,7 +199,7 @@ int model_line(struct xdp_md *ctx)
 	struct model_key key = {};
 	__u32 bytes = model_parse(ctx, &key);
 	__u32 hash = (key.source ^ key.dest ^ key.ports ^ key.protocol) * 2654435761u;
-	__u32 index = hash / (0x100000000 / BENCH_CACHE_FLOWS);
+	__u32 index = hash / (0x100000000 / BENCH_FLOWS);
 	struct model_line *line = bpf_map_lookup_elem(&lines, &index);
 
 	if (!line)

@@ -13,7 +13,7 @@
 #include "../bpf/frames.h"
 
 #define ROUNDS	     9
-#define PROGRAMS_MAX 9
+#define PROGRAMS_MAX 8
 #define SEED	     88172645463325252u
 
 struct program {
@@ -160,7 +160,7 @@ static void print(const char *what, const struct program *program, size_t count,
 		snprintf(name, sizeof(name), "ingress, %s; beside %s", what, program[i].name);
 		bench_print((struct bench_figure){ name, ours, "ns/packet over empty",
 						   program[i].ns[0] - empty, "model, over empty",
-						   i <= 3 ? model_target : NULL });
+						   i == 2 ? model_target : NULL });
 	}
 }
 
@@ -260,10 +260,6 @@ static void measure_flows(struct drive *drive, uint64_t *drawn)
 			  bpf_program__fd(bench->progs.model_lru),
 			  1,
 			  { 0 } },
-			{ "an LRU per-CPU hash of as many flows as our cache",
-			  bpf_program__fd(bench->progs.model_small_lru),
-			  1,
-			  { 0 } },
 			{ "a shared hash of 65,536 flows",
 			  bpf_program__fd(bench->progs.model_shared),
 			  1,
@@ -286,7 +282,7 @@ static void measure_flows(struct drive *drive, uint64_t *drawn)
 			  { 0 } },
 		};
 		/* The last three do not know flows: one case shows them. */
-		size_t count = cases[at].flows == 1000 && !zipf ? PROGRAMS_MAX : 6;
+		size_t count = cases[at].flows == 1000 && !zipf ? PROGRAMS_MAX : 5;
 		char what[64];
 
 		if (zipf && cases[at].flows == 1)

@@ -27,6 +27,7 @@
 
 #include "../bpf/frames.h"
 #include "bench.h"
+#include "flows.h"
 
 #include "packet_exporter.skel.h"
 #include "twin.skel.h"
@@ -160,7 +161,7 @@ static struct pe_xdp *load(bool copy_heads, uint32_t *ret_token)
 	static const char *const unwatched[] = { "peer1", "unwatched", "peer2" };
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
 						.rings = 1,
-						.flow_cache = 32768,
+						.flow_cache = BENCH_FLOWS,
 						.ring_size = 1 << 20,
 						.active_ns = 5 * PE_NS_PER_S,
 						.egress = true,

@@ -56,7 +56,7 @@ static inline int drive_open(struct drive *drive, bool workers)
 {
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
 						.rings = DRIVE_RINGS,
-						.flow_cache = BENCH_CACHE_FLOWS,
+						.flow_cache = BENCH_FLOWS,
 						.ring_size = 1 << 20,
 						.active_ns = 5 * PE_NS_PER_S };
 	const struct pe_workers_options worker_options = { .count = DRIVE_RINGS,

@@ -3,8 +3,7 @@
 #ifndef PE_BENCH_FLOWS_H
 #define PE_BENCH_FLOWS_H
 
-#define BENCH_DRAWN	  (1 << 20)
-#define BENCH_MODEL_FLOWS 65536
-#define BENCH_CACHE_FLOWS 32768 /* of our cache, by default */
+#define BENCH_DRAWN (1 << 20)
+#define BENCH_FLOWS 65536 /* of our cache by default, and of what stands beside it */
 
 #endif

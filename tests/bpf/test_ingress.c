@@ -13,6 +13,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -588,6 +589,7 @@ static void test_flow_active(void **state)
 	struct pe_flow record;
 	struct frame f;
 	uint64_t packets = 0;
+	uint32_t first;
 
 	options.active_ns = 20 * PE_NS_PER_MS;
 	t = open_fixture(&options, 0);
@@ -601,9 +603,70 @@ static void test_flow_active(void **state)
 	} while (!pe_ring_pending(t->ring));
 	assert_int_equal(pe_ring_read(t->ring, &record, 1), 1);
 	assert_int_equal(record.reason, PE_EVICT_ACTIVE);
-	assert_int_equal(record.packets, packets);
-	assert_true(record.last - record.first >= 20 * PE_NS_PER_MS / pe_clock_tick_ns());
+	assert_int_equal(record.packets, packets - 1);
+	assert_true(record.last > record.first);
+	assert_true(record.last - record.first <= 20 * PE_NS_PER_MS / pe_clock_tick_ns());
+	first = record.first;
+	/* The packet that it took begins the next record. */
+	record = flow(t);
+	assert_int_equal(record.packets, 1);
+	assert_true(record.first - first > 20 * PE_NS_PER_MS / pe_clock_tick_ns());
 	teardown((void **)&t);
+}
+
+/* A pause is in no record: the time of a record is from its first packet to its last. */
+static void test_flow_pauses(void **state)
+{
+	const uint32_t pause = 100 * PE_NS_PER_MS / pe_clock_tick_ns();
+	struct pe_xdp_options options = usual;
+	struct pe_flow record[2];
+	struct fixture *t;
+	struct frame f;
+
+	options.active_ns = 20 * PE_NS_PER_MS;
+	t = open_fixture(&options, 0);
+	frame_eth(&f, ETH_P_IPV6);
+	frame_ipv6(&f, IPPROTO_UDP, 8);
+	frame_udp(&f, 0);
+	run(t, &f);
+	assert_int_equal(poll(NULL, 0, 100), 0);
+	run(t, &f);
+	assert_int_equal(pe_ring_read(t->ring, &record[0], 2), 1);
+	record[1] = flow(t);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(record[i].packets, 1);
+		assert_int_equal(record[i].bytes, f.len);
+		assert_int_equal(record[i].last, record[i].first);
+	}
+	assert_true(record[1].first - record[0].first >= pause);
+	teardown((void **)&t);
+}
+
+/* A flow is reported before its 32 bits for bytes are full. */
+static void test_flow_of_many_bytes(void **state)
+{
+	static unsigned char out[sizeof(((struct frame *)NULL)->data)];
+	struct fixture *t = *state;
+	struct pe_flow record[2];
+	struct frame f;
+
+	frame_eth(&f, ETH_P_IP);
+	frame_ipv4(&f, IPPROTO_UDP, 0, 0, 2980);
+	frame_udp(&f, 0);
+	frame_fill(&f, 3000);
+
+	const unsigned int packets = PE_FLOW_BYTES / 3000 * 3 / 2;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f.data, .data_size_in = (uint32_t)f.len,
+		    .data_out = out, .data_size_out = sizeof(out), .repeat = (int)packets);
+
+	assert_int_equal(
+		bpf_prog_test_run_opts(bpf_program__fd(t->xdp->skel->progs.pe_ingress), &opts), 0);
+	record[0] = (struct pe_flow){ 0 };
+	assert_int_equal(pe_ring_read(t->ring, &record[0], 2), 1);
+	assert_in_range(record[0].bytes, PE_FLOW_BYTES - 3000, PE_FLOW_BYTES - 1);
+	record[1] = flow(t);
+	assert_int_equal(record[0].packets + record[1].packets, packets);
+	assert_int_equal(record[0].bytes + record[1].bytes, packets * UINT64_C(3000));
 }
 
 /* Ring full: totals stay exact, and what the flows lack is counted to the byte. */
@@ -657,9 +720,59 @@ static void test_ring_full(void **state)
 	teardown((void **)&t);
 }
 
+/* A packet of one of many flows: `source` is the end of its source address. */
+static void run_source(struct fixture *t, bool ipv6, uint32_t source)
+{
+	const uint32_t network = htonl(source);
+	struct frame f;
+	uint32_t action;
+
+	frame_eth(&f, ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (ipv6)
+		frame_ipv6(&f, IPPROTO_UDP, 8);
+	else
+		frame_ipv4(&f, IPPROTO_UDP, 0, 0, 8);
+	frame_udp(&f, 0);
+	memcpy(&f.data[ipv6 ? 34 : 26], &network, 4);
+	assert_int_equal(try_run(t, f.data, f.len, &action), 0);
+}
+
+static uint32_t source_of(const struct pe_flow *record)
+{
+	uint32_t source;
+
+	memcpy(&source, &record->key.saddr[PE_FLOW_IS_IPV6(record->key.tag) ? 12 : 0], 4);
+	return ntohl(source);
+}
+
+/* The default cache suits the host; what cannot be kept in a record is refused. */
+static void test_options(void **state)
+{
+	struct pe_xdp_options options = usual;
+	struct pe_xdp *xdp;
+	uint64_t bytes, cpus;
+
+	(void)state;
+	options.flow_cache = 64;
+	assert_int_equal(pe_xdp_open(&options, &xdp), 0);
+	cpus = xdp->cpus;
+	bytes = pe_xdp_map_bytes(xdp);
+	pe_xdp_close(xdp);
+	options.flow_cache = 0;
+	assert_int_equal(pe_xdp_open(&options, &xdp), 0);
+	bytes = pe_xdp_map_bytes(xdp) - bytes + cpus * 64 * 64;
+	pe_xdp_close(xdp);
+	assert_in_range(bytes / cpus, 512 << 10, 4 << 20);
+	assert_true(bytes <= 64 << 20 || bytes / cpus == 512 << 10);
+	assert_true(bytes > 32 << 20 || bytes / cpus == 4 << 20);
+	options.active_ns = PE_FLOW_TICKS * pe_clock_tick_ns();
+	assert_int_equal(pe_xdp_open(&options, &xdp), -EINVAL);
+}
+
 /* One ring sees all of a flow, and every ring sees some. */
 static void test_ring_by_flow(void **state)
 {
+	bool ipv6 = *state != NULL;
 	struct pe_xdp_options options = usual;
 	struct pe_ring *rings[3];
 	struct fixture *t;
@@ -672,25 +785,15 @@ static void test_ring_by_flow(void **state)
 	assert_int_equal(pe_xdp_ring(t->xdp, 2, &rings[2]), 0);
 	memset(seen, 0xff, sizeof(seen));
 	for (int pass = 0; pass < 3; pass++) {
-		for (uint32_t i = 0; i < 1024; i++) {
-			struct frame f;
-			uint32_t source = htonl(i), action;
-
-			frame_eth(&f, ETH_P_IP);
-			frame_ipv4(&f, IPPROTO_UDP, 0, 0, 8);
-			frame_udp(&f, 0);
-			memcpy(&f.data[26], &source, 4);
-			assert_int_equal(try_run(t, f.data, f.len, &action), 0);
-		}
+		for (uint32_t i = 0; i < 1024; i++)
+			run_source(t, ipv6, i);
 		pe_xdp_sweep(t->xdp, 0);
 		for (unsigned int ring = 0; ring < 3; ring++) {
 			struct pe_flow record;
 
 			while (pe_ring_read(rings[ring], &record, 1)) {
-				uint32_t i;
+				uint32_t i = source_of(&record);
 
-				memcpy(&i, record.key.saddr, 4);
-				i = ntohl(i);
 				assert_true(seen[i] == -1u || seen[i] == ring);
 				seen[i] = ring;
 				per_ring[ring]++;
@@ -726,16 +829,8 @@ static void test_sweep_keeps_to_its_cpu(void **state)
 		if (sched_setaffinity(0, sizeof(one), &one) < 0)
 			continue;
 		cpus++;
-		for (uint32_t i = 0; i < 40; i++) {
-			struct frame f;
-			uint32_t source = htonl(cpu << 16 | i), action;
-
-			frame_eth(&f, ETH_P_IP);
-			frame_ipv4(&f, IPPROTO_UDP, 0, 0, 8);
-			frame_udp(&f, 0);
-			memcpy(&f.data[26], &source, 4);
-			assert_int_equal(try_run(t, f.data, f.len, &action), 0);
-		}
+		for (uint32_t i = 0; i < 60; i++)
+			run_source(t, i % 3 == 0, cpu << 16 | i);
 	}
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 	assert_int_equal(pe_xdp_sweep(t->xdp, 0), 0);
@@ -744,7 +839,7 @@ static void test_sweep_keeps_to_its_cpu(void **state)
 			packets += batch[i].packets;
 	}
 	pe_xdp_get_stats(t->xdp, &stats);
-	assert_int_equal(packets, 40 * cpus);
+	assert_int_equal(packets, 60 * cpus);
 	assert_int_equal(stats.lost, 0);
 	assert_int_equal(stats.flows, 0);
 	teardown((void **)&t);
@@ -890,8 +985,12 @@ int main(void)
 		WITH(test_long_frames),
 		WITH(test_flow_gathers),
 		cmocka_unit_test(test_flow_active),
+		cmocka_unit_test(test_flow_pauses),
+		WITH(test_flow_of_many_bytes),
+		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_ring_full),
 		cmocka_unit_test(test_ring_by_flow),
+		{ "test_ring_by_flow_ipv6", test_ring_by_flow, NULL, NULL, (void *)"" },
 		cmocka_unit_test(test_sweep_keeps_to_its_cpu),
 		WITH(test_slots),
 		WITH(test_slots_ignored),

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "pe/abi.h"
+#include "pe/flow.h"
 
 struct seen {
 	unsigned int class;

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/bpf.h>
 #include <sched.h>
 
@@ -217,8 +218,8 @@ static void compare_flows(size_t shape, const struct pe_flow *must, size_t count
 
 		fuzz_check(found == count, "flow %zu has another key", i);
 		fuzz_check(flow->packets == must[i].packets && flow->bytes == must[i].bytes,
-			   "flow %zu: %u packets, %llu bytes; not %u, %llu", i, flow->packets,
-			   flow->bytes, must[i].packets, must[i].bytes);
+			   "flow %zu: %u packets, %" PRIu64 " bytes; not %u, %" PRIu64, i,
+			   flow->packets, flow->bytes, must[i].packets, must[i].bytes);
 		fuzz_check(flow->tcp_flags == must[i].tcp_flags, "flow %zu: flags %#x, not %#x", i,
 			   flow->tcp_flags, must[i].tcp_flags);
 	}
@@ -255,7 +256,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.rings = 1,
 		.flow_cache = 64,
 		.ring_size = 1 << 16,
-		.active_ns = 3600 * PE_NS_PER_S,
+		.active_ns = 60 * PE_NS_PER_S,
 	};
 	static uint8_t zeros[LENGTH_MAX];
 	char reason[128];
