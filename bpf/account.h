@@ -89,17 +89,13 @@ static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref, enum ho
 	account_tcp(row, packet->tcp_flags);
 
 	if (likely(packet->has_flow)) {
-		struct flow_key key = {
-			.rest = FLOW_REST(packet->ports, ref.slot, packet->ip_proto,
-					  PE_FLOW_TAG(ref.generation, packet->ipv6, direction)),
-			.address = { packet->address[0], packet->address[1], packet->address[2],
-				     packet->address[3] },
-		};
+		__u64 rest = FLOW_REST(packet->ports, ref.slot, packet->ip_proto,
+				       ref.tag | PE_FLOW_TAG(0, packet->ipv6, direction));
 
 		if (packet->ipv6)
-			flow_add(cpu, cpu_id, row, &key, true, packet, length);
+			flow_add(cpu, cpu_id, row, rest, true, packet, length);
 		else
-			flow_add(cpu, cpu_id, row, &key, false, packet, length);
+			flow_add(cpu, cpu_id, row, rest, false, packet, length);
 	} else if (class < PE_CLASS_ARP) {
 		flow_lost(row, packet->ip_proto, 1, length);
 	}

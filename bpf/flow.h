@@ -19,13 +19,6 @@
 /* So many records are sent between two looks at how full the ring is; the look is a helper call. */
 #define LOOK_EVERY 32
 
-/* What tells flows apart, as it stands in struct pe_flow4 and pe_flow6 behind the sums: words, to
- * be compared and hashed in registers. */
-struct flow_key {
-	__u64 rest;
-	__u64 address[4]; /* of IPv4 one */
-};
-
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define FLOW_REST(ports, slot, ip_proto, tag) \
 	((__u64)(ports) | (__u64)(slot) << 32 | (__u64)(ip_proto) << 48 | (__u64)(tag) << 56)
@@ -34,35 +27,34 @@ struct flow_key {
 	((__u64)(ports) << 32 | (__u64)(slot) << 16 | (__u64)(ip_proto) << 8 | (__u64)(tag))
 #endif
 
-static __always_inline struct flow_key *flow_key(struct pe_flow_head *flow)
-{
-	return (struct flow_key *)&flow->sport;
-}
-
-static __always_inline __u64 flow_hash(const struct flow_key *key, bool ipv6)
+static __always_inline __u64 flow_hash(__u64 rest, const __u64 *address, bool ipv6)
 {
 	__u64 h = pe_seed;
 
 	/* Odd 64-bit constants from the golden ratio; the high bits are the good ones. */
-	h = (h ^ key->rest) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ rest) * 0x9e3779b97f4a7c15ULL;
 	if (ipv6) {
-		h = (h ^ h >> 32 ^ key->address[3]) * 0xbf58476d1ce4e5b9ULL;
-		h = (h ^ h >> 32 ^ key->address[2]) * 0x9e3779b97f4a7c15ULL;
-		h = (h ^ h >> 32 ^ key->address[1]) * 0xbf58476d1ce4e5b9ULL;
+		h = (h ^ h >> 32 ^ address[3]) * 0xbf58476d1ce4e5b9ULL;
+		h = (h ^ h >> 32 ^ address[2]) * 0x9e3779b97f4a7c15ULL;
+		h = (h ^ h >> 32 ^ address[1]) * 0xbf58476d1ce4e5b9ULL;
 	}
-	return (h ^ h >> 32 ^ key->address[0]) * 0x94d049bb133111ebULL;
+	return (h ^ h >> 32 ^ address[0]) * 0x94d049bb133111ebULL;
 }
 
-static __always_inline bool flow_equal(struct pe_flow_head *flow, const struct flow_key *key,
+/* In struct pe_flow4 and pe_flow6 they are in the same place. */
+static __always_inline __u64 *address_of(struct pe_flow_head *flow)
+{
+	return (__u64 *)(flow + 1);
+}
+
+static __always_inline bool flow_equal(struct pe_flow_head *flow, __u64 rest, const __u64 *address,
 				       bool ipv6)
 {
-	const struct flow_key *have = flow_key(flow);
+	const __u64 *have = address_of(flow);
 
-	if (have->rest != key->rest || have->address[0] != key->address[0] || !flow->packets)
+	if (flow->rest != rest || have[0] != address[0] || !flow->packets)
 		return false;
-	return !ipv6 ||
-	       (have->address[1] == key->address[1] && have->address[2] == key->address[2] &&
-		have->address[3] == key->address[3]);
+	return !ipv6 || (have[1] == address[1] && have[2] == address[2] && have[3] == address[3]);
 }
 
 /* Flow detail that will be missing: kept in the row, where its packets are counted anyway. */
@@ -78,11 +70,11 @@ static __always_inline void flow_lost(struct pe_row *row, __u8 ip_proto, __u64 p
 }
 
 /*
- * Sends a way as a record and empties it. The ring comes from the flow's hash alone (ring_of), so
- * that one ring, and one worker, gets all of a flow from every CPU.
+ * Sends a way as a record and empties it. Numbers are 64 bits wide, because verifiers before 5.16
+ * forget the value of a narrower one that the compiler keeps on the stack.
  */
 static __noinline int flow_evict(struct pe_cpu *cpu, __u32 ring_id, struct pe_flow_head *flow,
-				 __u32 size, __u32 reason)
+				 __u64 size, __u64 reason)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
 	void *ring;
@@ -113,21 +105,20 @@ lost:
 	return 0;
 }
 
-static __always_inline __u32 set_bits_of(bool ipv6)
+/* Sets of IPv6 are half as many. */
+static __always_inline __u32 set_shift(bool ipv6)
 {
-	return ipv6 ? pe_set_bits - 1 : pe_set_bits;
+	return pe_set_shift + ipv6;
 }
 
-static __always_inline __u32 ring_of(__u32 set_id, bool ipv6)
+/* The set of a flow on a CPU: first the CPU's number, then the highest bits of the hash. */
+static __always_inline __u32 set_index(__u32 cpu_id, __u64 hash, bool ipv6)
 {
-	return (__u64)set_id * pe_rings >> set_bits_of(ipv6);
+	return ((__u64)cpu_id << 32 | hash >> 32) >> set_shift(ipv6);
 }
 
-/* `set_id` is relative to the CPU's part. */
-static __always_inline void *set_find(__u32 cpu_id, __u32 set_id, bool ipv6)
+static __always_inline void *set_find(__u32 index, bool ipv6)
 {
-	__u32 index = (cpu_id << set_bits_of(ipv6)) + set_id;
-
 	return ipv6 ? bpf_map_lookup_elem(&flows6, &index) : bpf_map_lookup_elem(&flows4, &index);
 }
 
@@ -136,16 +127,28 @@ static __always_inline struct pe_flow_head *way_of(void *set, int way, bool ipv6
 	return set + way * (ipv6 ? sizeof(struct pe_flow6) : sizeof(struct pe_flow4));
 }
 
+/* To the ring that the hash's bits of its set's index choose: one ring, and one worker, gets all of
+ * a flow from every CPU. */
+static __always_inline void flow_send(struct pe_cpu *cpu, __u32 index, struct pe_flow_head *flow,
+				      bool ipv6, enum pe_evict reason)
+{
+	__u32 ring_id = (__u64)(index << set_shift(ipv6)) * pe_rings >> 32;
+
+	flow_evict(cpu, ring_id, flow,
+		   ipv6 ? offsetof(struct pe_flow6, unused) : sizeof(struct pe_flow4), reason);
+}
+
 /* Called with `ipv6` as a constant: it is compiled twice. */
 static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe_row *row,
-				     const struct flow_key *key, bool ipv6,
-				     const struct packet *packet, __u32 length)
+				     __u64 rest, bool ipv6, const struct packet *packet,
+				     __u32 length)
 {
-	__u32 now = bpf_jiffies64(); /* inlined: one load */
-	__u32 set_id = flow_hash(key, ipv6) >> (64 - set_bits_of(ipv6));
-	__u32 reason = PE_EVICT_ACTIVE, bytes, span;
-	void *set = set_find(cpu_id, set_id, ipv6);
+	const __u64 *address = packet->address;
+	__u32 index = set_index(cpu_id, flow_hash(rest, address, ipv6), ipv6);
+	enum pe_evict reason = PE_EVICT_ACTIVE;
+	void *set = set_find(index, ipv6);
 	struct pe_flow_head *flow;
+	__u32 now, bytes, span;
 
 	if (unlikely(!set || cpu->busy)) {
 		cpu->bypassed++;
@@ -155,10 +158,11 @@ static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe
 	cpu->busy = 1;
 	barrier();
 
+	now = bpf_jiffies64(); /* inlined: one load */
 	flow = way_of(set, 0, ipv6);
-	if (!flow_equal(flow, key, ipv6)) {
+	if (!flow_equal(flow, rest, address, ipv6)) {
 		flow = way_of(set, 1, ipv6);
-		if (!flow_equal(flow, key, ipv6)) {
+		if (!flow_equal(flow, rest, address, ipv6)) {
 			if (way_of(set, 0, ipv6)->packets <= flow->packets)
 				flow = way_of(set, 0, ipv6);
 			reason = PE_EVICT_CAPACITY;
@@ -167,7 +171,7 @@ static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe
 	}
 	bytes = flow->bytes + length;
 	span = now - flow->first;
-	if (likely(span < pe_active_ticks && bytes < PE_FLOW_BYTES)) {
+	if (likely(span < pe_active_ticks && bytes <= PE_FLOW_BYTES_MAX)) {
 		flow->bytes = bytes;
 		flow->packets++;
 		flow->span = span;
@@ -177,19 +181,18 @@ static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe
 	/* A flow that never pauses is reported all the same; this packet begins a new record. */
 begin:
 	if (flow->packets)
-		flow_evict(cpu, ring_of(set_id, ipv6), flow,
-			   ipv6 ? PE_FLOW6_RECORD : PE_FLOW4_RECORD, reason);
+		flow_send(cpu, index, flow, ipv6, reason);
 	flow->bytes = length;
 	flow->packets = 1;
 	flow->first = now;
 	flow->span = 0;
 	flow->tcp_flags = packet->tcp_flags;
-	flow_key(flow)->rest = key->rest;
-	flow_key(flow)->address[0] = key->address[0];
+	flow->rest = rest;
+	address_of(flow)[0] = address[0];
 	if (ipv6) {
-		flow_key(flow)->address[1] = key->address[1];
-		flow_key(flow)->address[2] = key->address[2];
-		flow_key(flow)->address[3] = key->address[3];
+		address_of(flow)[1] = address[1];
+		address_of(flow)[2] = address[2];
+		address_of(flow)[3] = address[3];
 	}
 	cpu->flows++;
 done:

@@ -6,11 +6,8 @@
 #define PE_BPF_INGRESS_H
 
 #include "account.h"
+#include "netns.h"
 
-/*
- * A program stays attached to an interface that moves to another namespace, where its ifindex may
- * be that of one of ours.
- */
 static __always_inline bool is_elsewhere(struct xdp_md *ctx)
 {
 	struct xdp_buff *xdp;
@@ -18,7 +15,7 @@ static __always_inline bool is_elsewhere(struct xdp_md *ctx)
 	if (!pe_check_netns)
 		return false;
 	xdp = bpf_cast_to_kern_ctx(ctx);
-	return xdp->rxq->dev->nd_net.net->ns.inum != pe_netns;
+	return !is_ours(xdp->rxq->dev);
 }
 
 /*
@@ -48,6 +45,8 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 	account(cpu_id, ref, HOOK_XDP, packet, length);
 }
 
+#define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_TCX)
+
 static __always_inline int ingress(struct xdp_md *ctx)
 {
 	struct frame frame = {
@@ -58,10 +57,11 @@ static __always_inline int ingress(struct xdp_md *ctx)
 
 	if (!(ref.flags & PE_SLOT_XDP) || is_elsewhere(ctx))
 		return XDP_PASS;
-	if (likely(!(ref.flags & PE_SLOT_NO_ETHERNET) && frame.data + USUAL_LENGTH <= frame.end)) {
+	if (likely(!(ref.flags & UNUSUAL_FLAGS) && frame.data + USUAL_LENGTH <= frame.end)) {
 		struct packet usual = {};
 
 		if (likely(parse_usual(frame.data, &usual))) {
+			ref.flags = PE_SLOT_XDP; /* so that the compiler knows, too */
 			count(ctx, &frame, ref, &usual);
 			return XDP_PASS;
 		}

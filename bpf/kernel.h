@@ -17,17 +17,19 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct ns_common {
-	unsigned int inum;
-};
-
-struct net {
-	struct ns_common ns;
-};
+struct net;
 
 typedef struct {
 	struct net *net;
 } possible_net_t;
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	struct nsproxy *nsproxy;
+};
 
 struct rtnl_link_ops {
 	const char *kind;

@@ -8,6 +8,7 @@ bpf_sources = \
 	bpf/ingress.h \
 	bpf/kernel.h \
 	bpf/maps.h \
+	bpf/netns.h \
 	bpf/newcomers.h \
 	bpf/parse.h \
 	bpf/skb.h \

@@ -11,11 +11,10 @@
 
 const volatile __u32 pe_cpus = 1;	/* possible CPUs */
 const volatile __u32 pe_interface_mask; /* sets of the interface table - 1 */
-const volatile __u32 pe_set_bits = 1;	/* log2 of a CPU's sets of IPv4; of IPv6 it has half */
+const volatile __u32 pe_set_shift = 31; /* 32 - log2 of a CPU's sets of IPv4; of IPv6 it has half */
 const volatile __u32 pe_rings = 1;	/* workers */
 const volatile __u32 pe_wake_bytes;	/* fill of a ring at which its worker is woken */
 const volatile __u32 pe_active_ticks;	/* a flow is reported after gathering for this long */
-const volatile __u32 pe_netns;		/* inode number of our network namespace */
 const volatile bool pe_check_netns;	/* the kernel lets XDP see the namespace */
 const volatile bool pe_has_buff_len;	/* the kernel has multi-buffer XDP */
 const volatile bool pe_reads_bytes;	/* the kernel has bytes_at() */
@@ -49,8 +48,10 @@ struct {
 	__type(value, struct pe_cpu);
 } cpus SEC(".maps");
 
+/* Nobody maps these two; but so their values begin at a page, and a set of IPv4 is in one line. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct pe_flow4_set);
@@ -58,6 +59,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct pe_flow6_set);
@@ -89,7 +91,7 @@ static __always_inline union pe_slot_ref interface_find(__u32 ifindex)
 	for (int i = 0; i < PE_SLOT_WAYS; i++) {
 		/* One load: user space changes an entry by one store. */
 		ref.word = *(volatile __u64 *)&set->way[i].word;
-		if ((__u32)ref.word == ifindex)
+		if (ref.ifindex == ifindex)
 			return ref;
 	}
 	ref.word = 0;

@@ -49,31 +49,34 @@ static __always_inline void newcomer_missed(void)
 		cpu->missed++;
 }
 
-/* Its slot, or a zero word. */
-static __always_inline union pe_slot_ref newcomer_find(const struct net_device *dev)
+/*
+ * Its word (union pe_slot_ref), or 0. Not inlined: it is rare, and would lie in the way of all
+ * other packets.
+ */
+static __noinline __u64 newcomer_find(const struct net_device *dev)
 {
 	union pe_slot_ref ref = { .word = 0 }, spare = { .word = 0 };
 	__u32 ifindex = dev->ifindex;
 	__u64 *word = bpf_map_lookup_elem(&newcomers, &ifindex);
 
 	if (!word && !is_veth(dev))
-		return ref;
+		return 0;
 	if (!word && !bpf_map_pop_elem(&spares, &spare.word)) {
 		ref.word = spare.word;
 		ref.ifindex = ifindex;
 		if (!bpf_map_update_elem(&newcomers, &ifindex, &ref.word, BPF_NOEXIST))
-			return ref;
+			return ref.word;
 		/* Another CPU was first. */
 		bpf_map_push_elem(&spares, &spare.word, BPF_ANY);
 		word = bpf_map_lookup_elem(&newcomers, &ifindex);
 	}
 	/* Between two instructions an entry can be removed, and its memory be another one's. */
 	ref.word = word ? *(volatile __u64 *)word : 0;
-	if ((__u32)ref.word != ifindex) {
+	if (ref.ifindex != ifindex) {
 		newcomer_missed();
-		ref.word = 0;
+		return 0;
 	}
-	return ref;
+	return ref.word;
 }
 
 #endif

@@ -55,7 +55,8 @@ struct packet {
 	__u64 address[4]; /* source and destination; of IPv4 both are in the first */
 	__u32 ports;	  /* as two network-order fields of struct pe_flow_head */
 	__u32 class;
-	__u32 end; /* where the IP header says that the packet ends; 0 if it does not say */
+	__u32 end; /* where the IP header says that the packet ends; before itself if it does not
+		      say */
 	__u8 ip_proto;
 	__u8 tcp_flags;
 	bool has_flow; /* the addresses are known */
@@ -112,6 +113,16 @@ static __always_inline const void *frame_pull(const struct frame *frame, __u32 o
 	return bpf_probe_read_kernel(buf, size, frame->source + offset) ? NULL : buf;
 }
 
+/* As the first of two fields in memory. */
+static __always_inline __u32 first_port(__u32 field)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return field;
+#else
+	return field << 16;
+#endif
+}
+
 static __always_inline void parse_l4(const struct frame *frame, __u32 offset, struct packet *packet)
 {
 	union {
@@ -147,7 +158,7 @@ static __always_inline void parse_l4(const struct frame *frame, __u32 offset, st
 
 		if (!icmp)
 			break;
-		packet->ports = *(const __u16 *)icmp;
+		packet->ports = first_port(*(const __u16 *)icmp);
 		return;
 	}
 	default:
@@ -359,8 +370,7 @@ static __always_inline bool parse_usual(const void *data, struct packet *packet)
 	packet->address[0] = addresses_of(ip);
 	packet->ports = *(const __u32 *)l4;
 	packet->has_flow = true;
-	if (ip->tot_len)
-		packet->end = ETH_HLEN + bpf_ntohs(ip->tot_len);
+	packet->end = ETH_HLEN + bpf_ntohs(ip->tot_len);
 	return true;
 }
 

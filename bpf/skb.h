@@ -6,11 +6,7 @@
 #define PE_BPF_SKB_H
 
 #include "account.h"
-
-static __always_inline bool is_ours(const struct net_device *dev)
-{
-	return dev->nd_net.net->ns.inum == pe_netns;
-}
+#include "netns.h"
 
 static __always_inline bool has_tag(const struct sk_buff *skb)
 {

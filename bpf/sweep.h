@@ -12,17 +12,16 @@
 
 #include "flow.h"
 
-static __always_inline void sweep_ways(struct pe_cpu *cpu, __u32 cpu_id, __u32 set_id, bool ipv6,
-				       __u32 now, __u32 idle_for)
+static __always_inline void sweep_ways(struct pe_cpu *cpu, __u32 index, bool ipv6, __u32 now,
+				       __u32 idle_for)
 {
-	void *set = set_find(cpu_id, set_id, ipv6);
+	void *set = set_find(index, ipv6);
 
 	for (int i = 0; set && i < PE_FLOW_WAYS; i++) {
 		struct pe_flow_head *flow = way_of(set, i, ipv6);
 
 		if (flow->packets && now - (flow->first + flow->span) >= idle_for)
-			flow_evict(cpu, ring_of(set_id, ipv6), flow,
-				   ipv6 ? PE_FLOW6_RECORD : PE_FLOW4_RECORD, PE_EVICT_IDLE);
+			flow_send(cpu, index, flow, ipv6, PE_EVICT_IDLE);
 	}
 }
 
@@ -30,12 +29,13 @@ static __always_inline void sweep_ways(struct pe_cpu *cpu, __u32 cpu_id, __u32 s
 __noinline int sweep_set(__u32 set_id, __u32 cpu_id, __u32 now, __u32 idle_for)
 {
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	__u32 index = (cpu_id << (32 - pe_set_shift)) + set_id;
 
 	if (!cpu)
 		return 0;
-	sweep_ways(cpu, cpu_id, set_id, false, now, idle_for);
-	if (set_id % 2 == 0)
-		sweep_ways(cpu, cpu_id, set_id / 2, true, now, idle_for);
+	sweep_ways(cpu, index, false, now, idle_for);
+	if (index % 2 == 0)
+		sweep_ways(cpu, index / 2, true, now, idle_for);
 	return 0;
 }
 
@@ -45,7 +45,7 @@ int pe_sweep(struct bpf_raw_tracepoint_args *ctx)
 	__u32 cpu_id = bpf_get_smp_processor_id();
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	__u32 from = ctx->args[0], sets = ctx->args[1], idle_for = ctx->args[2];
-	__u32 now = bpf_jiffies64();
+	__u32 now;
 
 	if (!cpu)
 		return 0;
@@ -53,8 +53,10 @@ int pe_sweep(struct bpf_raw_tracepoint_args *ctx)
 		return PE_SWEEP_BUSY;
 	cpu->busy = 1;
 	barrier();
+	now = bpf_jiffies64();
 	/* Never beyond this CPU's own sets. */
-	for (__u32 i = 0; i < PE_SWEEP_SETS && i < sets && from + i < 1u << pe_set_bits; i++)
+	for (__u32 i = 0; i < PE_SWEEP_SETS && i < sets && from + i < 1u << (32 - pe_set_shift);
+	     i++)
 		sweep_set(from + i, cpu_id, now, idle_for);
 	barrier();
 	cpu->busy = 0;

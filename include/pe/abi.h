@@ -111,21 +111,22 @@ union pe_slot_ref {
 	struct {
 		__u32 ifindex;
 		__u16 slot;
-		__u8 generation; /* 6 bits: tells one use of a slot from the next */
 		__u8 flags;
+		__u8 tag; /* PE_FLOW_TAG() of its flows, but for what depends on the packet */
 	};
 	__u64 word;
 };
 
-#define PE_SLOT_WAYS	    4
+#define PE_SLOT_WAYS 4
+/* Tell one use of a slot from the next. */
 #define PE_SLOT_GENERATIONS 64
 
 /* So many interfaces that user space does not know yet can be counted at the same time. */
 #define PE_NEWCOMERS 128
 
 /*
- * One flow as the cache holds it and as a ring carries it: its head, then its addresses.
- * Ports are in network order, ICMP has its type and code in `sport`. Times are in jiffies.
+ * One flow as the cache holds it and as a ring carries it: its head, then its addresses, as they
+ * are in the packet. Times are in jiffies.
  */
 struct pe_flow_head {
 	__u32 bytes;
@@ -134,33 +135,33 @@ struct pe_flow_head {
 	__u16 span;	/* from the first packet to the last */
 	__u8 tcp_flags; /* every flag seen, as in the TCP header */
 	__u8 reason;	/* enum pe_evict */
-	__be16 sport;
-	__be16 dport;
-	__u16 slot;
-	__u8 ip_proto;
-	__u8 tag; /* PE_FLOW_TAG() */
+	union {
+		struct {
+			__be16 sport; /* ICMP's type and code */
+			__be16 dport;
+			__u16 slot;
+			__u8 ip_proto;
+			__u8 tag; /* PE_FLOW_TAG() */
+		};
+		__u64 rest; /* of the key, with the addresses */
+	};
 };
 
 /* A set of either is two flows: one cache line of IPv4, two of IPv6. */
 struct pe_flow4 {
 	struct pe_flow_head head;
-	__u8 saddr[4];
-	__u8 daddr[4];
-} __attribute__((aligned(8)));
+	__u64 address; /* source, destination */
+};
 
 struct pe_flow6 {
 	struct pe_flow_head head;
-	__u8 saddr[16];
-	__u8 daddr[16];
+	__u64 address[4];
 	__u64 unused; /* not sent */
-} __attribute__((aligned(8)));
+};
 
-#define PE_FLOW4_RECORD sizeof(struct pe_flow4)
-#define PE_FLOW6_RECORD (sizeof(struct pe_flow6) - sizeof(__u64))
-
-/* A flow is reported before its bytes or its span overflow. */
-#define PE_FLOW_BYTES (1u << 31)
-#define PE_FLOW_TICKS 0xffff
+/* A flow is reported before its bytes or its span are more than these. */
+#define PE_FLOW_BYTES_MAX 0x7fffffffu
+#define PE_FLOW_SPAN_MAX  0xffff
 
 #define PE_FLOW_WAYS 2
 struct pe_flow4_set {
@@ -185,7 +186,7 @@ struct pe_flow6_set {
 /* Why a flow left the cache. */
 enum pe_evict {
 	PE_EVICT_CAPACITY, /* another flow needed its place */
-	PE_EVICT_ACTIVE,   /* reported because it had been gathering long enough */
+	PE_EVICT_ACTIVE,   /* reported because it had gathered for long enough, or enough bytes */
 	PE_EVICT_IDLE,	   /* swept because it was quiet, or its interface has gone */
 	PE_EVICT_REASONS,
 };

@@ -33,9 +33,9 @@ struct pe_xdp_options {
 /*
  * Loads the object and attaches the egress tracepoint if asked. 0 or -errno: -EPERM without
  * CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, -EOPNOTSUPP on a kernel without BTF, -ENOMEM where the
- * maps' memory is refused, or what the kernel says. The verifier's log goes to the debug log. If
- * only the egress tracepoint is refused, it goes on without (pe_xdp_egress()). Blocks for some 100
- * ms. The caller owns *ret_xdp.
+ * maps' memory is refused, -EINVAL for an active_ns that is too long, or what the kernel says. The
+ * verifier's log goes to the debug log. If only the egress tracepoint is refused, it goes on
+ * without (pe_xdp_egress()). Blocks for some 100 ms. The caller owns *ret_xdp.
  */
 int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp);
 

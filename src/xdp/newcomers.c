@@ -27,8 +27,8 @@ int pe_xdp_offer(struct pe_xdp *xdp, uint32_t token)
 {
 	const union pe_slot_ref ref = {
 		.slot = (uint16_t)PE_TOKEN_SLOT(token),
-		.generation = (uint8_t)PE_TOKEN_GENERATION(token),
 		.flags = PE_SLOT_RECEIVE | (xdp->egress ? PE_SLOT_EGRESS : 0),
+		.tag = PE_FLOW_TAG(PE_TOKEN_GENERATION(token), 0, 0),
 	};
 
 	if (bpf_map_update_elem(bpf_map__fd(xdp->skel->maps.spares), NULL, &ref.word, BPF_ANY) < 0)
@@ -51,7 +51,7 @@ static uint32_t find(const struct pe_xdp *xdp, int ifindex)
 	if (!xdp->spares ||
 	    bpf_map_lookup_elem(bpf_map__fd(xdp->skel->maps.newcomers), &ifindex, &ref.word) < 0)
 		return PE_TOKEN_NONE;
-	return PE_TOKEN(ref.slot, ref.generation);
+	return PE_TOKEN(ref.slot, PE_FLOW_GENERATION(ref.tag));
 }
 
 uint32_t pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex)

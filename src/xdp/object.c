@@ -17,7 +17,6 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pe/cleanup.h"
@@ -31,9 +30,9 @@
 /* Bytes of one message of libbpf's that are logged. */
 #define LOG_TAIL 1000
 /* Flows of the cache by default: for each CPU, and for all. */
-#define FLOW_CACHE_MIN 8192u
-#define FLOW_CACHE_MAX 65536u
-#define FLOW_CACHE_ALL (16 * FLOW_CACHE_MAX)
+#define USUAL_CACHE_MIN 8192u
+#define USUAL_CACHE_MAX 65536u
+#define USUAL_CACHE_ALL (16 * USUAL_CACHE_MAX)
 /* Those that rest, and those that are ready for newcomers. */
 #define MORE_SLOTS(max) ((max) / 4 + 64 + PE_NEWCOMERS)
 
@@ -78,16 +77,6 @@ static void raise_memlock(void)
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
-static int own_netns(uint32_t *ret_inum)
-{
-	struct stat st;
-
-	if (stat("/proc/self/ns/net", &st) < 0)
-		return -errno;
-	*ret_inum = (uint32_t)st.st_ino;
-	return 0;
-}
-
 static int set_sizes(struct pe_xdp *xdp)
 {
 	const struct pe_xdp_options *o = &xdp->options;
@@ -117,19 +106,13 @@ static int set_sizes(struct pe_xdp *xdp)
 static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
 {
 	struct pe_bpf__rodata *ro = xdp->skel->rodata;
-	uint32_t netns = 0;
-	int r;
 
-	r = own_netns(&netns);
-	if (r < 0)
-		return r;
 	ro->pe_cpus = xdp->cpus;
 	ro->pe_interface_mask = bpf_map__max_entries(xdp->skel->maps.interfaces) - 1;
-	ro->pe_set_bits = xdp->set_bits;
+	ro->pe_set_shift = 32 - xdp->set_bits;
 	ro->pe_rings = xdp->options.rings;
 	ro->pe_wake_bytes = xdp->options.ring_size / 4;
 	ro->pe_active_ticks = (uint32_t)(xdp->options.active_ns / xdp->tick_ns) + 1;
-	ro->pe_netns = netns;
 	ro->pe_check_netns = btf__find_by_name_kind(kernel, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) >
 			     0;
 	ro->pe_reads_bytes = xdp->takes & TAKES_READS &&
@@ -287,12 +270,20 @@ static int open_and_load(struct pe_xdp *xdp)
 	return r;
 }
 
+/* The kernel side learns which namespace is ours. */
+static int settle(struct pe_xdp *xdp)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	return bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_settle), &opts);
+}
+
 /* For each CPU; all of them together take no more than 64 MiB, unless there are very many. */
 static unsigned int usual_flow_cache(unsigned int cpus)
 {
-	unsigned int flows = FLOW_CACHE_MAX;
+	unsigned int flows = USUAL_CACHE_MAX;
 
-	while (flows > FLOW_CACHE_MIN && flows * cpus > FLOW_CACHE_ALL)
+	while (flows > USUAL_CACHE_MIN && flows * cpus > USUAL_CACHE_ALL)
 		flows /= 2;
 	return flows;
 }
@@ -303,7 +294,7 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 	int cpus = libbpf_num_possible_cpus();
 	int r;
 
-	if (options->active_ns / pe_clock_tick_ns() >= PE_FLOW_TICKS)
+	if (options->active_ns / pe_clock_tick_ns() >= PE_FLOW_SPAN_MAX)
 		return -EINVAL;
 	if (cpus < 0)
 		return cpus;
@@ -325,6 +316,8 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 	raise_memlock();
 
 	r = open_and_load(xdp);
+	if (!r)
+		r = settle(xdp);
 	if (!r)
 		r = make_rings(xdp);
 	if (!r)

@@ -80,32 +80,31 @@ int pe_ring_fd(const struct pe_ring *ring)
 static bool take_record(const void *data, size_t length, struct pe_flow *ret_record)
 {
 	const struct pe_flow_head *head = data;
+	const unsigned char *address = (const unsigned char *)(head + 1);
+	bool ipv6 = length == sizeof(*head) + 2 * 16;
 
-	if (length == PE_FLOW4_RECORD) {
-		const struct pe_flow4 *flow = data;
-
-		*ret_record = (struct pe_flow){ 0 };
-		memcpy(ret_record->key.saddr, flow->saddr, sizeof(flow->saddr));
-		memcpy(ret_record->key.daddr, flow->daddr, sizeof(flow->daddr));
-	} else if (length == PE_FLOW6_RECORD) {
-		const struct pe_flow6 *flow = data;
-
-		memcpy(ret_record->key.saddr, flow->saddr, sizeof(flow->saddr));
-		memcpy(ret_record->key.daddr, flow->daddr, sizeof(flow->daddr));
-	} else {
+	if (!ipv6 && length != sizeof(*head) + 2 * 4)
 		return false;
+	*ret_record = (struct pe_flow){
+		.key = { .sport = head->sport,
+			 .dport = head->dport,
+			 .slot = head->slot,
+			 .ip_proto = head->ip_proto,
+			 .tag = head->tag },
+		.bytes = head->bytes,
+		.packets = head->packets,
+		.first = head->first,
+		.last = head->first + head->span,
+		.tcp_flags = head->tcp_flags,
+		.reason = head->reason,
+	};
+	if (ipv6) {
+		memcpy(ret_record->key.saddr, address, 16);
+		memcpy(ret_record->key.daddr, address + 16, 16);
+	} else {
+		memcpy(ret_record->key.saddr, address, 4);
+		memcpy(ret_record->key.daddr, address + 4, 4);
 	}
-	ret_record->key.sport = head->sport;
-	ret_record->key.dport = head->dport;
-	ret_record->key.slot = head->slot;
-	ret_record->key.ip_proto = head->ip_proto;
-	ret_record->key.tag = head->tag;
-	ret_record->bytes = head->bytes;
-	ret_record->packets = head->packets;
-	ret_record->first = head->first;
-	ret_record->last = head->first + head->span;
-	ret_record->tcp_flags = head->tcp_flags;
-	ret_record->reason = head->reason;
 	return true;
 }
 

@@ -184,8 +184,8 @@ static union pe_slot_ref ref_of(const struct pe_slots *slots, uint32_t number, i
 {
 	return (union pe_slot_ref){ .ifindex = (uint32_t)ifindex,
 				    .slot = (uint16_t)number,
-				    .generation = slots->slot[number].generation,
-				    .flags = (uint8_t)flags };
+				    .flags = (uint8_t)flags,
+				    .tag = PE_FLOW_TAG(slots->slot[number].generation, 0, 0) };
 }
 
 /* Makes the next free slot ready; it stays free until take_next(). */

@@ -44,7 +44,7 @@ class Run:
             f"--netlink.rcvbuf={'64KiB' if self.small_buffer else '16MiB'}",
             f"--workers={self.random.randint(1, 3)}",
             f"--flows.top={self.random.choice([0, 3])}",
-            f"--flows.cache-size={self.random.choice([64, 32768])}",
+            f"--flows.cache-size={self.random.choice([64, 65536])}",
             f"--flows.ring-size={self.random.choice([4096, 1 << 20])}",
             f"--push.departure-delay={self.random.choice(['0s', '200ms'])}",
             "--flows.idle-timeout=1s", "--max-interfaces=64", "--push.interval=1s",

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Our network namespace. Programs see interfaces of others too: the tracepoints all of them, and
+ * XDP stays attached to an interface that moves to another namespace, where its ifindex may be that
+ * of one of ours.
+ *
+ * It is known by its address and not by its number, which is one more load away; such loads are
+ * guarded and cost more than others. It exists for as long as we do.
+ */
+#ifndef PE_BPF_NETNS_H
+#define PE_BPF_NETNS_H
+
+#include "kernel.h"
+
+__u64 pe_net; /* address */
+
+/* User space runs it once, from a thread of our namespace, before anything is attached. */
+SEC("raw_tp")
+int pe_settle(void *ctx)
+{
+	const struct task_struct *task = (const void *)bpf_get_current_task();
+
+	pe_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
+	return 0;
+}
+
+static __always_inline bool is_ours(const struct net_device *dev)
+{
+	return (__u64)dev->nd_net.net == pe_net;
+}
+
+#endif
