@@ -25,20 +25,22 @@ static __always_inline bool is_elsewhere(struct xdp_md *ctx)
  */
 #define ALWAYS_LINEAR 1024
 static __always_inline __u32 frame_length(struct xdp_md *ctx, const struct frame *frame,
-					  const struct packet *packet)
+					  const struct packet *packet, bool fragments)
 {
 	__u32 linear = (long)frame->end - (long)frame->data;
 
-	if (likely(linear <= ALWAYS_LINEAR && (packet->end == linear || linear <= ETH_ZLEN)))
+	if (!fragments ||
+	    likely(linear <= ALWAYS_LINEAR && (packet->end == linear || linear <= ETH_ZLEN)))
 		return linear;
 	return pe_has_buff_len ? bpf_xdp_get_buff_len(ctx) : linear;
 }
 
 static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
-				  union pe_slot_ref ref, const struct packet *packet)
+				  union pe_slot_ref ref, const struct packet *packet,
+				  bool fragments)
 {
 	__u32 cpu_id = bpf_get_smp_processor_id();
-	__u32 length = frame_length(ctx, frame, packet);
+	__u32 length = frame_length(ctx, frame, packet, fragments);
 
 	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
 		length -= ETH_HLEN;
@@ -47,7 +49,7 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 
 #define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_TCX)
 
-static __always_inline int ingress(struct xdp_md *ctx)
+static __always_inline int ingress(struct xdp_md *ctx, bool fragments)
 {
 	struct frame frame = {
 		.data = (const void *)(long)ctx->data,
@@ -62,14 +64,14 @@ static __always_inline int ingress(struct xdp_md *ctx)
 
 		if (likely(parse_usual(frame.data, &usual))) {
 			ref.flags = PE_SLOT_XDP; /* so that the compiler knows, too */
-			count(ctx, &frame, ref, &usual);
+			count(ctx, &frame, ref, &usual, fragments);
 			return XDP_PASS;
 		}
 	}
 	struct packet packet = {};
 
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
-	count(ctx, &frame, ref, &packet);
+	count(ctx, &frame, ref, &packet, fragments);
 	return XDP_PASS;
 }
 
@@ -81,14 +83,14 @@ static __always_inline int ingress(struct xdp_md *ctx)
 SEC("xdp")
 int pe_ingress(struct xdp_md *ctx)
 {
-	return ingress(ctx);
+	return ingress(ctx, false);
 }
 
 /* In the driver, which may have frames of several buffers: with fragments where the kernel can. */
 SEC("xdp")
 int pe_native(struct xdp_md *ctx)
 {
-	return ingress(ctx);
+	return ingress(ctx, true);
 }
 
 #endif

@@ -114,7 +114,11 @@ static int try_run(struct pe_xdp *xdp, const uint8_t *data, size_t length)
 	static uint8_t out[LENGTH_MAX + 4096];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = (uint32_t)length,
 		    .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
-	int r = bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_ingress), &opts);
+	/* Only the native program gets frames in several buffers. */
+	const struct bpf_program *program = length > LINEAR_BYTES || length % 2
+						    ? xdp->skel->progs.pe_native
+						    : xdp->skel->progs.pe_ingress;
+	int r = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
 
 	if (r < 0)
 		return r;
