@@ -12,7 +12,7 @@ static __always_inline bool is_elsewhere(struct xdp_md *ctx)
 {
 	struct xdp_buff *xdp;
 
-	if (!pe_check_netns)
+	if (!HAS_CASTS)
 		return false;
 	xdp = bpf_cast_to_kern_ctx(ctx);
 	return !is_ours(xdp->rxq->dev);

@@ -68,8 +68,15 @@ struct xdp_buff {
 #pragma clang attribute pop
 
 /* The verifier replaces these by a register move: they cost nothing. Since 6.2. */
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
-extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
+#ifndef PE_PLAIN
+#define HAS_CASTS true
+extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym;
+#else
+#define HAS_CASTS		       false
+#define bpf_cast_to_kern_ctx(ctx)      NULL
+#define bpf_rdonly_cast(address, type) NULL
+#endif
 
 /*
  * An address of the kernel as bytes that can be read: 65 of them, at constant offsets. Every load

@@ -3,6 +3,7 @@
 
 bpf_sources = \
 	bpf/packet_exporter.bpf.c \
+	bpf/packet_exporter_plain.bpf.c \
 	bpf/account.h \
 	bpf/flow.h \
 	bpf/ingress.h \
@@ -35,10 +36,10 @@ bpf/%.bpfo: bpf/%.clang.o
 	$(V_SKEL)$(BPFTOOL) gen object $@ $<
 
 bpf/%.skel.h: bpf/%.bpfo
-	$(V_SKEL)$(BPFTOOL) gen skeleton $< name pe_bpf >$@.tmp && mv $@.tmp $@
+	$(V_SKEL)$(BPFTOOL) gen skeleton $< name $(subst packet_exporter,pe,$*)_bpf >$@.tmp && mv $@.tmp $@
 
--include bpf/packet_exporter.bpf.d
+-include bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d
 
 .PRECIOUS: bpf/%.clang.o bpf/%.bpfo
-BUILT_SOURCES += bpf/packet_exporter.skel.h
+BUILT_SOURCES += bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h
 CLEANFILES += bpf/*.o bpf/*.bpfo bpf/*.d bpf/*.skel.h

@@ -15,9 +15,8 @@ const volatile __u32 pe_set_shift = 31; /* 32 - log2 of a CPU's sets of IPv4; of
 const volatile __u32 pe_rings = 1;	/* workers */
 const volatile __u32 pe_wake_bytes;	/* fill of a ring at which its worker is woken */
 const volatile __u32 pe_active_ticks;	/* a flow is reported after gathering for this long */
-const volatile bool pe_check_netns;	/* the kernel lets XDP see the namespace */
 const volatile bool pe_has_buff_len;	/* the kernel has multi-buffer XDP */
-const volatile bool pe_reads_bytes;	/* the kernel has bytes_at() */
+const volatile bool pe_reads_bytes;	/* the tracepoints read by bytes_at() */
 const volatile __u64 pe_seed;		/* so that nobody can aim at one set of the cache */
 
 struct pe_interface_set {

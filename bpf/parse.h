@@ -104,7 +104,7 @@ static __always_inline const void *frame_pull(const struct frame *frame, __u32 o
 	}
 	if (offset + size > frame->length)
 		return NULL;
-	if (pe_reads_bytes)
+	if (HAS_CASTS && pe_reads_bytes)
 		return bytes_at(frame->source + offset);
 	hide(in_window);
 	if (likely(in_window <= PE_WINDOW - size))
@@ -235,7 +235,9 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 		packet->end = offset + sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	offset += sizeof(*ip);
 
-	for (int i = 0; i < IPV6_EXTENSIONS; i++) {
+	/* Counted in 64 bits: verifiers before 5.16 forget a narrower number that is on the stack,
+	 * and with it where the loop ends. */
+	for (__u64 i = 0; i < IPV6_EXTENSIONS; i++) {
 		struct ipv6_extension extension_buf;
 		const struct ipv6_extension *extension;
 

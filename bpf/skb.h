@@ -20,7 +20,7 @@ static __always_inline const void *frame_head(struct frame *frame, __u32 cpu_id)
 	__u64 size = frame->length;
 	struct pe_cpu *cpu;
 
-	if (pe_reads_bytes)
+	if (HAS_CASTS && pe_reads_bytes)
 		return bytes_at(frame->source);
 	cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	if (!cpu)

@@ -27,7 +27,8 @@ struct pe_xdp_options {
 	unsigned int ring_size;	     /* bytes of each ring, a power of two and of pages */
 	uint64_t active_ns;	     /* a flow that never pauses is reported so often; to 60 s */
 	bool egress;
-	bool copy_heads; /* the tracepoints copy what they read, as they must before Linux 6.2 */
+	bool copy_heads; /* what passes tracepoints and TCX is copied before it is read */
+	bool plain;	 /* the programs for kernels before 6.2, which copy too and have no TCX */
 };
 
 /*

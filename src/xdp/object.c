@@ -9,6 +9,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "pe/log.h"
 
 #include "packet_exporter.skel.h"
+#include "packet_exporter_plain.skel.h"
 
 /* A slot rests this long; a program run takes some 100 ns, and never sleeps. */
 #define SLOT_REST_NS (50 * PE_NS_PER_MS)
@@ -103,7 +105,7 @@ static int set_sizes(struct pe_xdp *xdp)
 	return r;
 }
 
-static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
+static int set_constants(struct pe_xdp *xdp)
 {
 	struct pe_bpf__rodata *ro = xdp->skel->rodata;
 
@@ -113,10 +115,7 @@ static int set_constants(struct pe_xdp *xdp, const struct btf *kernel)
 	ro->pe_rings = xdp->options.rings;
 	ro->pe_wake_bytes = xdp->options.ring_size / 4;
 	ro->pe_active_ticks = (uint32_t)(xdp->options.active_ns / xdp->tick_ns) + 1;
-	ro->pe_check_netns = btf__find_by_name_kind(kernel, "bpf_cast_to_kern_ctx", BTF_KIND_FUNC) >
-			     0;
-	ro->pe_reads_bytes = xdp->takes & TAKES_READS &&
-			     btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	ro->pe_reads_bytes = xdp->takes & TAKES_READS;
 	ro->pe_has_buff_len =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (getrandom((void *)&ro->pe_seed, sizeof(ro->pe_seed), 0) != sizeof(ro->pe_seed))
@@ -218,26 +217,60 @@ static void attach_egress(struct pe_xdp *xdp)
 	xdp->egress = xdp->skel->links.pe_egress != NULL;
 }
 
+/* One object has the programs for kernels with certain functions, one those for all others. The
+ * skeleton fits both. */
+static struct pe_bpf *open_object(bool has_casts)
+{
+	struct pe_bpf *skel = calloc(1, sizeof(*skel));
+
+	if (!skel || pe_bpf__create_skeleton(skel) < 0)
+		goto fail;
+	if (!has_casts)
+		skel->skeleton->data = (void *)pe_plain_bpf__elf_bytes(&skel->skeleton->data_sz);
+	if (bpf_object__open_skeleton(skel->skeleton, NULL) < 0)
+		goto fail;
+	return skel;
+
+fail:
+	pe_bpf__destroy(skel);
+	return NULL;
+}
+
 static int load(struct pe_xdp *xdp)
 {
-	struct btf *kernel = btf__load_vmlinux_btf();
-	int r;
+	int r = set_sizes(xdp);
 
-	if (!kernel)
-		return -EOPNOTSUPP;
-	/* What attaches it: not in a kernel that is older, or was built without. */
-	if (btf__find_by_name_kind(kernel, "tcx_link_attach", BTF_KIND_FUNC) < 0)
-		xdp->takes &= ~TAKES_TCX;
-	r = set_sizes(xdp);
 	if (!r)
-		r = set_constants(xdp, kernel);
-	btf__free(kernel);
+		r = set_constants(xdp);
 	if (r < 0)
 		return r;
 	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->takes & TAKES_EGRESS);
 	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->takes & TAKES_RECEIVE);
 	bpf_program__set_autoload(xdp->skel->progs.pe_tcx, xdp->takes & TAKES_TCX);
 	return pe_bpf__load(xdp->skel);
+}
+
+static bool has_function(const struct btf *kernel, const char *name)
+{
+	return btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
+}
+
+/* What cannot be for lack of functions in the kernel. */
+static int get_impossible(unsigned int *ret_takes)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+
+	if (!kernel)
+		return -EOPNOTSUPP;
+	*ret_takes = 0;
+	if (!has_function(kernel, "bpf_cast_to_kern_ctx") ||
+	    !has_function(kernel, "bpf_rdonly_cast"))
+		*ret_takes |= TAKES_READS | TAKES_TCX;
+	/* What attaches it: not in a kernel that is older, or was built without. */
+	if (!has_function(kernel, "tcx_link_attach"))
+		*ret_takes |= TAKES_TCX;
+	btf__free(kernel);
+	return 0;
 }
 
 /* A kernel that refuses one of the other programs, or how they read, may still take the rest. */
@@ -252,13 +285,21 @@ static int open_and_load(struct pe_xdp *xdp)
 		TAKES_RECEIVE,
 		0,
 	};
-	int r = 0;
+	unsigned int impossible, before = UINT_MAX;
+	int r = get_impossible(&impossible);
 
+	if (r < 0)
+		return r;
+	if (xdp->options.plain)
+		impossible |= TAKES_READS | TAKES_TCX;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
-		xdp->takes = attempts[i];
+		xdp->takes = attempts[i] & ~impossible;
 		if (xdp->options.copy_heads)
 			xdp->takes &= ~TAKES_READS;
-		xdp->skel = pe_bpf__open();
+		if (xdp->takes == before)
+			continue;
+		before = xdp->takes;
+		xdp->skel = open_object(!(impossible & TAKES_READS));
 		if (!xdp->skel)
 			return -errno;
 		r = load(xdp);

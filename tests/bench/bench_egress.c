@@ -156,7 +156,7 @@ static void measure(const struct subject *subject, unsigned int ifindex)
 }
 
 /* Loads ours, to count what the interface sends. */
-static struct pe_xdp *load(bool copy_heads, uint32_t *ret_token)
+static struct pe_xdp *load(bool plain, uint32_t *ret_token)
 {
 	static const char *const unwatched[] = { "peer1", "unwatched", "peer2" };
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
@@ -165,7 +165,7 @@ static struct pe_xdp *load(bool copy_heads, uint32_t *ret_token)
 						.ring_size = 1 << 20,
 						.active_ns = 5 * PE_NS_PER_S,
 						.egress = true,
-						.copy_heads = copy_heads };
+						.plain = plain };
 	struct pe_xdp *xdp = NULL;
 	int r = pe_xdp_open(&options, &xdp);
 

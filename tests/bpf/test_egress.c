@@ -63,7 +63,7 @@ static int packet_socket;
 static struct frame bases[BASES];
 static size_t base_count;
 
-static struct pe_xdp_options options_for(bool copy_heads)
+static struct pe_xdp_options options_for(bool plain)
 {
 	return (struct pe_xdp_options){ .max_interfaces = 16,
 					.rings = 1,
@@ -71,12 +71,12 @@ static struct pe_xdp_options options_for(bool copy_heads)
 					.ring_size = 1 << 16,
 					.active_ns = 60 * PE_NS_PER_S,
 					.egress = true,
-					.copy_heads = copy_heads };
+					.plain = plain };
 }
 
-static int open_fixture(void **state, bool copy_heads, unsigned int shape)
+static int open_fixture(void **state, bool plain, unsigned int shape)
 {
-	const struct pe_xdp_options options = options_for(copy_heads);
+	const struct pe_xdp_options options = options_for(plain);
 	struct fixture *t = calloc(1, sizeof(*t));
 	int receiver = (int)if_nametoindex(RECEIVER);
 
@@ -395,7 +395,7 @@ static void test_reads_where_it_can(void **state)
 	bool can = btf__find_by_name_kind(kernel, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 
 	btf__free(kernel);
-	assert_int_equal(t->xdp->skel->rodata->pe_reads_bytes, can && !t->xdp->options.copy_heads);
+	assert_int_equal(t->xdp->skel->rodata->pe_reads_bytes, can && !t->xdp->options.plain);
 }
 
 static bool is_up(const char *name)
@@ -439,7 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define BOTH(test, setup)                       \
 	{ #test, test, setup, teardown, NULL }, \
-		{ #test "_copied", test, setup##_copying, teardown, NULL }
+		{ #test "_plain", test, setup##_copying, teardown, NULL }
 		BOTH(test_as_ingress, setup),
 		BOTH(test_as_ingress_without_ethernet, setup_l3),
 		BOTH(test_sizes, setup),

@@ -69,6 +69,15 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_plain(void **state)
+{
+	struct pe_xdp_options options = usual;
+
+	options.plain = true;
+	*state = open_fixture(&options, 0);
+	return 0;
+}
+
 static int setup_l3(void **state)
 {
 	*state = open_fixture(&usual, PE_SLOT_NO_ETHERNET);
@@ -1026,6 +1035,22 @@ int main(void)
 		WITH(test_slots),
 		WITH(test_slots_ignored),
 		WITH(test_slots_limit),
+#define WITH_PLAIN(test) { #test "_plain", test, setup_plain, teardown, NULL }
+		WITH_PLAIN(test_ipv4_udp),
+		WITH_PLAIN(test_ipv4_options),
+		WITH_PLAIN(test_tcp_flags),
+		WITH_PLAIN(test_ipv4_protocols),
+		WITH_PLAIN(test_ipv4_fragments),
+		WITH_PLAIN(test_ipv4_malformed),
+		WITH_PLAIN(test_ipv6),
+		WITH_PLAIN(test_ipv6_extensions),
+		WITH_PLAIN(test_ipv6_too_many_extensions),
+		WITH_PLAIN(test_ipv6_fragments),
+		WITH_PLAIN(test_vlan),
+		WITH_PLAIN(test_not_ip),
+		WITH_PLAIN(test_truncated),
+		WITH_PLAIN(test_long_frames),
+		WITH_PLAIN(test_flow_gathers),
 #define WITH_TCX(test)                                     \
 	{ #test "_tcx", test, setup_tcx, teardown, NULL }, \
 		{ #test "_tcx_copied", test, setup_tcx_copying, teardown, NULL }
