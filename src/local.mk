@@ -143,6 +143,7 @@ src_libpe_a_SOURCES = \
 
 # Also for a make of one target, which skips BUILT_SOURCES.
 src/xdp/attach.$(OBJEXT) src/xdp/newcomers.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
+src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
 
 pe_libs = src/libpe.a \
 	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_LIBS) \
