@@ -296,6 +296,7 @@ class Paused:
         self.process = sample(gateway.url, "--interval-ms=3600000", f"--timeout-ms={timeout_ms}",
                               "--stop-timeout-ms=3000", *options)
         self.process.wait_stats(lambda s: s["ok"] >= 1, "one push")
+        self.failed = self.process.stats()["network"]
         gateway.process.send_signal(signal.SIGSTOP)
         self.process.say("push 0")
         self.process.out.wait("^snapshot 2 ")
@@ -311,8 +312,7 @@ class Paused:
 
     def give_up(self):
         """Until the push has timed out."""
-        before = self.process.stats()["network"]
-        self.process.wait_stats(lambda s: s["network"] > before, "it had no answer")
+        self.process.wait_stats(lambda s: s["network"] > self.failed, "it had no answer")
 
     def all_stored(self):
         """Until the gateway, which goes on, has nothing more to read."""
