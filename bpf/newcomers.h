@@ -49,11 +49,8 @@ static __always_inline void newcomer_missed(void)
 		cpu->missed++;
 }
 
-/*
- * Its word (union pe_slot_ref), or 0. Not inlined: it is rare, and would lie in the way of all
- * other packets.
- */
-static __noinline __u64 newcomer_find(const struct net_device *dev)
+/* Its word (union pe_slot_ref), or 0. */
+static __always_inline __u64 newcomer_find(const struct net_device *dev)
 {
 	union pe_slot_ref ref = { .word = 0 }, spare = { .word = 0 };
 	__u32 ifindex = dev->ifindex;
