@@ -49,20 +49,20 @@ static __always_inline void newcomer_missed(void)
 		cpu->missed++;
 }
 
-/* Its word (union pe_slot_ref), or 0. */
-static __always_inline __u64 newcomer_find(const struct net_device *dev)
+/* Its slot, or a zero word. */
+static __always_inline union pe_slot_ref newcomer_find(const struct net_device *dev)
 {
 	union pe_slot_ref ref = { .word = 0 }, spare = { .word = 0 };
 	__u32 ifindex = dev->ifindex;
 	__u64 *word = bpf_map_lookup_elem(&newcomers, &ifindex);
 
 	if (!word && !is_veth(dev))
-		return 0;
+		return ref;
 	if (!word && !bpf_map_pop_elem(&spares, &spare.word)) {
 		ref.word = spare.word;
 		ref.ifindex = ifindex;
 		if (!bpf_map_update_elem(&newcomers, &ifindex, &ref.word, BPF_NOEXIST))
-			return ref.word;
+			return ref;
 		/* Another CPU was first. */
 		bpf_map_push_elem(&spares, &spare.word, BPF_ANY);
 		word = bpf_map_lookup_elem(&newcomers, &ifindex);
@@ -71,9 +71,9 @@ static __always_inline __u64 newcomer_find(const struct net_device *dev)
 	ref.word = word ? *(volatile __u64 *)word : 0;
 	if (ref.ifindex != ifindex) {
 		newcomer_missed();
-		return 0;
+		ref.word = 0;
 	}
-	return ref.word;
+	return ref;
 }
 
 #endif

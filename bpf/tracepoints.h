@@ -18,9 +18,7 @@ static __always_inline union pe_slot_ref slot_of(const struct net_device *dev)
 {
 	union pe_slot_ref ref = interface_find(dev->ifindex);
 
-	if (unlikely(!ref.word) && is_ours(dev))
-		ref.word = newcomer_find(dev);
-	return ref;
+	return likely(ref.word) || !is_ours(dev) ? ref : newcomer_find(dev);
 }
 
 SEC("tp_btf/net_dev_start_xmit")
