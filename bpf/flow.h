@@ -42,7 +42,7 @@ static __always_inline __u64 flow_hash(__u64 rest, const __u64 *address, bool ip
 }
 
 /* In struct pe_flow4 and pe_flow6 they are in the same place. */
-static __always_inline __u64 *address_of(struct pe_flow_head *flow)
+static __always_inline __u64 *flow_address(struct pe_flow_head *flow)
 {
 	return (__u64 *)(flow + 1);
 }
@@ -50,7 +50,7 @@ static __always_inline __u64 *address_of(struct pe_flow_head *flow)
 static __always_inline bool flow_equal(struct pe_flow_head *flow, __u64 rest, const __u64 *address,
 				       bool ipv6)
 {
-	const __u64 *have = address_of(flow);
+	const __u64 *have = flow_address(flow);
 
 	if (flow->rest != rest || have[0] != address[0] || !flow->packets)
 		return false;
@@ -188,11 +188,11 @@ begin:
 	flow->span = 0;
 	flow->tcp_flags = packet->tcp_flags;
 	flow->rest = rest;
-	address_of(flow)[0] = address[0];
+	flow_address(flow)[0] = address[0];
 	if (ipv6) {
-		address_of(flow)[1] = address[1];
-		address_of(flow)[2] = address[2];
-		address_of(flow)[3] = address[3];
+		flow_address(flow)[1] = address[1];
+		flow_address(flow)[2] = address[2];
+		flow_address(flow)[3] = address[3];
 	}
 	cpu->flows++;
 done:

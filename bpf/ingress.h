@@ -19,28 +19,30 @@ static __always_inline bool is_elsewhere(struct xdp_md *ctx)
 }
 
 /*
- * Length of the whole frame. The helper that knows costs as much as all the parsing, so it is asked
- * only where there can be more than the linear part: when the IP header does not confirm that the
- * linear part is all, or that part is so long that a driver may have begun another.
+ * Length of the whole frame, which is all in the first buffer (generic XDP sees to that), unless
+ * the program takes frames of several. The helper that knows costs as much as all the parsing, so
+ * then it is asked only where there can be more: when the IP header does not confirm that the first
+ * buffer is all, or it is so long that a driver may have begun another.
  */
 #define ALWAYS_LINEAR 1024
 static __always_inline __u32 frame_length(struct xdp_md *ctx, const struct frame *frame,
-					  const struct packet *packet, bool fragments)
+					  const struct packet *packet, bool several_buffers)
 {
 	__u32 linear = (long)frame->end - (long)frame->data;
 
-	if (!fragments ||
-	    likely(linear <= ALWAYS_LINEAR && (packet->end == linear || linear <= ETH_ZLEN)))
+	if (!several_buffers ||
+	    likely(linear <= ALWAYS_LINEAR &&
+		   (packet->end == linear || (linear <= ETH_ZLEN && packet->end < linear))))
 		return linear;
 	return pe_has_buff_len ? bpf_xdp_get_buff_len(ctx) : linear;
 }
 
 static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 				  union pe_slot_ref ref, const struct packet *packet,
-				  bool fragments)
+				  bool several_buffers)
 {
 	__u32 cpu_id = bpf_get_smp_processor_id();
-	__u32 length = frame_length(ctx, frame, packet, fragments);
+	__u32 length = frame_length(ctx, frame, packet, several_buffers);
 
 	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
 		length -= ETH_HLEN;
@@ -49,7 +51,7 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 
 #define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_TCX)
 
-static __always_inline int ingress(struct xdp_md *ctx, bool fragments)
+static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 {
 	struct frame frame = {
 		.data = (const void *)(long)ctx->data,
@@ -63,22 +65,23 @@ static __always_inline int ingress(struct xdp_md *ctx, bool fragments)
 		struct packet usual = {};
 
 		if (likely(parse_usual(frame.data, &usual))) {
-			ref.flags = PE_SLOT_XDP; /* so that the compiler knows, too */
-			count(ctx, &frame, ref, &usual, fragments);
+			ref.flags = PE_SLOT_XDP; /* no other: the compiler drops what they need */
+			count(ctx, &frame, ref, &usual, several_buffers);
 			return XDP_PASS;
 		}
 	}
 	struct packet packet = {};
 
 	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
-	count(ctx, &frame, ref, &packet, fragments);
+	count(ctx, &frame, ref, &packet, several_buffers);
 	return XDP_PASS;
 }
 
 /*
- * Twice the same. Generic XDP gives a program that takes fragments a copy that does not know how
- * long its Ethernet header is (skb_pp_cow_data in net/core/skbuff.c: mac_len is 0), and then tc
- * programs on the interface find packets without one, and redirect them so.
+ * Twice the same, but for frames of several buffers. Generic XDP gives a program that takes
+ * fragments a copy that does not know how long its Ethernet header is (skb_pp_cow_data in
+ * net/core/skbuff.c: mac_len is 0), and then tc programs on the interface find packets without one,
+ * and redirect them so.
  */
 SEC("xdp")
 int pe_ingress(struct xdp_md *ctx)

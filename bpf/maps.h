@@ -16,7 +16,7 @@ const volatile __u32 pe_rings = 1;	/* workers */
 const volatile __u32 pe_wake_bytes;	/* fill of a ring at which its worker is woken */
 const volatile __u32 pe_active_ticks;	/* a flow is reported after gathering for this long */
 const volatile bool pe_has_buff_len;	/* the kernel has multi-buffer XDP */
-const volatile bool pe_reads_bytes;	/* the tracepoints read by bytes_at() */
+const volatile bool pe_reads_bytes;	/* packets are read by bytes_at() */
 const volatile __u64 pe_seed;		/* so that nobody can aim at one set of the cache */
 
 struct pe_interface_set {
@@ -47,7 +47,7 @@ struct {
 	__type(value, struct pe_cpu);
 } cpus SEC(".maps");
 
-/* Nobody maps these two; but so their values begin at a page, and a set of IPv4 is in one line. */
+/* Mmapable, though nobody maps them: then values begin at a page, and a set of IPv4 is one line. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -14,14 +14,21 @@
 
 __u64 pe_net; /* address */
 
-/* User space runs it once, from a thread of our namespace, before anything is attached. */
+/* User space runs it once, from a thread of our namespace, before anything is attached. Not 0 if it
+ * found none. */
 SEC("raw_tp")
 int pe_settle(void *ctx)
 {
+#ifndef PE_PLAIN
+	const struct task_struct *task = bpf_get_current_task_btf();
+
+	pe_net = (__u64)task->nsproxy->net_ns;
+#else
 	const struct task_struct *task = (const void *)bpf_get_current_task();
 
 	pe_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
-	return 0;
+#endif
+	return !pe_net;
 }
 
 static __always_inline bool is_ours(const struct net_device *dev)

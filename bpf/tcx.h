@@ -14,10 +14,15 @@
 SEC("tc")
 int pe_tcx(struct __sk_buff *ctx)
 {
-	const struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
-	const struct net_device *dev = skb->dev;
-	union pe_slot_ref ref = interface_find(dev->ifindex);
+	const struct net_device *dev;
+	const struct sk_buff *skb;
+	union pe_slot_ref ref;
 
+	if (!HAS_CASTS)
+		return TCX_NEXT;
+	skb = bpf_cast_to_kern_ctx(ctx);
+	dev = skb->dev;
+	ref = interface_find(dev->ifindex);
 	/* The Ethernet header is back, except on a copy that somebody's generic XDP made. */
 	if (ref.flags & PE_SLOT_TCX && is_ours(dev))
 		count_received(skb, ref, HOOK_TCX);

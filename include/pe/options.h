@@ -43,7 +43,8 @@ struct pe_options {
 	/* flows */
 	unsigned int workers;	 /* 1..256, default: the CPUs that may be used, at most 8 */
 	unsigned int flows_top;	 /* 0..1000 */
-	unsigned int flow_cache; /* flows per CPU, power of two, 64..1048576; 0: by the CPUs */
+	unsigned int flow_cache; /* flows per CPU, power of two, 64..1048576; 0: chosen by their
+				    number */
 	unsigned int flow_table; /* flows remembered by the workers, 64..16777216, default 131072 */
 	unsigned int ring_size;	 /* bytes of each ring, power of two, 4096..1 GiB, default 1 MiB */
 	uint64_t flow_idle_ns;	 /* default 30 s */

@@ -108,7 +108,7 @@ const struct pe_option pe_option_table[] = {
 		.power_of_two = true,
 		.min = 64,
 		.max = 1048576,
-		.initial_text = "65536, with more than 16 possible CPUs less",
+		.initial_text = "65536; less with more than 16 possible CPUs",
 		FIELD(flow_cache),
 		.help = "Flows of IPv4 that the kernel side keeps for each CPU, and half as many "
 			"of IPv6; a power of two.",

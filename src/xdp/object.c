@@ -9,7 +9,6 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <limits.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +30,7 @@
 #define SLOT_REST_NS (50 * PE_NS_PER_MS)
 /* Bytes of one message of libbpf's that are logged. */
 #define LOG_TAIL 1000
-/* Flows of the cache by default: for each CPU, and for all. */
+/* Flows of IPv4 in the cache by default: for each CPU, and for all. */
 #define USUAL_CACHE_MIN 8192u
 #define USUAL_CACHE_MAX 65536u
 #define USUAL_CACHE_ALL (16 * USUAL_CACHE_MAX)
@@ -217,23 +216,53 @@ static void attach_egress(struct pe_xdp *xdp)
 	xdp->egress = xdp->skel->links.pe_egress != NULL;
 }
 
-/* One object has the programs for kernels with certain functions, one those for all others. The
- * skeleton fits both. */
-static struct pe_bpf *open_object(bool has_casts)
+/*
+ * One object has the programs for kernels with certain functions, one those for all others. One
+ * skeleton serves both, because they are compiled from the same source.
+ */
+#define SAME_CONSTANT(name)                                                 \
+	_Static_assert(offsetof(struct pe_bpf__rodata, name) ==             \
+			       offsetof(struct pe_plain_bpf__rodata, name), \
+		       "the skeleton fits both objects")
+SAME_CONSTANT(pe_cpus);
+SAME_CONSTANT(pe_interface_mask);
+SAME_CONSTANT(pe_set_shift);
+SAME_CONSTANT(pe_rings);
+SAME_CONSTANT(pe_wake_bytes);
+SAME_CONSTANT(pe_active_ticks);
+SAME_CONSTANT(pe_has_buff_len);
+SAME_CONSTANT(pe_reads_bytes);
+SAME_CONSTANT(pe_seed);
+_Static_assert(sizeof(struct pe_bpf__rodata) == sizeof(struct pe_plain_bpf__rodata) &&
+		       sizeof(((struct pe_bpf *)0)->maps) ==
+			       sizeof(((struct pe_plain_bpf *)0)->maps) &&
+		       sizeof(((struct pe_bpf *)0)->progs) ==
+			       sizeof(((struct pe_plain_bpf *)0)->progs),
+	       "the skeleton fits both objects");
+
+static int open_object(bool plain, struct pe_bpf **ret_skel)
 {
 	struct pe_bpf *skel = calloc(1, sizeof(*skel));
+	int r = -ENOMEM;
 
-	if (!skel || pe_bpf__create_skeleton(skel) < 0)
-		goto fail;
-	if (!has_casts)
+	if (skel)
+		r = pe_bpf__create_skeleton(skel);
+	if (!r && plain)
 		skel->skeleton->data = (void *)pe_plain_bpf__elf_bytes(&skel->skeleton->data_sz);
-	if (bpf_object__open_skeleton(skel->skeleton, NULL) < 0)
-		goto fail;
-	return skel;
+	if (!r)
+		r = bpf_object__open_skeleton(skel->skeleton, NULL);
+	if (r < 0) {
+		pe_bpf__destroy(skel);
+		return r;
+	}
+	*ret_skel = skel;
+	return 0;
+}
 
-fail:
-	pe_bpf__destroy(skel);
-	return NULL;
+/* Without casts only the tracepoints look at the namespace. */
+static bool must_settle(const struct pe_xdp *xdp)
+{
+	return xdp->takes & (TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE);
 }
 
 static int load(struct pe_xdp *xdp)
@@ -247,6 +276,7 @@ static int load(struct pe_xdp *xdp)
 	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->takes & TAKES_EGRESS);
 	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->takes & TAKES_RECEIVE);
 	bpf_program__set_autoload(xdp->skel->progs.pe_tcx, xdp->takes & TAKES_TCX);
+	bpf_program__set_autoload(xdp->skel->progs.pe_settle, must_settle(xdp));
 	return pe_bpf__load(xdp->skel);
 }
 
@@ -265,7 +295,7 @@ static int get_impossible(unsigned int *ret_takes)
 	*ret_takes = 0;
 	if (!has_function(kernel, "bpf_cast_to_kern_ctx") ||
 	    !has_function(kernel, "bpf_rdonly_cast"))
-		*ret_takes |= TAKES_READS | TAKES_TCX;
+		*ret_takes |= TAKES_CASTS | TAKES_READS | TAKES_TCX;
 	/* What attaches it: not in a kernel that is older, or was built without. */
 	if (!has_function(kernel, "tcx_link_attach"))
 		*ret_takes |= TAKES_TCX;
@@ -277,31 +307,35 @@ static int get_impossible(unsigned int *ret_takes)
 static int open_and_load(struct pe_xdp *xdp)
 {
 	static const unsigned int attempts[] = {
-		TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS | TAKES_TCX,
-		TAKES_EGRESS | TAKES_RECEIVE | TAKES_TCX,
-		TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS,
+		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS | TAKES_TCX,
+		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_TCX,
+		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS,
+		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE,
 		TAKES_EGRESS | TAKES_RECEIVE,
+		TAKES_CASTS | TAKES_EGRESS,
+		TAKES_CASTS | TAKES_RECEIVE,
+		TAKES_CASTS,
 		TAKES_EGRESS,
 		TAKES_RECEIVE,
 		0,
 	};
-	unsigned int impossible, before = UINT_MAX;
+	unsigned int impossible, tried = 0;
 	int r = get_impossible(&impossible);
 
 	if (r < 0)
 		return r;
 	if (xdp->options.plain)
-		impossible |= TAKES_READS | TAKES_TCX;
+		impossible |= TAKES_CASTS | TAKES_READS | TAKES_TCX;
+	if (xdp->options.copy_heads)
+		impossible |= TAKES_READS;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
 		xdp->takes = attempts[i] & ~impossible;
-		if (xdp->options.copy_heads)
-			xdp->takes &= ~TAKES_READS;
-		if (xdp->takes == before)
+		if (tried & 1u << xdp->takes)
 			continue;
-		before = xdp->takes;
-		xdp->skel = open_object(!(impossible & TAKES_READS));
-		if (!xdp->skel)
-			return -errno;
+		tried |= 1u << xdp->takes;
+		r = open_object(!(xdp->takes & TAKES_CASTS), &xdp->skel);
+		if (r < 0)
+			return r;
 		r = load(xdp);
 		if (!r || r == -EPERM || r == -ENOMEM)
 			return r;
@@ -315,11 +349,16 @@ static int open_and_load(struct pe_xdp *xdp)
 static int settle(struct pe_xdp *xdp)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int r;
 
-	return bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_settle), &opts);
+	if (!must_settle(xdp))
+		return 0;
+	r = bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_settle), &opts);
+	return r < 0 ? r : opts.retval ? -EIO : 0;
 }
 
-/* For each CPU; all of them together take no more than 64 MiB, unless there are very many. */
+/* Flows of IPv4 for each CPU; all CPUs take no more than 64 MiB with those of IPv6, unless there
+ * are very many. */
 static unsigned int usual_flow_cache(unsigned int cpus)
 {
 	unsigned int flows = USUAL_CACHE_MAX;

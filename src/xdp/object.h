@@ -19,8 +19,9 @@ struct mapped {
 
 #define TAKES_EGRESS  1u
 #define TAKES_RECEIVE 2u
-#define TAKES_READS   4u /* the tracepoints read packets where they are */
+#define TAKES_READS   4u /* tracepoints and TCX read packets where they are */
 #define TAKES_TCX     8u
+#define TAKES_CASTS   16u /* the programs that call functions of the kernel; not the plain ones */
 
 struct pe_xdp {
 	struct pe_bpf *skel;

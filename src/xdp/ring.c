@@ -81,9 +81,9 @@ static bool take_record(const void *data, size_t length, struct pe_flow *ret_rec
 {
 	const struct pe_flow_head *head = data;
 	const unsigned char *address = (const unsigned char *)(head + 1);
-	bool ipv6 = length == sizeof(*head) + 2 * 16;
+	bool ipv6 = length == offsetof(struct pe_flow6, unused);
 
-	if (!ipv6 && length != sizeof(*head) + 2 * 4)
+	if (!ipv6 && length != sizeof(struct pe_flow4))
 		return false;
 	*ret_record = (struct pe_flow){
 		.key = { .sport = head->sport,
