@@ -301,14 +301,17 @@ def test_stuck_scrapers():
         # More than sockets hold.
         request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 20
         with Crowd(host) as crowd:
-            stuck = crowd.add(20, request, receive_bytes=4096)
-            wait_for(lambda: all(select.select([s], [], [], 0)[0] for s in stuck), "answers begin")
             for count in range(1, 6):
+                # At different times, so that between them they hold every snapshot there may be.
+                stuck = crowd.add(4, request, receive_bytes=4096)
+                wait_for(lambda: all(select.select([s], [], [], 0)[0] for s in stuck),
+                         "answers begin")
                 send(container, 2)
                 wait_for(
                     lambda: scrape_in_time(exporter).totals("veth1")["ingress"][0] == 2 * count,
                     "numbers are of now, or a second old", 2)
-            assert exporter.scrape().sum("http_connections_cut_total"), "they were stuck indeed"
+            wait_for(lambda: exporter.scrape().sum("http_connections_cut_total"),
+                     "they were stuck indeed")
         wait_few_files(exporter, resting)
 
 
