@@ -122,6 +122,7 @@ cleanup() {
 	if [ -n "$engine" ]; then
 		docker ps -aq 2>/dev/null | timeout 60 xargs -r docker rm -fv >/dev/null 2>&1
 		docker volume ls -q 2>/dev/null | timeout 60 xargs -r docker volume rm >/dev/null 2>&1
+		timeout 60 docker network prune -f >/dev/null 2>&1
 		stop_engine
 	fi
 	[ -z "$monitor" ] || kill "$monitor" 2>/dev/null
@@ -371,6 +372,8 @@ none_left() {
 run_storm() {
 	local watcher total
 	mkdir "$work/storm"
+	# The engine's folder is kept from run to run, and with it what a run that was killed has left.
+	docker network rm $storm_bridge >/dev/null 2>&1
 	docker network create -o com.docker.network.bridge.name=$storm_bridge $storm_bridge >/dev/null &&
 		docker run -d --name pe-storm --network host --cap-drop ALL --cap-add NET_ADMIN \
 			--cap-add "${PE_CAP_BPF:-SYS_ADMIN}" --cap-add "${PE_CAP_PERFMON:-SYS_ADMIN}" \
