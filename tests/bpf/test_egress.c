@@ -415,6 +415,7 @@ static void test_reads_where_it_can(void **state)
 	btf__free(kernel);
 	assert_int_equal(t->xdp->skel->rodata->pe_reads_bytes,
 			 can && !t->xdp->options.copy_heads && !t->xdp->options.plain);
+	assert_int_equal(!!(t->xdp->takes & TAKES_CASTS), can && !t->xdp->options.plain);
 }
 
 static bool is_up(const char *name)
