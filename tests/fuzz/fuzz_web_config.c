@@ -18,14 +18,21 @@
 
 /* ---- what it promises ---- */
 
+/* May a line end here? YAML ends lines at U+2028 and U+2029, too, and reads UTF-8 and UTF-16. */
+static bool is_break(const uint8_t *at, size_t left)
+{
+	if (*at == '\n' || *at == '\r' || *at == 0x85 || *at == 0xa8 || *at == 0xa9)
+		return true;
+	return left > 1 &&
+	       ((*at == 0x20 && (at[1] | 1) == 0x29) || ((*at | 1) == 0x29 && at[1] == 0x20));
+}
+
 static void check_error(const struct pe_yaml_error *error, const uint8_t *data, size_t size)
 {
 	size_t lines = 1;
 
-	/* YAML breaks lines at more than '\n'; each break has one of these bytes. */
 	for (size_t i = 0; i < size; i++)
-		lines += data[i] == '\n' || data[i] == '\r' || data[i] == 0x85 || data[i] == 0xa8 ||
-			 data[i] == 0xa9;
+		lines += is_break(data + i, size - i);
 	fuzz_check(error->line <= lines + 1, "line %zu of %zu", error->line, lines);
 	fuzz_check(error->text[0], "no reason");
 	fuzz_check(pe_utf8_valid(error->text), "not UTF-8: %s", error->text);

@@ -46,6 +46,13 @@ class Soak(Run):
     def pick(self, devices):
         return self.random.choice(devices) if devices else None
 
+    def appear(self, device):
+        """The kernel, too, gives an ifindex again. Until the exporter is told, what passes under one
+        that was another's is counted for that one, or not at all."""
+        heir = device.ifindex in self.world.just_left
+        self.model.mixed |= heir
+        self.model.appear(device, newcomer=not heir)
+
     # ---- operations: each says what it did, None if there was nothing to do ----
 
     def op_add(self):
@@ -57,8 +64,8 @@ class Soak(Run):
         ifindex = self.free_ifindex() if self.random.random() < 0.3 else 0
         device, peer = self.world.add_pair(name, pod if how == "pod" else self.world.host, ifindex)
         if how != "pod":
-            self.model.appear(peer)
-        self.model.appear(device)
+            self.appear(peer)
+        self.appear(device)
         if how == "docker":
             # As an engine does it: both ends are made on the host, then one is moved.
             self.world.move(peer, pod)
@@ -222,9 +229,7 @@ class Soak(Run):
         device.set(ifname=name)
         device.name = name
         self.world.move(device, self.world.host, ifindex)
-        # Until the exporter is told, what it passes under its old ifindex goes to its old name.
-        self.model.mixed |= device.ifindex in self.world.just_left
-        self.model.appear(device)
+        self.appear(device)
         return f"move back {device}"
 
     def op_traffic(self):
