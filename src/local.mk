@@ -13,6 +13,7 @@ src_libpe_a_SOURCES = \
 	include/pe/listen.h \
 	include/pe/log.h \
 	include/pe/loop.h \
+	include/pe/memory.h \
 	include/pe/options.h \
 	include/pe/push.h \
 	include/pe/registry.h \
@@ -29,6 +30,7 @@ src_libpe_a_SOURCES = \
 	src/base/clock.c \
 	src/base/log.c \
 	src/base/loop.c \
+	src/base/memory.c \
 	src/base/strbuf.c \
 	src/base/utf8.c \
 	src/collect/hash.h \

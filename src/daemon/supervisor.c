@@ -6,7 +6,6 @@
 #include "pe/supervisor.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "pe/clock.h"
 #include "pe/listen.h"
 #include "pe/loop.h"
+#include "pe/memory.h"
 #include "pe/web.h"
 
 #include "interfaces.h"
@@ -31,8 +31,6 @@
 #define WORKER_FILES	3
 #define WEB_TIMEOUT_S	30
 #define WEB_SHARE_MS	1000
-/* Glibc's default; larger blocks go back to the kernel when they are freed. */
-#define MMAP_THRESHOLD_BYTES (128 << 10)
 /* Of the five seconds that a stop may take, what the last push may have. */
 #define LAST_PUSH_NS (3 * PE_NS_PER_S)
 
@@ -548,11 +546,10 @@ int pe_supervisor_run(const struct pe_options *options)
 	struct supervisor s = { .options = options };
 	int r;
 
-	/* Otherwise it adapts to the largest block freed, and what was needed once is kept. */
-	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
+	pe_memory_init();
 	r = start(&s);
-
 	if (!r) {
+		pe_memory_settle();
 		pe_info("main", "ready");
 		r = pe_loop_run(s.loop);
 	}

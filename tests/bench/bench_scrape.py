@@ -125,10 +125,10 @@ def scrapes(host, count):
            median(p.cpu_ms for p in theirs), node)
     figure(f"{what}, series", found, "series", node_found, node)
     figure(f"{what}, bytes", ours[-1].bytes, "bytes", theirs[-1].bytes, node)
-    figure(f"{what}, resident memory", memory["all"] / 1e6, "MB", node_memory["all"] / 1e6, node,
-           target.get("memory"))
-    figure(f"{what}, resident memory without mapped BPF maps",
-           (memory["all"] - memory["maps"]) / 1e6, "MB", node_memory["all"] / 1e6, node)
+    figure(f"{what}, resident memory", (memory["all"] - memory["maps"]) / 1e6, "MB",
+           node_memory["all"] / 1e6, node, target.get("memory"))
+    figure(f"{what}, resident memory and mapped BPF maps", memory["all"] / 1e6, "MB",
+           node_memory["all"] / 1e6, node)
     allocations(host, count, node_allocated)
 
 

@@ -19,7 +19,7 @@ result() {
 }
 
 # The contract headers of each layer.
-base='abi|arena|cleanup|clock|flow|log|loop|strbuf|utf8'
+base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|utf8'
 net='link'
 xdp='xdp|ring'
 metrics='sample|registry|encode'

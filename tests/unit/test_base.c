@@ -3,6 +3,7 @@
  * The base layer: log lines as they reach standard error, the loop with real fds, timers and
  * signals, the string buffer and the arena.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 #include "pe/loop.h"
+#include "pe/memory.h"
 #include "pe/strbuf.h"
 
 /* ---- log ---- */
@@ -637,6 +639,55 @@ static void test_arena_limits(void **state)
 	pe_arena_free(arena);
 }
 
+/* ---- memory ---- */
+
+/* Resident bytes of what a library maps and cannot be written; reads a byte of each page if told.
+ */
+static size_t code_resident(const char *library, bool touch)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	char line[512], perms[5], path[256];
+	size_t total = 0, kib;
+	uintptr_t begin, end;
+	bool is_it = false;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		path[0] = '\0';
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %*s %255s", &begin, &end,
+			   perms, path) >= 3) {
+			is_it = perms[0] == 'r' && perms[1] == '-' && strstr(path, library);
+			for (uintptr_t at = begin; touch && is_it && at < end; at += 4096)
+				(void)*(volatile const char *)at;
+		} else if (is_it && sscanf(line, "Rss: %zu kB", &kib) == 1) {
+			total += kib << 10;
+		}
+	}
+	fclose(file);
+	return total;
+}
+
+static void test_memory_settle(void **state)
+{
+	static const char library[] = "libgnutls.so.30";
+	static char written[8192] = "before";
+	size_t all;
+
+	(void)state;
+	pe_memory_init();
+	assert_non_null(dlopen(library, RTLD_NOW));
+	code_resident(library, true);
+	all = code_resident(library, false);
+	assert_true(all > 1 << 20);
+	strcpy(written, "as it was");
+	pe_memory_settle();
+	assert_true(code_resident(library, false) < all / 4);
+	/* It can still be read. */
+	code_resident(library, true);
+	assert_int_equal(code_resident(library, false), all);
+	assert_string_equal(written, "as it was");
+}
+
 int main(void)
 {
 #define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, loop_setup, loop_teardown)
@@ -659,6 +710,7 @@ int main(void)
 		cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_arena_strings),
 		cmocka_unit_test(test_arena_limits),
+		cmocka_unit_test(test_memory_settle),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
