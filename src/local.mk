@@ -82,6 +82,8 @@ src_libpe_a_SOURCES = \
 	src/export/hasher.c \
 	src/export/hasher.h \
 	src/export/http.c \
+	src/export/libcurl.c \
+	src/export/libcurl.h \
 	src/export/listen.c \
 	src/export/login.c \
 	src/export/login.h \
@@ -149,7 +151,7 @@ src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
 
 pe_libs = src/libpe.a \
 	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_LIBS) \
-	$(LIBCURL_LIBS) $(MICROHTTPD_LIBS) $(GNUTLS_LIBS) $(YAML_LIBS) $(CRYPT_LIBS) $(ZLIB_LIBS)
+	$(MICROHTTPD_LIBS) $(GNUTLS_LIBS) $(YAML_LIBS) $(CRYPT_LIBS) $(ZLIB_LIBS)
 
 bin_PROGRAMS += packet-exporter
 packet_exporter_SOURCES = src/daemon/main.c

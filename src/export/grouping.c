@@ -7,7 +7,6 @@
  * Invariant: a value that pe_push_check() lets pass comes out of the gateway byte for byte as it
  * was given. Pure; any thread.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,6 +19,7 @@
 #include "pe/utf8.h"
 
 #include "grouping.h"
+#include "libcurl.h"
 
 /* Far beyond any sensible key, and below what servers accept as a request line. */
 #define GROUPING_LABELS_MAX 64
@@ -37,12 +37,14 @@ static const char *const series_labels[] = {
 
 static void cleanup_url(CURLU **url)
 {
-	curl_url_cleanup(*url);
+	if (*url)
+		libcurl.url_cleanup(*url);
 }
 
 static void cleanup_curl_free(char **p)
 {
-	curl_free(*p);
+	if (*p)
+		libcurl.free(*p);
 }
 
 static void cleanup_strbuf(struct pe_strbuf *buf)
@@ -83,11 +85,12 @@ char *pe_push_redact_url(const char *url)
 
 static CURLUcode parse_url(const char *text, CURLU **ret_url)
 {
-	_cleanup_(cleanup_url) CURLU *url = curl_url();
+	const char *why;
+	_cleanup_(cleanup_url) CURLU *url = pe_libcurl_load(&why) < 0 ? NULL : libcurl.url();
 	CURLUcode rc = CURLUE_OUT_OF_MEMORY;
 
 	if (url)
-		rc = curl_url_set(url, CURLUPART_URL, text, 0);
+		rc = libcurl.url_set(url, CURLUPART_URL, text, 0);
 	if (rc == CURLUE_OK)
 		*ret_url = PE_TAKE_PTR(url);
 	return rc;
@@ -97,7 +100,7 @@ static CURLUcode parse_url(const char *text, CURLU **ret_url)
 static int url_part(CURLU *url, CURLUPart part, char **ret_text)
 {
 	_cleanup_(cleanup_curl_free) char *text = NULL;
-	CURLUcode rc = curl_url_get(url, part, &text, CURLU_URLDECODE);
+	CURLUcode rc = libcurl.url_get(url, part, &text, CURLU_URLDECODE);
 	char *copy;
 
 	*ret_text = NULL;
@@ -137,7 +140,7 @@ static bool url_has(CURLU *url, CURLUPart part)
 {
 	_cleanup_(cleanup_curl_free) char *text = NULL;
 
-	return curl_url_get(url, part, &text, 0) == CURLUE_OK;
+	return libcurl.url_get(url, part, &text, 0) == CURLUE_OK;
 }
 
 /* ---- the address of the group ---- */
@@ -219,12 +222,12 @@ static int add_base_url(struct pe_strbuf *buf, const char *text)
 	size_t len;
 
 	if (parse_url(text, &url) != CURLUE_OK ||
-	    curl_url_set(url, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
-	    curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK ||
-	    curl_url_set(url, CURLUPART_OPTIONS, NULL, 0) != CURLUE_OK ||
-	    curl_url_set(url, CURLUPART_QUERY, NULL, 0) != CURLUE_OK ||
-	    curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
-	    curl_url_get(url, CURLUPART_URL, &bare, 0) != CURLUE_OK)
+	    libcurl.url_set(url, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
+	    libcurl.url_set(url, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK ||
+	    libcurl.url_set(url, CURLUPART_OPTIONS, NULL, 0) != CURLUE_OK ||
+	    libcurl.url_set(url, CURLUPART_QUERY, NULL, 0) != CURLUE_OK ||
+	    libcurl.url_set(url, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
+	    libcurl.url_get(url, CURLUPART_URL, &bare, 0) != CURLUE_OK)
 		return -EINVAL;
 	len = strlen(bare);
 	while (len > 0 && bare[len - 1] == '/')
@@ -298,8 +301,8 @@ static int check_url(const char *text, char *error, size_t size)
 
 	if (rc != CURLUE_OK)
 		return refuse(error, size, "\"%s\" is not a URL http(s)://HOST[:PORT][/PREFIX]: %s",
-			      shown ? shown : "?", curl_url_strerror(rc));
-	if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+			      shown ? shown : "?", libcurl.url_strerror(rc));
+	if (libcurl.url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		return refuse(error, size, "\"%s\" begins with neither http:// nor https://",
 			      shown ? shown : "?");
@@ -403,10 +406,13 @@ static int check_auth(const struct pe_push_options *options, char *error, size_t
 
 int pe_push_check(const struct pe_push_options *options, char *error, size_t error_size)
 {
+	const char *why;
 	int r;
 
 	if (!options->url)
 		return refuse(error, error_size, "there is no URL");
+	if (pe_libcurl_load(&why) < 0)
+		return refuse(error, error_size, "libcurl cannot be loaded: %s", why);
 	if (options->interval_ns == 0 || options->timeout_ns == 0)
 		return refuse(error, error_size, "interval and timeout must be above zero");
 	r = check_url(options->url, error, error_size);

@@ -13,11 +13,9 @@
 #include "config.h"
 #endif
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +28,7 @@
 #include "pe/strbuf.h"
 
 #include "grouping.h"
+#include "libcurl.h"
 #include "push_request.h"
 
 #ifndef PACKAGE_VERSION
@@ -258,7 +257,7 @@ static CURLcode finished_code(struct pe_request *request)
 	CURLcode rc = CURLE_RECV_ERROR;
 	int left;
 
-	while ((message = curl_multi_info_read(request->multi, &left))) {
+	while ((message = libcurl.multi_info_read(request->multi, &left))) {
 		if (message->msg == CURLMSG_DONE)
 			rc = message->data.result;
 	}
@@ -272,7 +271,7 @@ static bool drive(struct pe_request *request, CURLcode *ret_code)
 		uint64_t now_ns, cancel_ns;
 		int running = 0;
 
-		if (curl_multi_perform(request->multi, &running) != CURLM_OK) {
+		if (libcurl.multi_perform(request->multi, &running) != CURLM_OK) {
 			*ret_code = CURLE_OUT_OF_MEMORY;
 			return false;
 		}
@@ -284,8 +283,8 @@ static bool drive(struct pe_request *request, CURLcode *ret_code)
 		cancel_ns = __atomic_load_n(&request->cancel_ns, __ATOMIC_ACQUIRE);
 		if (now_ns >= cancel_ns)
 			return true;
-		/* Ends by itself at curl's own timers, and at once by curl_multi_wakeup(). */
-		curl_multi_poll(request->multi, NULL, 0, poll_ms(now_ns, cancel_ns), NULL);
+		/* Ends by itself at curl's own timers, and at once by libcurl.multi_wakeup(). */
+		libcurl.multi_poll(request->multi, NULL, 0, poll_ms(now_ns, cancel_ns), NULL);
 	}
 }
 
@@ -338,7 +337,7 @@ static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome 
 		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && is_unanswered(request);
 		hide_proxy(request->error);
 		fail(outcome, PE_PUSH_NETWORK, CODE_CURL + (int)rc, "%s",
-		     *request->error ? request->error : curl_easy_strerror(rc));
+		     *request->error ? request->error : libcurl.easy_strerror(rc));
 		return;
 	}
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -365,9 +364,9 @@ static void transfer(struct pe_request *request, uint64_t deadline_ns, struct pe
 	curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
 	*request->error = '\0';
 	request->answer_len = 0;
-	if (curl_multi_add_handle(request->multi, request->easy) == CURLM_OK) {
+	if (libcurl.multi_add_handle(request->multi, request->easy) == CURLM_OK) {
 		outcome->cancelled = drive(request, &rc);
-		curl_multi_remove_handle(request->multi, request->easy);
+		libcurl.multi_remove_handle(request->multi, request->easy);
 	}
 	if (outcome->cancelled)
 		outcome->unanswered = is_unanswered(request);
@@ -426,7 +425,7 @@ void pe_request_probe(struct pe_request *request, uint64_t deadline_ns,
 void pe_request_cancel(struct pe_request *request, uint64_t at_ns)
 {
 	__atomic_store_n(&request->cancel_ns, at_ns, __ATOMIC_RELEASE);
-	curl_multi_wakeup(request->multi);
+	libcurl.multi_wakeup(request->multi);
 }
 
 const char *pe_request_url(const struct pe_request *request)
@@ -435,13 +434,6 @@ const char *pe_request_url(const struct pe_request *request)
 }
 
 /* ---- life ---- */
-
-static CURLcode global_code;
-
-static void init_global(void)
-{
-	global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static int copy_string(char **ret_copy, const char *text)
 {
@@ -469,7 +461,7 @@ static int copy_credentials(struct pe_request *request, const struct pe_push_opt
 
 static int add_header(struct pe_request *request, const char *header)
 {
-	struct curl_slist *headers = curl_slist_append(request->headers, header);
+	struct curl_slist *headers = libcurl.slist_append(request->headers, header);
 
 	if (!headers)
 		return -ENOMEM;
@@ -527,13 +519,9 @@ static int set_fixed_options(struct pe_request *request, const struct pe_push_op
 
 int pe_request_new(const struct pe_push_options *options, struct pe_request **ret_request)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	_cleanup_(cleanup_request) struct pe_request *request = NULL;
 	int r;
 
-	pthread_once(&once, init_global);
-	if (global_code != CURLE_OK)
-		return -ENOMEM;
 	request = calloc(1, sizeof(*request));
 	if (!request)
 		return -ENOMEM;
@@ -546,8 +534,8 @@ int pe_request_new(const struct pe_push_options *options, struct pe_request **re
 			return -ENOMEM;
 		request->deflate_ready = true;
 	}
-	request->multi = curl_multi_init();
-	request->easy = curl_easy_init();
+	request->multi = libcurl.multi_init();
+	request->easy = libcurl.easy_init();
 	request->url = pe_push_group_url(options);
 	if (!request->multi || !request->easy || !request->url)
 		return -ENOMEM;
@@ -566,9 +554,9 @@ struct pe_request *pe_request_free(struct pe_request *request)
 {
 	if (!request)
 		return NULL;
-	curl_easy_cleanup(request->easy);
-	curl_multi_cleanup(request->multi);
-	curl_slist_free_all(request->headers);
+	libcurl.easy_cleanup(request->easy);
+	libcurl.multi_cleanup(request->multi);
+	libcurl.slist_free_all(request->headers);
 	if (request->deflate_ready)
 		deflateEnd(&request->deflate);
 	pe_strbuf_fini(&request->body);

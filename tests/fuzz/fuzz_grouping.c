@@ -9,9 +9,8 @@
  */
 #include "fuzz.h"
 
-#include <curl/curl.h>
-
 #include "pe/push.h"
+#include "../../src/export/libcurl.h"
 
 #define LABELS_MAX 80
 #define TEXT_MAX   2000
@@ -154,19 +153,19 @@ static void expect(const struct decoded *d, size_t i, const char *name, const ch
 /* curl, which sends it, must take it for the same path and for a URL without credentials. */
 static void check_for_curl(const char *url)
 {
-	CURLU *parsed = curl_url();
+	CURLU *parsed = libcurl.url();
 	char *again = NULL, *user = NULL;
 
 	fuzz_check(parsed, "out of memory");
-	fuzz_check(curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK, "curl refuses %s",
+	fuzz_check(libcurl.url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK, "curl refuses %s",
 		   url);
-	fuzz_check(curl_url_get(parsed, CURLUPART_URL, &again, 0) == CURLUE_OK &&
+	fuzz_check(libcurl.url_get(parsed, CURLUPART_URL, &again, 0) == CURLUE_OK &&
 			   strcmp(again, url) == 0,
 		   "curl would send %s for %s", again, url);
-	fuzz_check(curl_url_get(parsed, CURLUPART_USER, &user, 0) == CURLUE_NO_USER,
+	fuzz_check(libcurl.url_get(parsed, CURLUPART_USER, &user, 0) == CURLUE_NO_USER,
 		   "%s has a user", url);
-	curl_free(again);
-	curl_url_cleanup(parsed);
+	libcurl.free(again);
+	libcurl.url_cleanup(parsed);
 }
 
 static void check_group(const struct pe_push_options *options, const char *base)

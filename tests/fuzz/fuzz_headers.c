@@ -9,7 +9,6 @@
 #include "fuzz.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 
 #include "pe/http.h"
@@ -18,6 +17,7 @@
 #include "../../src/daemon/options_table.h"
 #include "../../src/export/address.h"
 #include "../../src/export/grouping.h"
+#include "../../src/export/libcurl.h"
 #include "../../src/export/page.h"
 #include "../../src/export/users.h"
 
@@ -397,15 +397,15 @@ static void check_path(const char *path)
 
 static char *url_part(const char *text, CURLUPart part)
 {
-	CURLU *url = curl_url();
+	CURLU *url = libcurl.url();
 	char *value = NULL, *copy = NULL;
 
 	fuzz_check(url, "out of memory");
-	if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-	    curl_url_get(url, part, &value, CURLU_DEFAULT_PORT) == CURLUE_OK)
+	if (libcurl.url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+	    libcurl.url_get(url, part, &value, CURLU_DEFAULT_PORT) == CURLUE_OK)
 		copy = strdup(value);
-	curl_free(value);
-	curl_url_cleanup(url);
+	libcurl.free(value);
+	libcurl.url_cleanup(url);
 	return copy;
 }
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The numbers reach a real Pushgateway and a real Prometheus."""
 import contextlib
+import pathlib
+import re
 import signal
+import subprocess
 import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from harness import (
-    Container, Exporter, Metrics, Namespace, Prometheus, Pushgateway, ipv4, needs_root, run, stop,
-    udp, wait_for,
+    EXPORTER, Container, Exporter, Metrics, Namespace, Prometheus, Pushgateway, clean_environment,
+    ipv4, needs_root, run, stop, udp, wait_for,
 )
 
 pytestmark = needs_root
@@ -43,6 +46,33 @@ def scene(*options, gateway=True):
         container = stack.enter_context(Container(host, 1))
         wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 1, "attached")
         yield host, server, exporter, container
+
+
+def libraries(process):
+    return pathlib.Path(f"/proc/{process.pid}/maps").read_text()
+
+
+def test_libcurl_comes_with_push():
+    with Namespace() as host, Exporter(host) as exporter:
+        assert "libmicrohttpd.so" in libraries(exporter.process)
+        assert "libcurl" not in libraries(exporter.process)
+    with scene() as (_, _, exporter, _):
+        assert "libcurl.so" in libraries(exporter.process)
+
+
+def test_without_libcurl():
+    """It is needed only to push, and then it is said what is missing."""
+    def start(*options):
+        path = re.search(r"libcurl\.so\.4 .*=> (\S+)", run("/sbin/ldconfig", "-p"))[1]
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', path,
+             EXPORTER, "--check-config", *options],
+            capture_output=True, text=True, check=False, timeout=20, env=clean_environment())
+
+    assert start().returncode == 0
+    done = start("--push.url=http://127.0.0.1:9091")
+    assert done.returncode == 2
+    assert re.fullmatch(r"[^\n]*--push\.url[^\n]*libcurl[^\n]*\n", done.stderr), done.stderr
 
 
 def test_pushgateway_shows_the_same():
