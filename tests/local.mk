@@ -179,14 +179,16 @@ bench_sources = \
 # Compiled by `make check`, so that they do not rot.
 check_PROGRAMS += $(bench_programs)
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_builddir)/tests/bench
+bench_packets = tests/bench/flows.h tests/bench/packets.h tests/bpf/frames.h
 bench_drive = tests/bench/bench.h tests/bench/drive.h tests/bench/flows.h tests/bpf/frames.h
 tests_bench_bench_attack_SOURCES = tests/bench/bench_attack.c $(bench_drive)
 tests_bench_bench_attack_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_attack_LDADD = $(pe_libs)
-tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c $(bench_drive)
+tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c tests/bench/packets.h \
+	$(bench_drive)
 tests_bench_bench_datapath_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_datapath_LDADD = $(pe_libs) -lm
-tests_bench_bench_egress_SOURCES = tests/bench/bench_egress.c tests/bench/bench.h tests/bpf/frames.h
+tests_bench_bench_egress_SOURCES = tests/bench/bench_egress.c tests/bench/bench.h $(bench_packets)
 tests_bench_bench_egress_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_egress_LDADD = $(pe_libs)
 tests_bench_bench_encode_SOURCES = tests/bench/bench_encode.c tests/bench/bench.h \

@@ -6,15 +6,13 @@
  */
 #include "drive.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
-#include "../bpf/frames.h"
+#include "packets.h"
 
 #define ROUNDS	     9
 #define PROGRAMS_MAX 8
-#define SEED	     88172645463325252u
 
 struct program {
 	const char *name;
@@ -94,37 +92,6 @@ static void stop_readers(struct reader *reader)
 	perf_buffer__free(reader->perf);
 }
 
-/* Numbers of flows as Zipf's law with exponent 1 has them, into the table that the driver reads. */
-static void draw_zipf(uint64_t *drawn, unsigned int flows)
-{
-	double *sum = malloc(flows * sizeof(*sum));
-	uint64_t state = SEED;
-
-	if (!sum)
-		abort();
-	for (unsigned int i = 0; i < flows; i++)
-		sum[i] = (i ? sum[i - 1] : 0) + 1.0 / (i + 1);
-	for (unsigned int i = 0; i < BENCH_DRAWN; i++) {
-		unsigned int low = 0, high = flows - 1;
-		double at;
-
-		state ^= state << 13;
-		state ^= state >> 7;
-		state ^= state << 17;
-		at = ldexp((double)(state >> 11), -53) * sum[flows - 1];
-		while (low < high) {
-			unsigned int middle = (low + high) / 2;
-
-			if (sum[middle] < at)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		drawn[i] = low;
-	}
-	free(sum);
-}
-
 static void measure(struct drive *drive, struct program *program, size_t count,
 		    const struct frame *frame)
 {
@@ -164,61 +131,11 @@ static void print(const char *what, const struct program *program, size_t count,
 	}
 }
 
-static void make_kind(struct frame *f, const char *kind)
-{
-	if (strcmp(kind, "IPv4 UDP") == 0) {
-		frame_eth(f, ETH_P_IP);
-		frame_ipv4(f, IPPROTO_UDP, 0, 0, 8 + 22);
-		frame_udp(f, 22);
-	} else if (strcmp(kind, "IPv4 TCP") == 0) {
-		frame_eth(f, ETH_P_IP);
-		frame_ipv4(f, IPPROTO_TCP, 0, 0, 20 + 10);
-		frame_tcp(f, 0x10);
-		frame_fill(f, 64);
-	} else if (strcmp(kind, "IPv4 TCP 1,514 B") == 0) {
-		frame_eth(f, ETH_P_IP);
-		frame_ipv4(f, IPPROTO_TCP, 0, 0, 1480);
-		frame_tcp(f, 0x10);
-		frame_fill(f, 1514);
-	} else if (strcmp(kind, "IPv6 UDP") == 0) {
-		frame_eth(f, ETH_P_IPV6);
-		frame_ipv6(f, IPPROTO_UDP, 8 + 22);
-		frame_udp(f, 22);
-	} else if (strcmp(kind, "IPv6 with 3 extension headers") == 0) {
-		frame_eth(f, ETH_P_IPV6);
-		frame_ipv6(f, IPPROTO_HOPOPTS, 8 + 8 + 8 + 8 + 22);
-		frame_extension(f, IPPROTO_DSTOPTS, 0);
-		frame_extension(f, IPPROTO_ROUTING, 0);
-		frame_extension(f, IPPROTO_UDP, 0);
-		frame_udp(f, 22);
-	} else if (strcmp(kind, "VLAN, IPv4 UDP") == 0) {
-		frame_eth(f, ETH_P_8021Q);
-		frame_vlan(f, 7, ETH_P_IP);
-		frame_ipv4(f, IPPROTO_UDP, 0, 0, 8 + 18);
-		frame_udp(f, 18);
-	} else {
-		frame_eth(f, ETH_P_ARP);
-		frame_fill(f, 64);
-	}
-}
-
 static void measure_kinds(struct drive *drive)
 {
-	/* Where the driver writes the low part of the source address. */
-	static const struct {
-		const char *kind;
-		uint32_t offset;
-	} kinds[] = { { "IPv4 UDP", 26 },
-		      { "IPv4 TCP", 26 },
-		      { "IPv4 TCP 1,514 B", 26 },
-		      { "IPv6 UDP", 34 },
-		      { "IPv6 with 3 extension headers", 34 },
-		      { "VLAN, IPv4 UDP", 30 },
-		      { "ARP", 28 } };
-
 	drive->bench->data->flow_count = 1000;
 	drive->bench->bss->use_drawn = false;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+	for (size_t i = 0; i < PACKETS_KINDS; i++) {
 		struct program program[] = {
 			{ "empty program", bpf_program__fd(drive->bench->progs.empty), 1, { 0 } },
 			{ "ours", drive->ours, 1, { 0 } },
@@ -226,32 +143,30 @@ static void measure_kinds(struct drive *drive)
 		struct frame frame;
 		char what[96];
 
-		make_kind(&frame, kinds[i].kind);
-		drive->bench->data->source_offset = kinds[i].offset;
+		packets_make(&frame, &packets_kinds[i]);
+		drive->bench->data->source_offset = packets_kinds[i].source;
 		measure(drive, program, 2, &frame);
-		snprintf(what, sizeof(what), "%s, 1,000 flows", kinds[i].kind);
+		snprintf(what, sizeof(what), "%s, 1,000 flows", packets_kinds[i].name);
 		print(what, program, 2, i == 0 ? "≤ 10 ns" : NULL, NULL);
 	}
 }
 
+static const char *target_of(unsigned int flows)
+{
+	return flows <= PACKETS_FEW_FLOWS    ? "≤ 10 ns"
+	       : flows == PACKETS_MANY_FLOWS ? "≤ 70 ns"
+					     : NULL;
+}
+
 static void measure_flows(struct drive *drive, uint64_t *drawn)
 {
-	static const struct {
-		unsigned int flows;
-		const char *name, *target, *model_target;
-	} cases[] = { { 1, "1 flow", "≤ 10 ns", NULL },
-		      { 16, "16 flows", "≤ 10 ns", NULL },
-		      { 1000, "1,000 flows", "≤ 10 ns", NULL },
-		      { 16000, "16,000 flows", NULL, NULL },
-		      { 64000, "64,000 flows", "≤ 70 ns", "ratio ≤ 0.2" },
-		      { 1000000, "1,000,000 flows", NULL, NULL } };
 	struct bench_bpf *bench = drive->bench;
 	struct frame frame;
 
-	make_kind(&frame, "IPv4 UDP");
-	bench->data->source_offset = 26;
-	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
-		size_t at = i / 2;
+	packets_make(&frame, &packets_kinds[0]);
+	bench->data->source_offset = packets_kinds[0].source;
+	for (size_t i = 0; i < 2 * PACKETS_CASES; i++) {
+		const struct packets_case *one = &packets_cases[i / 2];
 		bool zipf = i % 2;
 		struct program program[PROGRAMS_MAX] = {
 			{ "empty program", bpf_program__fd(bench->progs.empty), 1, { 0 } },
@@ -282,22 +197,22 @@ static void measure_flows(struct drive *drive, uint64_t *drawn)
 			  { 0 } },
 		};
 		/* The last three do not know flows: one case shows them. */
-		size_t count = cases[at].flows == 1000 && !zipf ? PROGRAMS_MAX : 5;
+		size_t count = one->flows == PACKETS_FEW_FLOWS && !zipf ? PROGRAMS_MAX : 5;
 		char what[64];
 
-		if (zipf && cases[at].flows == 1)
+		if (zipf && one->flows == 1)
 			continue;
 		if (zipf)
-			draw_zipf(drawn, cases[at].flows);
-		bench->data->flow_count = cases[at].flows;
+			packets_draw_zipf(drawn, one->flows);
+		bench->data->flow_count = one->flows;
 		bench->bss->use_drawn = zipf;
 		measure(drive, program, count, &frame);
-		snprintf(what, sizeof(what), "64 B, %s%s", cases[at].name,
-			 cases[at].flows == 1 ? ""
-			 : zipf		      ? ", Zipf"
-					      : ", uniform");
-		print(what, program, count, zipf ? NULL : cases[at].target,
-		      zipf ? NULL : cases[at].model_target);
+		snprintf(what, sizeof(what), "64 B, %s%s", one->name,
+			 one->flows == 1 ? ""
+			 : zipf		 ? ", Zipf"
+					 : ", uniform");
+		print(what, program, count, zipf ? NULL : target_of(one->flows),
+		      !zipf && one->flows == PACKETS_MANY_FLOWS ? "ratio ≤ 0.2" : NULL);
 	}
 }
 

@@ -8,8 +8,9 @@
  * a round in which others sent more than 2 % is repeated.
  *
  * Programs at one tracepoint run one after the other, and the first finds the clock's own code and
- * data cold, some 5 ns of each packet: so one that is not looked at comes before both. A third
- * empty one in the place of ours shows what error is left.
+ * data cold, some 5 ns of each packet: so one that is not looked at comes before both. Where the
+ * kernel places a program is worth some nanoseconds, too: all are loaded several times. Another
+ * empty one shows what error is left.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -26,17 +27,18 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 #include "pe/sample.h"
+#include "pe/workers.h"
 #include "pe/xdp.h"
 #include "../../src/xdp/object.h"
 
-#include "../bpf/frames.h"
 #include "bench.h"
-#include "flows.h"
+#include "packets.h"
 
 #include "packet_exporter.skel.h"
 #include "twin.skel.h"
 
-#define ROUNDS	 11
+#define LOADS	 5
+#define ROUNDS	 4 /* for each of them */
 #define TRIES	 (4 * ROUNDS)
 #define BATCH	 500
 #define OTHERS	 50 /* one packet in so many may be somebody else's */
@@ -48,14 +50,35 @@ struct runs {
 	uint64_t ns, count;
 };
 
+enum program { OURS, EMPTY, RECEIVE, PLAIN };
+
 struct subject {
-	const char *name;
-	int ours, twin; /* programs */
-	uint32_t flows;
+	char name[96];
+	enum program program;
+	const char *interface;
+	const struct packets_kind *kind;
+	unsigned int flows;
+	bool zipf;
 	const char *target;
+	size_t samples;
+	double over[LOADS * ROUNDS], empty[LOADS * ROUNDS];
+};
+
+#define SUBJECTS_MAX 32
+static struct subject subjects[SUBJECTS_MAX];
+static size_t subject_count;
+
+/* Ours, with a worker that reads its ring. */
+struct side {
+	struct pe_xdp *xdp;
+	struct pe_ring *ring;
+	struct pe_workers *workers;
+	uint32_t token;
 };
 
 static int sender; /* a packet socket */
+static cpu_set_t all_cpus;
+static uint64_t drawn[BENCH_DRAWN]; /* numbers of flows in the order in which they come */
 
 static void fail(const char *what)
 {
@@ -104,25 +127,24 @@ static void add_veth(const char *name, const char *peer)
 	}
 }
 
-/* Frames of `flows` flows in turn. */
-static void send_frames(unsigned int ifindex, uint32_t flows, unsigned int count)
+static void send_frames(unsigned int ifindex, const struct packets_kind *kind, unsigned int count)
 {
 	static struct frame frame[BATCH];
+	static const struct packets_kind *made;
 	static struct mmsghdr message[BATCH];
 	static struct iovec part[BATCH];
-	static uint32_t flow;
+	static unsigned int position;
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = (int)ifindex };
 
+	for (unsigned int i = 0; i < BATCH && made != kind; i++)
+		packets_make(&frame[i], kind);
+	made = kind;
 	for (unsigned int sent = 0; sent < count; sent += BATCH) {
 		for (unsigned int i = 0; i < BATCH; i++) {
-			uint32_t source = htonl(0x0a000000 + flow++ % flows);
+			uint32_t source =
+				htonl(0x0a000000 + (uint32_t)drawn[position++ % BENCH_DRAWN]);
 
-			if (!frame[i].len) {
-				frame_eth(&frame[i], ETH_P_IP);
-				frame_ipv4(&frame[i], IPPROTO_UDP, 0, 0, 8 + 22);
-				frame_udp(&frame[i], 22);
-			}
-			memcpy(frame[i].data + 26, &source, sizeof(source));
+			memcpy(frame[i].data + kind->source, &source, sizeof(source));
 			part[i] = (struct iovec){ frame[i].data, frame[i].len };
 			message[i].msg_hdr = (struct msghdr){ .msg_name = &to,
 							      .msg_namelen = sizeof(to),
@@ -134,29 +156,39 @@ static void send_frames(unsigned int ifindex, uint32_t flows, unsigned int count
 	}
 }
 
-static void measure(const struct subject *subject, unsigned int ifindex)
+static void measure(struct subject *subject, int ours, int twin)
 {
 	unsigned int packets = bench_quick() ? 5000 : 20000, rounds = 0, tries = 0;
-	unsigned int wanted = bench_quick() ? 3 : ROUNDS;
-	double over[ROUNDS], empty[ROUNDS], twin;
+	unsigned int ifindex = if_nametoindex(subject->interface);
 
-	send_frames(ifindex, subject->flows, packets);
-	while (rounds < wanted) {
-		struct runs ours = get_runs(subject->ours), none = get_runs(subject->twin), end;
+	if (subject->zipf)
+		packets_draw_zipf(drawn, subject->flows);
+	else
+		packets_draw_uniform(drawn, subject->flows);
+	send_frames(ifindex, subject->kind, packets);
+	while (rounds < ROUNDS) {
+		struct runs before = get_runs(ours), none = get_runs(twin), end;
+		double empty;
 
-		send_frames(ifindex, subject->flows, packets);
-		end = get_runs(subject->ours);
-		if (++tries < TRIES && end.count - ours.count > packets + packets / OTHERS)
+		send_frames(ifindex, subject->kind, packets);
+		end = get_runs(ours);
+		if (++tries < TRIES && end.count - before.count > packets + packets / OTHERS)
 			continue;
-		twin = ns_a_run(none, get_runs(subject->twin));
-		empty[rounds] = twin;
-		over[rounds++] = ns_a_run(ours, end) - twin;
+		empty = ns_a_run(none, get_runs(twin));
+		subject->empty[subject->samples] = empty;
+		subject->over[subject->samples++] = ns_a_run(before, end) - empty;
+		rounds++;
 	}
 	if (tries >= TRIES)
 		fprintf(stderr, "%s: others sent many packets meanwhile\n", subject->name);
-	bench_print((struct bench_figure){ subject->name, bench_median(over, rounds),
-					   "ns/packet over empty", bench_median(empty, rounds),
-					   "empty twin", subject->target });
+}
+
+static void print(struct subject *subject)
+{
+	bench_print((struct bench_figure){
+		subject->name, bench_median(subject->over, subject->samples),
+		"ns/packet over empty", bench_median(subject->empty, subject->samples),
+		"empty twin", subject->target });
 }
 
 static struct twin_bpf *add_twin(void)
@@ -168,8 +200,15 @@ static struct twin_bpf *add_twin(void)
 	return twin;
 }
 
-/* Loads ours, to count what the interface sends. */
-static struct pe_xdp *load(bool plain, uint32_t *ret_token)
+static uint32_t now(void *userdata)
+{
+	const struct side *side = userdata;
+
+	return pe_xdp_now(side->xdp);
+}
+
+/* To count what the interface sends. */
+static void load(struct side *side, bool plain)
 {
 	static const char *const unwatched[] = { "peer1", "unwatched", "peer2" };
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
@@ -179,40 +218,135 @@ static struct pe_xdp *load(bool plain, uint32_t *ret_token)
 						.active_ns = 5 * PE_NS_PER_S,
 						.egress = true,
 						.plain = plain };
-	struct pe_xdp *xdp = NULL;
-	int r = pe_xdp_open(&options, &xdp);
+	const struct pe_workers_options workers = { .rings = &side->ring,
+						    .count = 1,
+						    .max_flows = 131072,
+						    .flow_idle_ns = 30 * PE_NS_PER_S,
+						    .tick_ns = pe_clock_tick_ns(),
+						    .now = now,
+						    .userdata = side };
+	int r;
 
-	if (r < 0 || !pe_xdp_egress(xdp) ||
-	    pe_xdp_take(xdp, (int)if_nametoindex("watched"), 0, ret_token) < 0) {
+	*side = (struct side){ 0 };
+	/* The worker may use the other CPUs. */
+	sched_setaffinity(0, sizeof(all_cpus), &all_cpus);
+	r = pe_xdp_open(&options, &side->xdp);
+	if (!r)
+		r = pe_xdp_egress(side->xdp) ? 0 : -EOPNOTSUPP;
+	if (!r)
+		r = pe_xdp_ring(side->xdp, 0, &side->ring);
+	if (!r)
+		r = pe_workers_new(&workers, &side->workers);
+	if (!r)
+		r = pe_xdp_take(side->xdp, (int)if_nametoindex("watched"), 0, &side->token);
+	if (!r)
+		r = pe_workers_announce(side->workers, side->token);
+	if (r < 0) {
 		fprintf(stderr, "this kernel has no BTF tracepoints: %s\n", strerror(-r));
 		exit(BENCH_CANNOT_RUN);
 	}
 	/* As the daemon does with all that it knows and does not watch. */
 	for (size_t i = 0; i < sizeof(unwatched) / sizeof(*unwatched); i++)
-		pe_xdp_ignore(xdp, (int)if_nametoindex(unwatched[i]), true);
-	return xdp;
+		pe_xdp_ignore(side->xdp, (int)if_nametoindex(unwatched[i]), true);
+	bench_pin(0);
 }
 
-static void unload(struct pe_xdp *xdp, uint32_t token)
+static void unload(struct side *side)
 {
 	struct pe_row rows[PE_DIRECTIONS];
 
-	pe_xdp_read(xdp, token, rows);
+	pe_xdp_read(side->xdp, side->token, rows);
 	if (!pe_row_total(&rows[PE_EGRESS]).packets) {
 		fprintf(stderr, "no packet was counted\n");
 		exit(1);
 	}
-	pe_xdp_close(xdp);
+	pe_workers_free(side->workers);
+	pe_ring_free(side->ring);
+	pe_xdp_close(side->xdp);
+}
+
+static struct subject *add_subject(enum program program, const char *interface,
+				   const struct packets_kind *kind, unsigned int flows,
+				   const char *target)
+{
+	struct subject *subject = &subjects[subject_count++];
+
+	if (subject_count > SUBJECTS_MAX)
+		abort();
+	*subject = (struct subject){ .program = program,
+				     .interface = interface,
+				     .kind = kind,
+				     .flows = flows,
+				     .target = target };
+	return subject;
+}
+
+static void add_subjects(void)
+{
+	const struct packets_kind *udp = &packets_kinds[0];
+	struct subject *subject;
+
+	for (size_t i = 0; i < PACKETS_KINDS; i++) {
+		subject = add_subject(OURS, "watched", &packets_kinds[i], PACKETS_FEW_FLOWS,
+				      i == 0 ? "≤ 30 ns" : NULL);
+		snprintf(subject->name, sizeof(subject->name), "egress, %s, 1,000 flows",
+			 packets_kinds[i].name);
+	}
+	for (size_t i = 0; i < 2 * PACKETS_CASES; i++) {
+		const struct packets_case *one = &packets_cases[i / 2];
+		bool zipf = i % 2, few = one->flows <= PACKETS_FEW_FLOWS;
+
+		if (zipf && one->flows == 1)
+			continue;
+		subject = add_subject(OURS, "watched", udp, one->flows,
+				      few && !zipf ? "≤ 30 ns" : NULL);
+		subject->zipf = zipf;
+		snprintf(subject->name, sizeof(subject->name), "egress, 64 B, %s%s", one->name,
+			 one->flows == 1 ? ""
+			 : zipf		 ? ", Zipf"
+					 : ", uniform");
+	}
+	subject = add_subject(OURS, "unwatched", udp, PACKETS_FEW_FLOWS, "≤ 10 ns");
+	strcpy(subject->name, "egress, an unwatched interface");
+	subject = add_subject(EMPTY, "unwatched", udp, PACKETS_FEW_FLOWS, NULL);
+	strcpy(subject->name, "egress, another empty program");
+	/* Ingress of the peer. */
+	subject = add_subject(RECEIVE, "unwatched", udp, PACKETS_FEW_FLOWS, NULL);
+	strcpy(subject->name, "receive tracepoint, an unwatched interface");
+	subject = add_subject(PLAIN, "watched", udp, PACKETS_FEW_FLOWS, NULL);
+	strcpy(subject->name, "egress, as before Linux 6.2, 1,000 flows");
+}
+
+static void measure_all(bool plain)
+{
+	struct twin_bpf *first = add_twin(), *twin = add_twin(), *empty = add_twin();
+	struct side side;
+
+	load(&side, plain);
+	for (size_t i = 0; i < subject_count; i++) {
+		enum program program = subjects[i].program;
+		int ours = bpf_program__fd(program == RECEIVE ? side.xdp->skel->progs.pe_receive
+					   : program == EMPTY ? empty->progs.twin_egress
+							      : side.xdp->skel->progs.pe_egress);
+
+		if ((program == PLAIN) != plain ||
+		    (program == RECEIVE && pe_xdp_receive(side.xdp, side.token, true) < 0))
+			continue;
+		measure(&subjects[i], ours,
+			bpf_program__fd(program == RECEIVE ? twin->progs.twin_receive
+							   : twin->progs.twin_egress));
+	}
+	unload(&side);
+	twin_bpf__destroy(empty);
+	twin_bpf__destroy(twin);
+	twin_bpf__destroy(first);
 }
 
 int main(void)
 {
-	struct twin_bpf *first, *twin, *check;
-	struct pe_xdp *xdp;
-	uint32_t token;
-	int stats;
+	int loads = bench_quick() ? 1 : LOADS, stats;
 
-	if (unshare(CLONE_NEWNET) < 0)
+	if (unshare(CLONE_NEWNET) < 0 || sched_getaffinity(0, sizeof(all_cpus), &all_cpus) < 0)
 		fail("a network namespace");
 	sender = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (sender < 0)
@@ -223,48 +357,13 @@ int main(void)
 	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (stats < 0)
 		fail("run time of BPF programs");
-	bench_pin(0);
-	first = add_twin();
-	twin = add_twin();
-	check = add_twin();
-
-	struct subject egress = { "egress, another empty program",
-				  bpf_program__fd(check->progs.twin_egress),
-				  bpf_program__fd(twin->progs.twin_egress), 1, NULL };
-	measure(&egress, if_nametoindex("unwatched"));
-	twin_bpf__destroy(check);
-
-	xdp = load(false, &token);
-	egress = (struct subject){ "egress, a watched interface, 1 flow",
-				   bpf_program__fd(xdp->skel->progs.pe_egress),
-				   bpf_program__fd(twin->progs.twin_egress), 1, "≤ 30 ns" };
-	measure(&egress, if_nametoindex("watched"));
-	egress.name = "egress, a watched interface, 1,000 flows";
-	egress.flows = 1000;
-	measure(&egress, if_nametoindex("watched"));
-	egress.name = "egress, an unwatched interface";
-	egress.target = "≤ 10 ns";
-	measure(&egress, if_nametoindex("unwatched"));
-
-	/* Ingress of the peer. */
-	if (pe_xdp_receive(xdp, token, true) == 0) {
-		const struct subject receive = { "receive tracepoint, an unwatched interface",
-						 bpf_program__fd(xdp->skel->progs.pe_receive),
-						 bpf_program__fd(twin->progs.twin_receive), 1000,
-						 NULL };
-
-		measure(&receive, if_nametoindex("unwatched"));
+	add_subjects();
+	for (int i = 0; i < 2 * loads; i++)
+		measure_all(i % 2);
+	for (size_t i = 0; i < subject_count; i++) {
+		if (subjects[i].samples)
+			print(&subjects[i]);
 	}
-	unload(xdp, token);
-
-	xdp = load(true, &token);
-	egress = (struct subject){ "egress, as before Linux 6.2, 1 flow",
-				   bpf_program__fd(xdp->skel->progs.pe_egress),
-				   bpf_program__fd(twin->progs.twin_egress), 1, NULL };
-	measure(&egress, if_nametoindex("watched"));
-	unload(xdp, token);
-	twin_bpf__destroy(twin);
-	twin_bpf__destroy(first);
 	close(sender);
 	close(stats);
 	return 0;
