@@ -133,13 +133,18 @@ class Model:
         else:
             exact = moved or device.kind == "bridge"
             stay.settle(final, lambda count: ZERO if exact else count.ingress())
+        known = Range(final - stay.gap, final)
+        if self.lossy and not stay.attached:
+            # It may have come and gone unheard, and then nobody knows what it had passed before.
+            known.low = stay.known.low
+            stay.known = Range(stay.known.low, stay.begin)
         for past in (entry, self.past):
             past.total += stay.total(final)
             past.unobserved += stay.unobserved(final, device.kind == "bridge")
             past.total.high += sent_on
             past.unobserved.high += sent_on
         if moved:
-            self.known[device] = Range(final - stay.gap, final)
+            self.known[device] = known
         entry.device = device.stay = None
         self.departures += 1
 
