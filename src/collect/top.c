@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "pe/arena.h"
+#include "pe/clock.h"
 #include "hash.h"
 #include "tokens.h"
 
@@ -70,6 +71,7 @@ struct pe_top {
 	uint32_t candidates;
 	struct pe_hash hash;
 	struct pe_token_map tokens;
+	uint64_t since_ns; /* of the latest that was shown */
 	uint64_t dropped;
 };
 
@@ -227,16 +229,20 @@ static struct pe_count *rest_of(struct tops *tops, const struct pe_flow_key *key
 	return &tops->rest[PE_FLOW_DIRECTION(key->tag)][pe_proto_from_ip(key->ip_proto)];
 }
 
-static void show(struct candidate *c, uint64_t wall_ns)
+/* Two interfaces can have the same flow from one batch on, and swap names: each series has a
+ * beginning of its own, in microseconds as it is exported. */
+static void show(struct pe_top *top, struct candidate *c, uint64_t wall_ns)
 {
+	top->since_ns += PE_NS_PER_US;
+	if (top->since_ns < wall_ns)
+		top->since_ns = wall_ns;
 	c->shown = true;
 	c->count = (struct pe_count){ 0 };
-	c->since_ns = wall_ns;
+	c->since_ns = top->since_ns;
 }
 
 /* Shows a hidden candidate if it deserves it. */
-static void contest(const struct pe_top *top, struct tops *tops, struct candidate *c,
-		    uint64_t wall_ns)
+static void contest(struct pe_top *top, struct tops *tops, struct candidate *c, uint64_t wall_ns)
 {
 	uint32_t at = c->at, item = tops->hidden.item[at], other;
 	struct candidate *smallest;
@@ -250,7 +256,7 @@ static void contest(const struct pe_top *top, struct tops *tops, struct candidat
 			heap_down(tops, &tops->hidden, tops->candidate[last].at);
 		}
 		heap_push(tops, &tops->shown, item);
-		show(c, wall_ns);
+		show(top, c, wall_ns);
 		return;
 	}
 	other = tops->shown.item[0];
@@ -264,7 +270,7 @@ static void contest(const struct pe_top *top, struct tops *tops, struct candidat
 	heap_up(tops, &tops->hidden, at);
 	heap_put(tops, &tops->shown, 0, item);
 	heap_down(tops, &tops->shown, 0);
-	show(c, wall_ns);
+	show(top, c, wall_ns);
 }
 
 /*
@@ -283,7 +289,7 @@ static struct pe_flow_key key_of(const struct pe_flow *record)
 	return key;
 }
 
-static void add_record(const struct pe_top *top, struct tops *tops, const struct pe_flow *record,
+static void add_record(struct pe_top *top, struct tops *tops, const struct pe_flow *record,
 		       uint64_t wall_ns)
 {
 	struct pe_count more = { .packets = record->packets, .bytes = record->bytes };

@@ -16,6 +16,7 @@
 
 #define TOKEN	PE_TOKEN(2, 1)
 #define IDS_MAX 5000
+#define STEP_NS 1000 /* as fine as times are exported */
 
 static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, 253 };
 
@@ -107,7 +108,7 @@ static void check_sums(struct truth *truth, const struct pe_flow_sample *sample)
 	}
 }
 
-/* Right after `record`, the only one since the last look, was added at wall clock `step`. */
+/* Right after `record`, the only one since the last look, was added in step `step`. */
 static void check_shown(struct truth *truth, const struct pe_flow_sample *sample,
 			const struct pe_flow *record, uint64_t step)
 {
@@ -121,9 +122,9 @@ static void check_shown(struct truth *truth, const struct pe_flow_sample *sample
 		assert_true(truth->seen_at[id] != step); /* none twice */
 		if (truth->since_ns[id] != top->since_ns) {
 			/* A series begins, and only with a record of its own flow. */
-			assert_int_equal(top->since_ns, step);
+			assert_int_equal(top->since_ns, step * STEP_NS);
 			assert_int_equal(id, newcomer);
-			truth->since_ns[id] = step;
+			truth->since_ns[id] = step * STEP_NS;
 			truth->base[id] = truth->flow[id];
 			truth->base[id].packets -= record->packets;
 			truth->base[id].bytes -= record->bytes;
@@ -142,7 +143,7 @@ static void check_shown(struct truth *truth, const struct pe_flow_sample *sample
 		/* Displaced: only by the flow of the record, only by a larger one. */
 		truth->since_ns[id] = 0;
 		assert_int_equal(truth->seen_at[newcomer], step);
-		assert_int_equal(truth->since_ns[newcomer], step);
+		assert_int_equal(truth->since_ns[newcomer], step * STEP_NS);
 		assert_true(truth->flow[newcomer].bytes > truth->flow[id].bytes);
 	}
 }
@@ -200,7 +201,7 @@ static void check_step(struct pe_top *top, struct truth *truth, uint64_t step, u
 	struct pe_flow_sample sample;
 
 	assert_int_equal(pe_arena_new(&arena), 0);
-	pe_top_add(top, &record, 1, step);
+	pe_top_add(top, &record, 1, step * STEP_NS);
 	truth_add(truth, &record);
 	sample = read_sample(top, TOKEN, arena);
 	check_sums(truth, &sample);
@@ -359,14 +360,18 @@ static void test_tokens_are_apart(void **state)
 	struct pe_top *top = NULL;
 	struct pe_arena *arena = NULL;
 	struct pe_flow_sample sample;
+	uint64_t other_since_ns;
 
 	assert_int_equal(pe_top_new(1, &top), 0);
 	assert_int_equal(pe_arena_new(&arena), 0);
-	pe_top_add(top, records, 3, 5);
+	pe_top_add(top, records, 3, 5 * STEP_NS);
 	sample = read_sample(top, other, arena);
 	assert_int_equal(sample.top_count, 1);
 	assert_int_equal(sample.top[0].count.packets, 2);
+	other_since_ns = sample.top[0].since_ns;
 	sample = read_sample(top, TOKEN, arena);
+	/* Of the same batch, and still not the same beginning. */
+	assert_true(sample.top[0].since_ns / STEP_NS != other_since_ns / STEP_NS);
 	assert_int_equal(sample.top[0].count.bytes, 40);
 	assert_int_equal(sample.rest[PE_EGRESS][PE_PROTO_TCP].bytes, 10);
 
@@ -382,10 +387,10 @@ static void test_tokens_are_apart(void **state)
 	assert_int_equal(read_sample(top, other, arena).top_count, 1);
 
 	/* A new use of the token begins with nothing. */
-	pe_top_add(top, records, 1, 9);
+	pe_top_add(top, records, 1, 9 * STEP_NS);
 	sample = read_sample(top, TOKEN, arena);
 	assert_int_equal(sample.top[0].count.bytes, 10);
-	assert_int_equal(sample.top[0].since_ns, 9);
+	assert_int_equal(sample.top[0].since_ns, 9 * STEP_NS);
 	pe_arena_free(arena);
 	pe_top_free(top);
 }
