@@ -91,6 +91,8 @@ src_libpe_a_SOURCES = \
 	src/export/page.c \
 	src/export/page.h \
 	src/export/push.c \
+	src/export/push_body.c \
+	src/export/push_body.h \
 	src/export/push_request.c \
 	src/export/push_request.h \
 	src/export/san.c \

@@ -2,10 +2,9 @@
 /*
  * One HTTP request of the push client, by libcurl.
  *
- * The body is complete before the first byte is sent: an encoder that fails then costs a push,
- * never half a group, and curl can send it again when a kept-alive connection turns out dead.
- * Compressed as it is encoded, it never exists in plain form as a whole. The multi interface is
- * used for one reason: another thread can end a transfer that hangs.
+ * The body is complete before the first byte is sent, so that curl can send it again when a
+ * kept-alive connection turns out dead. The multi interface is used for one reason: another thread
+ * can end a transfer that hangs.
  *
  * Only the push thread calls this, except for pe_request_cancel().
  */
@@ -20,28 +19,24 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 #include "pe/encode.h"
-#include "pe/strbuf.h"
 
 #include "grouping.h"
 #include "libcurl.h"
+#include "push_body.h"
 #include "push_request.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
 #endif
 
-#define PIECE_BYTES	 16384
 #define SECRET_BYTES_MAX 4096
 #define ANSWER_BYTES_MAX 4096
 #define POLL_MS_MAX	 1000
 #define CODE_CURL	 1000
-#define GZIP_WINDOW_BITS (15 + 16) /* 16 asks zlib for the gzip format */
-#define GZIP_MEM_LEVEL	 8
 
 struct pe_request {
 	CURLM *multi;
@@ -52,26 +47,16 @@ struct pe_request {
 	char *password;
 	char *password_file;
 	char *token_file;
-	bool gzip;
-	bool legacy;
-	bool deflate_ready;
-	z_stream deflate;
-	struct pe_strbuf body;
+	struct pe_push_body *body;
 	uint64_t cancel_ns; /* atomic */
 	char error[CURL_ERROR_SIZE];
 	size_t answer_len;
 	char answer[ANSWER_BYTES_MAX];
-	char piece[PIECE_BYTES];
 };
 
 static void cleanup_request(struct pe_request **request)
 {
 	pe_request_free(*request);
-}
-
-static void cleanup_encoder(struct pe_encoder **encoder)
-{
-	pe_encoder_free(*encoder);
 }
 
 static void __attribute__((format(printf, 4, 5)))
@@ -84,64 +69,6 @@ fail(struct pe_outcome *outcome, enum pe_push_result result, int code, const cha
 	va_start(args, fmt);
 	vsnprintf(outcome->reason, sizeof(outcome->reason), fmt, args);
 	va_end(args);
-}
-
-/* ---- body ---- */
-
-static int add_deflated(struct pe_request *request, size_t len, bool last)
-{
-	z_stream *z = &request->deflate;
-	struct pe_strbuf *body = &request->body;
-
-	z->next_in = (Bytef *)request->piece;
-	z->avail_in = (uInt)len;
-	do {
-		size_t room;
-		int r = pe_strbuf_reserve(body, PIECE_BYTES);
-
-		if (r < 0)
-			return r;
-		room = body->cap - body->len;
-		if (room > UINT_MAX)
-			room = UINT_MAX;
-		z->next_out = (Bytef *)body->data + body->len;
-		z->avail_out = (uInt)room;
-		if (deflate(z, last ? Z_FINISH : Z_NO_FLUSH) == Z_STREAM_ERROR)
-			return -EINVAL;
-		body->len += room - z->avail_out;
-	} while (z->avail_out == 0);
-	return 0;
-}
-
-static int encode_body(struct pe_request *request, struct pe_snapshot *snapshot)
-{
-	const struct pe_encode_options options = {
-		.format = PE_FORMAT_TEXT,
-		.legacy = request->legacy,
-		.no_process = true,
-	};
-	_cleanup_(cleanup_encoder) struct pe_encoder *encoder = NULL;
-	ssize_t n;
-	int r;
-
-	r = pe_encoder_new(snapshot, &options, &encoder);
-	if (r < 0)
-		return r;
-	request->body.len = 0;
-	if (request->gzip)
-		deflateReset(&request->deflate);
-	do {
-		n = pe_encoder_read(encoder, request->piece, sizeof(request->piece));
-		if (n < 0)
-			return (int)n;
-		if (request->gzip)
-			r = add_deflated(request, (size_t)n, n == 0);
-		else
-			pe_strbuf_add(&request->body, request->piece, (size_t)n);
-		if (r < 0)
-			return r;
-	} while (n > 0);
-	return request->body.error;
 }
 
 /* ---- credentials ---- */
@@ -377,13 +304,12 @@ static void transfer(struct pe_request *request, uint64_t deadline_ns, struct pe
 void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, uint64_t deadline_ns,
 		    struct pe_outcome *ret_outcome)
 {
-	struct pe_strbuf *body = &request->body;
+	const struct pe_strbuf *body;
 	int r;
 
 	*ret_outcome = (struct pe_outcome){ 0 };
-	r = encode_body(request, snapshot);
+	r = pe_push_body_encode(request->body, snapshot, &body);
 	if (r < 0) {
-		pe_strbuf_fini(body);
 		errno = -r;
 		fail(ret_outcome, PE_PUSH_NETWORK, r, "cannot encode the metrics: %m");
 		return;
@@ -469,7 +395,7 @@ static int add_header(struct pe_request *request, const char *header)
 	return 0;
 }
 
-static int make_headers(struct pe_request *request)
+static int make_headers(struct pe_request *request, bool gzip)
 {
 	_cleanup_free_ char *type = NULL;
 	int r;
@@ -479,7 +405,7 @@ static int make_headers(struct pe_request *request)
 		return -ENOMEM;
 	}
 	r = add_header(request, type);
-	if (r == 0 && request->gzip)
+	if (r == 0 && gzip)
 		r = add_header(request, "Content-Encoding: gzip");
 	/* Without a value it is not sent: waiting for "100 Continue" costs a second with servers
 	 * that do not know it. */
@@ -526,14 +452,9 @@ int pe_request_new(const struct pe_push_options *options, struct pe_request **re
 	if (!request)
 		return -ENOMEM;
 	request->cancel_ns = PE_REQUEST_NEVER;
-	request->gzip = options->gzip;
-	request->legacy = options->legacy;
-	if (request->gzip) {
-		if (deflateInit2(&request->deflate, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS,
-				 GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-			return -ENOMEM;
-		request->deflate_ready = true;
-	}
+	r = pe_push_body_new(options->gzip, options->legacy, &request->body);
+	if (r < 0)
+		return r;
 	request->multi = libcurl.multi_init();
 	request->easy = libcurl.easy_init();
 	request->url = pe_push_group_url(options);
@@ -541,7 +462,7 @@ int pe_request_new(const struct pe_push_options *options, struct pe_request **re
 		return -ENOMEM;
 	r = copy_credentials(request, options);
 	if (r == 0)
-		r = make_headers(request);
+		r = make_headers(request, options->gzip);
 	if (r == 0)
 		r = set_fixed_options(request, options);
 	if (r < 0)
@@ -557,9 +478,7 @@ struct pe_request *pe_request_free(struct pe_request *request)
 	libcurl.easy_cleanup(request->easy);
 	libcurl.multi_cleanup(request->multi);
 	libcurl.slist_free_all(request->headers);
-	if (request->deflate_ready)
-		deflateEnd(&request->deflate);
-	pe_strbuf_fini(&request->body);
+	pe_push_body_free(request->body);
 	free(request->url);
 	free(request->username);
 	free(request->password);
