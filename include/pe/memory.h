@@ -6,14 +6,15 @@
 #ifndef PE_MEMORY_H
 #define PE_MEMORY_H
 
-/* Memory that was needed once goes back to the kernel when it is freed. Call before anything is
- * allocated. Never blocks or fails. */
+/* Memory that was needed once goes back to the kernel when it is freed. Call before much of it is
+ * allocated, and before there are threads. Never blocks or fails. */
 void pe_memory_init(void);
 
 /*
- * Gives back what only the start needed: free heap, and the pages of code and constants, of all
- * libraries, that relocation and constructors have read. What is used again comes from the page
- * cache. Any thread, while others run; takes some 100 µs.
+ * Gives back what only the start needed: free heap, and the pages of code and constants that
+ * relocation and constructors have read, where nobody has written to them. What is used again comes
+ * from the page cache. Any thread, while others run; takes less than 1 ms. Without /proc only the
+ * heap is given back.
  */
 void pe_memory_settle(void);
 
