@@ -6,11 +6,18 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #define SONAME "libcurl.so.4"
 
 struct pe_libcurl libcurl;
-static const char *why;
+static bool loaded;
+static char why[256];
+
+static void fail(const char *reason)
+{
+	snprintf(why, sizeof(why), "%s", reason ? reason : SONAME);
+}
 
 static void load(void)
 {
@@ -19,10 +26,13 @@ static void load(void)
 
 #define RESOLVE(name) complete = complete && (libcurl.name = dlsym(library, "curl_" #name));
 	PE_LIBCURL_FUNCTIONS(RESOLVE)
+	/* Copied: the next call of dlerror() may free its text. */
 	if (!complete)
-		why = dlerror();
+		fail(dlerror());
 	else if (libcurl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		why = SONAME " does not start";
+		fail(SONAME " does not start");
+	else
+		loaded = true;
 }
 
 int pe_libcurl_load(const char **ret_why)
@@ -31,7 +41,7 @@ int pe_libcurl_load(const char **ret_why)
 
 	pthread_once(&once, load);
 	*ret_why = why;
-	return why ? -ENOENT : 0;
+	return loaded ? 0 : -ENOENT;
 }
 
 /* An option's number says what its value is. In parentheses, because the names are also macros. */
@@ -60,6 +70,8 @@ CURLMcode(curl_multi_setopt)(CURLM *multi, CURLMoption option, ...)
 	va_start(args, option);
 	if ((int)option < CURLOPTTYPE_OBJECTPOINT)
 		code = libcurl.multi_setopt(multi, option, va_arg(args, long));
+	else if ((int)option >= CURLOPTTYPE_OFF_T)
+		code = libcurl.multi_setopt(multi, option, va_arg(args, curl_off_t));
 	else
 		code = libcurl.multi_setopt(multi, option, va_arg(args, void *));
 	va_end(args);
