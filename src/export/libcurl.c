@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -42,49 +41,4 @@ int pe_libcurl_load(const char **ret_why)
 	pthread_once(&once, load);
 	*ret_why = why;
 	return loaded ? 0 : -ENOENT;
-}
-
-/* An option's number says what its value is. In parentheses, because the names are also macros. */
-
-CURLcode(curl_easy_setopt)(CURL *easy, CURLoption option, ...)
-{
-	CURLcode code;
-	va_list args;
-
-	va_start(args, option);
-	if (option < CURLOPTTYPE_OBJECTPOINT)
-		code = libcurl.easy_setopt(easy, option, va_arg(args, long));
-	else if (option >= CURLOPTTYPE_OFF_T && option < CURLOPTTYPE_BLOB)
-		code = libcurl.easy_setopt(easy, option, va_arg(args, curl_off_t));
-	else
-		code = libcurl.easy_setopt(easy, option, va_arg(args, void *));
-	va_end(args);
-	return code;
-}
-
-CURLMcode(curl_multi_setopt)(CURLM *multi, CURLMoption option, ...)
-{
-	CURLMcode code;
-	va_list args;
-
-	va_start(args, option);
-	if ((int)option < CURLOPTTYPE_OBJECTPOINT)
-		code = libcurl.multi_setopt(multi, option, va_arg(args, long));
-	else if ((int)option >= CURLOPTTYPE_OFF_T)
-		code = libcurl.multi_setopt(multi, option, va_arg(args, curl_off_t));
-	else
-		code = libcurl.multi_setopt(multi, option, va_arg(args, void *));
-	va_end(args);
-	return code;
-}
-
-CURLcode(curl_easy_getinfo)(CURL *easy, CURLINFO info, ...)
-{
-	CURLcode code;
-	va_list args;
-
-	va_start(args, info);
-	code = libcurl.easy_getinfo(easy, info, va_arg(args, void *));
-	va_end(args);
-	return code;
 }

@@ -46,10 +46,6 @@ extern struct pe_libcurl libcurl;
 /*
  * Loads it unless that has been done; no member may be called before. 0, or -ENOENT and in *ret_why
  * what is wrong, for a person. Any thread; the first call reads files.
- *
- * curl_easy_setopt(), curl_multi_setopt() and curl_easy_getinfo() can be called by their own names,
- * too, and should be: with these <curl/curl.h> checks the types of their arguments, where the
- * compiler is asked for it (-Wsystem-headers).
  */
 int pe_libcurl_load(const char **ret_why);
 

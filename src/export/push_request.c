@@ -119,21 +119,21 @@ static bool is_header_value(const char *text)
 
 static int set_basic(struct pe_request *request, const char *password)
 {
-	CURLcode rc = curl_easy_setopt(request->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+	CURLcode rc = libcurl.easy_setopt(request->easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
 
 	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(request->easy, CURLOPT_USERNAME, request->username);
+		rc = libcurl.easy_setopt(request->easy, CURLOPT_USERNAME, request->username);
 	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(request->easy, CURLOPT_PASSWORD, password);
+		rc = libcurl.easy_setopt(request->easy, CURLOPT_PASSWORD, password);
 	return rc == CURLE_OK ? 0 : -ENOMEM;
 }
 
 static int set_bearer(struct pe_request *request, const char *token)
 {
-	CURLcode rc = curl_easy_setopt(request->easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+	CURLcode rc = libcurl.easy_setopt(request->easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
 
 	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(request->easy, CURLOPT_XOAUTH2_BEARER, token);
+		rc = libcurl.easy_setopt(request->easy, CURLOPT_XOAUTH2_BEARER, token);
 	return rc == CURLE_OK ? 0 : -ENOMEM;
 }
 
@@ -221,7 +221,7 @@ static void describe_rejection(struct pe_request *request, enum pe_push_result r
 	const char *to = NULL;
 	size_t len = request->answer_len;
 
-	curl_easy_getinfo(request->easy, CURLINFO_REDIRECT_URL, &to);
+	libcurl.easy_getinfo(request->easy, CURLINFO_REDIRECT_URL, &to);
 	if (to) {
 		_cleanup_free_ char *shown = pe_push_redact_url(to);
 
@@ -251,8 +251,8 @@ static bool is_unanswered(struct pe_request *request)
 {
 	long status = 0, sent = 0;
 
-	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
+	libcurl.easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	libcurl.easy_getinfo(request->easy, CURLINFO_REQUEST_SIZE, &sent);
 	return sent > 0 && !status;
 }
 
@@ -267,7 +267,7 @@ static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome 
 		     *request->error ? request->error : libcurl.easy_strerror(rc));
 		return;
 	}
-	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	libcurl.easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 	outcome->result = PE_PUSH_OK;
 	outcome->code = (int)status;
 	if (status != 200 && status != 202)
@@ -288,7 +288,7 @@ static void transfer(struct pe_request *request, uint64_t deadline_ns, struct pe
 	}
 	if (left_ms > INT_MAX)
 		left_ms = INT_MAX;
-	curl_easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+	libcurl.easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
 	*request->error = '\0';
 	request->answer_len = 0;
 	if (libcurl.multi_add_handle(request->multi, request->easy) == CURLM_OK) {
@@ -316,10 +316,10 @@ void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, ui
 	}
 	if (set_credentials(request, ret_outcome) < 0)
 		return;
-	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
-	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
-	curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, body->data ? body->data : "");
-	curl_easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, "PUT");
+	libcurl.easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers);
+	libcurl.easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
+	libcurl.easy_setopt(request->easy, CURLOPT_POSTFIELDS, body->data ? body->data : "");
+	libcurl.easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, "PUT");
 	transfer(request, deadline_ns, ret_outcome);
 }
 
@@ -329,9 +329,9 @@ void pe_request_delete(struct pe_request *request, uint64_t deadline_ns,
 	*ret_outcome = (struct pe_outcome){ 0 };
 	if (set_credentials(request, ret_outcome) < 0)
 		return;
-	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, NULL);
-	curl_easy_setopt(request->easy, CURLOPT_HTTPGET, 1L); /* no body */
-	curl_easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+	libcurl.easy_setopt(request->easy, CURLOPT_HTTPHEADER, NULL);
+	libcurl.easy_setopt(request->easy, CURLOPT_HTTPGET, 1L); /* no body */
+	libcurl.easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
 	transfer(request, deadline_ns, ret_outcome);
 }
 
@@ -341,11 +341,11 @@ void pe_request_probe(struct pe_request *request, uint64_t deadline_ns,
 	*ret_outcome = (struct pe_outcome){ 0 };
 	if (set_credentials(request, ret_outcome) < 0)
 		return;
-	curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, NULL);
-	curl_easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, NULL);
-	curl_easy_setopt(request->easy, CURLOPT_NOBODY, 1L); /* HEAD */
+	libcurl.easy_setopt(request->easy, CURLOPT_HTTPHEADER, NULL);
+	libcurl.easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, NULL);
+	libcurl.easy_setopt(request->easy, CURLOPT_NOBODY, 1L); /* HEAD */
 	transfer(request, deadline_ns, ret_outcome);
-	curl_easy_setopt(request->easy, CURLOPT_NOBODY, 0L);
+	libcurl.easy_setopt(request->easy, CURLOPT_NOBODY, 0L);
 }
 
 void pe_request_cancel(struct pe_request *request, uint64_t at_ns)
@@ -419,27 +419,27 @@ static int set_fixed_options(struct pe_request *request, const struct pe_push_op
 	CURL *easy = request->easy;
 	int bad = 0;
 
-	bad |= curl_easy_setopt(easy, CURLOPT_URL, request->url) != CURLE_OK;
-	bad |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
-	bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "packet-exporter/" PACKAGE_VERSION) !=
+	bad |= libcurl.easy_setopt(easy, CURLOPT_URL, request->url) != CURLE_OK;
+	bad |= libcurl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
+	bad |= libcurl.easy_setopt(easy, CURLOPT_USERAGENT, "packet-exporter/" PACKAGE_VERSION) !=
 	       CURLE_OK;
-	bad |= curl_easy_setopt(easy, CURLOPT_SSLCERT, options->tls_cert_file) != CURLE_OK;
-	bad |= curl_easy_setopt(easy, CURLOPT_SSLKEY, options->tls_key_file) != CURLE_OK;
+	bad |= libcurl.easy_setopt(easy, CURLOPT_SSLCERT, options->tls_cert_file) != CURLE_OK;
+	bad |= libcurl.easy_setopt(easy, CURLOPT_SSLKEY, options->tls_key_file) != CURLE_OK;
 	if (options->tls_ca_file) {
 		/* Instead of the system's authorities, not beside them. */
-		bad |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK;
-		bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, options->tls_ca_file) != CURLE_OK;
+		bad |= libcurl.easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK;
+		bad |= libcurl.easy_setopt(easy, CURLOPT_CAINFO, options->tls_ca_file) != CURLE_OK;
 	}
-	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* the file may be renewed */
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	libcurl.easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* the file may be renewed */
+	libcurl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	libcurl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	libcurl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	/* A resolver that hangs must not make the end of a transfer wait for it. */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
-	curl_multi_setopt(request->multi, CURLMOPT_MAXCONNECTS, 1L);
+	libcurl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	libcurl.easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
+	libcurl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
+	libcurl.easy_setopt(easy, CURLOPT_WRITEDATA, request);
+	libcurl.multi_setopt(request->multi, CURLMOPT_MAXCONNECTS, 1L);
 	return bad ? -ENOMEM : 0;
 }
 
