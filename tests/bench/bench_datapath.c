@@ -158,9 +158,48 @@ static const char *target_of(unsigned int flows)
 					     : NULL;
 }
 
+/* The first so many know flows. */
+#define PROGRAMS_WITH_FLOWS 5
+
+static void fill_programs(const struct drive *drive, struct program program[PROGRAMS_MAX])
+{
+	const struct bench_bpf *bench = drive->bench;
+	const struct program all[PROGRAMS_MAX] = {
+		{ "empty program", bpf_program__fd(bench->progs.empty), 1, { 0 } },
+		{ "ours", drive->ours, 1, { 0 } },
+		{ "an LRU per-CPU hash of 65,536 flows",
+		  bpf_program__fd(bench->progs.model_lru),
+		  1,
+		  { 0 } },
+		{ "a shared hash of 65,536 flows",
+		  bpf_program__fd(bench->progs.model_shared),
+		  1,
+		  { 0 } },
+		{ "a cache as large that reports nothing",
+		  bpf_program__fd(bench->progs.model_line),
+		  1,
+		  { 0 } },
+		{ "a per-CPU array of protocols",
+		  bpf_program__fd(bench->progs.model_array),
+		  1,
+		  { 0 } },
+		{ "a ring event per packet, read",
+		  bpf_program__fd(bench->progs.model_ring),
+		  1,
+		  { 0 } },
+		{ "a perf event per packet, read",
+		  bpf_program__fd(bench->progs.model_perf),
+		  10,
+		  { 0 } },
+	};
+
+	memcpy(program, all, sizeof(all));
+}
+
 static void measure_flows(struct drive *drive, uint64_t *drawn)
 {
 	struct bench_bpf *bench = drive->bench;
+	struct program program[PROGRAMS_MAX];
 	struct frame frame;
 
 	packets_make(&frame, &packets_kinds[0]);
@@ -168,36 +207,9 @@ static void measure_flows(struct drive *drive, uint64_t *drawn)
 	for (size_t i = 0; i < 2 * PACKETS_CASES; i++) {
 		const struct packets_case *one = &packets_cases[i / 2];
 		bool zipf = i % 2;
-		struct program program[PROGRAMS_MAX] = {
-			{ "empty program", bpf_program__fd(bench->progs.empty), 1, { 0 } },
-			{ "ours", drive->ours, 1, { 0 } },
-			{ "an LRU per-CPU hash of 65,536 flows",
-			  bpf_program__fd(bench->progs.model_lru),
-			  1,
-			  { 0 } },
-			{ "a shared hash of 65,536 flows",
-			  bpf_program__fd(bench->progs.model_shared),
-			  1,
-			  { 0 } },
-			{ "a cache as large that reports nothing",
-			  bpf_program__fd(bench->progs.model_line),
-			  1,
-			  { 0 } },
-			{ "a per-CPU array of protocols",
-			  bpf_program__fd(bench->progs.model_array),
-			  1,
-			  { 0 } },
-			{ "a ring event per packet, read",
-			  bpf_program__fd(bench->progs.model_ring),
-			  1,
-			  { 0 } },
-			{ "a perf event per packet, read",
-			  bpf_program__fd(bench->progs.model_perf),
-			  10,
-			  { 0 } },
-		};
 		/* The last three do not know flows: one case shows them. */
-		size_t count = one->flows == PACKETS_FEW_FLOWS && !zipf ? PROGRAMS_MAX : 5;
+		size_t count = one->flows == PACKETS_FEW_FLOWS && !zipf ? PROGRAMS_MAX
+									: PROGRAMS_WITH_FLOWS;
 		char what[64];
 
 		if (zipf && one->flows == 1)
@@ -206,6 +218,7 @@ static void measure_flows(struct drive *drive, uint64_t *drawn)
 			packets_draw_zipf(drawn, one->flows);
 		bench->data->flow_count = one->flows;
 		bench->bss->use_drawn = zipf;
+		fill_programs(drive, program);
 		measure(drive, program, count, &frame);
 		snprintf(what, sizeof(what), "64 B, %s%s", one->name,
 			 one->flows == 1 ? ""
@@ -214,6 +227,28 @@ static void measure_flows(struct drive *drive, uint64_t *drawn)
 		print(what, program, count, zipf ? NULL : target_of(one->flows),
 		      !zipf && one->flows == PACKETS_MANY_FLOWS ? "ratio ≤ 0.2" : NULL);
 	}
+}
+
+/* Interleaved, each finds that the others have used the CPU's caches. Not here. */
+static void measure_alone(struct drive *drive)
+{
+	struct program program[PROGRAMS_MAX];
+	struct frame frame;
+
+	packets_make(&frame, &packets_kinds[0]);
+	drive->bench->data->source_offset = packets_kinds[0].source;
+	drive->bench->data->flow_count = PACKETS_MANY_FLOWS;
+	drive->bench->bss->use_drawn = false;
+	fill_programs(drive, program);
+	for (size_t i = 1; i < PROGRAMS_WITH_FLOWS; i++) {
+		struct program pair[] = { program[0], program[i] };
+
+		measure(drive, pair, 2, &frame);
+		if (i == 1)
+			program[0].ns[0] = pair[0].ns[0];
+		program[i].ns[0] = pair[1].ns[0] - pair[0].ns[0] + program[0].ns[0];
+	}
+	print("64 B, 64,000 flows, uniform, each alone", program, PROGRAMS_WITH_FLOWS, NULL, NULL);
 }
 
 int main(void)
@@ -234,6 +269,7 @@ int main(void)
 	bench_pin(0);
 	measure_kinds(&drive);
 	measure_flows(&drive, drawn);
+	measure_alone(&drive);
 	stop_readers(&reader);
 	drive_close(&drive);
 	return 0;
