@@ -97,8 +97,8 @@ static void measure(struct drive *drive, struct program *program, size_t count,
 {
 	int repeat = bench_quick() ? 20000 : 100000, rounds = bench_quick() ? 3 : ROUNDS;
 
-	/* Flows of what was measured before have ended: in a second the daemon would have swept them
-	 * out. */
+	/* Flows of what was measured before have ended: in a second the daemon would have swept
+	 * them out. */
 	pe_xdp_sweep(drive->xdp, 0);
 	/* The first round fills maps; within a round, a part that is not timed fills CPU caches. */
 	for (int round = -1; round < rounds; round++) {
