@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pe/cleanup.h"
 #include "links.h"
@@ -52,6 +53,17 @@ static struct pe_links_entry **place_of(const struct pe_links *table, int ifinde
 struct pe_links_entry *pe_links_find(const struct pe_links *table, int ifindex)
 {
 	return *place_of(table, ifindex);
+}
+
+struct pe_links_entry *pe_links_find_name(const struct pe_links *table, const char *name)
+{
+	for (size_t i = 0; i < (size_t)1 << table->bits; i++) {
+		for (struct pe_links_entry *e = table->buckets[i]; e; e = e->next) {
+			if (strcmp(e->link.name, name) == 0)
+				return e;
+		}
+	}
+	return NULL;
 }
 
 static void grow(struct pe_links *table)

@@ -31,6 +31,9 @@ void pe_links_fini(struct pe_links *table);
 /* The entry, or NULL. */
 struct pe_links_entry *pe_links_find(const struct pe_links *table, int ifindex);
 
+/* The entry with this name, or NULL. Looks at all. */
+struct pe_links_entry *pe_links_find_name(const struct pe_links *table, const char *name);
+
 /* Takes the entry over. Its ifindex must not be in the table yet. Never fails. */
 void pe_links_insert(struct pe_links *table, struct pe_links_entry *entry);
 

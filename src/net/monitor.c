@@ -7,8 +7,8 @@
  *  - The table holds what the callbacks have told, no more and no less.
  *  - A dump is applied only when it is complete, and only after the events that were queued before
  *    it. Events queued while it ran are applied afterwards, in order; they may repeat what the dump
- *    told, and end in the same state. Those about an interface whose end the dump told would tell
- *    it to come and go once more: they are passed over.
+ *    told, and end in the same state. Passed over are those that would take a name from whom the
+ *    dump gave it to, and those about one whose end it told, which would come and go once more.
  *  - After an overrun the kernel queues nothing until the event socket is empty, and says so only
  *    once (af_netlink.c: netlink_overrun(), netlink_rcv_wake()). A dump taken before that would
  *    miss what is still being dropped, so it waits until the socket is empty.
@@ -56,6 +56,7 @@ struct pe_monitor {
 	bool dumped;	/* the first dump was asked for */
 	bool resync;	/* the table may differ from the kernel */
 	bool congested; /* the event socket was overrun and has not been empty since */
+	bool overtaken; /* events may be older than the table: not empty since a dump */
 	_Atomic uint64_t messages;
 	_Atomic uint64_t invalid;
 	_Atomic uint64_t overruns;
@@ -180,10 +181,26 @@ static bool is_late(struct pe_monitor *monitor, const struct pe_parse_result *ev
 	return true;
 }
 
+/*
+ * Whether the event is older than a dump that gave the name to another interface: names are unique,
+ * and who had it before has told its end, or its new name, before. If that was lost, the dump that
+ * is then asked for tells.
+ */
+static bool is_overtaken(struct pe_monitor *monitor, const struct pe_link *link)
+{
+	const struct pe_links_entry *entry = pe_links_find(&monitor->table, link->ifindex);
+
+	if (!monitor->overtaken || (entry && strcmp(entry->link.name, link->name) == 0))
+		return false;
+	entry = pe_links_find_name(&monitor->table, link->name);
+	return entry && entry->link.ifindex != link->ifindex;
+}
+
 /* No event is older than the dump any more. One that was passed over may have been a successor's.
  */
 static void forget_ended(struct pe_monitor *monitor)
 {
+	monitor->overtaken = false;
 	if (!monitor->ended.count)
 		return;
 	pe_links_free_list(pe_links_take_unseen(&monitor->ended));
@@ -383,8 +400,10 @@ static int sync_table(struct pe_monitor *monitor)
 			reconcile(monitor, &dump);
 	}
 	monitor->resync = r < 0;
-	if (r == 0)
+	if (r == 0) {
+		monitor->overtaken = true;
 		monitor->ops->synced(monitor->userdata);
+	}
 	return r;
 }
 
@@ -398,7 +417,7 @@ static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 	if (!parse(monitor, nlh, &result) || is_late(monitor, &result))
 		return;
 	if (result.type == PE_PARSE_NEW) {
-		entry = new_entry(&result.link);
+		entry = is_overtaken(monitor, &result.link) ? NULL : new_entry(&result.link);
 		if (entry)
 			apply(monitor, entry);
 		else
