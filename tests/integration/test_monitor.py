@@ -520,6 +520,27 @@ def test_events_older_than_the_dump(here, start):
     trace.wait_line(rf"gone {index} later deleted .*")
 
 
+def test_name_older_than_the_dump(here, start):
+    """A name that a dump has told of one interface is not another's for a moment."""
+    here.batch(["link add busy type bridge", "link set busy up"])
+    trace = start(rcvbuf=64 << 20)
+    trace.stop()
+    # As above: what comes after these is read after the dump.
+    here.batch(f"link set busy alias busy{i}" for i in range(8600))
+    here.batch([
+        "link add given index 5001 type bridge", "link delete given",
+        "link add given index 5002 type bridge",
+    ])
+    trace.process.stdin.write("resync\n")
+    trace.process.stdin.flush()
+    trace.resume()
+    trace.wait_line(r"added 5002 given .*")
+    trace.barrier()
+    assert not [line for line in trace.lines if re.match(r"\w+ 5001 ", line)]
+    assert trace.model == here.links()
+    assert trace.counters()["overruns"] == 0
+
+
 def test_forged_message(here, start):
     """A process of the same namespace sends a deletion: only the kernel is believed."""
     trace = start()
