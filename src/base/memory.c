@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Half of what is resident after the start is never used again: some forty libraries are relocated
+ * Half of what is resident after the start is never used again: some twenty libraries are relocated
  * and run their constructors, and for each page that is read the kernel maps its neighbours, too
  * (fault-around). As long as pages are mapped, the kernel takes them for used.
  */

@@ -134,33 +134,6 @@ static void print(const char *what, const struct program *program, size_t count,
 	}
 }
 
-static void measure_kinds(struct drive *drive)
-{
-	drive->bench->data->flow_count = 1000;
-	drive->bench->bss->use_drawn = false;
-	for (size_t i = 0; i < PACKETS_KINDS; i++) {
-		struct program program[] = {
-			{ "empty program", bpf_program__fd(drive->bench->progs.empty), 1, { 0 } },
-			{ "ours", drive->ours, 1, { 0 } },
-		};
-		struct frame frame;
-		char what[96];
-
-		packets_make(&frame, &packets_kinds[i]);
-		drive->bench->data->source_offset = packets_kinds[i].source;
-		measure(drive, program, 2, &frame);
-		snprintf(what, sizeof(what), "%s, 1,000 flows", packets_kinds[i].name);
-		print(what, program, 2, i == 0 ? "≤ 10 ns" : NULL, NULL);
-	}
-}
-
-static const char *target_of(unsigned int flows)
-{
-	return flows <= PACKETS_FEW_FLOWS    ? "≤ 10 ns"
-	       : flows == PACKETS_MANY_FLOWS ? "≤ 70 ns"
-					     : NULL;
-}
-
 /* The first so many know flows. */
 #define PROGRAMS_WITH_FLOWS 5
 
@@ -197,6 +170,31 @@ static void fill_programs(const struct drive *drive, struct program program[PROG
 	};
 
 	memcpy(program, all, sizeof(all));
+}
+
+static void measure_kinds(struct drive *drive)
+{
+	drive->bench->data->flow_count = 1000;
+	drive->bench->bss->use_drawn = false;
+	for (size_t i = 0; i < PACKETS_KINDS; i++) {
+		struct program program[PROGRAMS_MAX];
+		struct frame frame;
+		char what[96];
+
+		fill_programs(drive, program);
+		packets_make(&frame, &packets_kinds[i]);
+		drive->bench->data->source_offset = packets_kinds[i].source;
+		measure(drive, program, 2, &frame);
+		snprintf(what, sizeof(what), "%s, 1,000 flows", packets_kinds[i].name);
+		print(what, program, 2, i == 0 ? "≤ 10 ns" : NULL, NULL);
+	}
+}
+
+static const char *target_of(unsigned int flows)
+{
+	return flows <= PACKETS_FEW_FLOWS    ? "≤ 10 ns"
+	       : flows == PACKETS_MANY_FLOWS ? "≤ 70 ns"
+					     : NULL;
 }
 
 static void measure_flows(struct drive *drive, uint64_t *drawn)
