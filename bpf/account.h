@@ -41,63 +41,98 @@ static __always_inline void account_tcp(struct pe_row *row, __u8 flags)
 /* Where a packet is counted. */
 enum hook {
 	HOOK_XDP,
+	HOOK_NATIVE,
 	HOOK_RECEIVE,
 	HOOK_TCX,
 	HOOK_EGRESS,
 };
 
 /*
- * Ingress passes from one hook to the other without a packet counted twice or never. A packet
- * passes the tracepoint, then generic XDP, on one CPU with bottom halves off, so that no other
- * comes between: the tracepoint leaves word in the row whether it has counted, and XDP goes by
- * that, not by what user space wants meanwhile. (Native XDP comes first; it can miss or double one
- * packet for each CPU.)
+ * How long a packet is, as the interface's own counters have it. Where they were counted before GRO
+ * merged them (or after a driver split them), one packet here is several: `more` of `each` bytes,
+ * and one of `length` bytes.
+ */
+struct extent {
+	__u32 length;
+	__u32 more;
+	__u32 each;
+};
+
+/* Whether the hook before this one on the same CPU has settled this packet. */
+static __always_inline bool is_settled(struct pe_row *row, __u32 flags, enum hook hook)
+{
+	__u64 counted = row->counted;
+
+	if (likely(counted == PE_COUNTED_NOT) || hook == HOOK_RECEIVE || hook == HOOK_NATIVE)
+		return false;
+	if (hook == HOOK_XDP) {
+		if (counted != PE_COUNTED_BY_RECEIVE)
+			return false;
+		/* The mark is for one packet; where TCX follows, it takes it off. */
+		if (!(flags & PE_SLOT_TCX))
+			row->counted = PE_COUNTED_NOT;
+		return true;
+	}
+	row->counted = PE_COUNTED_NOT;
+	return true;
+}
+
+/*
+ * Ingress passes from one hook to the next without a packet counted twice or never. A packet
+ * passes the tracepoint, then generic XDP, then TCX on one CPU with bottom halves off, so that no
+ * other packet comes between: the tracepoint marks in the row whether it has settled the packet,
+ * and XDP goes by that, not by what user space wants meanwhile. (Native XDP comes before the
+ * tracepoint; the change to it can miss or double one packet for each CPU.)
  *
- * Generic XDP and TCX likewise: where both are, XDP comes first, counts and leaves word, and TCX
- * counts only what XDP has not. So one may be attached and the other taken off at any time between,
- * in any order. XDP leaves word only while there may be a TCX program, or it would cost all others.
+ * Generic XDP and TCX likewise: where both are, XDP comes first, counts and marks, and TCX counts
+ * only what is not marked. So one may be attached and the other detached at any time between, in
+ * any order. XDP marks only while there may be a TCX program, or it would cost all others.
  */
 static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref, enum hook hook,
-				    const struct packet *packet, __u32 length)
+				    const struct packet *packet, const struct extent *extent)
 {
 	enum pe_direction direction = hook == HOOK_EGRESS ? PE_EGRESS : PE_INGRESS;
 	struct pe_row *row = row_find(ref.slot, direction, cpu_id);
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	__u32 class = packet->class;
-	__u32 bucket = size_bucket(length);
+	__u32 bucket = size_bucket(extent->length);
+	struct pe_count sum = { 1, extent->length };
 
 	if (!row || !cpu || class >= PE_CLASS_COUNT || bucket >= PE_SIZE_BUCKETS)
 		return;
-	if (hook == HOOK_XDP && unlikely(row->counted == PE_COUNTED_BY_RECEIVE))
+	if (hook != HOOK_EGRESS && is_settled(row, ref.flags, hook))
 		return;
 	if (hook == HOOK_XDP && unlikely(ref.flags & PE_SLOT_TCX))
 		row->counted = PE_COUNTED_BY_XDP;
-	if (hook == HOOK_TCX && row->counted == PE_COUNTED_BY_XDP) {
-		row->counted = PE_COUNTED_NOT;
-		return;
-	}
 	if (hook == HOOK_RECEIVE)
 		row->counted = PE_COUNTED_BY_RECEIVE;
-	row->class[class].packets++;
-	row->class[class].bytes += length;
+	if (unlikely(extent->more)) {
+		__u32 each = size_bucket(extent->each);
+
+		sum.packets += extent->more;
+		sum.bytes += (__u64)extent->more * extent->each;
+		if (each < PE_SIZE_BUCKETS)
+			row->size[each] += extent->more;
+	}
+	row->class[class].packets += sum.packets;
+	row->class[class].bytes += sum.bytes;
 	row->size[bucket]++;
 	if (unlikely(packet->odd)) {
-		row->vlan += packet->vlan;
+		row->vlan += packet->vlan ? sum.packets : 0;
 		row->fragments += packet->fragment;
 		row->truncated += packet->truncated;
 	}
 	account_tcp(row, packet->tcp_flags);
 
 	if (likely(packet->has_flow)) {
-		__u64 rest = FLOW_REST(packet->ports, ref.slot, packet->ip_proto,
-				       ref.tag | PE_FLOW_TAG(0, packet->ipv6, direction));
+		__u64 rest =
+			FLOW_REST(packet->ports, ref.slot, packet->ip_proto,
+				  PE_SLOT_TAG(ref.flags) | PE_FLOW_TAG(0, packet->ipv6, direction));
 
 		if (packet->ipv6)
-			flow_add(cpu, cpu_id, row, rest, true, packet, length);
+			flow_add(cpu, cpu_id, row, rest, true, packet, &sum);
 		else
-			flow_add(cpu, cpu_id, row, rest, false, packet, length);
-	} else if (class < PE_CLASS_ARP) {
-		flow_lost(row, packet->ip_proto, 1, length);
+			flow_add(cpu, cpu_id, row, rest, false, packet, &sum);
 	}
 }
 

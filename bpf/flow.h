@@ -141,7 +141,7 @@ static __always_inline void flow_send(struct pe_cpu *cpu, __u32 index, struct pe
 /* Called with `ipv6` as a constant: it is compiled twice. */
 static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe_row *row,
 				     __u64 rest, bool ipv6, const struct packet *packet,
-				     __u32 length)
+				     const struct pe_count *sum)
 {
 	const __u64 *address = packet->address;
 	__u32 index = set_index(cpu_id, flow_hash(rest, address, ipv6), ipv6);
@@ -152,7 +152,7 @@ static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe
 
 	if (unlikely(!set || cpu->busy)) {
 		cpu->bypassed++;
-		flow_lost(row, packet->ip_proto, 1, length);
+		flow_lost(row, packet->ip_proto, sum->packets, sum->bytes);
 		return;
 	}
 	cpu->busy = 1;
@@ -169,11 +169,11 @@ static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe
 			goto begin;
 		}
 	}
-	bytes = flow->bytes + length;
+	bytes = flow->bytes + sum->bytes;
 	span = now - flow->first;
 	if (likely(span < pe_active_ticks && bytes <= PE_FLOW_BYTES_MAX)) {
 		flow->bytes = bytes;
-		flow->packets++;
+		flow->packets += sum->packets;
 		flow->span = span;
 		flow->tcp_flags |= packet->tcp_flags;
 		goto done;
@@ -182,8 +182,8 @@ static __always_inline void flow_add(struct pe_cpu *cpu, __u32 cpu_id, struct pe
 begin:
 	if (flow->packets)
 		flow_send(cpu, index, flow, ipv6, reason);
-	flow->bytes = length;
-	flow->packets = 1;
+	flow->bytes = sum->bytes;
+	flow->packets = sum->packets;
 	flow->first = now;
 	flow->span = 0;
 	flow->tcp_flags = packet->tcp_flags;

@@ -10,12 +10,16 @@
 
 static __always_inline bool is_elsewhere(struct xdp_md *ctx)
 {
-	struct xdp_buff *xdp;
+	const struct net_device *dev;
+	const struct xdp_rxq_info *rxq;
+	const struct xdp_buff *xdp;
 
 	if (!HAS_CASTS)
 		return false;
 	xdp = bpf_cast_to_kern_ctx(ctx);
-	return !is_ours(xdp->rxq->dev);
+	rxq = xdp->rxq;
+	dev = rxq ? rxq->dev : NULL;
+	return !dev || !is_ours(dev);
 }
 
 /*
@@ -42,11 +46,13 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 				  bool several_buffers)
 {
 	__u32 cpu_id = bpf_get_smp_processor_id();
-	__u32 length = frame_length(ctx, frame, packet, several_buffers);
+	struct extent extent = {
+		.length = frame_length(ctx, frame, packet, several_buffers),
+	};
 
 	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
-		length -= ETH_HLEN;
-	account(cpu_id, ref, HOOK_XDP, packet, length);
+		extent.length -= ETH_HLEN;
+	account(cpu_id, ref, several_buffers ? HOOK_NATIVE : HOOK_XDP, packet, &extent);
 }
 
 #define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_TCX)
@@ -59,13 +65,13 @@ static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 	};
 	union pe_slot_ref ref = interface_find(ctx->ingress_ifindex);
 
-	if (!(ref.flags & PE_SLOT_XDP) || is_elsewhere(ctx))
+	if (!(ref.flags & PE_SLOT_ORIGIN) || is_elsewhere(ctx))
 		return XDP_PASS;
 	if (likely(!(ref.flags & UNUSUAL_FLAGS) && frame.data + USUAL_LENGTH <= frame.end)) {
 		struct packet usual = {};
 
 		if (likely(parse_usual(frame.data, &usual))) {
-			ref.flags = PE_SLOT_XDP; /* no other: the compiler drops what they need */
+			ref.flags &= ~UNUSUAL_FLAGS; /* the compiler drops what they need */
 			count(ctx, &frame, ref, &usual, several_buffers);
 			return XDP_PASS;
 		}

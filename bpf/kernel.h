@@ -35,8 +35,13 @@ struct rtnl_link_ops {
 	const char *kind;
 };
 
+struct bpf_prog;
+
 struct net_device {
 	int ifindex;
+	unsigned int mtu;
+	__u64 features;
+	struct bpf_prog *xdp_prog; /* generic */
 	possible_net_t nd_net;
 	const struct rtnl_link_ops *rtnl_link_ops; /* NULL for hardware */
 };
@@ -44,12 +49,36 @@ struct net_device {
 struct sk_buff {
 	unsigned int len;
 	unsigned int data_len;
-	__u32 vlan_all; /* since 6.2 */
+	int skb_iif;	      /* interface of the last reception; 0 for a fresh packet */
+	unsigned int napi_id; /* of the NAPI context that received it, or the sending CPU + 1 */
+	__u32 vlan_all;	      /* since 6.2 */
 	__be16 vlan_proto;
-	__u16 mac_header; /* from head */
+	/* from head: */
+	__u16 mac_header;
+	__u16 transport_header;
+	__u16 inner_transport_header;
+	unsigned int end;
+	__u8 pkt_type : 3;
+	__u8 cloned : 1;
+	__u8 encapsulation : 1;
+	__u8 redirected : 1;
+	__u8 tc_at_ingress : 1;
+	__u8 tc_skip_classify : 1;
+	char cb[48]; /* of the layer that has the packet */
 	unsigned char *head;
 	unsigned char *data;
 	struct net_device *dev;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct skb_shared_info {
+	unsigned short gso_size;
+	unsigned short gso_segs;
+	unsigned int gso_type;
+	atomic_t dataref;
 };
 
 /* What matters is only that it begins with 65 bytes: see bytes_at(). */
@@ -72,6 +101,9 @@ struct xdp_buff {
 #define HAS_CASTS true
 extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym;
 extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym;
+/* Since 6.4, and 6.12 in tracepoints. */
+extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
+			       struct bpf_dynptr *dynptr) __ksym __weak;
 #else
 #define HAS_CASTS		       false
 #define bpf_cast_to_kern_ctx(ctx)      NULL

@@ -5,12 +5,14 @@ bpf_sources = \
 	bpf/packet_exporter.bpf.c \
 	bpf/packet_exporter_plain.bpf.c \
 	bpf/account.h \
+	bpf/extent.h \
 	bpf/flow.h \
 	bpf/ingress.h \
 	bpf/kernel.h \
 	bpf/maps.h \
 	bpf/netns.h \
 	bpf/newcomers.h \
+	bpf/origin.h \
 	bpf/parse.h \
 	bpf/skb.h \
 	bpf/sweep.h \

@@ -17,6 +17,8 @@ const volatile __u32 pe_wake_bytes;	/* fill of a ring at which its worker is wok
 const volatile __u32 pe_active_ticks;	/* a flow is reported after gathering for this long */
 const volatile bool pe_has_buff_len;	/* the kernel has multi-buffer XDP */
 const volatile bool pe_reads_bytes;	/* packets are read by bytes_at() */
+const volatile bool pe_reads_pages;	/* and beyond their linear part by bpf_dynptr_from_skb() */
+const volatile __u64 pe_gro_feature;	/* the bit of net_device.features */
 const volatile __u64 pe_seed;		/* so that nobody can aim at one set of the cache */
 
 struct pe_interface_set {

@@ -21,8 +21,10 @@ int pe_settle(void *ctx)
 {
 #ifndef PE_PLAIN
 	const struct task_struct *task = bpf_get_current_task_btf();
+	const struct nsproxy *nsproxy = task->nsproxy;
 
-	pe_net = (__u64)task->nsproxy->net_ns;
+	if (nsproxy)
+		pe_net = (__u64)nsproxy->net_ns;
 #else
 	const struct task_struct *task = (const void *)bpf_get_current_task();
 

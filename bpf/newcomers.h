@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Newcomers: veth interfaces that user space does not know yet. Containers send as soon as they are
- * up, and the news of an interface may have to wait: until the daemon gets a CPU, or for a list of
+ * up, and the event of an interface may have to wait: until the daemon gets a CPU, or for a list of
  * all interfaces after news were lost. So that no packet has to, user space keeps some spare slots
  * ready. The first packet of an interface that is not in the table takes one, and user space goes
  * on with that slot when it hears of the interface.
@@ -35,6 +35,10 @@ static __always_inline bool is_veth(const struct net_device *dev)
 	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;
 	char kind[sizeof("veth")] = {};
 
+	/* Not even a guarded load may fault: Linux 5.10 can panic there. It has two symbols for one
+	 * program, and finds the exception table by the wrong one. */
+	if (!ops)
+		return false;
 	return !bpf_probe_read_kernel(kind, sizeof(kind), ops->kind) && kind[0] == 'v' &&
 	       kind[1] == 'e' && kind[2] == 't' && kind[3] == 'h' && kind[4] == '\0';
 }

@@ -84,6 +84,7 @@ const __u8 proto_of[256] = {
  */
 struct frame {
 	bool is_skb;
+	bool gathered; /* all there is to see is in the window */
 	const void *data;
 	const void *end;
 	const void *source;
@@ -104,11 +105,13 @@ static __always_inline const void *frame_pull(const struct frame *frame, __u32 o
 	}
 	if (offset + size > frame->length)
 		return NULL;
-	if (HAS_CASTS && pe_reads_bytes)
+	if (HAS_CASTS && pe_reads_bytes && !frame->gathered)
 		return bytes_at(frame->source + offset);
 	hide(in_window);
 	if (likely(in_window <= PE_WINDOW - size))
 		return frame->window + in_window;
+	if (frame->gathered)
+		return NULL;
 	/* Behind the window: after long options or extension headers. */
 	return bpf_probe_read_kernel(buf, size, frame->source + offset) ? NULL : buf;
 }

@@ -5,7 +5,7 @@
 #ifndef PE_BPF_SKB_H
 #define PE_BPF_SKB_H
 
-#include "account.h"
+#include "extent.h"
 #include "netns.h"
 
 static __always_inline bool has_tag(const struct sk_buff *skb)
@@ -34,42 +34,155 @@ static __always_inline const void *frame_head(struct frame *frame, __u32 cpu_id)
 	return cpu->window;
 }
 
-/*
- * `source` is where the frame begins, `pulled` how much of it the stack has already taken off, so
- * that it is not in skb->len.
- */
-static __always_inline void count_skb(const struct sk_buff *skb, union pe_slot_ref ref,
-				      enum hook hook, const void *source, __u32 pulled)
+/* A packet to be counted. */
+struct counted {
+	union pe_slot_ref ref;
+	__u64 source; /* where its frame begins */
+	__u32 pulled; /* how much of that the stack has taken off: it is not in skb->len */
+	__u32 cpu_id;
+};
+
+static __always_inline bool has_ethernet(union pe_slot_ref ref)
 {
-	__u32 cpu_id = bpf_get_smp_processor_id(), length = skb->len + pulled;
-	struct frame frame = { .is_skb = true, .source = source, .length = length - skb->data_len };
+	return !(ref.flags & PE_SLOT_NO_ETHERNET);
+}
+
+/* Copies the head of the pending packet to the window. How much. */
+static __always_inline __u32 fill_window(struct pe_cpu *cpu)
+{
+	__u64 size = cpu->pending.head;
+
+	hide(size);
+	if (size > PE_WINDOW)
+		size = PE_WINDOW;
+	if (cpu->pending.source &&
+	    bpf_probe_read_kernel(cpu->window, size, (const void *)cpu->pending.source))
+		return 0;
+	return size;
+}
+
+/*
+ * Counts the packet that the CPU's state holds as pending. A global function: the verifier looks at
+ * it once, and not once for each of the many ways in which a program comes here.
+ */
+__noinline int count_pending(__u32 cpu_id, __u32 hook)
+{
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	struct frame frame = { .is_skb = true, .gathered = true };
+	struct packet packet = {};
+	struct extent extent;
+	union pe_slot_ref ref;
+
+	if (!cpu)
+		return 0;
+	ref.word = cpu->pending.ref;
+	extent = (struct extent){ cpu->pending.length, cpu->pending.more, cpu->pending.each };
+	frame.length = fill_window(cpu);
+	frame.window = cpu->window;
+	parse(&frame, has_ethernet(ref), &packet);
+	/* There is more of it than can be seen. */
+	if (cpu->pending.total > frame.length)
+		packet.truncated = false;
+	if (cpu->pending.tagged)
+		packet.vlan = packet.odd = true;
+	account(cpu_id, ref, hook, &packet, &extent);
+	return 0;
+}
+
+/* A packet that is not simply as long as it is, or whose head is in the window already. */
+static __always_inline void count_special(const struct sk_buff *skb, enum hook hook,
+					  const struct counted *counted,
+					  const struct extent *extent, __u32 gathered)
+{
+	__u32 cpu_id = counted->cpu_id;
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	__u32 total = skb->len + counted->pulled;
+
+	if (!cpu)
+		return;
+	cpu->pending = (struct pe_pending){
+		.ref = counted->ref.word,
+		.source = gathered ? 0 : counted->source,
+		.head = gathered ? gathered : total - skb->data_len,
+		.total = total,
+		.length = extent->length,
+		.more = extent->more,
+		.each = extent->each,
+		.tagged = has_tag(skb),
+	};
+	count_pending(cpu_id, hook);
+}
+
+/*
+ * Copies the head of a packet whose headers are not all in its linear part (PACKET_TX_RING, some
+ * drivers) to the CPU's window. What the stack has pulled is in the linear part. How much it
+ * copied; where it cannot, what is in the linear part. `whole` is the packet as its program may
+ * hand it to the kernel.
+ */
+static __always_inline __u32 gather(struct __sk_buff *whole, bool can, const struct sk_buff *skb,
+				    const struct counted *counted)
+{
+#ifndef PE_PLAIN
+	__u32 cpu_id = counted->cpu_id;
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	__u64 pulled = counted->pulled, rest = skb->len;
+	struct bpf_dynptr dynptr;
+
+	hide(pulled);
+	hide(rest);
+	if (rest > PE_WINDOW - ETH_HLEN)
+		rest = PE_WINDOW - ETH_HLEN;
+	if (can && cpu && pulled <= ETH_HLEN &&
+	    !bpf_probe_read_kernel(cpu->window, pulled, (const void *)counted->source) &&
+	    !bpf_dynptr_from_skb(whole, 0, &dynptr) &&
+	    !bpf_dynptr_read(cpu->window + pulled, rest, &dynptr, 0, 0))
+		return pulled + rest;
+#endif
+	return 0;
+}
+
+/* `ctx` is for TCX alone. */
+static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buff *skb,
+				      enum hook hook, const struct counted *counted, __u32 length)
+{
+	__u32 cpu_id = counted->cpu_id;
+	struct frame frame = {
+		.is_skb = true,
+		.source = (const void *)counted->source,
+		.length = skb->len + counted->pulled - skb->data_len,
+	};
+	const struct extent extent = { .length = length };
 	const void *head = frame_head(&frame, cpu_id);
 
 	if (!head)
 		return;
-	if (hook != HOOK_EGRESS && ref.flags & PE_SLOT_BARE_INGRESS)
-		length -= hook == HOOK_TCX ? ETH_HLEN : pulled;
-	if (likely(!(ref.flags & PE_SLOT_NO_ETHERNET) && frame.length >= USUAL_LENGTH)) {
+	if (likely(has_ethernet(counted->ref) && frame.length >= USUAL_LENGTH)) {
 		struct packet usual = {};
 
 		if (likely(parse_usual(head, &usual))) {
 			if (unlikely(has_tag(skb)))
 				usual.vlan = usual.odd = true;
-			account(cpu_id, ref, hook, &usual, length);
+			account(cpu_id, counted->ref, hook, &usual, &extent);
 			return;
 		}
 	}
 	struct packet packet = {};
 
-	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
+	parse(&frame, has_ethernet(counted->ref), &packet);
+	if (unlikely(packet.truncated && skb->data_len)) {
+		struct __sk_buff *whole = hook == HOOK_TCX ? ctx : (struct __sk_buff *)skb;
+		bool can = hook == HOOK_TCX || pe_reads_pages;
+
+		count_special(skb, hook, counted, &extent, gather(whole, can, skb, counted));
+		return;
+	}
 	if (unlikely(has_tag(skb)))
 		packet.vlan = packet.odd = true;
-	account(cpu_id, ref, hook, &packet, length);
+	account(cpu_id, counted->ref, hook, &packet, &extent);
 }
 
-/* A packet on its way up, of whose header some may have been taken off. */
-static __always_inline void count_received(const struct sk_buff *skb, union pe_slot_ref ref,
-					   enum hook hook)
+/* Where a received frame begins. */
+static __always_inline struct counted locate(const struct sk_buff *skb, union pe_slot_ref ref)
 {
 	/* As numbers: the verifier lets nobody calculate with these pointers in 32 bits. */
 	__u64 data = (__u64)skb->data;
@@ -77,7 +190,69 @@ static __always_inline void count_received(const struct sk_buff *skb, union pe_s
 
 	if (ref.flags & PE_SLOT_NO_ETHERNET || pulled > ETH_HLEN)
 		pulled = 0;
-	count_skb(skb, ref, hook, (const void *)(data - pulled), pulled);
+	return (struct counted){ ref, data - pulled, pulled, bpf_get_smp_processor_id() };
+}
+
+static __always_inline bool is_sealed(union pe_slot_ref ref)
+{
+	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_SEALED;
+}
+
+/* A packet on its way up, at the receive tracepoint or as it enters GRO. */
+static __always_inline void count_received(const struct sk_buff *skb, const struct net_device *dev,
+					   union pe_slot_ref ref, bool by_napi)
+{
+	struct counted counted = locate(skb, ref);
+	__u32 length = skb->len + counted.pulled;
+	struct extent extent = { .length = length };
+
+	if (unlikely(is_sealed(ref))) {
+		seal(dev, &extent);
+	} else if (by_napi || ((ref.flags & PE_SLOT_ORIGIN) == PE_ORIGIN_CARD && is_merged(skb))) {
+		split(skb, counted.source - (__u64)skb->head, false, &extent);
+		if (by_napi)
+			take_off(counted.pulled, &extent);
+	} else {
+		if (ref.flags & PE_SLOT_BARE_INGRESS)
+			length -= counted.pulled;
+		count_skb(NULL, skb, HOOK_RECEIVE, &counted, length);
+		return;
+	}
+	count_special(skb, HOOK_RECEIVE, &counted, &extent, 0);
+}
+
+static __always_inline void count_tcx(struct __sk_buff *ctx, const struct sk_buff *skb,
+				      union pe_slot_ref ref)
+{
+	struct counted counted = locate(skb, ref);
+	__u32 length = skb->len + counted.pulled;
+
+	if (ref.flags & PE_SLOT_BARE_INGRESS)
+		length -= ETH_HLEN;
+	count_skb(ctx, skb, HOOK_TCX, &counted, length);
+}
+
+static __always_inline void count_sent(const struct sk_buff *skb, const struct net_device *dev,
+				       union pe_slot_ref ref)
+{
+	struct counted counted = { ref, (__u64)skb->data, 0, bpf_get_smp_processor_id() };
+	struct extent extent = { .length = skb->len };
+	bool is_loop = (ref.flags & PE_SLOT_ORIGIN) == PE_ORIGIN_LOOP;
+
+	if (likely(!(ref.flags & PE_SLOT_BARE_EGRESS) && !is_loop)) {
+		count_skb(NULL, skb, HOOK_EGRESS, &counted, extent.length);
+		return;
+	}
+	if (is_sealed(ref)) {
+		split(skb, counted.source - (__u64)skb->head, true, &extent);
+		seal(dev, &extent);
+	} else if (!is_loop) {
+		take_off(ETH_HLEN, &extent);
+	}
+	count_special(skb, HOOK_EGRESS, &counted, &extent, 0);
+	/* It has received what it sends. */
+	if (is_loop)
+		count_special(skb, HOOK_RECEIVE, &counted, &extent, 0);
 }
 
 #endif

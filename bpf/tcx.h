@@ -22,10 +22,12 @@ int pe_tcx(struct __sk_buff *ctx)
 		return TCX_NEXT;
 	skb = bpf_cast_to_kern_ctx(ctx);
 	dev = skb->dev;
+	if (!dev)
+		return TCX_NEXT;
 	ref = interface_find(dev->ifindex);
 	/* The Ethernet header is back, except on a copy that somebody's generic XDP made. */
 	if (ref.flags & PE_SLOT_TCX && is_ours(dev))
-		count_received(skb, ref, HOOK_TCX);
+		count_tcx(ctx, skb, ref);
 	return TCX_NEXT;
 }
 

@@ -4,9 +4,10 @@
  * packet, and attaching takes no lock of the network stack.
  *
  *   pe_egress   what an interface sends, as it is handed to the driver
- *   pe_receive  what an interface receives, where XDP cannot be or should not: on a bridge, whose
- *               ports the kernel would then refuse a program, where another XDP program is, and
- *               under load, because generic XDP copies most packets first
+ *   pe_receive  what an interface receives, where XDP cannot count it or should not: on cards and
+ *               bridges, where GRO is on, where another XDP program is, and under load. Where XDP
+ *               counts, it marks for it what it must not count.
+ *   pe_gro      what a tunnel receives, before its GRO merges it
  */
 #ifndef PE_BPF_TRACEPOINTS_H
 #define PE_BPF_TRACEPOINTS_H
@@ -24,35 +25,80 @@ static __always_inline union pe_slot_ref slot_of(const struct net_device *dev)
 SEC("tp_btf/net_dev_start_xmit")
 int BPF_PROG(pe_egress, const struct sk_buff *skb, const struct net_device *dev)
 {
-	union pe_slot_ref ref = slot_of(dev);
+	union pe_slot_ref ref;
 
+	if (!skb || !dev)
+		return 0;
+	ref = slot_of(dev);
 	if (ref.flags & PE_SLOT_EGRESS && is_ours(dev))
-		count_skb(skb, ref, HOOK_EGRESS, skb->data, 0);
+		count_sent(skb, dev, ref);
 	return 0;
 }
 
-/* See account(). */
-static __always_inline void leave_to_xdp(union pe_slot_ref ref)
+/* For the hook that comes next on this CPU: see account(). */
+static __always_inline void mark(union pe_slot_ref ref, enum pe_counted counted)
 {
 	struct pe_row *row = row_find(ref.slot, PE_INGRESS, bpf_get_smp_processor_id());
 
 	if (row)
-		row->counted = PE_COUNTED_NOT;
+		row->counted = counted;
+}
+
+/* Whether XDP or TCX will see this packet, and take a mark off again. */
+static __always_inline bool is_seen_next(const struct sk_buff *skb, union pe_slot_ref ref)
+{
+	return ref.flags & PE_SLOT_TCX ? !is_handed_back(skb) : !is_redirected(skb);
+}
+
+static __always_inline void receive(const struct sk_buff *skb, const struct net_device *dev,
+				    union pe_slot_ref ref)
+{
+	__u32 origin = ref.flags & PE_SLOT_ORIGIN;
+	bool is_link = likely(origin == PE_ORIGIN_LINK);
+	bool received = is_link ? is_fresh(skb) : is_received(skb, dev, origin);
+	bool by_napi = is_link && is_by_napi(skb);
+
+	/* What generic XDP passes over, and what its length cannot show it, is counted here. */
+	if (received && (ref.flags & PE_SLOT_RECEIVE || unlikely(by_napi) ||
+			 (unlikely(is_redirected(skb)) && !(ref.flags & PE_SLOT_TCX))))
+		count_received(skb, dev, ref, by_napi);
+	else if (received)
+		mark(ref, PE_COUNTED_NOT);
+	else if (is_seen_next(skb, ref))
+		mark(ref, PE_COUNTED_BY_RECEIVE);
 }
 
 SEC("tp_btf/netif_receive_skb")
 int BPF_PROG(pe_receive, const struct sk_buff *skb)
 {
-	const struct net_device *dev = skb->dev;
-	union pe_slot_ref ref = slot_of(dev);
+	const struct net_device *dev;
+	union pe_slot_ref ref;
 
-	if (likely(!(ref.flags & (PE_SLOT_RECEIVE | PE_SLOT_RETURNED))) || !is_ours(dev))
+	dev = skb ? skb->dev : NULL;
+	if (!dev)
 		return 0;
-	if (!(ref.flags & PE_SLOT_RECEIVE)) {
-		leave_to_xdp(ref);
+	ref = slot_of(dev);
+	if (!(ref.flags & PE_SLOT_ORIGIN) || ref.flags & PE_SLOT_NATIVE || !is_ours(dev))
 		return 0;
-	}
-	count_received(skb, ref, HOOK_RECEIVE);
+	receive(skb, dev, ref);
+	return 0;
+}
+
+SEC("tp_btf/napi_gro_receive_entry")
+int BPF_PROG(pe_gro, const struct sk_buff *skb)
+{
+	const __u32 mask = PE_SLOT_ORIGIN | PE_SLOT_RECEIVE;
+	const struct net_device *dev;
+	union pe_slot_ref ref;
+
+	dev = skb ? skb->dev : NULL;
+	if (!dev)
+		return 0;
+	ref = interface_find(dev->ifindex);
+	if (likely((ref.flags & mask) != (PE_ORIGIN_CELLS | PE_SLOT_RECEIVE)) || !is_ours(dev) ||
+	    !has_gro(dev))
+		return 0;
+	count_received(skb, dev, ref, false);
 	return 0;
 }
 

@@ -7,6 +7,7 @@ src_libpe_a_SOURCES = \
 	include/pe/cleanup.h \
 	include/pe/clock.h \
 	include/pe/encode.h \
+	include/pe/features.h \
 	include/pe/flow.h \
 	include/pe/http.h \
 	include/pe/link.h \
@@ -54,6 +55,8 @@ src_libpe_a_SOURCES = \
 	src/daemon/load.h \
 	src/daemon/newcomers.c \
 	src/daemon/newcomers.h \
+	src/daemon/offloads.c \
+	src/daemon/offloads.h \
 	src/daemon/options.c \
 	src/daemon/options_help.c \
 	src/daemon/options_source.c \
@@ -131,6 +134,7 @@ src_libpe_a_SOURCES = \
 	src/metrics/table.h \
 	src/metrics/writer.c \
 	src/metrics/writer.h \
+	src/net/features.c \
 	src/net/links.c \
 	src/net/links.h \
 	src/net/monitor.c \

@@ -63,11 +63,11 @@ struct pe_count {
 	__u64 bytes;
 };
 
-/* Which hook leaves word for the next one that it has counted a packet. */
+/* A mark that one hook sets for the next one on the same packet. */
 enum pe_counted {
 	PE_COUNTED_NOT,
-	PE_COUNTED_BY_RECEIVE, /* word for XDP */
-	PE_COUNTED_BY_XDP,     /* word for TCX */
+	PE_COUNTED_BY_RECEIVE, /* by the receive tracepoint, or it was not received at all */
+	PE_COUNTED_BY_XDP,     /* for TCX */
 };
 
 /*
@@ -94,14 +94,43 @@ struct pe_row {
 
 #define PE_ROW_WORDS (sizeof(struct pe_row) / sizeof(__u64))
 
-/* What a slot's interface is like: pe_slot_ref.flags. */
-#define PE_SLOT_NO_ETHERNET  0x01 /* frames start at the IP header (tun, wireguard) */
-#define PE_SLOT_BARE_INGRESS 0x02 /* its rx_bytes are without the Ethernet header: so are ours */
-#define PE_SLOT_XDP	     0x04 /* XDP counts what it receives and the tracepoint has not */
-#define PE_SLOT_RECEIVE	     0x08 /* the receive tracepoint counts its ingress */
-#define PE_SLOT_RETURNED     0x10 /* it did so once, and leaves it to XDP again */
-#define PE_SLOT_EGRESS	     0x20 /* the egress tracepoint counts its egress */
-#define PE_SLOT_TCX	     0x40 /* a TCX program counts what it receives and XDP has not */
+/*
+ * How packets come to be received on an interface, which decides what the receive tracepoint makes
+ * of a packet that it sees there. The kernel hands many packets to an interface that the interface
+ * has not received: redirected ones, ones that ifb hands back, the host's own multicast.
+ */
+enum pe_origin {
+	PE_ORIGIN_NONE,	   /* the interface is not counted */
+	PE_ORIGIN_LINK,	   /* from the other end of a link: veth, netkit */
+	PE_ORIGIN_CARD,	   /* from a driver, which counts before GRO merges; also tun */
+	PE_ORIGIN_BRIDGE,  /* from a port of the bridge */
+	PE_ORIGIN_STACKED, /* from the interface below, past the tracepoint: VLAN, macvlan, bond */
+	PE_ORIGIN_CELLS,   /* out of a tunnel, through GRO of its own: counted before that */
+	PE_ORIGIN_OTHER,   /* out of a tunnel without GRO, and kinds that are not known */
+	PE_ORIGIN_LOOP,	   /* received when it sends: ifb */
+};
+
+/* What a slot's interface is like, and who counts it: pe_slot_ref.flags. */
+#define PE_SLOT_ORIGIN	     0x007 /* enum pe_origin */
+#define PE_SLOT_NO_ETHERNET  0x008 /* frames start at the IP header (tun, wireguard) */
+#define PE_SLOT_BARE_INGRESS 0x010 /* its rx_bytes are without the Ethernet header: so are ours */
+#define PE_SLOT_BARE_EGRESS  0x020 /* likewise its tx_bytes */
+#define PE_SLOT_RECEIVE	     0x040 /* the receive tracepoint counts its ingress; otherwise XDP */
+#define PE_SLOT_NATIVE	     0x080 /* native XDP does, before the tracepoint */
+#define PE_SLOT_EGRESS	     0x100 /* the egress tracepoint counts its egress */
+#define PE_SLOT_TCX	     0x200 /* a TCX program counts what XDP has not */
+#define PE_SLOT_FLAGS	     0x3ff
+/* Together they make no other sense: its counters have packets as they are encrypted (wireguard).
+ */
+#define PE_SLOT_SEALED (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS)
+#define PE_SLOT_SHAPE  (PE_SLOT_ORIGIN | PE_SLOT_SEALED)
+
+/* One use of a slot: its generation is in the bits above PE_SLOT_FLAGS. */
+#define PE_SLOT_GENERATION_SHIFT       10
+#define PE_SLOT_USE(flags, generation) ((__u16)((flags) | (generation) << PE_SLOT_GENERATION_SHIFT))
+#define PE_SLOT_GENERATION(flags)      ((flags) >> PE_SLOT_GENERATION_SHIFT)
+/* PE_FLOW_TAG() of its flows, but for what depends on the packet. */
+#define PE_SLOT_TAG(flags) ((flags) >> (PE_SLOT_GENERATION_SHIFT - 2) & 0xfc)
 
 /*
  * One entry of the interface table: a set-associative map from ifindex to slot, written by user
@@ -111,8 +140,7 @@ union pe_slot_ref {
 	struct {
 		__u32 ifindex;
 		__u16 slot;
-		__u8 flags;
-		__u8 tag; /* PE_FLOW_TAG() of its flows, but for what depends on the packet */
+		__u16 flags; /* PE_SLOT_*, and the generation */
 	};
 	__u64 word;
 };
@@ -194,6 +222,18 @@ enum pe_evict {
 /* The head of an egress packet, copied once so that parsing it needs no further helper call. */
 #define PE_WINDOW 96
 
+/* A packet that one program hands to a function that is verified by itself (bpf/skb.h). */
+struct pe_pending {
+	__u64 ref;    /* of the slot, a word */
+	__u64 source; /* address of its frame, 0 if its head is in the window */
+	__u32 head;   /* bytes of it there */
+	__u32 total;  /* bytes of it in all */
+	__u32 length; /* what it counts as: see struct extent */
+	__u32 more;
+	__u32 each;
+	__u32 tagged; /* a VLAN tag is beside it */
+};
+
 /* State of one CPU; index in the map is the CPU. */
 struct pe_cpu {
 	__u32 busy;  /* set while this CPU changes its part of the flow cache */
@@ -203,7 +243,8 @@ struct pe_cpu {
 	__u64 lost[PE_EVICT_REASONS]; /* evicted, but the ring was full */
 	__u64 bypassed;		      /* packets that found the cache busy; counted in row.lost */
 	__u64 missed;		      /* packets of unknown interfaces that found no spare slot */
-	__u64 unused[10];
+	struct pe_pending pending;
+	__u64 unused[5];
 	__u8 window[PE_WINDOW];
 } __attribute__((aligned(128)));
 

@@ -65,6 +65,9 @@ enum pe_link_gone {
 struct pe_monitor_ops {
 	void (*added)(const struct pe_link *link, void *userdata);
 	void (*changed)(const struct pe_link *link, const struct pe_link *before, void *userdata);
+	/* The kernel sent an event for an interface that changes nothing of struct pe_link: its
+	 * features may have changed (NETDEV_FEAT_CHANGE). NULL: not of interest. */
+	void (*touched)(const struct pe_link *link, void *userdata);
 	void (*gone)(const struct pe_link *link, enum pe_link_gone why, void *userdata);
 	/*
 	 * A dump shows `link` under an ifindex and of a kind that are known. May it be what is

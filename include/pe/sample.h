@@ -66,10 +66,15 @@ enum pe_mode {
 enum pe_mode_reason {
 	PE_REASON_NONE,		  /* it is */
 	PE_REASON_BUSY,		  /* an XDP program of somebody else is on it or on its bridge */
+	PE_REASON_UPPER,	  /* one of ours is on an interface above it */
+	PE_REASON_HARDWARE,	  /* many drivers restart the card when a program is attached */
+	PE_REASON_GRO,		  /* generic XDP would switch GRO off */
+	PE_REASON_OFFLOAD,	  /* likewise a receive offload of the card below it */
+	PE_REASON_KIND,		  /* no program sees its packets as its own counters do */
 	PE_REASON_BRIDGE,	  /* with a program of its own, its ports could have none */
 	PE_REASON_NEW,		  /* XDP follows when the kernel is less busy with interfaces */
 	PE_REASON_LOAD,		  /* generic XDP would slow down what it receives */
-	PE_REASON_NATIVE_REFUSED, /* by the driver, so it is generic */
+	PE_REASON_NATIVE_REFUSED, /* by the driver, so it is as with auto */
 	PE_REASON_REFUSED,	  /* by the kernel or the driver */
 	PE_REASON_NO_SLOT,	  /* more interfaces than --max-interfaces */
 	PE_REASON_NO_MEMORY,	  /* of the kernel or the process */

@@ -55,10 +55,10 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
 
 /*
  * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
- * pe_xdp_attach() or pe_xdp_receive() has succeeded. `shape` is how its frames are:
- * PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0.
+ * pe_xdp_attach() or pe_xdp_count_by() has succeeded. `shape` is how its frames are and where its
+ * packets come from: PE_SLOT_SHAPE of include/pe/abi.h.
  * 0, or 1 if it was a newcomer (pe_xdp_spare()): then *ret_token is that of its spare slot, which
- * has its packets so far, and the receive tracepoint counts its ingress, as after pe_xdp_receive().
+ * has its packets so far, and the receive tracepoint counts its ingress.
  * -ENOSPC if all slots are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the
  * interface table is full. *ret_token names this use of the slot; its counters begin at zero.
  */
@@ -131,14 +131,21 @@ bool pe_xdp_has_tcx(const struct pe_xdp *xdp);
  */
 bool pe_xdp_is_attached(int link_fd);
 
+/* Who counts the ingress of an interface. */
+enum pe_xdp_by {
+	PE_BY_XDP,     /* generic XDP or TCX, as after pe_xdp_take() */
+	PE_BY_NATIVE,  /* native XDP */
+	PE_BY_RECEIVE, /* the receive tracepoint, whether XDP is attached or not */
+};
+
 /*
- * Who counts the ingress of an interface: the receive tracepoint (true), whether XDP is attached or
- * not, or XDP (false, as after pe_xdp_take()). It passes from one to the other at once and exactly,
- * while the program is attached; with native XDP it can miss or double one packet for each CPU.
- * The tracepoint is attached the first time, and costs every packet of the host a look-up from then
- * on. 0 or -errno: the kernel refuses it.
+ * Who counts ingress from now on, and the shape as for pe_xdp_take(). It passes from one to the
+ * other at once and exactly, while the program is attached; with native XDP it can miss or double
+ * one packet for each CPU. The tracepoint is attached the first time, and costs every packet of the
+ * host a look-up from then on; for a tunnel with GRO of its own, so is the one where packets enter
+ * GRO. 0 or -errno: the kernel refuses it, and nothing has changed.
  */
-int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint);
+int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int shape);
 
 /* The exact counters since pe_xdp_take(), overwriting ret_row[PE_DIRECTIONS]. No system call. Any
  * thread. */

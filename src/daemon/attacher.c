@@ -11,8 +11,10 @@
 #include "policy.h"
 
 #define TOKEN_TRIES 8
-/* A limit that is reached all the time is told so seldom. */
+/* A limit that is reached all the time is logged so seldom. */
 #define REPEAT_NS (3600 * PE_NS_PER_S)
+/* After one failure is logged, the next ones of its kind are only counted for so long. */
+#define GROUP_NS (60 * PE_NS_PER_S)
 
 static const char *consequence(const struct pe_attachment *attachment)
 {
@@ -28,9 +30,48 @@ static const char *consequence(const struct pe_attachment *attachment)
 	}
 }
 
+/* Whether a failure of this kind is logged by itself. */
+static bool is_first(struct pe_attacher *attacher, enum pe_attach_error error)
+{
+	struct pe_attacher_grouped *grouped = &attacher->grouped[error];
+	uint64_t now_ns = pe_clock_monotonic_ns();
+
+	if (now_ns < grouped->until_ns) {
+		grouped->more++;
+		return false;
+	}
+	grouped->until_ns = now_ns + GROUP_NS;
+	return true;
+}
+
+void pe_attacher_log_more(struct pe_attacher *attacher)
+{
+	static const char *const what[PE_ATTACH_ERRORS] = {
+		[PE_ATTACH_BUSY] = "other XDP programs are attached to",
+		[PE_ATTACH_REFUSED] = "XDP cannot be attached to",
+		[PE_ATTACH_NO_MEMORY] = "there is no memory to attach to",
+	};
+	uint64_t now_ns = pe_clock_monotonic_ns();
+
+	for (int i = 0; i < PE_ATTACH_ERRORS; i++) {
+		struct pe_attacher_grouped *grouped = &attacher->grouped[i];
+
+		if (!grouped->more || now_ns < grouped->until_ns)
+			continue;
+		if (what[i])
+			pe_warn("xdp",
+				"%s %u more interfaces; mode and mode_reason of "
+				"packet_exporter_interface_info show which",
+				what[i], grouped->more);
+		grouped->more = 0;
+	}
+}
+
 static void log_failure(struct pe_attacher *attacher, const struct pe_link *link,
 			const struct pe_attachment *attachment, int error)
 {
+	enum pe_attach_error kind = pe_policy_error(error);
+
 	if (error == -EMFILE) {
 		if (pe_log_once(&attacher->no_files_log, REPEAT_NS))
 			pe_warn("xdp",
@@ -46,27 +87,28 @@ static void log_failure(struct pe_attacher *attacher, const struct pe_link *link
 			 link->name);
 		return;
 	}
-	switch (pe_policy_error(error)) {
-	case PE_ATTACH_NO_SLOT:
+	if (kind == PE_ATTACH_VANISHED) {
+		pe_debug("xdp", "%s went before it was attached", link->name);
+		return;
+	}
+	if (kind == PE_ATTACH_NO_SLOT) {
 		if (pe_log_once(&attacher->no_slot_log, REPEAT_NS))
 			pe_warn("xdp",
 				"%s is not counted: all %u places are taken; raise "
 				"--max-interfaces; trying again when one is free",
 				link->name, attacher->options->max_interfaces);
 		return;
-	case PE_ATTACH_BUSY:
+	}
+	if (!is_first(attacher, kind))
+		return;
+	if (kind == PE_ATTACH_BUSY)
 		pe_warn("xdp",
 			"%s: another XDP program is attached to it, to its bridge or to an "
 			"interface above it, and is left alone; %s; trying again later",
 			link->name, consequence(attachment));
-		return;
-	case PE_ATTACH_VANISHED:
-		pe_debug("xdp", "%s went before it was attached", link->name);
-		return;
-	default:
+	else
 		pe_warn("xdp", "%s: XDP cannot be attached: %s; %s; trying again later", link->name,
 			strerror(-error), consequence(attachment));
-	}
 }
 
 void pe_attacher_count_error(struct pe_attacher *attacher, int error)
@@ -85,7 +127,7 @@ static int take_slot(struct pe_attacher *attacher, const struct pe_link *link,
 
 	/* A name that a departed interface's flows still have is passed over. */
 	for (int i = 0; i < TOKEN_TRIES && r == -EEXIST; i++) {
-		r = pe_xdp_take(attacher->xdp, link->ifindex, pe_policy_shape(link), &token);
+		r = pe_xdp_take(attacher->xdp, link->ifindex, pe_policy_shape(link, false), &token);
 		if (r < 0)
 			return r;
 		attachment->newcomer = r;
@@ -103,6 +145,13 @@ static int take_slot(struct pe_attacher *attacher, const struct pe_link *link,
 	return r;
 }
 
+static void restore(struct pe_attacher *attacher, struct pe_attachment *attachment)
+{
+	if (!pe_offloads_restore(attacher->features, &attachment->offloads))
+		pe_warn("xdp", "a receive offload that generic XDP switched off could not be put "
+			       "back; see ethtool -k");
+}
+
 static void detach_xdp(struct pe_attacher *attacher, struct pe_attachment *attachment)
 {
 	if (attachment->link_fd < 0)
@@ -110,6 +159,7 @@ static void detach_xdp(struct pe_attacher *attacher, struct pe_attachment *attac
 	close(attachment->link_fd);
 	attachment->link_fd = -1;
 	attacher->links--;
+	restore(attacher, attachment);
 }
 
 static void detach_tcx(struct pe_attacher *attacher, struct pe_attachment *attachment)
@@ -121,31 +171,76 @@ static void detach_tcx(struct pe_attacher *attacher, struct pe_attachment *attac
 	attacher->links--;
 }
 
-/* Attaches the ingress program. 0 or -errno. */
-static int attach(struct pe_attacher *attacher, const struct pe_link *link,
+/* The way for an interface as it is now. */
+static struct pe_way find_way(struct pe_attacher *attacher, enum pe_xdp_mode mode,
+			      const struct pe_link *link)
+{
+	unsigned int own = 0, below = 0;
+	int ifindex[PE_OFFLOADS_MAX];
+	size_t count;
+
+	/* Most kinds need no look at the features. */
+	if (mode != PE_XDP_AUTO || !pe_policy_may_xdp(mode, link))
+		return pe_policy_way(mode, link, 0, 0);
+	count = attacher->relations.list_below(link, ifindex, attacher->relations.userdata);
+	/* In doubt they are there. */
+	if (pe_offloads_look(attacher->features, ifindex, count, &own, &below) < 0)
+		own = PE_FEATURE_GRO;
+	return pe_policy_way(mode, link, own, below);
+}
+
+/* Attaches the program in this mode. 0 or -errno. */
+static int attach_as(struct pe_attacher *attacher, const struct pe_link *link, enum pe_mode mode,
+		     struct pe_attachment *attachment)
+{
+	bool native = mode == PE_MODE_NATIVE;
+	int ifindex[PE_OFFLOADS_MAX];
+	int r = 0;
+
+	if (!native)
+		r = pe_offloads_save(
+			attacher->features, ifindex,
+			attacher->relations.list_below(link, ifindex, attacher->relations.userdata),
+			&attachment->offloads);
+	if (!r)
+		r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
+	if (r < 0) {
+		restore(attacher, attachment);
+		return r;
+	}
+	attacher->links++;
+	attachment->wants_tcx = false;
+	pe_xdp_count_by(attacher->xdp, attachment->token, native ? PE_BY_NATIVE : PE_BY_XDP,
+			pe_policy_shape(link, native));
+	attachment->mode = mode;
+	return 0;
+}
+
+static bool is_xdp(const struct pe_way *way)
+{
+	return way->mode == PE_MODE_NATIVE || way->mode == PE_MODE_GENERIC;
+}
+
+/* Attaches the ingress program as the way is; where the driver refuses it, as auto would. 0 or
+ * -errno; *way is what it came to. */
+static int attach(struct pe_attacher *attacher, const struct pe_link *link, struct pe_way *way,
 		  struct pe_attachment *attachment)
 {
-	bool wish = pe_policy_native(attacher->options->xdp_mode, link), native = wish;
 	/* One may have two until TCX has gone: for that, there is a descriptor more. */
 	unsigned int max_links = attacher->max_links + (attachment->tcx_fd >= 0);
 	int r;
 
 	if (attacher->links >= max_links)
 		return -EMFILE;
-	r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
-	if (r < 0 && native && r != -EBUSY && r != -ENODEV) {
-		native = false;
-		r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
+	r = attach_as(attacher, link, way->mode, attachment);
+	if (r < 0 && way->mode == PE_MODE_NATIVE && r != -EBUSY && r != -ENODEV) {
+		*way = find_way(attacher, PE_XDP_AUTO, link);
+		way->reason = PE_REASON_NATIVE_REFUSED;
+		r = is_xdp(way) ? attach_as(attacher, link, way->mode, attachment) : 0;
 	}
-	if (r < 0)
-		return r;
-	attacher->links++;
-	if (attachment->mode == PE_MODE_TRACEPOINT)
-		pe_xdp_receive(attacher->xdp, attachment->token, false);
-	attachment->wants_tcx = false;
-	attachment->mode = native ? PE_MODE_NATIVE : PE_MODE_GENERIC;
-	attachment->reason = native == wish ? PE_REASON_NONE : PE_REASON_NATIVE_REFUSED;
-	return 0;
+	if (!r)
+		attachment->reason = way->reason;
+	return r;
 }
 
 /* Ingress by the receive tracepoint, or by TCX if that is attached. 0 or -errno. */
@@ -162,7 +257,8 @@ static int fall_back(struct pe_attacher *attacher, const struct pe_link *link,
 	}
 	if (!pe_policy_traced(link))
 		return -EOPNOTSUPP;
-	r = pe_xdp_receive(attacher->xdp, attachment->token, true);
+	r = pe_xdp_count_by(attacher->xdp, attachment->token, PE_BY_RECEIVE,
+			    pe_policy_shape(link, false));
 	if (!r)
 		attachment->mode = PE_MODE_TRACEPOINT;
 	return r;
@@ -170,20 +266,17 @@ static int fall_back(struct pe_attacher *attacher, const struct pe_link *link,
 
 /* As fall_back(); where that cannot be, but TCX, it is for pe_attacher_finish(). */
 static void fall_back_or_wait(struct pe_attacher *attacher, const struct pe_link *link,
-			      struct pe_attachment *attachment, int error)
+			      struct pe_attachment *attachment)
 {
-	enum pe_attach_error why = pe_policy_error(error);
-
-	attachment->wants_tcx = fall_back(attacher, link, attachment) < 0 &&
-				(why == PE_ATTACH_BUSY || why == PE_ATTACH_REFUSED) &&
-				pe_policy_tcx(link) && pe_xdp_has_tcx(attacher->xdp);
+	attachment->wants_tcx = fall_back(attacher, link, attachment) < 0 && pe_policy_tcx(link) &&
+				pe_xdp_has_tcx(attacher->xdp);
 }
 
 int pe_attacher_begin(struct pe_attacher *attacher, const struct pe_link *link,
 		      struct pe_attachment *attachment)
 {
 	/* Native XDP comes before the tracepoint: going from one to the other is not exact. */
-	bool can_wait = pe_policy_xdp(link) && !pe_policy_native(attacher->options->xdp_mode, link);
+	bool can_wait = pe_policy_may_xdp(attacher->options->xdp_mode, link);
 
 	if (!can_wait || take_slot(attacher, link, attachment) < 0 ||
 	    fall_back(attacher, link, attachment) < 0)
@@ -192,29 +285,78 @@ int pe_attacher_begin(struct pe_attacher *attacher, const struct pe_link *link,
 	return 0;
 }
 
+/* Without XDP, as the way is. A newcomer's shape was not known until now. */
+static int go_without(struct pe_attacher *attacher, const struct pe_link *link,
+		      const struct pe_way *way, struct pe_attachment *attachment)
+{
+	int r = 0;
+
+	if (way->mode == PE_MODE_TRACEPOINT)
+		r = fall_back(attacher, link, attachment);
+	else
+		fall_back_or_wait(attacher, link, attachment);
+	attachment->reason = way->reason;
+	return r;
+}
+
+static void note_failure(struct pe_attacher *attacher, const struct pe_link *link,
+			 struct pe_attachment *attachment, int error)
+{
+	bool is_ours = error == -EBUSY &&
+		       attacher->relations.has_above(link, attacher->relations.userdata);
+
+	attachment->reason = is_ours ? PE_REASON_UPPER : pe_policy_reason(error);
+	if (is_ours)
+		return;
+	pe_attacher_count_error(attacher, error);
+	if (error != attachment->error)
+		log_failure(attacher, link, attachment, error);
+}
+
 int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link,
 			struct pe_attachment *attachment)
 {
+	struct pe_way way;
 	int r = 0;
 
 	if (attachment->token == PE_TOKEN_NONE)
 		r = take_slot(attacher, link, attachment);
-	if (!r && !pe_policy_xdp(link)) {
-		r = fall_back(attacher, link, attachment);
-		attachment->reason = PE_REASON_BRIDGE;
-	} else if (!r && attachment->link_fd < 0) {
-		r = attach(attacher, link, attachment);
-		if (r < 0 && r != -ENODEV)
-			fall_back_or_wait(attacher, link, attachment, r);
+	if (!r && attachment->link_fd < 0) {
+		way = find_way(attacher, attacher->options->xdp_mode, link);
+		if (is_xdp(&way))
+			r = attach(attacher, link, &way, attachment);
+		if (!r && !is_xdp(&way))
+			r = go_without(attacher, link, &way, attachment);
+		else if (r < 0 && r != -ENODEV)
+			fall_back_or_wait(attacher, link, attachment);
 	}
-	if (r < 0) {
-		attachment->reason = pe_policy_reason(r);
-		pe_attacher_count_error(attacher, r);
-		if (r != attachment->error)
-			log_failure(attacher, link, attachment, r);
-	}
+	if (r < 0)
+		note_failure(attacher, link, attachment, r);
 	attachment->error = r;
 	return r;
+}
+
+bool pe_attacher_follow(struct pe_attacher *attacher, const struct pe_link *link,
+			struct pe_attachment *attachment)
+{
+	struct pe_way way;
+
+	if (attacher->options->xdp_mode != PE_XDP_AUTO || attachment->token == PE_TOKEN_NONE ||
+	    !pe_policy_may_xdp(PE_XDP_AUTO, link))
+		return false;
+	if (attachment->mode != PE_MODE_GENERIC && attachment->reason != PE_REASON_GRO &&
+	    attachment->reason != PE_REASON_OFFLOAD)
+		return false;
+	way = find_way(attacher, PE_XDP_AUTO, link);
+	if (is_xdp(&way) == (attachment->link_fd >= 0))
+		return false;
+	if (is_xdp(&way))
+		return !pe_attacher_advance(attacher, link, attachment);
+	/* First that, so that no packet passes uncounted. */
+	if (go_without(attacher, link, &way, attachment) < 0)
+		return false;
+	detach_xdp(attacher, attachment);
+	return true;
 }
 
 static int attach_tcx(struct pe_attacher *attacher, const struct pe_link *link,
@@ -307,7 +449,7 @@ bool pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *l
 	attachment->error = -EBUSY;
 	/* TCX itself is tried again with XDP only, not at once. */
 	if (was_xdp)
-		fall_back_or_wait(attacher, link, attachment, -EBUSY);
+		fall_back_or_wait(attacher, link, attachment);
 	pe_warn("xdp", "%s: somebody else has detached the %s program; %s; trying again later",
 		link->name, was_xdp ? "XDP" : "TCX", consequence(attachment));
 	return true;

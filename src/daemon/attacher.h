@@ -11,20 +11,43 @@
 
 #include <pthread.h>
 
+#include "pe/features.h"
 #include "pe/link.h"
 #include "pe/log.h"
 #include "pe/options.h"
 #include "pe/sample.h"
 #include "pe/xdp.h"
 
+#include "offloads.h"
+
 struct pe_attacher_stats {
 	struct pe_latency latency;
 	uint64_t errors[PE_ATTACH_ERRORS];
 };
 
+/* What the attacher needs to know of other interfaces. */
+struct pe_attacher_relations {
+	/* One that has an XDP program of ours is above this one, or is its bridge or bond: then the
+	 * kernel lets none be attached. */
+	bool (*has_above)(const struct pe_link *link, void *userdata);
+	/* The interface itself, then those that it is stacked on; at most PE_OFFLOADS_MAX. How
+	 * many.
+	 */
+	size_t (*list_below)(const struct pe_link *link, int *ret_ifindex, void *userdata);
+	void *userdata;
+};
+
+/* Failures of one kind are logged one by one only until there are many. */
+struct pe_attacher_grouped {
+	uint64_t until_ns; /* of the monotonic clock: the group gathers */
+	unsigned int more;
+};
+
 struct pe_attacher {
 	const struct pe_options *options;
 	struct pe_xdp *xdp;
+	struct pe_features *features;
+	struct pe_attacher_relations relations;
 	/* As in struct pe_interfaces_options. */
 	int (*announce)(uint32_t token, void *userdata);
 	void *userdata;
@@ -32,6 +55,7 @@ struct pe_attacher {
 	unsigned int max_links;
 	/* its own */
 	unsigned int links;
+	struct pe_attacher_grouped grouped[PE_ATTACH_ERRORS];
 	struct pe_log_once no_slot_log;
 	struct pe_log_once no_files_log;
 	pthread_mutex_t mutex; /* stats */
@@ -46,8 +70,9 @@ struct pe_attachment {
 	bool newcomer;	/* it was counted before it was known */
 	enum pe_mode mode;
 	enum pe_mode_reason reason;
-	int error;     /* of the last attempt */
-	int tcx_error; /* likewise */
+	int error;		     /* of the last attempt */
+	int tcx_error;		     /* likewise */
+	struct pe_offloads offloads; /* that generic XDP has switched off */
 };
 
 #define PE_ATTACHMENT_INIT                                           \
@@ -92,6 +117,16 @@ bool pe_attacher_is_taken_off(const struct pe_attachment *attachment);
  */
 bool pe_attacher_taken_off(struct pe_attacher *attacher, const struct pe_link *link,
 			   struct pe_attachment *attachment);
+
+/*
+ * Features of the interface may have changed: leaves ingress to the receive tracepoint where XDP
+ * would now switch GRO off, or comes back to XDP. Whether something changed.
+ */
+bool pe_attacher_follow(struct pe_attacher *attacher, const struct pe_link *link,
+			struct pe_attachment *attachment);
+
+/* Logs how many failures there were beyond those that were logged. To be called each second. */
+void pe_attacher_log_more(struct pe_attacher *attacher);
 
 /*
  * The interface is under load, or no more: leaves ingress to the receive tracepoint, or comes back

@@ -216,6 +216,16 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 		update_ports(interfaces, link->ifindex);
 }
 
+/* Looked at when the kernel is less busy: reading features takes its lock of all interfaces. */
+static void on_touched(const struct pe_link *link, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+	struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
+
+	if (watch)
+		watch->touched = interfaces->touched = true;
+}
+
 static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *userdata)
 {
 	static const char *const how[] = { "deleted", "moved to another namespace",
@@ -271,6 +281,7 @@ static void on_synced(void *userdata)
 static const struct pe_monitor_ops monitor_ops = {
 	.added = on_added,
 	.changed = on_changed,
+	.touched = on_touched,
 	.gone = on_gone,
 	.is_known = on_is_known,
 	.synced = on_synced,
@@ -291,10 +302,15 @@ int pe_interfaces_new(const struct pe_interfaces_options *options,
 		.announce = options->announce,
 		.userdata = options->userdata,
 		.max_links = options->max_links,
+		.relations = { .has_above = pe_watch_is_below_ours,
+			       .list_below = pe_watch_list_below,
+			       .userdata = interfaces },
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
 	interfaces->newcomers.options = &interfaces->options;
-	r = pe_away_new(&interfaces->away);
+	r = pe_features_new(&interfaces->attacher.features);
+	if (!r)
+		r = pe_away_new(&interfaces->away);
 	if (!r)
 		r = pe_monitor_new(&monitor_ops, interfaces, options->options->netlink_rcvbuf,
 				   &interfaces->monitor);
@@ -322,6 +338,7 @@ struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces)
 	}
 	pe_monitor_free(interfaces->monitor);
 	pe_away_free(interfaces->away);
+	pe_features_free(interfaces->attacher.features);
 	pthread_mutex_destroy(&interfaces->attacher.mutex);
 	free(interfaces);
 	return NULL;

@@ -1,96 +1,190 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See policy.h. Each list says where in the kernel it was read. */
+/*
+ * See policy.h. One table of kinds; where in the kernel a row was read stands beside it.
+ * tests/kernels walks the table on other kernels.
+ */
 #include "policy.h"
 
 #include <errno.h>
 #include <net/if_arp.h>
 #include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#include "pe/abi.h"
+#include "pe/features.h"
 
-static bool is_one_of(const struct pe_link *link, const char *const *kinds, size_t count)
+/* Whether XDP may be on it. */
+enum xdp {
+	XDP_NO,	  /* its packets are not those that it counts, or not yet */
+	XDP_YES,  /* nothing is merged between its own counters and generic XDP */
+	XDP_GRO,  /* likewise while GRO is off; with it, XDP would switch it off */
+	XDP_CARD, /* many drivers restart the card, and offloads go */
+};
+
+struct kind {
+	const char *name;
+	enum pe_origin origin;
+	unsigned int bare; /* PE_SLOT_BARE_*: its counters lack the Ethernet header */
+	enum xdp xdp;
+	bool audited; /* a packet is a packet to both, in both directions */
+};
+
+#define BARE_BOTH (PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS)
+
+static const struct kind kinds[] = {
+	/* A program on a card is for those who ask: mlx5, i40e, ice, ena and others restart it. */
+	{ "", PE_ORIGIN_CARD, 0, XDP_CARD, false },
+	/* veth_xmit() and veth_poll() in drivers/net/veth.c */
+	{ "veth", PE_ORIGIN_LINK, 0, XDP_GRO, true },
+	{ "netkit", PE_ORIGIN_LINK, 0, XDP_YES, false },
+	{ "dummy", PE_ORIGIN_LINK, 0, XDP_YES, true },
+	/* br_pass_frame_up() in net/bridge/br_input.c. With a program on a bridge, the kernel
+	 * attaches none to its ports (dev_xdp_attach in net/core/dev.c). */
+	{ "bridge", PE_ORIGIN_BRIDGE, PE_SLOT_BARE_INGRESS, XDP_NO, true },
+	/* Stacked on another one: another round of the same reception (another_round in
+	 * net/core/dev.c), which the tracepoint does not see. */
+	{ "vlan", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, false },
+	{ "macvlan", PE_ORIGIN_STACKED, 0, XDP_YES, true },
+	{ "macvtap", PE_ORIGIN_STACKED, 0, XDP_YES, false },
+	{ "ipvlan", PE_ORIGIN_STACKED, 0, XDP_YES, false },
+	{ "ipvtap", PE_ORIGIN_STACKED, 0, XDP_YES, false },
+	{ "bond", PE_ORIGIN_STACKED, 0, XDP_YES, false },
+	{ "team", PE_ORIGIN_STACKED, 0, XDP_YES, false },
+	/* gro_cells_receive() in net/core/gro_cells.c, after they have counted. */
+	{ "vxlan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
+	{ "geneve", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
+	{ "gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
+	{ "ip6gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
+	{ "erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
+	{ "ip6erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
+	{ "macsec", PE_ORIGIN_CELLS, 0, XDP_GRO, false },
+	/* The same without an Ethernet header. Generic XDP on them begins at the outer header in
+	 * some kernels. */
+	{ "gre", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "ip6gre", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "ipip", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "ip6tnl", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "vti", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "vti6", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "bareudp", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "xfrm", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	/* netif_rx() in net/ipv6/sit.c */
+	{ "sit", PE_ORIGIN_OTHER, 0, XDP_NO, false },
+	/* wg_packet_consume_data_done() in drivers/net/wireguard/receive.c */
+	{ "wireguard", PE_ORIGIN_CELLS, PE_SLOT_SEALED, XDP_NO, false },
+	/* tun_get_user() in drivers/net/tun.c; what it sends is counted when a reader reads it. */
+	{ "tun", PE_ORIGIN_CARD, 0, XDP_GRO, false },
+	/* ifb_xmit() in drivers/net/ifb.c: it has received what it is to send. */
+	{ "ifb", PE_ORIGIN_LOOP, 0, XDP_NO, true },
+	/* Takes packets over on their way up (vrf_ip_rcv() in drivers/net/vrf.c): no hook sees
+	   them. */
+	{ "vrf", PE_ORIGIN_OTHER, 0, XDP_NO, false },
+};
+
+static const struct kind unknown = { NULL, PE_ORIGIN_OTHER, 0, XDP_GRO, false };
+
+static const struct kind *kind_of(const struct pe_link *link)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (strcmp(link->kind, kinds[i]) == 0)
-			return true;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (strcmp(link->kind, kinds[i].name) == 0)
+			return &kinds[i];
 	}
-	return false;
+	return &unknown;
 }
 
-/*
- * Native XDP turns off segmentation offload on a veth, and with it most of a container's
- * throughput; generic XDP on a virtual device costs little.
- */
-bool pe_policy_native(enum pe_xdp_mode mode, const struct pe_link *link)
+static bool is_vrf(const struct pe_link *link)
 {
+	return strcmp(link->kind, "vrf") == 0;
+}
+
+/* An XDP program is not for it: how it is counted otherwise. */
+static struct pe_way without_xdp(const struct pe_link *link)
+{
+	return (struct pe_way){
+		.mode = is_vrf(link) ? PE_MODE_NONE : PE_MODE_TRACEPOINT,
+		.reason = kind_of(link)->origin == PE_ORIGIN_BRIDGE ? PE_REASON_BRIDGE
+								    : PE_REASON_KIND,
+	};
+}
+
+static struct pe_way generic_or(bool not, enum pe_mode mode, enum pe_mode_reason reason)
+{
+	return not ? (struct pe_way){ mode, reason }
+		   : (struct pe_way){ PE_MODE_GENERIC, PE_REASON_NONE };
+}
+
+static struct pe_way automatic(const struct pe_link *link, unsigned int features,
+			       unsigned int below)
+{
+	const struct kind *kind = kind_of(link);
+
+	if (kind->xdp == XDP_CARD)
+		return (struct pe_way){ PE_MODE_TRACEPOINT, PE_REASON_HARDWARE };
+	if (kind->origin == PE_ORIGIN_STACKED)
+		return generic_or((features | below) & PE_FEATURES_LOST, PE_MODE_NONE,
+				  PE_REASON_OFFLOAD);
+	if (features & PE_FEATURES_LOST)
+		return (struct pe_way){ PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD };
+	return generic_or(kind->xdp == XDP_GRO && features & PE_FEATURE_GRO, PE_MODE_TRACEPOINT,
+			  PE_REASON_GRO);
+}
+
+struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
+			    unsigned int features, unsigned int below)
+{
+	if (kind_of(link)->xdp == XDP_NO)
+		return without_xdp(link);
 	switch (mode) {
 	case PE_XDP_NATIVE:
-		return true;
+		return (struct pe_way){ PE_MODE_NATIVE, PE_REASON_NONE };
 	case PE_XDP_GENERIC:
-		return false;
+		return (struct pe_way){ PE_MODE_GENERIC, PE_REASON_NONE };
 	case PE_XDP_AUTO:
 		break;
 	}
-	return link->kind[0] == '\0';
+	return automatic(link, features, below);
 }
 
-/*
- * The kernel attaches no program to a port whose bridge has one (dev_xdp_attach in net/core/dev.c),
- * so a bridge must not have ours. What a bridge receives passes the tracepoint.
- */
-bool pe_policy_xdp(const struct pe_link *link)
+bool pe_policy_may_xdp(enum pe_xdp_mode mode, const struct pe_link *link)
 {
-	return strcmp(link->kind, "bridge") != 0;
+	return pe_policy_way(mode, link, 0, 0).mode == PE_MODE_GENERIC;
 }
 
-/*
- * Devices stacked on another one get their packets by another round of the same reception
- * (another_round in net/core/dev.c), which the tracepoint does not tell.
- */
 bool pe_policy_traced(const struct pe_link *link)
 {
-	static const char *const kinds[] = { "bond",	"ipvlan", "macsec", "macvlan",
-					     "macvtap", "team",	  "vlan",   "vrf" };
-
-	return !is_one_of(link, kinds, COUNT(kinds));
+	return kind_of(link)->origin != PE_ORIGIN_STACKED && !is_vrf(link);
 }
 
 /* dev_xdp_attach in net/core/dev.c. The two ends of a pair name each other, and neither is below.
  */
 int pe_policy_below(const struct pe_link *link)
 {
-	static const char *const pairs[] = { "netkit", "veth", "vxcan" };
+	bool is_pair = strcmp(link->kind, "vxcan") == 0 || kind_of(link)->origin == PE_ORIGIN_LINK;
 
-	return link->peer_netnsid >= 0 || is_one_of(link, pairs, COUNT(pairs)) ? 0 : link->peer;
+	return link->peer_netnsid >= 0 || is_pair ? 0 : link->peer;
 }
 
-/* A vrf only takes packets over on their way up (vrf_ip_rcv in drivers/net/vrf.c). */
 bool pe_policy_tcx(const struct pe_link *link)
 {
-	return !pe_policy_traced(link) && strcmp(link->kind, "vrf") != 0;
+	return kind_of(link)->origin == PE_ORIGIN_STACKED;
 }
 
-/*
- * Some drivers count what they receive after they have taken the Ethernet header off, most
- * before: drivers/net/vxlan/vxlan_core.c, net/bridge/br_input.c and their like.
- */
-unsigned int pe_policy_shape(const struct pe_link *link)
+unsigned int pe_policy_shape(const struct pe_link *link, bool native)
 {
-	static const char *const bare[] = { "bridge",	 "geneve", "gretap",
-					    "ip6gretap", "vlan",   "vxlan" };
+	const struct kind *kind = kind_of(link);
 
+	if (kind->bare == PE_SLOT_SEALED)
+		return kind->origin | PE_SLOT_SEALED;
 	if (link->type != ARPHRD_ETHER)
-		return PE_SLOT_NO_ETHERNET;
-	return is_one_of(link, bare, COUNT(bare)) ? PE_SLOT_BARE_INGRESS : 0;
+		return kind->origin | PE_SLOT_NO_ETHERNET;
+	/* veth_xdp_rcv() counts what is behind the Ethernet header. */
+	if (native && kind->origin == PE_ORIGIN_LINK)
+		return kind->origin | PE_SLOT_BARE_INGRESS;
+	return kind->origin | kind->bare;
 }
 
-/*
- * A network card counts the segments that it makes of one large packet, a tun device what
- * its reader has read: only where a packet is a packet to both is a difference a loss.
- */
 bool pe_policy_auditable(const struct pe_link *link)
 {
-	return strcmp(link->kind, "veth") == 0 || strcmp(link->kind, "bridge") == 0;
+	return kind_of(link)->audited;
 }
 
 enum pe_attach_error pe_policy_error(int error)

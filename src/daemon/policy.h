@@ -12,11 +12,21 @@
 #include "pe/options.h"
 #include "pe/sample.h"
 
-/* Whether to try native XDP first. */
-bool pe_policy_native(enum pe_xdp_mode mode, const struct pe_link *link);
+/* How the ingress of an interface is best counted, and why not by XDP. */
+struct pe_way {
+	enum pe_mode mode; /* none, native, generic or tracepoint */
+	enum pe_mode_reason reason;
+};
 
-/* Whether an XDP program may be attached at all. */
-bool pe_policy_xdp(const struct pe_link *link);
+/*
+ * `features` are those in force on the interface (PE_FEATURE_*), `below` those on the interfaces
+ * that it is stacked on: attaching generic XDP would switch them off, so auto does not.
+ */
+struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
+			    unsigned int features, unsigned int below);
+
+/* Whether generic XDP may be the way, whatever the features are. */
+bool pe_policy_may_xdp(enum pe_xdp_mode mode, const struct pe_link *link);
 
 /* Whether the receive tracepoint tells of what it receives. */
 bool pe_policy_traced(const struct pe_link *link);
@@ -28,8 +38,9 @@ int pe_policy_below(const struct pe_link *link);
 /* Whether TCX sees what it receives, where the tracepoint does not. */
 bool pe_policy_tcx(const struct pe_link *link);
 
-/* How its frames are: PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS or 0. */
-unsigned int pe_policy_shape(const struct pe_link *link);
+/* Its frames and where its packets come from: PE_SLOT_SHAPE of pe/abi.h. `native`: XDP runs in its
+ * driver. */
+unsigned int pe_policy_shape(const struct pe_link *link, bool native);
 
 /* Whether the kernel's counters mean the same as ours. */
 bool pe_policy_auditable(const struct pe_link *link);

@@ -165,6 +165,32 @@ static void finish_one(struct pe_interfaces *interfaces)
 	pe_watch_update(interfaces, link, watch);
 }
 
+/* GRO or an offload may have been switched on or off. */
+static void follow_touched(struct pe_interfaces *interfaces)
+{
+	for (unsigned int i = 0; interfaces->touched && i < PE_WATCH_BUCKETS; i++) {
+		for (struct pe_watch *watch = interfaces->bucket[i]; watch; watch = watch->next) {
+			const struct pe_link *link;
+
+			if (!watch->touched)
+				continue;
+			if (pe_monitor_has_events(interfaces->monitor))
+				return;
+			watch->touched = false;
+			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+			if (!link ||
+			    !pe_attacher_follow(&interfaces->attacher, link, &watch->attachment))
+				continue;
+			interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
+			pe_watch_retry(interfaces, watch, watch->attachment.error < 0);
+			pe_watch_update(interfaces, link, watch);
+			pe_info("xdp", "%s is counted now (%s): its receive features have changed",
+				link->name, pe_mode_name(watch->attachment.mode));
+		}
+	}
+	interfaces->touched = false;
+}
+
 void pe_interfaces_retry(struct pe_interfaces *interfaces)
 {
 	uint64_t now_ns = pe_clock_monotonic_ns();
@@ -181,7 +207,9 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 		}
 	}
 	interfaces->slot_freed = false;
+	follow_touched(interfaces);
 	finish_one(interfaces);
+	pe_attacher_log_more(&interfaces->attacher);
 }
 
 /*

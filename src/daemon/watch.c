@@ -100,6 +100,41 @@ bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex)
 	return false;
 }
 
+bool pe_watch_is_below_ours(const struct pe_link *link, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+	const struct pe_watch *master = link->master ? *pe_watch_find(interfaces, link->master)
+						     : NULL;
+
+	return (master && master->attachment.link_fd >= 0) ||
+	       pe_watch_has_above(interfaces, link->ifindex);
+}
+
+size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+	int below = pe_policy_below(link);
+	size_t count = 0;
+
+	ret_ifindex[count++] = link->ifindex;
+	if (!pe_policy_tcx(link))
+		return count;
+	if (below)
+		ret_ifindex[count++] = below;
+	/* The ports of a bond or team. */
+	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
+		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
+		     watch = watch->next) {
+			const struct pe_link *port =
+				pe_monitor_find(interfaces->monitor, watch->ifindex);
+
+			if (port && port->master == link->ifindex && count < PE_OFFLOADS_MAX)
+				ret_ifindex[count++] = port->ifindex;
+		}
+	}
+	return count;
+}
+
 void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
 		    struct pe_watch *watch)
 {

@@ -25,6 +25,7 @@ struct pe_watch {
 	struct pe_attachment attachment;
 	uint64_t retry_at_ns; /* 0: nothing to try */
 	uint64_t retry_after_ns;
+	bool touched; /* its features may have changed */
 	struct pe_audit audit;
 	struct pe_load load;
 };
@@ -42,6 +43,7 @@ struct pe_interfaces {
 	uint64_t fresh_at_ns; /* since when there are some, or some have been served */
 	bool was_synced;
 	bool slot_freed;      /* since the last round of retries */
+	bool touched;	      /* a watch may be so */
 	bool unfinished;      /* a watch may be so: see pe_attacher_is_unfinished() */
 	unsigned int audited; /* the bucket where the last round of the audit ended */
 	uint64_t batch_ns;    /* when the events being handled were announced */
@@ -84,6 +86,10 @@ int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *lin
 /* Advances one that is not as it should be, and tells what came of it. */
 void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
 			struct pe_watch *watch);
+
+/* How an attacher finds its way among them: `userdata` of pe_attacher_relations. */
+bool pe_watch_is_below_ours(const struct pe_link *link, void *userdata);
+size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata);
 
 /* Whether one with an XDP program of ours is above: then the kernel lets none be attached. */
 bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex);

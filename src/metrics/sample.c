@@ -192,6 +192,11 @@ const char *pe_mode_reason_name(enum pe_mode_reason reason)
 	static const char *const names[PE_REASON_COUNT] = {
 		[PE_REASON_NONE] = "",
 		[PE_REASON_BUSY] = "busy",
+		[PE_REASON_UPPER] = "upper",
+		[PE_REASON_HARDWARE] = "hardware",
+		[PE_REASON_GRO] = "gro",
+		[PE_REASON_OFFLOAD] = "offload",
+		[PE_REASON_KIND] = "kind",
 		[PE_REASON_BRIDGE] = "bridge",
 		[PE_REASON_NEW] = "new",
 		[PE_REASON_LOAD] = "load",

@@ -136,6 +136,8 @@ static void update(struct pe_monitor *monitor, struct pe_link *known, const stru
 	keep_stats(known, &before);
 	if (!link_equal(known, &before))
 		monitor->ops->changed(known, &before, monitor->userdata);
+	else if (monitor->ops->touched)
+		monitor->ops->touched(known, monitor->userdata);
 }
 
 static void remove_link(struct pe_monitor *monitor, int ifindex, enum pe_link_gone why)

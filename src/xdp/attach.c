@@ -21,8 +21,7 @@
 
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
 {
-	unsigned int flags = shape | PE_SLOT_XDP;
-
+	unsigned int flags = shape & PE_SLOT_SHAPE;
 	uint64_t now_ns = pe_clock_monotonic_ns();
 	uint32_t newcomer = pe_xdp_newcomer(xdp, ifindex);
 	int r;
@@ -98,28 +97,40 @@ bool pe_xdp_is_attached(int link_fd)
 	return bpf_obj_get_info_by_fd(link_fd, &info, &size) < 0 || info.xdp.ifindex;
 }
 
-int pe_xdp_attach_receive(struct pe_xdp *xdp)
+/* Attaches a tracepoint's program, the first time. */
+static int attach_once(struct pe_xdp *xdp, const struct bpf_program *program,
+		       struct bpf_link **link)
 {
-	struct pe_bpf *skel = xdp->skel;
-
-	if (skel->links.pe_receive)
+	if (*link)
 		return 0;
 	if (!(xdp->takes & TAKES_RECEIVE))
 		return -EOPNOTSUPP;
-	skel->links.pe_receive = bpf_program__attach(skel->progs.pe_receive);
-	return skel->links.pe_receive ? 0 : -errno;
+	*link = bpf_program__attach(program);
+	return *link ? 0 : -errno;
 }
 
-int pe_xdp_receive(struct pe_xdp *xdp, uint32_t token, bool by_tracepoint)
+int pe_xdp_attach_receive(struct pe_xdp *xdp)
 {
-	int r = by_tracepoint ? pe_xdp_attach_receive(xdp) : 0;
+	return attach_once(xdp, xdp->skel->progs.pe_receive, &xdp->skel->links.pe_receive);
+}
 
+int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int shape)
+{
+	static const unsigned int flags[] = {
+		[PE_BY_XDP] = 0,
+		[PE_BY_NATIVE] = PE_SLOT_NATIVE,
+		[PE_BY_RECEIVE] = PE_SLOT_RECEIVE,
+	};
+	int r = 0;
+
+	if (by == PE_BY_RECEIVE)
+		r = pe_xdp_attach_receive(xdp);
+	if (!r && by == PE_BY_RECEIVE && (shape & PE_SLOT_ORIGIN) == PE_ORIGIN_CELLS)
+		r = attach_once(xdp, xdp->skel->progs.pe_gro, &xdp->skel->links.pe_gro);
 	if (r < 0)
 		return r;
-	if (by_tracepoint)
-		pe_slots_change(xdp->slots, token, PE_SLOT_RETURNED, PE_SLOT_RECEIVE);
-	else
-		pe_slots_change(xdp->slots, token, PE_SLOT_RECEIVE, PE_SLOT_RETURNED);
+	pe_slots_change(xdp->slots, token, PE_SLOT_SHAPE | PE_SLOT_RECEIVE | PE_SLOT_NATIVE,
+			(shape & PE_SLOT_SHAPE) | flags[by]);
 	return 0;
 }
 

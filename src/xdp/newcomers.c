@@ -27,8 +27,10 @@ int pe_xdp_offer(struct pe_xdp *xdp, uint32_t token)
 {
 	const union pe_slot_ref ref = {
 		.slot = (uint16_t)PE_TOKEN_SLOT(token),
-		.flags = PE_SLOT_RECEIVE | (xdp->egress ? PE_SLOT_EGRESS : 0),
-		.tag = PE_FLOW_TAG(PE_TOKEN_GENERATION(token), 0, 0),
+		/* They are veths: see bpf/newcomers.h. */
+		.flags = PE_SLOT_USE(PE_ORIGIN_LINK | PE_SLOT_RECEIVE |
+					     (xdp->egress ? PE_SLOT_EGRESS : 0),
+				     PE_TOKEN_GENERATION(token)),
 	};
 
 	if (bpf_map_update_elem(bpf_map__fd(xdp->skel->maps.spares), NULL, &ref.word, BPF_ANY) < 0)
@@ -51,7 +53,7 @@ static uint32_t find(const struct pe_xdp *xdp, int ifindex)
 	if (!xdp->spares ||
 	    bpf_map_lookup_elem(bpf_map__fd(xdp->skel->maps.newcomers), &ifindex, &ref.word) < 0)
 		return PE_TOKEN_NONE;
-	return PE_TOKEN(ref.slot, PE_FLOW_GENERATION(ref.tag));
+	return PE_TOKEN(ref.slot, PE_SLOT_GENERATION(ref.flags));
 }
 
 uint32_t pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex)

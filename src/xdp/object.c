@@ -115,6 +115,8 @@ static int set_constants(struct pe_xdp *xdp)
 	ro->pe_wake_bytes = xdp->options.ring_size / 4;
 	ro->pe_active_ticks = (uint32_t)(xdp->options.active_ns / xdp->tick_ns) + 1;
 	ro->pe_reads_bytes = xdp->takes & TAKES_READS;
+	ro->pe_reads_pages = xdp->takes & TAKES_PAGES;
+	ro->pe_gro_feature = xdp->gro_feature;
 	ro->pe_has_buff_len =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (getrandom((void *)&ro->pe_seed, sizeof(ro->pe_seed), 0) != sizeof(ro->pe_seed))
@@ -232,6 +234,8 @@ SAME_CONSTANT(pe_wake_bytes);
 SAME_CONSTANT(pe_active_ticks);
 SAME_CONSTANT(pe_has_buff_len);
 SAME_CONSTANT(pe_reads_bytes);
+SAME_CONSTANT(pe_reads_pages);
+SAME_CONSTANT(pe_gro_feature);
 SAME_CONSTANT(pe_seed);
 _Static_assert(sizeof(struct pe_bpf__rodata) == sizeof(struct pe_plain_bpf__rodata) &&
 		       sizeof(((struct pe_bpf *)0)->maps) ==
@@ -275,6 +279,7 @@ static int load(struct pe_xdp *xdp)
 		return r;
 	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->takes & TAKES_EGRESS);
 	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->takes & TAKES_RECEIVE);
+	bpf_program__set_autoload(xdp->skel->progs.pe_gro, xdp->takes & TAKES_RECEIVE);
 	bpf_program__set_autoload(xdp->skel->progs.pe_tcx, xdp->takes & TAKES_TCX);
 	bpf_program__set_autoload(xdp->skel->progs.pe_settle, must_settle(xdp));
 	return pe_bpf__load(xdp->skel);
@@ -285,17 +290,38 @@ static bool has_function(const struct btf *kernel, const char *name)
 	return btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
 }
 
+/* The bit of a feature of interfaces: its number is a value of an enum without a name, and differs
+ * from kernel to kernel. 0 if it has none. */
+static uint64_t find_feature(const struct btf *kernel, const char *name)
+{
+	for (uint32_t id = 1; id < btf__type_cnt(kernel); id++) {
+		const struct btf_type *type = btf__type_by_id(kernel, id);
+		const struct btf_enum *value = btf_enum(type);
+
+		if (!btf_is_enum(type) || type->name_off)
+			continue;
+		for (unsigned int i = 0; i < btf_vlen(type); i++) {
+			if (strcmp(btf__name_by_offset(kernel, value[i].name_off), name) == 0)
+				return value[i].val < 64 ? (uint64_t)1 << value[i].val : 0;
+		}
+	}
+	return 0;
+}
+
 /* What cannot be for lack of functions in the kernel. */
-static int get_impossible(unsigned int *ret_takes)
+static int look_at_kernel(struct pe_xdp *xdp, unsigned int *ret_takes)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
 
 	if (!kernel)
 		return -EOPNOTSUPP;
+	xdp->gro_feature = find_feature(kernel, "NETIF_F_GRO_BIT");
 	*ret_takes = 0;
 	if (!has_function(kernel, "bpf_cast_to_kern_ctx") ||
 	    !has_function(kernel, "bpf_rdonly_cast"))
 		*ret_takes |= TAKES_CASTS | TAKES_READS | TAKES_TCX;
+	if (!has_function(kernel, "bpf_dynptr_from_skb"))
+		*ret_takes |= TAKES_PAGES;
 	/* What attaches it: not in a kernel that is older, or was built without. */
 	if (!has_function(kernel, "tcx_link_attach"))
 		*ret_takes |= TAKES_TCX;
@@ -307,6 +333,7 @@ static int get_impossible(unsigned int *ret_takes)
 static int open_and_load(struct pe_xdp *xdp)
 {
 	static const unsigned int attempts[] = {
+		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS | TAKES_PAGES | TAKES_TCX,
 		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS | TAKES_TCX,
 		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_TCX,
 		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS,
@@ -319,20 +346,21 @@ static int open_and_load(struct pe_xdp *xdp)
 		TAKES_RECEIVE,
 		0,
 	};
-	unsigned int impossible, tried = 0;
-	int r = get_impossible(&impossible);
+	unsigned int impossible;
+	uint64_t tried = 0;
+	int r = look_at_kernel(xdp, &impossible);
 
 	if (r < 0)
 		return r;
 	if (xdp->options.plain)
-		impossible |= TAKES_CASTS | TAKES_READS | TAKES_TCX;
+		impossible |= TAKES_CASTS | TAKES_READS | TAKES_PAGES | TAKES_TCX;
 	if (xdp->options.copy_heads)
 		impossible |= TAKES_READS;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
 		xdp->takes = attempts[i] & ~impossible;
-		if (tried & 1u << xdp->takes)
+		if (tried & (uint64_t)1 << xdp->takes)
 			continue;
-		tried |= 1u << xdp->takes;
+		tried |= (uint64_t)1 << xdp->takes;
 		r = open_object(!(xdp->takes & TAKES_CASTS), &xdp->skel);
 		if (r < 0)
 			return r;

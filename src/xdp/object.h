@@ -22,6 +22,7 @@ struct mapped {
 #define TAKES_READS   4u /* tracepoints and TCX read packets where they are */
 #define TAKES_TCX     8u
 #define TAKES_CASTS   16u /* the programs that call functions of the kernel; not the plain ones */
+#define TAKES_PAGES   32u /* tracepoints read packets beyond their linear part */
 
 struct pe_xdp {
 	struct pe_bpf *skel;
@@ -36,8 +37,9 @@ struct pe_xdp {
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
 	uint32_t epoch_jiffies;
-	bool egress;	    /* the egress tracepoint is attached */
-	unsigned int takes; /* TAKES_*: what this kernel takes */
+	bool egress;	      /* the egress tracepoint is attached */
+	unsigned int takes;   /* TAKES_*: what this kernel takes */
+	uint64_t gro_feature; /* the bit of GRO in a net_device's features */
 	struct mapped interfaces, rows, cpu;
 	struct pe_slots *slots;
 	int *ring_fds; /* options.rings of them, -1 where not made */

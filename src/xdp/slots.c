@@ -92,10 +92,10 @@ static union pe_slot_ref *table_find(const struct pe_slots *slots, int ifindex)
 	return NULL;
 }
 
-/* An ignored interface has no flags, and no slot. */
+/* An ignored interface has no origin, and no slot. */
 static bool is_ignored(const union pe_slot_ref *entry)
 {
-	return entry && !entry->flags;
+	return entry && !(entry->flags & PE_SLOT_ORIGIN);
 }
 
 static int table_insert(struct pe_slots *slots, union pe_slot_ref ref)
@@ -184,8 +184,7 @@ static union pe_slot_ref ref_of(const struct pe_slots *slots, uint32_t number, i
 {
 	return (union pe_slot_ref){ .ifindex = (uint32_t)ifindex,
 				    .slot = (uint16_t)number,
-				    .flags = (uint8_t)flags,
-				    .tag = PE_FLOW_TAG(slots->slot[number].generation, 0, 0) };
+				    .flags = PE_SLOT_USE(flags, slots->slot[number].generation) };
 }
 
 /* Makes the next free slot ready; it stays free until take_next(). */
@@ -358,7 +357,7 @@ static void change(struct pe_slots *slots, uint32_t token, unsigned int mask, un
 
 		if (clears)
 			clear_counted(slots, PE_TOKEN_SLOT(token));
-		ref.flags = (uint8_t)((ref.flags & ~mask) | flags);
+		ref.flags = (uint16_t)((ref.flags & ~mask) | flags);
 		table_write(entry, ref);
 	}
 	pthread_mutex_unlock(&slots->mutex);

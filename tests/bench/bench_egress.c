@@ -238,7 +238,8 @@ static void load(struct side *side, bool plain)
 	if (!r)
 		r = pe_workers_new(&workers, &side->workers);
 	if (!r)
-		r = pe_xdp_take(side->xdp, (int)if_nametoindex("watched"), 0, &side->token);
+		r = pe_xdp_take(side->xdp, (int)if_nametoindex("watched"), PE_ORIGIN_LINK,
+				&side->token);
 	if (!r)
 		r = pe_workers_announce(side->workers, side->token);
 	if (r < 0) {
@@ -330,7 +331,8 @@ static void measure_all(bool plain)
 							      : side.xdp->skel->progs.pe_egress);
 
 		if ((program == PLAIN) != plain ||
-		    (program == RECEIVE && pe_xdp_receive(side.xdp, side.token, true) < 0))
+		    (program == RECEIVE &&
+		     pe_xdp_count_by(side.xdp, side.token, PE_BY_RECEIVE, PE_ORIGIN_LINK) < 0))
 			continue;
 		measure(&subjects[i], ours,
 			bpf_program__fd(program == RECEIVE ? twin->progs.twin_receive

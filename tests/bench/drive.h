@@ -76,7 +76,7 @@ static inline int drive_open(struct drive *drive, bool workers)
 	if (!r && workers)
 		r = pe_workers_new(&worker_options, &drive->workers);
 	if (!r)
-		r = pe_xdp_take(drive->xdp, LO_IFINDEX, 0, &drive->token);
+		r = pe_xdp_take(drive->xdp, LO_IFINDEX, PE_ORIGIN_LINK, &drive->token);
 	if (!r && workers)
 		r = pe_workers_announce(drive->workers, drive->token);
 	if (!r) {

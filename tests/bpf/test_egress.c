@@ -92,8 +92,10 @@ static int open_fixture(void **state, enum reading reading, unsigned int shape)
 	assert_int_equal(pe_xdp_open(&options, &t->xdp), 0);
 	assert_true(pe_xdp_egress(t->xdp));
 	assert_int_equal(pe_xdp_ring(t->xdp, 0, &t->ring), 0);
-	assert_int_equal(pe_xdp_take(t->xdp, (int)if_nametoindex(SENDER), shape, &t->sender), 0);
-	assert_int_equal(pe_xdp_take(t->xdp, receiver, shape, &t->receiver), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, (int)if_nametoindex(SENDER), PE_ORIGIN_LINK | shape,
+				     &t->sender),
+			 0);
+	assert_int_equal(pe_xdp_take(t->xdp, receiver, PE_ORIGIN_LINK | shape, &t->receiver), 0);
 	assert_int_equal(pe_xdp_attach(t->xdp, receiver, false, &t->link), 0);
 	*state = t;
 	return 0;

@@ -59,7 +59,7 @@ static struct fixture *open_fixture(const struct pe_xdp_options *options, unsign
 	assert_non_null(t);
 	assert_int_equal(pe_xdp_open(options, &t->xdp), 0);
 	assert_int_equal(pe_xdp_ring(t->xdp, 0, &t->ring), 0);
-	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, shape, &t->token), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, PE_ORIGIN_LINK | shape, &t->token), 0);
 	return t;
 }
 
@@ -902,7 +902,7 @@ static void test_slots(void **state)
 	assert_int_equal(pe_row_total(&row[PE_INGRESS]).packets, 1);
 	pe_xdp_give_back(t->xdp, t->token);
 
-	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, 0, &token), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, PE_ORIGIN_LINK, &token), 0);
 	assert_int_not_equal(token, t->token);
 	t->token = token;
 	run(t, &f);
@@ -923,8 +923,8 @@ static void test_slots_ignored(void **state)
 	frame_eth(&f, ETH_P_ARP);
 	frame_fill(&f, 60);
 	pe_xdp_stop(t->xdp, t->token);
-	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX + sets, 0, &other), 0);
-	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, 0, &t->token), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX + sets, PE_ORIGIN_LINK, &other), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, PE_ORIGIN_LINK, &t->token), 0);
 	pe_xdp_stop(t->xdp, other);
 	pe_xdp_ignore(t->xdp, LO_IFINDEX, true);
 	row = run(t, &f);
@@ -940,10 +940,10 @@ static void test_slots_limit(void **state)
 	uint32_t tokens[16], more;
 
 	for (unsigned int i = 1; i < usual.max_interfaces; i++)
-		assert_int_equal(pe_xdp_take(t->xdp, 100 + (int)i, 0, &tokens[i]), 0);
-	assert_int_equal(pe_xdp_take(t->xdp, 200, 0, &more), -ENOSPC);
+		assert_int_equal(pe_xdp_take(t->xdp, 100 + (int)i, PE_ORIGIN_LINK, &tokens[i]), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, 200, PE_ORIGIN_LINK, &more), -ENOSPC);
 	pe_xdp_give_back(t->xdp, tokens[3]);
-	assert_int_equal(pe_xdp_take(t->xdp, 200, 0, &more), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, 200, PE_ORIGIN_LINK, &more), 0);
 }
 
 /* As a packet passes an interface where one of them is, or both: XDP first. */

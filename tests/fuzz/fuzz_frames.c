@@ -276,8 +276,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		}
 		fuzz_check(r == 0, "open: %s", strerror(-r));
 		fuzz_check(pe_xdp_ring(fixture[i].xdp, 0, &fixture[i].ring) == 0, "no ring");
-		fuzz_check(pe_xdp_take(fixture[i].xdp, LO_IFINDEX, shapes[i], &fixture[i].token) ==
-				   0,
+		fuzz_check(pe_xdp_take(fixture[i].xdp, LO_IFINDEX, PE_ORIGIN_LINK | shapes[i],
+				       &fixture[i].token) == 0,
 			   "no slot");
 	}
 	long_frames = try_run(fixture[0].xdp, zeros, sizeof(zeros)) == 0;

@@ -20,7 +20,7 @@ result() {
 
 # The contract headers of each layer.
 base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|utf8'
-net='link'
+net='features|link'
 xdp='xdp|ring'
 metrics='sample|registry|encode'
 collect='shard|workers'
