@@ -6,6 +6,7 @@
 #ifndef PE_BPF_EXTENT_H
 #define PE_BPF_EXTENT_H
 
+#include <linux/can.h>
 #include <linux/if_ether.h>
 
 #include "account.h"
@@ -62,6 +63,16 @@ static __always_inline void split(const struct sk_buff *skb, __u32 start, bool b
 	extent->more = segments - 1;
 	extent->each = headers + size;
 	extent->length -= extent->more * size;
+}
+
+/* The length of a CAN frame's payload stands where that of CAN FD's does. */
+static __always_inline void take_payload(__u64 frame, struct extent *extent)
+{
+	const void *at = (const void *)(frame + offsetof(struct canfd_frame, len));
+	__u8 length;
+
+	if (!bpf_probe_read_kernel(&length, sizeof(length), at))
+		extent->length = length;
 }
 
 static __always_inline bool is_merged(const struct sk_buff *skb)

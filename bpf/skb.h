@@ -47,6 +47,16 @@ static __always_inline bool has_ethernet(union pe_slot_ref ref)
 	return !(ref.flags & PE_SLOT_NO_ETHERNET);
 }
 
+static __always_inline bool is_sealed(union pe_slot_ref ref)
+{
+	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_SEALED;
+}
+
+static __always_inline bool is_can(union pe_slot_ref ref)
+{
+	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_CAN;
+}
+
 /* Copies the head of the pending packet to the window. How much. */
 static __always_inline __u32 fill_window(struct pe_cpu *cpu)
 {
@@ -79,7 +89,10 @@ __noinline int count_pending(__u32 cpu_id, __u32 hook)
 	extent = (struct extent){ cpu->pending.length, cpu->pending.more, cpu->pending.each };
 	frame.length = fill_window(cpu);
 	frame.window = cpu->window;
-	parse(&frame, has_ethernet(ref), &packet);
+	if (is_can(ref))
+		packet.class = PE_CLASS_OTHER;
+	else
+		parse(&frame, has_ethernet(ref), &packet);
 	/* There is more of it than can be seen. */
 	if (cpu->pending.total > frame.length)
 		packet.truncated = false;
@@ -193,11 +206,6 @@ static __always_inline struct counted locate(const struct sk_buff *skb, union pe
 	return (struct counted){ ref, data - pulled, pulled, bpf_get_smp_processor_id() };
 }
 
-static __always_inline bool is_sealed(union pe_slot_ref ref)
-{
-	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_SEALED;
-}
-
 /* A packet on its way up, at the receive tracepoint or as it enters GRO. */
 static __always_inline void count_received(const struct sk_buff *skb, const struct net_device *dev,
 					   union pe_slot_ref ref, bool by_napi)
@@ -208,6 +216,8 @@ static __always_inline void count_received(const struct sk_buff *skb, const stru
 
 	if (unlikely(is_sealed(ref))) {
 		seal(dev, &extent);
+	} else if (unlikely(is_can(ref))) {
+		take_payload(counted.source, &extent);
 	} else if (by_napi || ((ref.flags & PE_SLOT_ORIGIN) == PE_ORIGIN_CARD && is_merged(skb))) {
 		split(skb, counted.source - (__u64)skb->head, false, &extent);
 		if (by_napi)
@@ -246,11 +256,14 @@ static __always_inline void count_sent(const struct sk_buff *skb, const struct n
 	if (is_sealed(ref)) {
 		split(skb, counted.source - (__u64)skb->head, true, &extent);
 		seal(dev, &extent);
+	} else if (is_can(ref)) {
+		take_payload(counted.source, &extent);
 	} else if (!is_loop) {
 		take_off(ETH_HLEN, &extent);
 	}
-	count_special(skb, HOOK_EGRESS, &counted, &extent, 0);
-	/* It has received what it sends. */
+	/* It has received all that it is to send, and drops what was not redirected to it. */
+	if (!is_loop || (is_redirected(skb) && skb->skb_iif))
+		count_special(skb, HOOK_EGRESS, &counted, &extent, 0);
 	if (is_loop)
 		count_special(skb, HOOK_RECEIVE, &counted, &extent, 0);
 }

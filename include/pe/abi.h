@@ -123,7 +123,9 @@ enum pe_origin {
 /* Together they make no other sense: its counters have packets as they are encrypted (wireguard).
  */
 #define PE_SLOT_SEALED (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS)
-#define PE_SLOT_SHAPE  (PE_SLOT_ORIGIN | PE_SLOT_SEALED)
+/* Likewise: CAN frames, of which its counters have the payload. */
+#define PE_SLOT_CAN   (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_EGRESS)
+#define PE_SLOT_SHAPE (PE_SLOT_ORIGIN | PE_SLOT_SEALED)
 
 /* One use of a slot: its generation is in the bits above PE_SLOT_FLAGS. */
 #define PE_SLOT_GENERATION_SHIFT       10

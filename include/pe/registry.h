@@ -74,6 +74,10 @@ int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
 			       enum pe_direction direction, enum pe_unobserved reason,
 			       const struct pe_count *count);
 
+/* Adds to what was counted above the kernel's own counters. 0 or -ENOENT. */
+int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
+				enum pe_direction direction, const struct pe_count *count);
+
 /*
  * A live interface has gone: its rows are read for the last time and released, its flows stay
  * readable until the fold, because records may still be on their way. 0 or -ENOENT.

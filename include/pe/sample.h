@@ -107,6 +107,7 @@ struct pe_iface_sample {
 	uint64_t created_ns; /* wall clock: when these counters began at zero */
 	struct pe_row row[PE_DIRECTIONS];
 	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
+	struct pe_count overcounted[PE_DIRECTIONS]; /* above the kernel's own counters */
 	struct pe_flow_sample flows;
 };
 
@@ -118,6 +119,7 @@ struct pe_departed_sample {
 	uint64_t interfaces;
 	struct pe_count count[PE_DIRECTIONS];
 	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
+	struct pe_count overcounted[PE_DIRECTIONS]; /* above the kernel's own counters */
 };
 
 /* ---- the exporter itself ---- */

@@ -6,47 +6,122 @@
 
 /* While nothing moves, the kernel is asked only this seldom. */
 #define QUIET_ROUNDS 16
+/* After the last packet: the second comparison is the one that confirms a difference. */
+#define CONFIRMING_ROUNDS 3
 
-static struct pe_count kernel_count(const struct pe_link_stats *stats, enum pe_direction direction)
+static struct pe_count count_of(const struct pe_link_stats *stats, enum pe_direction direction)
 {
 	if (direction == PE_INGRESS)
 		return (struct pe_count){ stats->rx_packets, stats->rx_bytes };
 	return (struct pe_count){ stats->tx_packets, stats->tx_bytes };
 }
 
-static uint64_t above(uint64_t a, uint64_t b)
+/* What is claimed already, as the kernel's count less ours. */
+static int64_t net_packets(const struct pe_audit *audit, enum pe_direction d)
 {
-	return a > b ? a - b : 0;
+	return (int64_t)(audit->unobserved[d].packets - audit->overcounted[d].packets);
 }
 
-/* Adds what `kernel` has above ours and what was claimed before. */
+static int64_t net_bytes(const struct pe_audit *audit, enum pe_direction d)
+{
+	return (int64_t)(audit->unobserved[d].bytes - audit->overcounted[d].bytes);
+}
+
+static uint64_t positive(int64_t number)
+{
+	return number > 0 ? (uint64_t)number : 0;
+}
+
+static bool is_zero(const struct pe_count *count)
+{
+	return !count->packets && !count->bytes;
+}
+
+static void add(struct pe_count *sum, const struct pe_count *more)
+{
+	sum->packets += more->packets;
+	sum->bytes += more->bytes;
+}
+
+/* Claims what puts the difference into the brackets. */
 static void claim(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-		  enum pe_direction direction, struct pe_count kernel, struct pe_count ours)
+		  enum pe_direction d, const struct pe_audit_bracket *packets,
+		  const struct pe_audit_bracket *bytes)
 {
-	struct pe_count *claimed = &audit->claimed[direction];
-	struct pe_count more = {
-		.packets = above(kernel.packets, ours.packets + claimed->packets),
-		.bytes = above(kernel.bytes, ours.bytes + claimed->bytes),
-	};
+	const enum pe_unobserved reason = audit->settled ? PE_UNOBSERVED_LOST
+							 : PE_UNOBSERVED_BEFORE_ATTACH;
+	const struct pe_count missing = { positive(packets->low - net_packets(audit, d)),
+					  positive(bytes->low - net_bytes(audit, d)) };
+	const struct pe_count above = { positive(net_packets(audit, d) - packets->high),
+					positive(net_bytes(audit, d) - bytes->high) };
 
-	if (!more.packets && !more.bytes)
-		return;
-	if (pe_registry_add_unobserved(
-		    registry, ifindex, direction,
-		    audit->settled ? PE_UNOBSERVED_LOST : PE_UNOBSERVED_BEFORE_ATTACH, &more) < 0)
-		return;
-	claimed->packets += more.packets;
-	claimed->bytes += more.bytes;
+	if (!is_zero(&missing) &&
+	    !pe_registry_add_unobserved(registry, ifindex, d, reason, &missing))
+		add(&audit->unobserved[d], &missing);
+	if (!is_zero(&above) && !pe_registry_add_overcounted(registry, ifindex, d, &above))
+		add(&audit->overcounted[d], &above);
 }
 
-static void claim_all(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-		      const struct pe_link_stats *kernel, const struct pe_row *ours)
+/* The part that is certain of two brackets: the difference may have grown in between. */
+static struct pe_audit_bracket either(struct pe_audit_bracket a, struct pe_audit_bracket b)
 {
-	claim(audit, registry, ifindex, PE_INGRESS, kernel_count(kernel, PE_INGRESS),
-	      pe_row_total(&ours[PE_INGRESS]));
-	if (audit->egress)
-		claim(audit, registry, ifindex, PE_EGRESS, kernel_count(kernel, PE_EGRESS),
-		      pe_row_total(&ours[PE_EGRESS]));
+	return (struct pe_audit_bracket){ a.low < b.low ? a.low : b.low,
+					  a.high > b.high ? a.high : b.high };
+}
+
+static bool is_audited(const struct pe_audit *audit, enum pe_direction d)
+{
+	return d == PE_INGRESS || audit->egress;
+}
+
+/* The bracket that two readings make: each first reading is compared with the other's second. */
+static struct pe_audit_bracket bracket(uint64_t kernel_before, uint64_t kernel_now,
+				       uint64_t ours_before, uint64_t ours_now)
+{
+	return (struct pe_audit_bracket){ (int64_t)(kernel_before - ours_now),
+					  (int64_t)(kernel_now - ours_before) };
+}
+
+/* A driver may begin its counters anew: they are taken to go on from where they were. */
+static uint64_t go_on(uint64_t last, __u64 *base, uint64_t now)
+{
+	if (now + *base < last)
+		*base = last - now;
+	return now + *base;
+}
+
+static void take_kernel(struct pe_audit *audit, const struct pe_link_stats *stats)
+{
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count now = count_of(stats, d);
+		struct pe_count *last = &audit->kernel[d], *base = &audit->base[d];
+
+		last->packets = go_on(last->packets, &base->packets, now.packets);
+		last->bytes = go_on(last->bytes, &base->bytes, now.bytes);
+	}
+}
+
+static void take_ours(struct pe_audit *audit, const struct pe_row *ours)
+{
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++)
+		audit->ours[d] = pe_row_total(&ours[d]);
+}
+
+/* Claims what `kernel` has above ours, without a word on what ours has above. */
+static void claim_missing(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+			  const struct pe_count kernel[PE_DIRECTIONS], const struct pe_row *ours)
+{
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count now = pe_row_total(&ours[d]);
+		const struct pe_audit_bracket packets = {
+			(int64_t)(kernel[d].packets - now.packets), INT64_MAX
+		};
+		const struct pe_audit_bracket bytes = { (int64_t)(kernel[d].bytes - now.bytes),
+							INT64_MAX };
+
+		if (is_audited(audit, d))
+			claim(audit, registry, ifindex, d, &packets, &bytes);
+	}
 }
 
 void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
@@ -56,62 +131,125 @@ void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
 	memset(audit, 0, sizeof(*audit));
 	audit->egress = egress;
 	memset(audit->blind, true, sizeof(audit->blind));
-	memcpy(audit->claimed, known, sizeof(audit->claimed));
-	if (link->has_stats)
-		claim_all(audit, registry, link->ifindex, &link->stats, ours);
+	memcpy(audit->unobserved, known, sizeof(audit->unobserved));
+	if (!link->has_stats)
+		return;
+	take_kernel(audit, &link->stats);
+	claim_missing(audit, registry, link->ifindex, audit->kernel, ours);
 }
 
-bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours)
+enum pe_audit_due pe_audit_due(struct pe_audit *audit, const struct pe_row *ours)
 {
 	struct pe_count in = pe_row_total(&ours[PE_INGRESS]), out = pe_row_total(&ours[PE_EGRESS]);
 	struct pe_count seen = { in.packets + out.packets, in.bytes + out.bytes };
 	bool moved = seen.packets != audit->seen.packets || seen.bytes != audit->seen.bytes;
 
 	audit->seen = seen;
-	/* Twice after the last packet: the second round is the one that can prove a loss. */
 	audit->quiet = moved ? 0 : audit->quiet + 1;
-	return audit->quiet < 2 || !audit->settled || audit->quiet % QUIET_ROUNDS < 2;
+	if (moved && audit->settled)
+		return PE_AUDIT_BRACKET;
+	return audit->quiet < CONFIRMING_ROUNDS || !audit->settled ||
+			       audit->quiet % QUIET_ROUNDS < CONFIRMING_ROUNDS
+		       ? PE_AUDIT_NOW
+		       : PE_AUDIT_NOT;
 }
 
-void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+void pe_audit_open(struct pe_audit *audit, const struct pe_row *ours,
+		   const struct pe_link_stats *kernel)
+{
+	take_kernel(audit, kernel);
+	take_ours(audit, ours);
+	audit->is_open = true;
+}
+
+static void compare(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+		    enum pe_direction d, const struct pe_count *kernel_before,
+		    const struct pe_count *ours_before)
+{
+	const struct pe_count *kernel = &audit->kernel[d], *ours = &audit->ours[d];
+	const struct pe_audit_bracket packets = bracket(kernel_before->packets, kernel->packets,
+							ours_before->packets, ours->packets);
+	const struct pe_audit_bracket bytes =
+		bracket(kernel_before->bytes, kernel->bytes, ours_before->bytes, ours->bytes);
+	struct pe_audit_bracket sure_packets = packets, sure_bytes = bytes;
+
+	/* Before it is attached no packet can be on its way to us. */
+	if (audit->settled && audit->has_bracket) {
+		sure_packets = either(packets, audit->packets[d]);
+		sure_bytes = either(bytes, audit->bytes[d]);
+	}
+	if (!audit->settled || audit->has_bracket)
+		claim(audit, registry, ifindex, d, &sure_packets, &sure_bytes);
+	audit->packets[d] = packets;
+	audit->bytes[d] = bytes;
+}
+
+void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
 		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached)
 {
-	if (audit->has_kernel)
-		claim_all(audit, registry, ifindex, &audit->kernel, ours);
-	audit->settled |= audit->has_kernel && attached;
-	audit->kernel = *kernel;
-	audit->has_kernel = true;
+	struct pe_count kernel_before[PE_DIRECTIONS], ours_before[PE_DIRECTIONS];
+	bool was_open = audit->is_open;
+
+	memcpy(kernel_before, audit->kernel, sizeof(kernel_before));
+	memcpy(ours_before, audit->ours, sizeof(ours_before));
+	pe_audit_open(audit, ours, kernel);
+	if (!was_open)
+		return;
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		if (is_audited(audit, d))
+			compare(audit, registry, ifindex, d, &kernel_before[d], &ours_before[d]);
+	}
+	audit->has_bracket = audit->settled;
+	audit->settled |= attached;
 }
 
 void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
 		    const bool blind[PE_DIRECTIONS], const struct pe_link_stats *kernel)
 {
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count now = count_of(kernel, d);
+
 		if (blind[d] && audit->blind[d])
-			claim(audit, registry, ifindex, d, kernel_count(kernel, d),
-			      (struct pe_count){ 0 });
+			claim(audit, registry, ifindex, d,
+			      &(struct pe_audit_bracket){ (int64_t)now.packets, INT64_MAX },
+			      &(struct pe_audit_bracket){ (int64_t)now.bytes, INT64_MAX });
 		else if (blind[d])
-			audit->claimed[d] = kernel_count(kernel, d);
+			audit->unobserved[d] = now;
 		audit->blind[d] = blind[d];
 	}
 	audit->settled |= !blind[PE_INGRESS];
 }
 
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
-		  const struct pe_row *ours)
+		  const struct pe_row *ours, bool is_final)
 {
-	if (audit->has_kernel)
-		claim_all(audit, registry, link->ifindex, &audit->kernel, ours);
-	if (link->has_stats)
-		claim_all(audit, registry, link->ifindex, &link->stats, ours);
+	const struct pe_count sent = pe_row_total(&ours[PE_EGRESS]);
+
+	/* Of what it received, the message of its end may have less than was read before. */
+	if (audit->is_open)
+		claim_missing(audit, registry, link->ifindex, audit->kernel, ours);
+	if (!link->has_stats)
+		return;
+	take_kernel(audit, &link->stats);
+	claim_missing(audit, registry, link->ifindex, audit->kernel, ours);
+	if (is_final && audit->egress)
+		claim(audit, registry, link->ifindex, PE_EGRESS,
+		      &(struct pe_audit_bracket){
+			      INT64_MIN / 2,
+			      (int64_t)(audit->kernel[PE_EGRESS].packets - sent.packets) },
+		      &(struct pe_audit_bracket){
+			      INT64_MIN / 2,
+			      (int64_t)(audit->kernel[PE_EGRESS].bytes - sent.bytes) });
 }
 
 void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,
 		    struct pe_count ret_known[PE_DIRECTIONS])
 {
-	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
 		ret_known[d] = pe_row_total(&ours[d]);
-		ret_known[d].packets += audit->claimed[d].packets;
-		ret_known[d].bytes += audit->claimed[d].bytes;
+		ret_known[d].packets += audit->unobserved[d].packets;
+		ret_known[d].packets -= audit->overcounted[d].packets;
+		ret_known[d].bytes += audit->unobserved[d].bytes;
+		ret_known[d].bytes -= audit->overcounted[d].bytes;
 	}
 }

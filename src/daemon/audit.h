@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The audit of one interface: what the kernel counted and we did not.
+ * The audit of one interface: what the kernel counted and we did not, and the other way round.
  *
- * Observed and unobserved together are the kernel's own counters, once traffic rests. Under traffic
- * the two cannot be read at one moment, and a received packet is in the kernel's counters before it
- * reaches our program. So ours is compared with a reading of the kernel's that is a round old: by
- * now every packet of it has either been counted or will never be. Supervisor's thread.
+ * Observed and unobserved together, less what was overcounted, are the kernel's own counters. Under
+ * traffic the two cannot be read at one moment, and a packet reaches one of them before the other.
+ * So both are read twice, some 50 ms apart: every packet of the earlier reading of one is in the
+ * later reading of the other, or never will be. That brackets the true difference, and what lies
+ * outside the bracket twice in a row (an overloaded CPU can keep a packet that long) is claimed.
+ * Supervisor's thread.
  */
 #ifndef PE_AUDIT_H
 #define PE_AUDIT_H
@@ -15,12 +17,23 @@
 #include "pe/link.h"
 #include "pe/registry.h"
 
+/* The kernel's count less ours is at least `low` and at most `high`. */
+struct pe_audit_bracket {
+	int64_t low, high;
+};
+
 struct pe_audit {
-	struct pe_count claimed[PE_DIRECTIONS]; /* or known from an earlier stay */
-	struct pe_link_stats kernel;		/* of the last round */
-	struct pe_count seen;			/* ours in both directions, of the last round */
-	unsigned int quiet;			/* rounds since it moved */
-	bool has_kernel;
+	/* Of the kernel's counters: claimed as unobserved, or known from an earlier stay. */
+	struct pe_count unobserved[PE_DIRECTIONS];
+	struct pe_count overcounted[PE_DIRECTIONS];
+	struct pe_count kernel[PE_DIRECTIONS]; /* of the last reading; never goes back */
+	struct pe_count base[PE_DIRECTIONS];   /* what counters that went back had counted before */
+	struct pe_count ours[PE_DIRECTIONS];   /* likewise of the last reading */
+	struct pe_audit_bracket packets[PE_DIRECTIONS], bytes[PE_DIRECTIONS]; /* the last ones */
+	struct pe_count seen; /* ours in both directions, of the last round */
+	unsigned int quiet;   /* rounds since it moved */
+	bool is_open;	      /* there is a reading to compare with */
+	bool has_bracket;
 	bool egress;  /* egress is counted at all */
 	bool settled; /* compared while attached: what is missing from now on was lost */
 	bool blind[PE_DIRECTIONS]; /* since the last pe_audit_blind() */
@@ -36,31 +49,41 @@ void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
 		    const struct pe_link *link, bool egress,
 		    const struct pe_count known[PE_DIRECTIONS], const struct pe_row *ours);
 
-/* Whether this round should read the kernel's counters: not each time while nothing moves. */
-bool pe_audit_due(struct pe_audit *audit, const struct pe_row *ours);
+enum pe_audit_due {
+	PE_AUDIT_NOT,	  /* nothing has moved for long: not this round */
+	PE_AUDIT_NOW,	  /* nothing has moved since the last reading: pe_audit_close() */
+	PE_AUDIT_BRACKET, /* under traffic: pe_audit_open(), and pe_audit_close() soon after */
+};
+
+/* What this round should do. To be called once a round. */
+enum pe_audit_due pe_audit_due(struct pe_audit *audit, const struct pe_row *ours);
+
+/* Takes a reading to compare with; both were read just now. */
+void pe_audit_open(struct pe_audit *audit, const struct pe_row *ours,
+		   const struct pe_link_stats *kernel);
 
 /*
- * A round: `ours` was read after the last round's counters of the kernel, which `kernel` replaces.
- * Until the interface is attached, what is missing was before.
+ * Compares a reading of now with the last one, if there is one, claims, and takes it for the next
+ * comparison. Until the interface is attached, what is missing was before.
  */
-void pe_audit_round(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
 		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached);
 
 /*
- * In place of rounds and end, where the kernel's counters mean something else than ours and cannot
- * be compared: what they show while we count nothing is unobserved for certain. `blind` tells for
- * which directions that is so from now on; to be called before and after it changes, and from time
- * to time. `kernel` are the counters now, not looked at where it is false.
+ * In place of readings and end, where the kernel's counters mean something else than ours and
+ * cannot be compared: what they show while we count nothing is unobserved for certain. `blind`
+ * tells for which directions that is so from now on; to be called before and after it changes, and
+ * from time to time. `kernel` are the counters now, not looked at where it is false.
  */
 void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
 		    const bool blind[PE_DIRECTIONS], const struct pe_link_stats *kernel);
 
 /*
- * The end: `link` has the last egress counters, and no packet is under way. What was received after
- * the kernel last told of it, it has forgotten.
+ * The end: no packet is under way. `is_final`: the interface was deleted, and `link` has its last
+ * egress counters. What was received after the kernel last told of it, it has forgotten.
  */
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
-		  const struct pe_row *ours);
+		  const struct pe_row *ours, bool is_final);
 
 /* Of the kernel's counters, what is observed or unobserved by now. */
 void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,

@@ -143,7 +143,7 @@ static void end_audit(struct pe_interfaces *interfaces, struct pe_watch *watch,
 
 	if (pe_policy_auditable(link)) {
 		pe_watch_read(interfaces, watch, ours);
-		pe_audit_end(&watch->audit, interfaces->options.registry, link, ours);
+		pe_audit_end(&watch->audit, interfaces->options.registry, link, ours, !may_return);
 		pe_audit_known(&watch->audit, ours, known);
 	} else {
 		end_blind(interfaces, watch, link, known);

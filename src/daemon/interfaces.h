@@ -69,6 +69,15 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces);
  */
 void pe_interfaces_audit(struct pe_interfaces *interfaces);
 
+/*
+ * When to call pe_interfaces_close_brackets() on the monotonic clock, 0 if there is nothing to do.
+ * May change with each pe_interfaces_audit().
+ */
+uint64_t pe_interfaces_brackets_at(const struct pe_interfaces *interfaces);
+
+/* Completes the comparisons that pe_interfaces_audit() began under traffic. Some 10 µs each. */
+void pe_interfaces_close_brackets(struct pe_interfaces *interfaces);
+
 /* Asks for all interfaces again at the next dispatch, which the caller triggers. */
 void pe_interfaces_resync(struct pe_interfaces *interfaces);
 

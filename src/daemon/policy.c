@@ -23,7 +23,7 @@ enum xdp {
 struct kind {
 	const char *name;
 	enum pe_origin origin;
-	unsigned int bare; /* PE_SLOT_BARE_*: its counters lack the Ethernet header */
+	unsigned int bare; /* PE_SLOT_BARE_*: its counters lack the Ethernet header; SEALED, CAN */
 	enum xdp xdp;
 	bool audited; /* a packet is a packet to both, in both directions */
 };
@@ -35,46 +35,51 @@ static const struct kind kinds[] = {
 	{ "", PE_ORIGIN_CARD, 0, XDP_CARD, false },
 	/* veth_xmit() and veth_poll() in drivers/net/veth.c */
 	{ "veth", PE_ORIGIN_LINK, 0, XDP_GRO, true },
-	{ "netkit", PE_ORIGIN_LINK, 0, XDP_YES, false },
+	{ "netkit", PE_ORIGIN_LINK, 0, XDP_YES, true },
 	{ "dummy", PE_ORIGIN_LINK, 0, XDP_YES, true },
 	/* br_pass_frame_up() in net/bridge/br_input.c. With a program on a bridge, the kernel
 	 * attaches none to its ports (dev_xdp_attach in net/core/dev.c). */
 	{ "bridge", PE_ORIGIN_BRIDGE, PE_SLOT_BARE_INGRESS, XDP_NO, true },
 	/* Stacked on another one: another round of the same reception (another_round in
 	 * net/core/dev.c), which the tracepoint does not see. */
-	{ "vlan", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, false },
+	{ "vlan", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, true },
 	{ "macvlan", PE_ORIGIN_STACKED, 0, XDP_YES, true },
-	{ "macvtap", PE_ORIGIN_STACKED, 0, XDP_YES, false },
-	{ "ipvlan", PE_ORIGIN_STACKED, 0, XDP_YES, false },
-	{ "ipvtap", PE_ORIGIN_STACKED, 0, XDP_YES, false },
+	{ "macvtap", PE_ORIGIN_STACKED, 0, XDP_YES, true },
+	{ "ipvlan", PE_ORIGIN_STACKED, 0, XDP_YES, true },
+	{ "ipvtap", PE_ORIGIN_STACKED, 0, XDP_YES, true },
 	{ "bond", PE_ORIGIN_STACKED, 0, XDP_YES, false },
-	{ "team", PE_ORIGIN_STACKED, 0, XDP_YES, false },
+	{ "team", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, false },
 	/* gro_cells_receive() in net/core/gro_cells.c, after they have counted. */
 	{ "vxlan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
 	{ "geneve", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
-	{ "gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
-	{ "ip6gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
-	{ "erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
-	{ "ip6erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, false },
-	{ "macsec", PE_ORIGIN_CELLS, 0, XDP_GRO, false },
+	{ "gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, true },
+	{ "ip6gretap", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
+	{ "erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, true },
+	{ "ip6erspan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, false },
+	{ "macsec", PE_ORIGIN_CELLS, 0, XDP_GRO, true },
 	/* The same without an Ethernet header. Generic XDP on them begins at the outer header in
 	 * some kernels. */
-	{ "gre", PE_ORIGIN_CELLS, 0, XDP_NO, false },
-	{ "ip6gre", PE_ORIGIN_CELLS, 0, XDP_NO, false },
-	{ "ipip", PE_ORIGIN_CELLS, 0, XDP_NO, false },
-	{ "ip6tnl", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "gre", PE_ORIGIN_CELLS, 0, XDP_NO, true },
+	{ "ip6gre", PE_ORIGIN_CELLS, 0, XDP_NO, true },
+	{ "ipip", PE_ORIGIN_CELLS, 0, XDP_NO, true },
+	{ "ip6tnl", PE_ORIGIN_CELLS, 0, XDP_NO, true },
 	{ "vti", PE_ORIGIN_CELLS, 0, XDP_NO, false },
 	{ "vti6", PE_ORIGIN_CELLS, 0, XDP_NO, false },
 	{ "bareudp", PE_ORIGIN_CELLS, 0, XDP_NO, false },
 	{ "xfrm", PE_ORIGIN_CELLS, 0, XDP_NO, false },
 	/* netif_rx() in net/ipv6/sit.c */
-	{ "sit", PE_ORIGIN_OTHER, 0, XDP_NO, false },
+	{ "sit", PE_ORIGIN_OTHER, 0, XDP_NO, true },
 	/* wg_packet_consume_data_done() in drivers/net/wireguard/receive.c */
 	{ "wireguard", PE_ORIGIN_CELLS, PE_SLOT_SEALED, XDP_NO, false },
 	/* tun_get_user() in drivers/net/tun.c; what it sends is counted when a reader reads it. */
 	{ "tun", PE_ORIGIN_CARD, 0, XDP_GRO, false },
 	/* ifb_xmit() in drivers/net/ifb.c: it has received what it is to send. */
 	{ "ifb", PE_ORIGIN_LOOP, 0, XDP_NO, true },
+	/* hsr_deliver_master() in net/hsr/hsr_forward.c; its supervision frames are sent past us.
+	 */
+	{ "hsr", PE_ORIGIN_OTHER, PE_SLOT_BARE_INGRESS, XDP_GRO, false },
+	/* vxcan_xmit() in drivers/net/can/vxcan.c */
+	{ "vxcan", PE_ORIGIN_LINK, PE_SLOT_CAN, XDP_NO, true },
 	/* Takes packets over on their way up (vrf_ip_rcv() in drivers/net/vrf.c): no hook sees
 	   them. */
 	{ "vrf", PE_ORIGIN_OTHER, 0, XDP_NO, false },
@@ -158,7 +163,7 @@ bool pe_policy_traced(const struct pe_link *link)
  */
 int pe_policy_below(const struct pe_link *link)
 {
-	bool is_pair = strcmp(link->kind, "vxcan") == 0 || kind_of(link)->origin == PE_ORIGIN_LINK;
+	bool is_pair = kind_of(link)->origin == PE_ORIGIN_LINK;
 
 	return link->peer_netnsid >= 0 || is_pair ? 0 : link->peer;
 }
@@ -172,8 +177,8 @@ unsigned int pe_policy_shape(const struct pe_link *link, bool native)
 {
 	const struct kind *kind = kind_of(link);
 
-	if (kind->bare == PE_SLOT_SEALED)
-		return kind->origin | PE_SLOT_SEALED;
+	if (kind->bare & PE_SLOT_NO_ETHERNET)
+		return kind->origin | kind->bare;
 	if (link->type != ARPHRD_ETHER)
 		return kind->origin | PE_SLOT_NO_ETHERNET;
 	/* veth_xdp_rcv() counts what is behind the Ethernet header. */

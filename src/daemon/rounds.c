@@ -12,6 +12,9 @@
 #include "watch.h"
 
 #define AUDITS_A_ROUND 64
+/* Between the two readings of a comparison: no packet is on its way for longer, but where a CPU is
+ * overloaded, and then the next comparison shows it. */
+#define BRACKET_NS (50 * PE_NS_PER_MS)
 /* XDP follows to new interfaces when there have been no events for this long, */
 #define SETTLE_NS (5 * PE_NS_PER_MS)
 /* and to a few each time in any case. Seldom: whoever makes interfaces meanwhile waits until this
@@ -53,11 +56,53 @@ static void check_load(struct pe_interfaces *interfaces, const struct pe_link *l
 		 pe_mode_name(watch->attachment.mode), heavy ? "under load" : "calm again");
 }
 
+static void close_bracket(struct pe_interfaces *interfaces, struct pe_watch *watch,
+			  const struct pe_row *ours)
+{
+	struct pe_link_stats kernel;
+
+	if (!pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
+		pe_audit_close(&watch->audit, interfaces->options.registry, watch->ifindex, ours,
+			       &kernel, watch->attachment.mode != PE_MODE_NONE);
+}
+
+static void open_bracket(struct pe_interfaces *interfaces, struct pe_watch *watch,
+			 const struct pe_row *ours)
+{
+	struct pe_link_stats kernel;
+
+	if (interfaces->brackets == PE_WATCH_BRACKETS ||
+	    pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel) < 0)
+		return;
+	pe_audit_open(&watch->audit, ours, &kernel);
+	interfaces->bracket[interfaces->brackets++] = watch->ifindex;
+	interfaces->brackets_at_ns = pe_clock_monotonic_ns() + BRACKET_NS;
+}
+
+uint64_t pe_interfaces_brackets_at(const struct pe_interfaces *interfaces)
+{
+	return interfaces->brackets ? interfaces->brackets_at_ns : 0;
+}
+
+void pe_interfaces_close_brackets(struct pe_interfaces *interfaces)
+{
+	for (unsigned int i = 0; i < interfaces->brackets; i++) {
+		struct pe_watch *watch = *pe_watch_find(interfaces, interfaces->bracket[i]);
+		struct pe_row ours[PE_DIRECTIONS];
+
+		/* It may be another one by now, without a reading to compare with. */
+		if (!watch || !watch->audit.is_open)
+			continue;
+		pe_watch_read(interfaces, watch, ours);
+		close_bracket(interfaces, watch, ours);
+	}
+	interfaces->brackets = 0;
+}
+
 static void audit(struct pe_interfaces *interfaces, struct pe_watch *watch)
 {
 	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
 	struct pe_row ours[PE_DIRECTIONS];
-	struct pe_link_stats kernel;
 
 	if (!link)
 		return;
@@ -68,10 +113,16 @@ static void audit(struct pe_interfaces *interfaces, struct pe_watch *watch)
 		pe_watch_audit_blind(interfaces, link, watch);
 		return;
 	}
-	if (pe_audit_due(&watch->audit, ours) &&
-	    !pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel))
-		pe_audit_round(&watch->audit, interfaces->options.registry, watch->ifindex, ours,
-			       &kernel, watch->attachment.mode != PE_MODE_NONE);
+	switch (pe_audit_due(&watch->audit, ours)) {
+	case PE_AUDIT_NOT:
+		break;
+	case PE_AUDIT_NOW:
+		close_bracket(interfaces, watch, ours);
+		break;
+	case PE_AUDIT_BRACKET:
+		open_bracket(interfaces, watch, ours);
+		break;
+	}
 }
 
 void pe_watches_settle(struct pe_interfaces *interfaces, unsigned int most, bool yielding)
@@ -222,6 +273,8 @@ void pe_interfaces_audit(struct pe_interfaces *interfaces)
 	bool go_on = true;
 
 	pe_newcomers_look_after(&interfaces->newcomers);
+	/* The thread was late: these are long enough. */
+	pe_interfaces_close_brackets(interfaces);
 	for (unsigned int i = 0, count = 0; i < PE_WATCH_BUCKETS && count < AUDITS_A_ROUND && go_on;
 	     i++) {
 		struct pe_watch *watch;

@@ -39,6 +39,7 @@ struct supervisor {
 	struct pe_loop *loop;
 	struct pe_source *tick;
 	struct pe_source *settle;
+	struct pe_source *brackets;
 	unsigned int max_links, max_connections;
 	struct pe_xdp *xdp;
 	struct pe_ring **rings;
@@ -193,6 +194,13 @@ static void check_limits(struct supervisor *s, const struct pe_workers_stats *wo
 			});
 }
 
+static void on_brackets(void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	pe_interfaces_close_brackets(s->interfaces);
+}
+
 /* The only timer: while nothing happens, it is all that wakes. */
 static void on_tick(void *userdata)
 {
@@ -211,6 +219,7 @@ static void on_tick(void *userdata)
 		on_netlink(s);
 	pe_interfaces_retry(s->interfaces);
 	pe_interfaces_audit(s->interfaces);
+	pe_source_arm(s->brackets, pe_interfaces_brackets_at(s->interfaces), 0);
 	check_limits(s, &stats);
 }
 
@@ -507,6 +516,8 @@ static int start(struct supervisor *s)
 				   on_netlink, s, NULL);
 	if (!r)
 		r = pe_loop_add_timer(s->loop, on_settle, s, &s->settle);
+	if (!r)
+		r = pe_loop_add_timer(s->loop, on_brackets, s, &s->brackets);
 	if (!r)
 		r = pe_loop_add_timer(s->loop, on_tick, s, &s->tick);
 	if (!r)

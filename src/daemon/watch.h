@@ -15,7 +15,9 @@
 
 #include "pe/clock.h"
 
-#define PE_WATCH_BUCKETS	1024
+#define PE_WATCH_BUCKETS 1024
+/* So many are compared with the kernel at the same time. */
+#define PE_WATCH_BRACKETS	128
 #define PE_WATCH_RETRY_FIRST_NS PE_NS_PER_S
 #define PE_WATCH_RETRY_MAX_NS	(60 * PE_NS_PER_S)
 
@@ -47,6 +49,10 @@ struct pe_interfaces {
 	bool unfinished;      /* a watch may be so: see pe_attacher_is_unfinished() */
 	unsigned int audited; /* the bucket where the last round of the audit ended */
 	uint64_t batch_ns;    /* when the events being handled were announced */
+	/* Those whose audit has a bracket open, by ifindex, and when it is to be closed. */
+	int bracket[PE_WATCH_BRACKETS];
+	unsigned int brackets;
+	uint64_t brackets_at_ns;
 };
 
 /* Where the pointer to the watch of an ifindex is, or would be. */

@@ -26,7 +26,7 @@ static void emit_interfaces(struct pe_emit *emit)
 	}
 }
 
-/* offset: in struct pe_count */
+/* offset: in struct pe_departed_sample, of the first direction */
 static void emit_counts(struct pe_emit *emit)
 {
 	size_t i, d;
@@ -36,13 +36,17 @@ static void emit_counts(struct pe_emit *emit)
 
 		label_group(emit, group);
 		for (d = 0; d < PE_DIRECTIONS; d++) {
-			uint64_t value = pe_number_at(&group->count[d], emit->family->offset);
+			size_t offset = emit->family->offset + d * sizeof(struct pe_count);
+			uint64_t value = pe_number_at(group, offset);
 
 			if (value > 0)
 				pe_writer_value(&emit->writer, pe_direction_label[d], value);
 		}
 	}
 }
+
+#define COUNT_OFFSET(counts, field) \
+	(offsetof(struct pe_departed_sample, counts) + offsetof(struct pe_count, field))
 
 /* offset: in struct pe_count */
 static void emit_unobserved(struct pe_emit *emit)
@@ -77,13 +81,13 @@ static const struct pe_family families[] = {
 	  .type = PE_COUNTER,
 	  .help = "Packets of departed interfaces whose series have ended.",
 	  .emit = emit_counts,
-	  .offset = offsetof(struct pe_count, packets) },
+	  .offset = COUNT_OFFSET(count, packets) },
 	{ .name = "packet_exporter_departed_bytes",
 	  .type = PE_COUNTER,
 	  .unit = "bytes",
 	  .help = "Bytes of departed interfaces whose series have ended.",
 	  .emit = emit_counts,
-	  .offset = offsetof(struct pe_count, bytes) },
+	  .offset = COUNT_OFFSET(count, bytes) },
 	{ .name = "packet_exporter_departed_unobserved_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets of departed interfaces that were not observed.",
@@ -95,6 +99,17 @@ static const struct pe_family families[] = {
 	  .help = "Bytes of departed interfaces that were not observed.",
 	  .emit = emit_unobserved,
 	  .offset = offsetof(struct pe_count, bytes) },
+	{ .name = "packet_exporter_departed_overcounted_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets counted above the own counters of departed interfaces.",
+	  .emit = emit_counts,
+	  .offset = COUNT_OFFSET(overcounted, packets) },
+	{ .name = "packet_exporter_departed_overcounted_bytes",
+	  .type = PE_COUNTER,
+	  .unit = "bytes",
+	  .help = "Bytes counted above the own counters of departed interfaces.",
+	  .emit = emit_counts,
+	  .offset = COUNT_OFFSET(overcounted, bytes) },
 };
 
 const struct pe_family_table pe_families_departed = {

@@ -129,6 +129,16 @@ static void emit_unobserved(struct pe_emit *emit)
 				pe_number_at(&emit->iface->unobserved[d][i], emit->family->offset));
 }
 
+/* offset: in struct pe_count */
+static void emit_overcounted(struct pe_emit *emit)
+{
+	size_t d;
+
+	for (d = 0; d < PE_DIRECTIONS; d++)
+		pe_emit_direction(emit, d, PE_NO_LABEL,
+				  pe_number_at(&emit->iface->overcounted[d], emit->family->offset));
+}
+
 static void emit_info(struct pe_emit *emit)
 {
 	const struct pe_iface_info *info = &emit->iface->info;
@@ -203,6 +213,19 @@ static const struct pe_family families[] = {
 	  .help = "Bytes that passed the interface without being observed.",
 	  .per_iface = true,
 	  .emit = emit_unobserved,
+	  .offset = offsetof(struct pe_count, bytes) },
+	{ .name = "packet_exporter_overcounted_packets",
+	  .type = PE_COUNTER,
+	  .help = "Packets counted above the interface's own counters.",
+	  .per_iface = true,
+	  .emit = emit_overcounted,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "packet_exporter_overcounted_bytes",
+	  .type = PE_COUNTER,
+	  .unit = "bytes",
+	  .help = "Bytes counted above the interface's own counters.",
+	  .per_iface = true,
+	  .emit = emit_overcounted,
 	  .offset = offsetof(struct pe_count, bytes) },
 	{ .name = "packet_exporter_interface",
 	  .type = PE_INFO,

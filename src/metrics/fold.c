@@ -76,5 +76,6 @@ void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, const struc
 		add_count(&group->count[d], &total);
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
 			add_count(&group->unobserved[d][i], &entry->unobserved[d][i]);
+		add_count(&group->overcounted[d], &entry->overcounted[d]);
 	}
 }

@@ -36,6 +36,12 @@ struct pe_registry {
 
 /* ---- states ---- */
 
+static void add_count(struct pe_count *sum, const struct pe_count *count)
+{
+	sum->packets += count->packets;
+	sum->bytes += count->bytes;
+}
+
 static void free_entry(struct pe_entry *entry)
 {
 	pe_arena_free(entry->arena);
@@ -126,10 +132,9 @@ static int join(struct pe_registry *registry, struct pe_entry *entry, struct pe_
 	if (!entry->row)
 		entry->row = PE_TAKE_PTR(departed->row);
 	for (d = 0; d < PE_DIRECTIONS; d++) {
-		for (i = 0; i < PE_UNOBSERVED_REASONS; i++) {
-			entry->unobserved[d][i].packets += departed->unobserved[d][i].packets;
-			entry->unobserved[d][i].bytes += departed->unobserved[d][i].bytes;
-		}
+		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
+			add_count(&entry->unobserved[d][i], &departed->unobserved[d][i]);
+		add_count(&entry->overcounted[d], &departed->overcounted[d]);
 	}
 	entry->created_ns = departed->created_ns;
 	dequeue(registry, departed);
@@ -250,10 +255,21 @@ int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
 
 	pthread_mutex_lock(&registry->mutex);
 	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
-	if (entry) {
-		entry->unobserved[direction][reason].packets += count->packets;
-		entry->unobserved[direction][reason].bytes += count->bytes;
-	}
+	if (entry)
+		add_count(&entry->unobserved[direction][reason], count);
+	pthread_mutex_unlock(&registry->mutex);
+	return entry ? 0 : -ENOENT;
+}
+
+int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
+				enum pe_direction direction, const struct pe_count *count)
+{
+	struct pe_entry *entry;
+
+	pthread_mutex_lock(&registry->mutex);
+	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
+	if (entry)
+		add_count(&entry->overcounted[direction], count);
 	pthread_mutex_unlock(&registry->mutex);
 	return entry ? 0 : -ENOENT;
 }
@@ -376,6 +392,7 @@ static int collect_entry(const struct pe_carry_source *source, const struct pe_e
 	iface->departed = entry->departed;
 	iface->created_ns = entry->created_ns;
 	memcpy(iface->unobserved, entry->unobserved, sizeof(iface->unobserved));
+	memcpy(iface->overcounted, entry->overcounted, sizeof(iface->overcounted));
 	pe_carry_read_rows(source, entry, iface->row);
 	if (entry->flows_token != PE_TOKEN_NONE) {
 		r = source->ops->read_flows(entry->flows_token, arena, &iface->flows,

@@ -28,6 +28,7 @@ struct pe_entry {
 	uint32_t rows_token;  /* being counted, PE_TOKEN_NONE if nothing is; see carry.h */
 	uint32_t flows_token; /* outlives rows_token when the interface departs */
 	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
+	struct pe_count overcounted[PE_DIRECTIONS]; /* above the kernel's own counters */
 	/* What earlier tokens counted; NULL until they have. */
 	struct pe_row *row;	      /* PE_DIRECTIONS of them */
 	struct pe_flow_sample *flows; /* in the arena */

@@ -139,6 +139,7 @@ static void take_iface(struct builder *builder, struct pe_iface_sample *iface)
 			count->bytes = 0;
 	}
 	draw_counts(builder, iface->unobserved, sizeof(iface->unobserved));
+	draw_counts(builder, iface->overcounted, sizeof(iface->overcounted));
 	take_flows(builder, &iface->flows);
 }
 
@@ -305,6 +306,7 @@ static void check_sum(const struct exposition *exposition, const char *name, uin
 static void check_sums(const struct exposition *exposition, const struct pe_snapshot *snapshot)
 {
 	struct pe_count total = { 0 }, departed = { 0 }, unobserved = { 0 }, top = { 0 };
+	struct pe_count overcounted = { 0 };
 
 	for (size_t i = 0; i < snapshot->iface_count; i++) {
 		const struct pe_iface_sample *iface = &snapshot->ifaces[i];
@@ -318,6 +320,8 @@ static void check_sums(const struct exposition *exposition, const struct pe_snap
 				unobserved.packets += iface->unobserved[d][j].packets;
 				unobserved.bytes += iface->unobserved[d][j].bytes;
 			}
+			overcounted.packets += iface->overcounted[d].packets;
+			overcounted.bytes += iface->overcounted[d].bytes;
 			for (size_t j = 0; j < PE_PROTO_COUNT; j++) {
 				top.packets += iface->flows.rest[d][j].packets +
 					       iface->row[d].lost[j].packets;
@@ -341,6 +345,8 @@ static void check_sums(const struct exposition *exposition, const struct pe_snap
 	check_sum(exposition, "packet_exporter_packet_size_bytes_sum", total.bytes);
 	check_sum(exposition, "packet_exporter_unobserved_packets_total", unobserved.packets);
 	check_sum(exposition, "packet_exporter_unobserved_bytes_total", unobserved.bytes);
+	check_sum(exposition, "packet_exporter_overcounted_packets_total", overcounted.packets);
+	check_sum(exposition, "packet_exporter_overcounted_bytes_total", overcounted.bytes);
 	check_sum(exposition, "packet_exporter_departed_packets_total", departed.packets);
 	check_sum(exposition, "packet_exporter_departed_bytes_total", departed.bytes);
 	if (!snapshot->top_flows)

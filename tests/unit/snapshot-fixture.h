@@ -160,6 +160,7 @@ static inline void fixture_departed(struct fixture *fixture)
 		group->interfaces = fixture_number(fixture);
 		fixture_numbers(fixture, group->count, sizeof(group->count));
 		fixture_numbers(fixture, group->unobserved, sizeof(group->unobserved));
+		fixture_numbers(fixture, group->overcounted, sizeof(group->overcounted));
 	}
 }
 
@@ -214,6 +215,7 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 		iface->created_ns = FIXTURE_START_NS + i * PE_NS_PER_MS;
 		fixture_numbers(&fixture, iface->row, sizeof(iface->row));
 		fixture_numbers(&fixture, iface->unobserved, sizeof(iface->unobserved));
+		fixture_numbers(&fixture, iface->overcounted, sizeof(iface->overcounted));
 		fixture_flows(&fixture, &iface->flows);
 	}
 	qsort(snapshot->ifaces, count, sizeof(*snapshot->ifaces), fixture_compare);

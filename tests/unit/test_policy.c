@@ -10,42 +10,113 @@
 #include <net/if_arp.h>
 #include <stdio.h>
 
+#include "pe/abi.h"
+#include "pe/features.h"
+
 #include "../../src/daemon/policy.h"
+
+static struct pe_link make_link(const char *kind, unsigned short type)
+{
+	struct pe_link link = { .ifindex = 1, .type = type, .peer_netnsid = -1 };
+
+	snprintf(link.kind, sizeof(link.kind), "%s", kind);
+	return link;
+}
 
 static void test_kinds(void **state)
 {
 	static const struct {
 		const char *kind;
 		unsigned short type;
-		bool native, xdp, traced, tcx, auditable;
+		enum pe_mode mode, with_gro; /* by auto */
+		bool traced, tcx, auditable;
 		unsigned int shape;
 	} cases[] = {
-		{ "", ARPHRD_ETHER, true, true, true, false, false, 0 },
-		{ "veth", ARPHRD_ETHER, false, true, true, false, true, 0 },
-		{ "bridge", ARPHRD_ETHER, false, false, true, false, true, PE_SLOT_BARE_INGRESS },
-		{ "vxlan", ARPHRD_ETHER, false, true, true, false, false, PE_SLOT_BARE_INGRESS },
-		{ "vlan", ARPHRD_ETHER, false, true, false, true, false, PE_SLOT_BARE_INGRESS },
-		{ "macvlan", ARPHRD_ETHER, false, true, false, true, false, 0 },
-		{ "bond", ARPHRD_ETHER, false, true, false, true, false, 0 },
-		{ "tun", ARPHRD_ETHER, false, true, true, false, false, 0 },
-		{ "tun", ARPHRD_NONE, false, true, true, false, false, PE_SLOT_NO_ETHERNET },
-		{ "wireguard", ARPHRD_NONE, false, true, true, false, false, PE_SLOT_NO_ETHERNET },
-		{ "vrf", ARPHRD_ETHER, false, true, false, false, false, 0 },
+		{ "", ARPHRD_ETHER, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false, false,
+		  PE_ORIGIN_CARD },
+		{ "veth", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, true,
+		  PE_ORIGIN_LINK },
+		{ "bridge", ARPHRD_ETHER, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false, true,
+		  PE_ORIGIN_BRIDGE | PE_SLOT_BARE_INGRESS },
+		{ "vxlan", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, true,
+		  PE_ORIGIN_CELLS | PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS },
+		{ "gretap", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, true,
+		  PE_ORIGIN_CELLS | PE_SLOT_BARE_EGRESS },
+		/* Its own GRO merges nothing: the packets come from the interface below. */
+		{ "vlan", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_GENERIC, false, true, true,
+		  PE_ORIGIN_STACKED | PE_SLOT_BARE_INGRESS },
+		{ "macvlan", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_GENERIC, false, true, true,
+		  PE_ORIGIN_STACKED },
+		{ "bond", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_GENERIC, false, true, false,
+		  PE_ORIGIN_STACKED },
+		{ "tun", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, false,
+		  PE_ORIGIN_CARD },
+		{ "tun", ARPHRD_NONE, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, false,
+		  PE_ORIGIN_CARD | PE_SLOT_NO_ETHERNET },
+		{ "wireguard", ARPHRD_NONE, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false,
+		  false, PE_ORIGIN_CELLS | PE_SLOT_SEALED },
+		{ "gre", ARPHRD_IPGRE, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false, true,
+		  PE_ORIGIN_CELLS | PE_SLOT_NO_ETHERNET },
+		{ "sit", ARPHRD_SIT, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false, true,
+		  PE_ORIGIN_OTHER | PE_SLOT_NO_ETHERNET },
+		{ "ifb", ARPHRD_ETHER, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false, true,
+		  PE_ORIGIN_LOOP },
+		{ "vrf", ARPHRD_ETHER, PE_MODE_NONE, PE_MODE_NONE, false, false, false,
+		  PE_ORIGIN_OTHER },
+		{ "nobody knows", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false,
+		  false, PE_ORIGIN_OTHER },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct pe_link link = { .ifindex = 1, .type = cases[i].type };
+		struct pe_link link = make_link(cases[i].kind, cases[i].type);
 
-		snprintf(link.kind, sizeof(link.kind), "%s", cases[i].kind);
-		assert_int_equal(pe_policy_native(PE_XDP_AUTO, &link), cases[i].native);
-		assert_true(pe_policy_native(PE_XDP_NATIVE, &link));
-		assert_false(pe_policy_native(PE_XDP_GENERIC, &link));
-		assert_int_equal(pe_policy_xdp(&link), cases[i].xdp);
+		assert_int_equal(pe_policy_way(PE_XDP_AUTO, &link, 0, 0).mode, cases[i].mode);
+		assert_int_equal(pe_policy_way(PE_XDP_AUTO, &link, PE_FEATURE_GRO, 0).mode,
+				 cases[i].with_gro);
+		assert_int_equal(pe_policy_may_xdp(PE_XDP_AUTO, &link),
+				 cases[i].mode == PE_MODE_GENERIC);
 		assert_int_equal(pe_policy_traced(&link), cases[i].traced);
 		assert_int_equal(pe_policy_tcx(&link), cases[i].tcx);
 		assert_int_equal(pe_policy_auditable(&link), cases[i].auditable);
-		assert_int_equal(pe_policy_shape(&link), cases[i].shape);
+		assert_int_equal(pe_policy_shape(&link, false), cases[i].shape);
 	}
+}
+
+static void expect_way(struct pe_way way, enum pe_mode mode, enum pe_mode_reason reason)
+{
+	assert_int_equal(way.mode, mode);
+	assert_int_equal(way.reason, reason);
+}
+
+/* Nothing that is on is switched off unless somebody asks for it. */
+static void test_ways(void **state)
+{
+	struct pe_link card = make_link("", ARPHRD_ETHER), veth = make_link("veth", ARPHRD_ETHER);
+	struct pe_link vlan = make_link("vlan", ARPHRD_ETHER);
+	struct pe_link bridge = make_link("bridge", ARPHRD_ETHER);
+	struct pe_link gre = make_link("gre", ARPHRD_IPGRE), vrf = make_link("vrf", ARPHRD_ETHER);
+
+	expect_way(pe_policy_way(PE_XDP_AUTO, &card, 0, 0), PE_MODE_TRACEPOINT, PE_REASON_HARDWARE);
+	expect_way(pe_policy_way(PE_XDP_NATIVE, &card, 0, 0), PE_MODE_NATIVE, PE_REASON_NONE);
+	expect_way(pe_policy_way(PE_XDP_GENERIC, &card, PE_FEATURE_GRO_HW, 0), PE_MODE_GENERIC,
+		   PE_REASON_NONE);
+	expect_way(pe_policy_way(PE_XDP_AUTO, &veth, 0, 0), PE_MODE_GENERIC, PE_REASON_NONE);
+	expect_way(pe_policy_way(PE_XDP_AUTO, &veth, PE_FEATURE_GRO, 0), PE_MODE_TRACEPOINT,
+		   PE_REASON_GRO);
+	expect_way(pe_policy_way(PE_XDP_AUTO, &veth, PE_FEATURE_LRO, 0), PE_MODE_TRACEPOINT,
+		   PE_REASON_OFFLOAD);
+	expect_way(pe_policy_way(PE_XDP_AUTO, &vlan, PE_FEATURE_GRO, PE_FEATURE_GRO),
+		   PE_MODE_GENERIC, PE_REASON_NONE);
+	expect_way(pe_policy_way(PE_XDP_AUTO, &vlan, 0, PE_FEATURE_LRO), PE_MODE_NONE,
+		   PE_REASON_OFFLOAD);
+	for (enum pe_xdp_mode mode = PE_XDP_AUTO; mode <= PE_XDP_NATIVE; mode++) {
+		expect_way(pe_policy_way(mode, &bridge, 0, 0), PE_MODE_TRACEPOINT,
+			   PE_REASON_BRIDGE);
+		expect_way(pe_policy_way(mode, &gre, 0, 0), PE_MODE_TRACEPOINT, PE_REASON_KIND);
+		expect_way(pe_policy_way(mode, &vrf, 0, 0), PE_MODE_NONE, PE_REASON_KIND);
+	}
+	assert_int_equal(pe_policy_shape(&veth, true), PE_ORIGIN_LINK | PE_SLOT_BARE_INGRESS);
+	assert_int_equal(pe_policy_shape(&card, true), PE_ORIGIN_CARD);
 }
 
 static void test_below(void **state)
@@ -79,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_below),
 		cmocka_unit_test(test_errors),
 	};
