@@ -142,6 +142,8 @@ src_libpe_a_SOURCES = \
 	src/net/parse.h \
 	src/net/socket.c \
 	src/net/socket.h \
+	src/net/stats.c \
+	src/net/stats.h \
 	src/xdp/attach.c \
 	src/xdp/newcomers.c \
 	src/xdp/object.c \

@@ -33,14 +33,13 @@
 #include "pe/link.h"
 #include "parse.h"
 #include "socket.h"
+#include "stats.h"
 #include "links.h"
 
 #define RCVBUF_DEFAULT_BYTES (16 * 1024 * 1024)
 /* The kernel sends up to 32 KiB of a dump at a time. One link is larger only if its alternative
  * names are, and they are one attribute of at most 64 KiB. */
 #define MESSAGE_BYTES (128 * 1024)
-/* An answer with counters is 244 bytes, and the kernel's structure may grow. */
-#define STATS_BYTES	    1024
 #define EVENTS_PER_DISPATCH 4096
 #define DUMP_TRIES	    16
 #define DUMP_TIMEOUT_NS	    (2 * PE_NS_PER_S)
@@ -276,17 +275,6 @@ static int send_dump_request(struct nl_sock *sock, uint32_t *ret_seq)
 	return 0;
 }
 
-/* The error that NLMSG_DONE or NLMSG_ERROR carries in its first four bytes; 0 is success. */
-static int status_of(const struct nlmsghdr *nlh)
-{
-	int error;
-
-	if (!nlmsg_valid_hdr(nlh, sizeof(error)))
-		return -EBADMSG;
-	memcpy(&error, nlmsg_data(nlh), sizeof(error));
-	return error > 0 ? -EBADMSG : error;
-}
-
 static int collect(struct pe_monitor *monitor, const struct nlmsghdr *nlh, struct dump *dump)
 {
 	struct pe_parse_result result;
@@ -315,10 +303,10 @@ static int read_dump_part(struct pe_monitor *monitor, uint32_t seq, int len, str
 			dump->interrupted = true;
 		switch (nlh->nlmsg_type) {
 		case NLMSG_DONE:
-			r = status_of(nlh);
+			r = pe_parse_status(nlh);
 			return r < 0 ? r : 1;
 		case NLMSG_ERROR:
-			r = status_of(nlh);
+			r = pe_parse_status(nlh);
 			return r < 0 ? r : -EBADMSG;
 		default:
 			r = collect(monitor, nlh, dump);
@@ -458,37 +446,6 @@ static int read_events(struct pe_monitor *monitor)
 	return 0;
 }
 
-/* ---- counters ---- */
-
-/* RTM_GETLINK would tell all about the link, which takes the kernel several times as long. */
-static int ask_stats(struct nl_sock *sock, int ifindex, struct pe_link_stats *ret_stats)
-{
-	_cleanup_(msg_freep) struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETSTATS, 0);
-	struct if_stats_msg head = { .ifindex = (uint32_t)ifindex,
-				     .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64) };
-	union {
-		struct nlmsghdr nlh;
-		unsigned char bytes[STATS_BYTES];
-	} answer;
-	int r;
-
-	if (!msg)
-		return -ENOMEM;
-	r = nlmsg_append(msg, &head, sizeof(head), NLMSG_ALIGNTO);
-	if (r == 0)
-		r = nl_send_auto(sock, msg);
-	if (r < 0)
-		return pe_socket_errno(r);
-	r = pe_socket_receive(sock, &answer, sizeof(answer));
-	if (r < 0)
-		return r == -EAGAIN ? -ETIMEDOUT : r;
-	if (nlmsg_ok(&answer.nlh, r) && answer.nlh.nlmsg_type == NLMSG_ERROR) {
-		r = status_of(&answer.nlh);
-		return r < 0 ? r : -EBADMSG;
-	}
-	return pe_parse_stats(&answer.nlh, (size_t)r, ret_stats);
-}
-
 /* ---- contract ---- */
 
 int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvbuf,
@@ -576,18 +533,7 @@ const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifin
 
 int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_link_stats *ret_stats)
 {
-	int r = 0;
-
-	if (!monitor->requests)
-		r = pe_socket_open_request(&monitor->requests);
-	if (r == 0)
-		r = ask_stats(monitor->requests, ifindex, ret_stats);
-	/* A late answer must not meet the next question. */
-	if (r < 0 && r != -ENODEV) {
-		nl_socket_free(monitor->requests);
-		monitor->requests = NULL;
-	}
-	return r;
+	return pe_stats_ask(&monitor->requests, ifindex, ret_stats);
 }
 
 void pe_monitor_get_stats(const struct pe_monitor *monitor, struct pe_monitor_stats *ret_stats)

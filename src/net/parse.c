@@ -229,3 +229,13 @@ int pe_parse_stats(const struct nlmsghdr *nlh, size_t size, struct pe_link_stats
 	}
 	return -EBADMSG;
 }
+
+int pe_parse_status(const struct nlmsghdr *nlh)
+{
+	int error;
+
+	if (!nlmsg_valid_hdr(nlh, sizeof(error)))
+		return -EBADMSG;
+	memcpy(&error, nlmsg_data(nlh), sizeof(error));
+	return error > 0 ? -EBADMSG : error;
+}

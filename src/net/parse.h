@@ -35,4 +35,7 @@ int pe_parse_link(const struct nlmsghdr *nlh, size_t size, struct pe_parse_resul
  */
 int pe_parse_stats(const struct nlmsghdr *nlh, size_t size, struct pe_link_stats *ret_stats);
 
+/* What NLMSG_DONE or NLMSG_ERROR carries in its first four bytes: 0 is success, or -errno. */
+int pe_parse_status(const struct nlmsghdr *nlh);
+
 #endif
