@@ -47,6 +47,7 @@ integration_scripts = \
 	tests/integration/foreign.bpf.c \
 	tests/integration/harness.py \
 	tests/integration/pytest.sh \
+	tests/integration/redirect.bpf.c \
 	tests/integration/soak_model.py \
 	tests/integration/soak_run.py \
 	tests/integration/soak_world.py \
@@ -59,12 +60,13 @@ integration_scripts = \
 	tests/integration/test_identity.py \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
+	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_push.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_web.py
-lint_tests = tests/lint/layers.sh tests/lint/readme.sh
+lint_tests = tests/lint/layers.sh tests/lint/pointers.sh tests/lint/readme.sh
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(unit_tests) $(bpf_tests)
@@ -72,7 +74,7 @@ TESTS += $(unit_tests) $(bpf_tests)
 endif
 check_PROGRAMS += $(test_helpers)
 TESTS += $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += $(lint_tests) $(integration_scripts) $(bench_sources)
+EXTRA_DIST += $(lint_tests) tests/lint/pointers.py $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
@@ -120,6 +122,12 @@ tests_integration_monitor_trace_SOURCES = tests/integration/monitor-trace.c
 tests_integration_monitor_trace_LDADD = $(pe_libs)
 tests_integration_push_sample_SOURCES = tests/integration/push-sample.c
 tests_integration_push_sample_LDADD = $(pe_libs)
+
+# For tc, which loads it itself.
+check_DATA = tests/integration/redirect.clang.o
+tests/integration/redirect.clang.o: $(top_srcdir)/tests/integration/redirect.bpf.c
+	@$(MKDIR_P) tests/integration
+	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o $@
 
 tests/integration/foreign_xdp-foreign-xdp.$(OBJEXT): tests/integration/foreign.skel.h
 tests/integration/foreign.skel.h: $(top_srcdir)/tests/integration/foreign.bpf.c

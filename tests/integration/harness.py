@@ -264,6 +264,10 @@ class Metrics:
         """(packets, bytes) of each direction that the kernel counted and we could not."""
         return self.both("unobserved_packets_total", "unobserved_bytes_total", interface, **labels)
 
+    def overcounted(self, interface):
+        """(packets, bytes) of each direction that we counted above the kernel's."""
+        return self.both("overcounted_packets_total", "overcounted_bytes_total", interface)
+
     def both(self, packets, size, interface, **labels):
         return {
             d: (

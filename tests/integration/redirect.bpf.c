@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tc classifiers that hand each packet to the interface of a fixed index: see test_passages.py. */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#define TARGET 77
+
+SEC("tc/in")
+int redirect_in(struct __sk_buff *skb)
+{
+	return bpf_redirect(TARGET, BPF_F_INGRESS);
+}
+
+SEC("tc/out")
+int redirect_out(struct __sk_buff *skb)
+{
+	return bpf_redirect(TARGET, 0);
+}
+
+SEC("tc/peer")
+int redirect_peer(struct __sk_buff *skb)
+{
+	return bpf_redirect_peer(TARGET, 0);
+}
+
+char _license[] SEC("license") = "GPL";

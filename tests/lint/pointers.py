@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""See pointers.sh. Reads the sources as text: bpf/kernel.h names the kernel's structures, and in
+every function a variable that holds a pointer of theirs must be compared with NULL before it is
+followed or handed on. Then guards are taken out of a copy, one by one: each must be missed.
+"""
+import pathlib
+import re
+import sys
+
+SOURCE = pathlib.Path(sys.argv[1], "bpf")
+# Packet memory: always there, and read through bytes_at() or a helper that cannot fault.
+MEMORY = {"head", "data"}
+# These read through their arguments without a fault, or do not follow them.
+SAFE = {"bpf_probe_read_kernel", "BPF_CORE_READ", "BPF_CORE_READ_BITFIELD", "bpf_core_field_exists",
+        "if", "likely", "unlikely", "return"}
+
+
+def strip(text):
+    return re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
+
+
+def pointer_fields():
+    text = strip((SOURCE / "kernel.h").read_text(encoding="utf-8"))
+    structs = re.findall(r"struct (\w+) \{(.*?)\n\}", text, re.S)
+    fields = {m for _, body in structs for m in re.findall(r"\*(\w+);", body)}
+    return {name for name, _ in structs}, fields - MEMORY
+
+
+def functions(text):
+    """(line, head, body) of each function definition."""
+    for match in re.finditer(r"^[a-zA-Z_][^;{}=]*\)\n\{\n(.*?)^\}", text, re.S | re.M):
+        yield text[:match.start()].count("\n") + 1, match[0].split("\n{")[0], match[1]
+
+
+def is_checked(before, name):
+    return re.search(rf"!{name}\b|\b{name} \?|\b{name} &&|if \({name}\)", before)
+
+
+def check(name, text, structs, fields):
+    """What is wrong: "file:line: text"."""
+    wrong = []
+    text = strip(text)
+    for line, head, body in functions(text):
+        own = {}  # variable: where in the body it gets its value
+        if "BPF_PROG(" in head:
+            own.update({v: 0 for s, v in re.findall(r"struct (\w+) \*(\w+)", head) if s in structs})
+        for match in re.finditer(r"\b(\w+) = ([^;]*);", body):
+            if re.search(rf"->(?:\w+\.)*({'|'.join(fields)})(?!\w|->|\.)", match[2]):
+                own[match[1]] = match.end()
+        for variable, start in own.items():
+            for use in re.finditer(rf"\b{variable}->|(\w+)\([^()]*\b{variable}\b[^()]*\)", body[start:]):
+                if use[1] in SAFE or is_checked(body[start:start + use.end()], variable):
+                    continue
+                at = line + head.count("\n") + 2 + body[:start + use.start()].count("\n")
+                wrong.append(f"{name}:{at}: {variable} is not compared with NULL: {use[0]}")
+                break
+        for chain in re.finditer(rf"->(?:\w+\.)*({'|'.join(fields)})->", body):
+            at = line + head.count("\n") + 2 + body[:chain.start()].count("\n")
+            if not re.search(r"BPF_CORE_READ\([^;]*$", body[:chain.start()]):
+                wrong.append(f"{name}:{at}: a pointer is followed at once: {chain[0]}")
+    return wrong
+
+
+def main():
+    structs, fields = pointer_fields()
+    sources = {f.name: f.read_text(encoding="utf-8") for f in sorted(SOURCE.glob("*.[ch]"))}
+    wrong = [w for name, text in sources.items() for w in check(name, text, structs, fields)]
+    failed = bool(wrong)
+    print(f"{'not ' if wrong else ''}ok 1 - every pointer that is followed was compared with NULL")
+    for line in wrong:
+        print(f"# {line}")
+    # Each guard taken out of a copy must be missed.
+    number = 1
+    for name, text in sources.items():
+        for guard in re.finditer(r"\tif \(!(skb|dev|ops|rxq)( \|\| !\w+)?\)\n\t\treturn[^;]*;\n", text):
+            number += 1
+            missed = check(name, text.replace(guard[0], "", 1), structs, fields)
+            failed |= not missed
+            at = text[:guard.start()].count("\n") + 1
+            print(f"{'' if missed else 'not '}ok {number} - {name}:{at}: without its guard it is found")
+    print(f"1..{number}")
+    return failed or number == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
