@@ -20,7 +20,7 @@
 #include "pe/push.h"
 
 enum pe_xdp_mode {
-	PE_XDP_AUTO, /* generic for virtual kinds; native, then generic, for hardware */
+	PE_XDP_AUTO, /* generic where that changes nothing for the host; nothing on hardware */
 	PE_XDP_GENERIC,
 	PE_XDP_NATIVE,
 };

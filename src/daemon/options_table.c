@@ -49,8 +49,8 @@ const struct pe_option pe_option_table[] = {
 		.type = PE_OPTION_CHOICE,
 		.initial = "auto",
 		FIELD(xdp_mode),
-		.help = "How to attach. auto is generic for virtual interfaces, and native, then "
-			"generic, for hardware.",
+		.help = "How to attach. auto is generic where that changes nothing for the host, "
+			"and never on hardware; native is in the driver, or else as auto.",
 	},
 	{
 		.name = "egress",
