@@ -195,6 +195,16 @@ static void on_added(const struct pe_link *link, void *userdata)
 	pe_heirs_take(&interfaces->heirs, link->ifindex, NULL);
 }
 
+/* Looked at when the kernel is less busy: reading features takes its lock of all interfaces. */
+static void on_touched(const struct pe_link *link, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+	struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
+
+	if (watch)
+		watch->touched = interfaces->touched = true;
+}
+
 static void on_changed(const struct pe_link *link, const struct pe_link *before, void *userdata)
 {
 	struct pe_interfaces *interfaces = userdata;
@@ -214,16 +224,7 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 		pe_watch_try_again(interfaces, link, watch);
 	if (strcmp(link->name, before->name) != 0)
 		update_ports(interfaces, link->ifindex);
-}
-
-/* Looked at when the kernel is less busy: reading features takes its lock of all interfaces. */
-static void on_touched(const struct pe_link *link, void *userdata)
-{
-	struct pe_interfaces *interfaces = userdata;
-	struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
-
-	if (watch)
-		watch->touched = interfaces->touched = true;
+	on_touched(link, interfaces);
 }
 
 static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *userdata)

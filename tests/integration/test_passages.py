@@ -6,14 +6,12 @@ made in each mode, and every interface's totals are compared with the kernel's. 
 leaves no mark that tells it, the audit must find what was counted too much.
 """
 import contextlib
-import os
-import shutil
 import socket
-import time
+import threading
 
 import pytest
 from harness import (
-    BUILD, Container, Exporter, Namespace, ipv4, kernel_counters, needs_root, run, udp, wait_for,
+    BUILD, DEADLINE_S, Container, Exporter, Namespace, ipv4, kernel_counters, needs_root, run, udp, wait_for,
 )
 
 pytestmark = needs_root
@@ -318,19 +316,29 @@ def ethtool(namespace, name, *features):
     run("ip", "netns", "exec", namespace.name, "ethtool", "-K", name, *features)
 
 
-def pump(stack, host, container, megabytes):
-    """Sends TCP from the container to the host; returns when all is there."""
+@contextlib.contextmanager
+def connection(host, container, address):
+    """Sends megabytes of TCP from the container to the host; returns when all is there."""
     with host.inside():
-        server = stack.enter_context(socket.create_server(("10.7.1.1", 0)))
+        server = socket.create_server((address, 0))
     with container.inside():
-        client = stack.enter_context(socket.create_connection(server.getsockname(), 10))
-    sink = stack.enter_context(server.accept()[0])
-    sink.settimeout(30)
-    for _ in range(megabytes):
-        client.sendall(bytes(1 << 20))
-        left = 1 << 20
+        client = socket.create_connection(server.getsockname(), 10)
+    sink, _ = server.accept()
+
+    def take(left):
         while left:
             left -= len(sink.recv(min(left, 1 << 20)))
+
+    def pump(megabytes):
+        taker = threading.Thread(target=take, args=(megabytes << 20,))
+        taker.start()
+        for _ in range(megabytes):
+            client.sendall(bytes(1 << 20))
+        taker.join(DEADLINE_S)
+        assert not taker.is_alive()
+
+    with server, client, sink:
+        yield pump
 
 
 @pytest.mark.parametrize("mode", ["auto", "generic"])
@@ -347,13 +355,14 @@ def test_gro_is_switched_under_load(mode):
                             if (i.labels["mode"], i.labels["mode_reason"]) == (by, reason)]
 
         wait_for(counted_by("generic", ""), "XDP counts")
+        pump = stack.enter_context(connection(host, container, "10.7.1.1"))
         for _ in range(3):
             ethtool(host, "veth1", "gro", "on")
             if mode == "auto":
                 wait_for(counted_by("tracepoint", "gro"), lambda: exporter.scrape_text(), 3)
-            pump(stack, host, container, 4)
+            pump(4)
             ethtool(host, "veth1", "gro", "off")
-            pump(stack, host, container, 4)
+            pump(4)
             if mode == "auto":
                 wait_for(lambda: counted_by("generic", "")() or counted_by("tracepoint", "load")(),
                          lambda: exporter.scrape_text(), 3)
@@ -376,7 +385,7 @@ def test_gro_stays_on():
         wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == 1,
                  lambda: exporter.scrape_text())
         assert "xdp" not in host.link("veth1")
-        pump(stack, host, container, 8)
+        stack.enter_context(connection(host, container, "10.7.1.1"))(8)
         metrics = expect_exact(exporter, host)
         frames = metrics.totals("veth1")["ingress"][0]
         assert frames >= (8 << 20) / 1448
@@ -402,15 +411,6 @@ def test_tunnel_with_gro():
         exporter = stack.enter_context(Exporter(host))
         wait_for(lambda: exporter.scrape().find("interface_info", interface="vx0", mode="tracepoint",
                                                 mode_reason="gro"), lambda: exporter.scrape_text())
-        with host.inside():
-            server = stack.enter_context(socket.create_server(("10.8.0.1", 0)))
-        with container.inside():
-            client = stack.enter_context(socket.create_connection(server.getsockname(), 10))
-        sink = stack.enter_context(server.accept()[0])
-        for _ in range(100):
-            client.sendall(bytes(50000))
-            left = 50000
-            while left:
-                left -= len(sink.recv(left))
+        stack.enter_context(connection(host, container, "10.8.0.1"))(5)
         send(container, "vx0")
         expect_exact(exporter, host)
