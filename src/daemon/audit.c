@@ -8,6 +8,9 @@
 #define QUIET_ROUNDS 16
 /* After the last packet: the second comparison is the one that confirms a difference. */
 #define CONFIRMING_ROUNDS 3
+/* Ends of a bracket that says nothing; the difference to any claim still fits. */
+#define UNBOUNDED     (INT64_MAX / 2)
+#define UNBOUNDED_LOW (-UNBOUNDED)
 
 static struct pe_count count_of(const struct pe_link_stats *stats, enum pe_direction direction)
 {
@@ -114,10 +117,10 @@ static void claim_missing(struct pe_audit *audit, struct pe_registry *registry, 
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
 		const struct pe_count now = pe_row_total(&ours[d]);
 		const struct pe_audit_bracket packets = {
-			(int64_t)(kernel[d].packets - now.packets), INT64_MAX
+			(int64_t)(kernel[d].packets - now.packets), UNBOUNDED
 		};
 		const struct pe_audit_bracket bytes = { (int64_t)(kernel[d].bytes - now.bytes),
-							INT64_MAX };
+							UNBOUNDED };
 
 		if (is_audited(audit, d))
 			claim(audit, registry, ifindex, d, &packets, &bytes);
@@ -211,8 +214,8 @@ void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int if
 
 		if (blind[d] && audit->blind[d])
 			claim(audit, registry, ifindex, d,
-			      &(struct pe_audit_bracket){ (int64_t)now.packets, INT64_MAX },
-			      &(struct pe_audit_bracket){ (int64_t)now.bytes, INT64_MAX });
+			      &(struct pe_audit_bracket){ (int64_t)now.packets, UNBOUNDED },
+			      &(struct pe_audit_bracket){ (int64_t)now.bytes, UNBOUNDED });
 		else if (blind[d])
 			audit->unobserved[d] = now;
 		audit->blind[d] = blind[d];
@@ -235,10 +238,10 @@ void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const st
 	if (is_final && audit->egress)
 		claim(audit, registry, link->ifindex, PE_EGRESS,
 		      &(struct pe_audit_bracket){
-			      INT64_MIN / 2,
+			      UNBOUNDED_LOW,
 			      (int64_t)(audit->kernel[PE_EGRESS].packets - sent.packets) },
 		      &(struct pe_audit_bracket){
-			      INT64_MIN / 2,
+			      UNBOUNDED_LOW,
 			      (int64_t)(audit->kernel[PE_EGRESS].bytes - sent.bytes) });
 }
 

@@ -24,4 +24,11 @@ int redirect_peer(struct __sk_buff *skb)
 	return bpf_redirect_peer(TARGET, 0);
 }
 
+/* To whom the sender has marked it for, as if that had received it: it carries no trace of that. */
+SEC("tc/mark")
+int redirect_by_mark(struct __sk_buff *skb)
+{
+	return bpf_redirect(skb->mark, BPF_F_INGRESS);
+}
+
 char _license[] SEC("license") = "GPL";

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 TOTALS = ("packets_total", "bytes_total")
 UNOBSERVED = ("unobserved_packets_total", "unobserved_bytes_total")
+OVERCOUNTED = ("overcounted_packets_total", "overcounted_bytes_total")
 DIRECTIONS = ("ingress", "egress")
 
 
@@ -58,6 +59,8 @@ class Stay:
         self.sure = begin   # the kernel's counters up to which all is accounted for, but the gap
         self.gap = ZERO     # may be forgotten
         self.late = ZERO    # passed before it was certain that the exporter was attached
+        self.lost = ZERO    # sent past the tracepoint
+        self.above = ZERO   # handed to it as if it had received them
         self.attached = False
 
     def settle(self, now, forgets):
@@ -80,14 +83,15 @@ class Stay:
         before = self.before()
         is_sure = self.attached or self.newcomer
         late = self.late if is_sure else self.late + (now - self.sure)
-        return Range(before.low, before.high + (now - self.begin if by_tracepoint else late))
+        more = now - self.begin if by_tracepoint else late + self.lost
+        return Range(before.low + self.lost, before.high + more)
 
 
 class Entry:
     """The series of a name: what earlier interfaces left under it, and the one that has it now."""
 
     def __init__(self):
-        self.total, self.unobserved = Range(), Range()
+        self.total, self.unobserved, self.above = Range(), Range(), Range()
         self.device = None
 
 
@@ -133,6 +137,9 @@ class Model:
         else:
             exact = moved or device.kind == "bridge"
             stay.settle(final, lambda count: ZERO if exact else count.ingress())
+        if self.lossy:
+            # Without the message of its end nobody knows what the kernel had counted last.
+            stay.gap, stay.lost = stay.gap + stay.lost, ZERO
         known = Range(final - stay.gap, final)
         if self.lossy and not stay.attached:
             # It may have come and gone unheard, and then nobody knows what it had passed before.
@@ -141,8 +148,10 @@ class Model:
         for past in (entry, self.past):
             past.total += stay.total(final)
             past.unobserved += stay.unobserved(final, device.kind == "bridge")
-            past.total.high += sent_on
+            past.total.high += sent_on + stay.above
             past.unobserved.high += sent_on
+            # A veth that is deleted forgets what it received, and with it what would tell.
+            past.above += Range(ZERO, stay.above)
         if moved:
             self.known[device] = known
         entry.device = device.stay = None
@@ -163,6 +172,7 @@ class Model:
             assert other.device is None
             entry.total += other.total
             entry.unobserved += other.unobserved
+            entry.above += other.above
         self.entries[name] = entry
         device.name = name
 
@@ -205,6 +215,9 @@ class Model:
                 continue
             if shown.total(name) not in own + entry.total:
                 wrong.append(f"{name}: shown {shown.total(name)}, expected {own + entry.total}")
+            above = entry.above + Range(entry.device.stay.above if entry.device else ZERO)
+            if shown.above(name) not in above:
+                wrong.append(f"{name}: overcounted {shown.above(name)}, expected {above}")
             if shown.unobserved(name) not in own_unobserved + entry.unobserved:
                 wrong.append(f"{name}: unobserved {shown.unobserved(name)}, "
                              f"expected {own_unobserved + entry.unobserved}")
@@ -263,14 +276,15 @@ class Model:
                 total = stay.total(now).low
                 unobserved = stay.before().low
                 own_total, own_unobserved = own_total + total, own_unobserved + unobserved
-                stay.late = ZERO
+                stay.late = stay.lost = stay.above = ZERO
                 # Whatever it was when it was not certain, it is by now.
                 stay.attached = True
             if not self.folds:
                 entry.total = Range(shown.total(name) - total)
                 entry.unobserved = Range(shown.unobserved(name) - unobserved)
+                entry.above = Range(shown.above(name))
             else:
-                entry.total, entry.unobserved = Range(), Range()
+                entry.total, entry.unobserved, entry.above = Range(), Range(), Range()
         self.past.total = Range(shown.all_total() - own_total)
         self.past.unobserved = Range(shown.all_unobserved() - own_unobserved)
         self.lossy = self.mixed = False
@@ -311,15 +325,24 @@ class Shown:
     def unobserved(self, name):
         return self.count(UNOBSERVED, interface=name)
 
+    def above(self, name):
+        return self.count(OVERCOUNTED, interface=name)
+
     def total(self, name):
-        return self.count(TOTALS, interface=name) + self.unobserved(name)
+        return self.count(TOTALS, interface=name) + self.unobserved(name) - self.above(name)
+
+    def all_of(self, families):
+        return self.count(families) + self.count([f"departed_{f}" for f in families])
 
     def all_unobserved(self):
-        return self.count(UNOBSERVED) + self.count([f"departed_{f}" for f in UNOBSERVED])
+        return self.all_of(UNOBSERVED)
+
+    def all_counted(self):
+        """What never goes back: the audit takes nothing away, but says what was too much."""
+        return self.all_of(TOTALS) + self.all_unobserved()
 
     def all_total(self):
-        observed = self.count(TOTALS) + self.count([f"departed_{f}" for f in TOTALS])
-        return observed + self.all_unobserved()
+        return self.all_counted() - self.all_of(OVERCOUNTED)
 
     def names(self):
         return {s.labels["interface"] for f in (*TOTALS, *UNOBSERVED, "interface_info")
@@ -359,7 +382,7 @@ class History:
 
     def check_sums(self, shown):
         """Sums over live, departed and folded interfaces never go back; details stay within them."""
-        total = shown.all_total()
+        total = shown.all_counted()
         assert total in Range(self.total, Count(max(p) for p in zip(total, self.total))), (
             f"the sum went back from {self.total} to {total}"
         )

@@ -6,6 +6,7 @@ away to. No interface has an address and IPv6 is off, so nothing is sent but wha
 Frames are sent by AF_PACKET sockets, in the context of this process, so that the tracepoints are
 exact to the packet; no bridge floods, because that would be done in an interrupt.
 """
+import contextlib
 import errno
 import os
 import socket
@@ -13,7 +14,7 @@ import struct
 import threading
 
 from harness import (
-    Namespace, ethernet, icmp_echo, icmpv6_echo, ipv4, ipv6, tcp, udp, wait_for,
+    BUILD, Namespace, ethernet, icmp_echo, icmpv6_echo, ipv4, ipv6, run, tcp, udp, wait_for,
 )
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -21,6 +22,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from soak_model import Count
 
 SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 263, 6, 23
+PACKET_QDISC_BYPASS, SO_MARK = 20, 36
+REDIRECT = BUILD / "tests/integration/redirect.clang.o"
 ETH_P_ALL = 3
 BRIDGE_ETHERTYPE = 0x88B5  # of no protocol: the kernel's bridge looks into IP and drops what is odd
 
@@ -302,6 +305,42 @@ class World:
         device.space, device.up = space, False
         device.ifindex = space.index(device.name)
         device.alias = space.message(device.ifindex).get_attr("IFLA_IFALIAS") or ""
+
+    def tc(self, device, *filters):
+        """Filters of a device, for a block."""
+        tc = ["ip", "netns", "exec", self.host.name, "tc"]
+        run(*tc, "qdisc", "add", "dev", device.name, "clsact")
+        run(*tc, "filter", "add", "dev", device.name, *map(str, filters))
+        return run, (*tc, "qdisc", "del", "dev", device.name, "clsact")
+
+    @staticmethod
+    def send_past(device, frame, times):
+        with device.space.packet_socket(device.name) as out:
+            out.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+            for _ in range(times):
+                out.send(frame)
+
+    def hand_over(self, source, target, frame, times):
+        with contextlib.ExitStack() as stack:
+            undo, command = self.tc(source, "egress", "bpf", "da", "obj", REDIRECT, "sec", "tc/mark")
+            stack.callback(undo, *command)
+            out = stack.enter_context(source.space.packet_socket(source.name))
+            out.setsockopt(socket.SOL_SOCKET, SO_MARK, target.ifindex)
+            seen = stack.enter_context(Tap(target).sock)
+            seen.settimeout(10)
+            for _ in range(times):
+                out.send(frame)
+            for _ in range(times):
+                seen.recv(1)
+
+    @contextlib.contextmanager
+    def redirected(self, source, target):
+        undo, command = self.tc(source, "ingress", "bpf", "bytecode", "1,6 0 0 4294967295,", "action",
+                                "mirred", "ingress", "redirect", "dev", target.name)
+        try:
+            yield
+        finally:
+            undo(*command)
 
     def join(self, port, bridge):
         port.set(master=bridge.ifindex)

@@ -280,6 +280,51 @@ class Soak(Run):
                 if device:
                     self.model.sent(device, direction, labels, times, len(frame))
 
+    def settled(self, *kinds):
+        """Those that carry, are no ports, and are attached for certain."""
+        devices = [d for d in self.mine(*kinds) if d.carries() and not d.master]
+        self.random.shuffle(devices)
+        if not devices or self.stopped or not all(map(self.is_certain, devices[:2])):
+            return []
+        for device in devices[:2]:
+            self.wait_attached(device)
+        return devices[:2]
+
+    def op_lose(self):
+        """Sent past the queues, and so past us: unobserved."""
+        devices = self.settled("veth")
+        if not devices or not devices[0].stay:
+            return None
+        device, times = devices[0], self.random.randint(1, 40)
+        _, frame = variants(6000, self.random.randrange(1300))[0]
+        self.world.send_past(device, frame, times)
+        device.stay.lost += Count((0, 0, times, times * len(frame)))
+        return f"lose {times} of {device}"
+
+    def op_overcount(self):
+        """Handed by one to another as if that had received it, without a mark: counted too much."""
+        devices = self.settled("veth")
+        if len(devices) < 2 or not devices[1].stay:
+            return None
+        source, target = devices
+        times = self.random.randint(1, 40)
+        labels, frame = variants(7000, self.random.randrange(1300))[0]
+        self.world.hand_over(source, target, frame, times)
+        target.stay.above += Count((times, times * len(frame), 0, 0))
+        self.model.sent(target, "ingress", labels, times, len(frame), sure=False)
+        return f"overcount {times} on {target}"
+
+    def op_redirect(self):
+        """With a mark: received by the first alone."""
+        devices = self.settled("veth")
+        if len(devices) < 2:
+            return None
+        source, target = devices
+        chosen = [(variants(8000, self.random.randrange(1300))[0], self.random.randint(1, 40))]
+        with self.world.redirected(source, target):
+            self.transmit(source.peer, chosen)
+        return f"redirect {source} to {target}: {chosen[0][1]}"
+
     def op_traffic_elsewhere(self):
         """What passes in another namespace is not ours, also where the ifindex is."""
         device = self.pick([d for d in self.world.devices if d.space is self.world.away])
@@ -355,7 +400,7 @@ class Soak(Run):
     WEIGHTS = {
         "add": 10, "delete": 4, "delete_under_traffic": 2, "delete_pod": 1, "rename": 5, "swap_names": 3, "alias": 2, "up": 5,
         "down": 3, "bridge": 2, "delete_bridge": 1, "join": 4, "leave": 2, "move_away": 4,
-        "move_back": 4, "traffic": 25, "traffic_elsewhere": 3, "scrape": 8, "stop_exporter": 4,
+        "move_back": 4, "traffic": 25, "traffic_elsewhere": 3, "lose": 3, "overcount": 3, "redirect": 3, "scrape": 8, "stop_exporter": 4,
         "resume_exporter": 2, "hangup": 1, "gateway": 2, "restart": 0.3, "quiet": 3,
     }
 

@@ -242,6 +242,25 @@ static void test_under_traffic(void **state)
 	expect_above(scene, 0, 0);
 }
 
+/* The end claims what was lost then, whatever was overcounted before. */
+static void test_end_after_overcounted(void **state)
+{
+	struct scene *scene = *state;
+
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->none);
+	play(scene, 0, 0);
+	play(scene, 0, 0);
+	set_ours(scene, 149, 100);
+	for (int i = 0; i < 3; i++)
+		play(scene, 100, 100);
+	expect_above(scene, 49, 0);
+	scene->link.stats = kernel(100, 110);
+	pe_audit_end(&scene->audit, scene->registry, &scene->link, scene->ours, true);
+	expect_above(scene, 49, 0);
+	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
+}
+
 /* An overloaded CPU keeps packets beyond one bracket: they are not lost. */
 static void test_late(void **state)
 {
@@ -431,6 +450,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_overcounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_under_traffic, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end_after_overcounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_overcounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_counters_go_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
