@@ -20,6 +20,7 @@ unit_tests = \
 	tests/unit/test_net \
 	tests/unit/test_options \
 	tests/unit/test_policy \
+	tests/unit/test_privileges \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
 	tests/unit/test_sample \
@@ -62,6 +63,7 @@ integration_scripts = \
 	tests/integration/test_privileges.py \
 	tests/integration/test_push.py \
 	tests/integration/test_soak.py \
+	tests/integration/test_start.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_web.py
 lint_tests = tests/lint/layers.sh tests/lint/readme.sh
@@ -95,6 +97,7 @@ tests_unit_test_negotiate_LDADD = $(test_libs)
 tests_unit_test_net_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
 tests_unit_test_policy_LDADD = $(test_libs)
+tests_unit_test_privileges_LDADD = $(test_libs)
 tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registry-source.h
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)

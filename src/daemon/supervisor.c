@@ -39,6 +39,7 @@ struct supervisor {
 	struct pe_loop *loop;
 	struct pe_source *tick;
 	struct pe_source *settle;
+	struct pe_source *netlink; /* NULL until the interfaces have been listed */
 	unsigned int max_links, max_connections;
 	struct pe_xdp *xdp;
 	struct pe_ring **rings;
@@ -155,6 +156,18 @@ static void on_settle(void *userdata)
 	arm_settle(s);
 }
 
+static void on_netlink(void *userdata);
+
+/* Not before the first list: nobody reads the descriptor until then, and the loop would not rest.
+ */
+static int watch_netlink(struct supervisor *s)
+{
+	if (!s->listed || s->netlink)
+		return 0;
+	return pe_loop_add_fd(s->loop, pe_monitor_fd(pe_interfaces_monitor(s->interfaces)),
+			      on_netlink, s, &s->netlink);
+}
+
 static void on_netlink(void *userdata)
 {
 	struct supervisor *s = userdata;
@@ -167,6 +180,8 @@ static void on_netlink(void *userdata)
 	s->netlink_failed = r < 0;
 	if (!r)
 		s->listed = true;
+	/* Where that fails, the tick looks for events. */
+	watch_netlink(s);
 	arm_settle(s);
 }
 
@@ -207,7 +222,7 @@ static void on_tick(void *userdata)
 		pe_workers_kick(s->workers);
 	pe_registry_expire(s->registry, pe_clock_realtime_ns(), NULL);
 	/* What came meanwhile goes before the rest, which waits for locks of the kernel. */
-	if (pe_monitor_has_events(pe_interfaces_monitor(s->interfaces)))
+	if (s->listed && pe_monitor_has_events(pe_interfaces_monitor(s->interfaces)))
 		on_netlink(s);
 	pe_interfaces_retry(s->interfaces);
 	pe_interfaces_audit(s->interfaces);
@@ -266,7 +281,12 @@ static int start_kernel_side(struct supervisor *s)
 	if (r < 0)
 		return r;
 	r = pe_xdp_open(&options, &s->xdp);
-	if (r == -EPERM)
+	if (r == -EPERM && pe_privileges_lack_memlock())
+		pe_error("xdp", "the kernel refuses the memory for BPF maps: before Linux 5.11 it "
+				"counts against RLIMIT_MEMLOCK, which only root raises; start with "
+				"LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (Docker) or "
+				"ulimit -l unlimited");
+	else if (r == -EPERM)
 		pe_error("xdp", "loading BPF programs is not permitted, although the capabilities "
 				"are there: by a seccomp filter, a security module or a user "
 				"namespace");
@@ -503,8 +523,7 @@ static int start(struct supervisor *s)
 	if (!r)
 		r = start_push(s);
 	if (!r)
-		r = pe_loop_add_fd(s->loop, pe_monitor_fd(pe_interfaces_monitor(s->interfaces)),
-				   on_netlink, s, NULL);
+		r = watch_netlink(s);
 	if (!r)
 		r = pe_loop_add_timer(s->loop, on_settle, s, &s->settle);
 	if (!r)
@@ -528,7 +547,8 @@ static void stop(struct supervisor *s)
 	}
 	pe_sources_set_http(&s->sources, NULL);
 	pe_http_free(s->http);
-	pe_push_free(s->push, 0); /* after those who scrape its statistics */
+	pe_push_free(s->push, 0);     /* after those who scrape its statistics */
+	pe_source_remove(s->netlink); /* before its descriptor is closed */
 	pe_interfaces_free(s->interfaces);
 	pe_registry_free(s->registry);
 	pe_workers_free(s->workers);
