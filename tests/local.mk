@@ -29,8 +29,9 @@ unit_tests = \
 	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
-bpf_tests = tests/bpf/test_egress tests/bpf/test_ingress
+bpf_tests = tests/bpf/test_egress tests/bpf/test_ingress tests/bpf/test_sweep
 thread_tests = \
+	tests/bpf/test_sweep \
 	tests/unit/test_base \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
@@ -116,6 +117,8 @@ tests_bpf_test_egress_SOURCES = tests/bpf/test_egress.c tests/bpf/frames.h
 tests_bpf_test_egress_LDADD = $(test_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
+tests_bpf_test_sweep_SOURCES = tests/bpf/test_sweep.c tests/bpf/frames.h
+tests_bpf_test_sweep_LDADD = $(test_libs)
 tests_integration_foreign_xdp_SOURCES = tests/integration/foreign-xdp.c
 tests_integration_foreign_xdp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/integration
 tests_integration_foreign_xdp_LDADD = $(LIBBPF_LIBS)
