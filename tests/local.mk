@@ -53,6 +53,7 @@ integration_scripts = \
 	tests/integration/soak_run.py \
 	tests/integration/soak_world.py \
 	tests/integration/test_attack.py \
+	tests/integration/test_clock.py \
 	tests/integration/test_coexist.py \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \

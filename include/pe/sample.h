@@ -4,6 +4,7 @@
  *
  * Counters, shards and self-metrics flow into a snapshot; the encoder is the only reader. It is
  * immutable once built and shared by reference: several scrapes may read one at the same time.
+ * Times are monotonic where they are kept and gathered, and wall clock in a finished snapshot.
  */
 #ifndef PE_SAMPLE_H
 #define PE_SAMPLE_H
@@ -215,6 +216,12 @@ int pe_snapshot_new(struct pe_snapshot **ret_snapshot);
 struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot);
 /* Gives a reference back; the last one frees. NULL is fine. Returns NULL. Any thread. */
 struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
+
+/*
+ * Turns every time in a snapshot under construction from monotonic to wall clock; 0 stays 0, for
+ * never. `offset_ns` is pe_clock_wall_offset_ns().
+ */
+void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns);
 
 /*
  * Makes `count` zeroed interfaces in the snapshot's arena, aligned as rows want it, and sets ifaces

@@ -108,7 +108,8 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		pe_attacher_observe(&interfaces->attacher,
 				    pe_clock_monotonic_ns() - interfaces->batch_ns);
 	pe_watch_info(interfaces, link, watch, &info);
-	if (pe_registry_add(registry, &info, watch->attachment.token, pe_clock_realtime_ns()) < 0) {
+	if (pe_registry_add(registry, &info, watch->attachment.token, pe_clock_monotonic_ns()) <
+	    0) {
 		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);
 		pe_error("metrics", "%s is not counted: out of memory", link->name);
 		drop(interfaces, at);
@@ -168,7 +169,7 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 		pe_xdp_stop(interfaces->options.xdp, watch->attachment.token);
 	end_audit(interfaces, watch, link, may_return);
 	interfaces->slot_freed |= watch->attachment.token != PE_TOKEN_NONE;
-	pe_registry_remove(interfaces->options.registry, ifindex, pe_clock_realtime_ns());
+	pe_registry_remove(interfaces->options.registry, ifindex, pe_clock_monotonic_ns());
 	interfaces->options.departed(interfaces->options.userdata);
 	free(watch);
 }

@@ -220,7 +220,7 @@ static void on_tick(void *userdata)
 	pe_workers_get_stats(s->workers, &stats);
 	if (stats.active || rings_pending(s))
 		pe_workers_kick(s->workers);
-	pe_registry_expire(s->registry, pe_clock_realtime_ns(), NULL);
+	pe_registry_expire(s->registry, pe_clock_monotonic_ns(), NULL);
 	/* What came meanwhile goes before the rest, which waits for locks of the kernel. */
 	if (s->listed && pe_monitor_has_events(pe_interfaces_monitor(s->interfaces)))
 		on_netlink(s);
@@ -512,7 +512,7 @@ static int start(struct supervisor *s)
 		.interfaces = s->interfaces,
 		.workers = s->workers,
 		.top_flows = s->options->flows_top > 0,
-		.start_ns = pe_clock_realtime_ns(),
+		.start_ns = pe_clock_monotonic_ns(),
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
 	r = start_http(s);

@@ -40,7 +40,7 @@ int pe_watch_update(struct pe_interfaces *interfaces, const struct pe_link *link
 	struct pe_iface_info info;
 
 	pe_watch_info(interfaces, link, watch, &info);
-	return pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
+	return pe_registry_update(interfaces->options.registry, &info, pe_clock_monotonic_ns());
 }
 
 void pe_watch_retry(struct pe_interfaces *interfaces, struct pe_watch *watch, bool wanted)

@@ -212,7 +212,7 @@ static void count(struct pe_push *push, uint64_t began_ns, bool delivered)
 	push->sample.requests[outcome->result]++;
 	pe_latency_observe(&push->sample.duration, took_ns);
 	if (delivered)
-		push->sample.last_success_ns = pe_clock_realtime_ns();
+		push->sample.last_success_ns = pe_clock_monotonic_ns();
 	pthread_mutex_unlock(&push->mutex);
 }
 
