@@ -4,8 +4,9 @@
  *
  * --push.url=X ⇔ PE_PUSH_URL=X; a flag wins over the environment, the environment over the default.
  * A repeatable option's environment value is split at commas. Also PE_PORT (=>
- * --web.listen-address=:PORT) and PE_WORKERS, as the original exporter had them. One thread, at
- * start.
+ * --web.listen-address=:PORT) and PE_WORKERS, as the original exporter had them. Empty
+ * variables count as not set, and what Kubernetes sets for a service named "pe" (PE_PORT=tcp://…)
+ * is ignored, with one line on `err`. One thread, at start.
  */
 #ifndef PE_OPTIONS_H
 #define PE_OPTIONS_H

@@ -629,6 +629,49 @@ static void test_unknown(void **state)
 		"packet-exporter: warning: environment variable \"PE_A\\x0aB\" is not an option\n");
 }
 
+#define LINKS                                                                                   \
+	" PE_* that Kubernetes made for a service (enableServiceLinks: false in the pod keeps " \
+	"them away)\n"
+
+static void expect_links(const char *const *argv, const char *const *env, const char *line)
+{
+	_cleanup_(result_fini) struct result result;
+
+	run(&result, argv, env);
+	assert_int_equal(result.r, 0);
+	assert_string_equal(result.err, line);
+	assert_string_equal(result.options.listen.item[0], ":9817");
+}
+
+/* A service named "pe", or "pe-web". */
+static void test_service_links(void **state)
+{
+	_cleanup_(result_fini) struct result result;
+
+	expect_links(ARGV(), ENV("PE_PORT=tcp://10.96.0.1:9817"),
+		     "packet-exporter: warning: ignoring 1 environment variable" LINKS);
+	expect_links(ARGV(),
+		     ENV("PE_SERVICE_HOST=10.96.0.1", "PE_SERVICE_PORT=9817",
+			 "PE_SERVICE_PORT_METRICS=9817", "PE_PORT=udp://10.96.0.1:9817",
+			 "PE_PORT_9817_TCP=tcp://10.96.0.1:9817", "PE_PORT_9817_TCP_PROTO=tcp",
+			 "PE_PORT_9817_TCP_PORT=9817", "PE_PORT_9817_TCP_ADDR=10.96.0.1",
+			 "PE_PORT_53_UDP=udp://10.96.0.1:53", "PE_PORT_5_SCTP_ADDR=fd00::1",
+			 "PE_WEB_SERVICE_HOST=10.96.0.2", "PE_WEB_PORT=sctp://[fd00::2]:5",
+			 "PE_WEB_PORT_5_SCTP_PROTO=sctp"),
+		     "packet-exporter: warning: ignoring 13 environment variables" LINKS);
+	/* It is no port, so it does not exclude sockets either. */
+	expect_links(ARGV("--web.systemd-socket"), ENV("PE_PORT=tcp://10.96.0.1:9817"),
+		     "packet-exporter: warning: ignoring 1 environment variable" LINKS);
+	/* What is like them and is none of them. */
+	run(&result, ARGV(),
+	    ENV("PE_SERVICE=1", "PE_SERVICE_HOSTS=1", "PE_WEB_PORT=9817", "PE_PORT_TCP=1",
+		"PE_PORT_1_TCP_X=1", "PE_PORT_1_ICMP=1", "PE_PORTS=tcp://x"));
+	assert_int_equal(result.r, 0);
+	assert_null(strstr(result.err, "Kubernetes"));
+	expect_error(ARGV(), ENV("PE_PORT=http://x"),
+		     "PE_PORT: \"http://x\" is not a port (allowed: 1 to 65535)");
+}
+
 /* ---- what is derived ---- */
 
 static void test_host_defaults(void **state)
@@ -935,6 +978,7 @@ int main(void)
 		cmocka_unit_test(test_port),
 		cmocka_unit_test(test_systemd_and_address),
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_service_links),
 		cmocka_unit_test(test_host_defaults),
 		cmocka_unit_test(test_match),
 		cmocka_unit_test(test_credentials_twice),
