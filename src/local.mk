@@ -93,6 +93,8 @@ src_libpe_a_SOURCES = \
 	src/export/push.c \
 	src/export/push_body.c \
 	src/export/push_body.h \
+	src/export/push_group.c \
+	src/export/push_group.h \
 	src/export/push_request.c \
 	src/export/push_request.h \
 	src/export/san.c \

@@ -58,6 +58,7 @@ integration_scripts = \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
 	tests/integration/test_exact.py \
+	tests/integration/test_host_name.py \
 	tests/integration/test_hotplug.py \
 	tests/integration/test_identity.py \
 	tests/integration/test_limits.py \

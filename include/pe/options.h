@@ -62,7 +62,8 @@ struct pe_options {
 	/* push; url NULL is off */
 	char *push_url;
 	char *push_job;
-	char *push_instance;		  /* default: the host name */
+	char *push_instance; /* default: the host's name, which the pushes follow */
+	bool push_instance_is_host;
 	struct pe_strings push_grouping;  /* NAME, a NUL, VALUE; for pe_options_push() */
 	uint64_t push_interval_ns;	  /* default 15 s */
 	uint64_t push_timeout_ns;	  /* default 10 s */

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,15 +33,14 @@ static unsigned int usable_cpus(void)
 static int set_from_host(const struct pe_option_parser *parser)
 {
 	struct pe_options *options = parser->options;
-	char name[HOST_NAME_MAX + 1] = "";
+	char name[PE_PUSH_HOST_MAX];
 
 	if (options->workers == 0)
 		options->workers = usable_cpus() < WORKERS_MAX ? usable_cpus() : WORKERS_MAX;
 	if (options->push_instance)
 		return 0;
-	/* A host without a name is refused by the check of the group, if there is a push. */
-	if (gethostname(name, sizeof(name)) < 0)
-		name[0] = '\0';
+	pe_push_host_name(name);
+	options->push_instance_is_host = true;
 	options->push_instance = strdup(name);
 	return options->push_instance ? 0 : pe_option_out_of_memory(parser);
 }
@@ -278,6 +276,7 @@ void pe_options_push(const struct pe_options *options, struct pe_push_label *lab
 		.url = options->push_url,
 		.job = options->push_job,
 		.instance = options->push_instance,
+		.instance_is_host = options->push_instance_is_host,
 		.grouping = labels,
 		.grouping_count = options->push_grouping.count,
 		.interval_ns = options->push_interval_ns,

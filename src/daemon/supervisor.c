@@ -232,9 +232,11 @@ static void on_tick(void *userdata)
 /* The kernel is asked for all interfaces again, as after lost events. */
 static void reload(struct supervisor *s)
 {
-	pe_info("main", "SIGHUP: reading the interfaces and the web configuration again; options "
-			"are read at the start only, and the files of --push.* before each push");
+	pe_info("main", "SIGHUP: reading the interfaces, the web configuration and the host's name "
+			"again; options are read at the start only, and the files of --push.* "
+			"before each push");
 	pe_http_reload(s->http);
+	pe_push_reload(s->push);
 	pe_interfaces_resync(s->interfaces);
 	on_netlink(s);
 }

@@ -27,6 +27,7 @@
 #include "pe/log.h"
 #include "pe/push.h"
 
+#include "push_group.h"
 #include "push_request.h"
 
 #define NEVER	    UINT64_MAX
@@ -39,6 +40,7 @@ static const char subsystem[] = "push";
 
 struct pe_push {
 	struct pe_request *request;
+	struct pe_push_group group; /* of the thread alone */
 	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
 	void *userdata;
 	uint64_t interval_ns;
@@ -68,6 +70,7 @@ struct pe_push {
 	bool mutex_ready;
 	bool wake_ready;
 	bool stop;
+	bool reload; /* the host's name may have changed */
 	uint64_t stop_deadline_ns;
 	uint64_t requested_ns;
 	struct pe_push_sample sample;
@@ -258,6 +261,31 @@ static void ask_whether_it_answers(struct pe_push *push, uint64_t deadline_ns)
 	push->not_before_ns = push->next_ns;
 }
 
+/* What was pushed under the name before must not stay beside it. */
+static void leave_old_group(struct pe_push *push, uint64_t deadline_ns)
+{
+	uint64_t began_ns = pe_clock_monotonic_ns();
+	struct pe_outcome *outcome = &push->outcome;
+
+	if (!pe_push_group_leave(&push->group, push->request, deadline_ns, outcome))
+		return;
+	/* It could come after a push to that group, if the host gets its name back. */
+	push->doubtful = outcome->unanswered;
+	if (!outcome->cancelled)
+		count(push, began_ns, false);
+}
+
+static void follow_host(struct pe_push *push)
+{
+	bool reload;
+
+	pthread_mutex_lock(&push->mutex);
+	reload = push->reload;
+	push->reload = false;
+	pthread_mutex_unlock(&push->mutex);
+	pe_push_group_follow(&push->group, push->request, reload);
+}
+
 static void push_once(struct pe_push *push)
 {
 	uint64_t deadline_ns = add_saturated(pe_clock_monotonic_ns(), push->timeout_ns);
@@ -266,15 +294,18 @@ static void push_once(struct pe_push *push)
 		ask_whether_it_answers(push, deadline_ns);
 		return;
 	}
+	follow_host(push);
 	put_now(push, deadline_ns);
 	push->doubtful = push->outcome.unanswered;
 	if (push->outcome.cancelled)
 		return;
 	schedule_next(push, push->outcome.result);
-	if (push->outcome.result == PE_PUSH_OK)
-		report_success(push);
-	else
+	if (push->outcome.result != PE_PUSH_OK) {
 		report_failure(push);
+		return;
+	}
+	report_success(push);
+	leave_old_group(push, deadline_ns);
 }
 
 /*
@@ -333,6 +364,8 @@ static void push_last(struct pe_push *push)
 		pe_warn(subsystem, "last %s of %s failed, the gateway keeps the previous state: %s",
 			delete ? "delete" : "push", pe_request_url(push->request),
 			push->outcome.cancelled ? "no time left" : push->outcome.reason);
+	else
+		leave_old_group(push, deadline_ns);
 }
 
 /* Waits for the next push; false when it is time to stop. */
@@ -426,6 +459,7 @@ int pe_push_new(const struct pe_push_options *options, struct pe_push **ret_push
 	push->next_ns = push->start_ns;
 	push->requested_ns = NEVER;
 	push->sample.enabled = true;
+	pe_push_group_init(&push->group, options);
 	r = init_locks(push);
 	if (r == 0)
 		r = pe_request_new(options, &push->request);
@@ -469,6 +503,7 @@ struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns)
 		return NULL;
 	pe_push_stop(push, timeout_ns);
 	pe_request_free(push->request);
+	pe_push_group_fini(&push->group);
 	if (push->wake_ready)
 		pthread_cond_destroy(&push->wake);
 	if (push->mutex_ready)
@@ -490,6 +525,16 @@ void pe_push_request(struct pe_push *push, uint64_t delay_ns)
 		pthread_cond_signal(&push->wake);
 	}
 	pthread_mutex_unlock(&push->mutex);
+}
+
+void pe_push_reload(struct pe_push *push)
+{
+	if (!push)
+		return;
+	pthread_mutex_lock(&push->mutex);
+	push->reload = true;
+	pthread_mutex_unlock(&push->mutex);
+	pe_push_request(push, 0);
 }
 
 void pe_push_get_stats(const struct pe_push *push, struct pe_push_sample *ret_sample)

@@ -75,9 +75,9 @@ class Lines:
 
 
 class Sample:
-    def __init__(self, url, *args):
+    def __init__(self, url, *args, prefix=()):
         self.process = subprocess.Popen(
-            [SAMPLE, f"--url={url}", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [*prefix, SAMPLE, f"--url={url}", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, bufsize=1, env=child_environment())
         self.out = Lines(self.process.stdout)
         self.log = Lines(self.process.stderr)
@@ -120,8 +120,8 @@ class Sample:
 @pytest.fixture
 def sample():
     with contextlib.ExitStack() as stack:
-        def start(url, *args):
-            process = Sample(url, *args)
+        def start(url, *args, prefix=()):
+            process = Sample(url, *args, prefix=prefix)
             stack.callback(process.close)
             return process
         yield start

@@ -685,6 +685,7 @@ static void test_host_defaults(void **state)
 	assert_true(result.options.workers <= sysconf(_SC_NPROCESSORS_CONF));
 	gethostname(name, sizeof(name) - 1);
 	assert_string_equal(result.options.push_instance, name);
+	assert_true(result.options.push_instance_is_host);
 }
 
 static void expect_match(const char *include, const char *exclude, const char *name, bool want)
@@ -751,6 +752,7 @@ static void test_push(void **state)
 	assert_string_equal(push.url, "https://gw/p");
 	assert_string_equal(push.job, "j");
 	assert_string_equal(push.instance, "i");
+	assert_false(push.instance_is_host);
 	assert_ptr_equal(push.grouping, labels);
 	assert_int_equal(push.grouping_count, 2);
 	assert_string_equal(labels[0].name, "rack");
