@@ -96,6 +96,8 @@ src_libpe_a_SOURCES = \
 	src/export/push_group.c \
 	src/export/push_group.h \
 	src/export/push_request.c \
+	src/export/push_schedule.c \
+	src/export/push_schedule.h \
 	src/export/push_request.h \
 	src/export/san.c \
 	src/export/san.h \

@@ -4,10 +4,11 @@
  *
  * See https://github.com/prometheus/pushgateway#api. One state at a time is under way, so two
  * states never arrive out of order. A failure is retried with jittered exponential back-off up to
- * the interval, each time with the state of that moment; a 400 waits for the next interval. After a
- * time-out without any answer, nothing is sent until a HEAD is answered; so it is at the end, when
- * there is time to ask once: without an answer the last state is not sent.
- * Redirects are not followed: they name another group.
+ * the interval, each time with the state of that moment; a 400 waits for the next interval, but for
+ * a push with the legacy metrics, which is repeated without them. After a time-out without any
+ * answer, nothing is sent until a HEAD is answered; so it is at the end, when there is time to ask
+ * once: without an answer the last state is not sent. Redirects are not followed: they name another
+ * group.
  */
 #ifndef PE_PUSH_H
 #define PE_PUSH_H
@@ -74,9 +75,10 @@ struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns);
 void pe_push_request(struct pe_push *push, uint64_t delay_ns);
 
 /*
- * Asks for a push at once, with the host's name read anew if the instance is that. (While it is
- * only a placeholder, it is read before each push.) Once a push under another name was stored, the
- * group of the old one, if it was pushed by us, is deleted. Any thread; never blocks. NULL is fine.
+ * Asks for a push at once, with legacy metrics that were refused tried again, and the host's name
+ * read anew if the instance is that. (While it is only a placeholder, it is read before each push.)
+ * Once a push under another name was stored, the group of the old one, if it was pushed by us, is
+ * deleted. Any thread; never blocks. NULL is fine.
  */
 void pe_push_reload(struct pe_push *push);
 

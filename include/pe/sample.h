@@ -160,6 +160,7 @@ struct pe_push_sample {
 	uint64_t requests[PE_PUSH_RESULTS];
 	struct pe_latency duration;
 	uint64_t last_success_ns; /* wall clock, 0 if never */
+	bool legacy_refused;	  /* --metrics.legacy's series, so they are not pushed */
 };
 
 struct pe_process_sample {

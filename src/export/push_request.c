@@ -302,14 +302,14 @@ static void transfer(struct pe_request *request, uint64_t deadline_ns, struct pe
 		classify(request, rc, outcome);
 }
 
-void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, uint64_t deadline_ns,
-		    struct pe_outcome *ret_outcome)
+void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, bool legacy,
+		    uint64_t deadline_ns, struct pe_outcome *ret_outcome)
 {
 	const struct pe_strbuf *body;
 	int r;
 
 	*ret_outcome = (struct pe_outcome){ 0 };
-	r = pe_push_body_encode(request->body, snapshot, &body);
+	r = pe_push_body_encode(request->body, snapshot, legacy, &body);
 	if (r < 0) {
 		errno = -r;
 		fail(ret_outcome, PE_PUSH_NETWORK, r, "cannot encode the metrics: %m");
@@ -477,7 +477,7 @@ int pe_request_new(const struct pe_push_options *options, struct pe_request **re
 	if (!request)
 		return -ENOMEM;
 	request->cancel_ns = PE_REQUEST_NEVER;
-	r = pe_push_body_new(options->gzip, options->legacy, &request->body);
+	r = pe_push_body_new(options->gzip, &request->body);
 	if (r < 0)
 		return r;
 	request->multi = libcurl.multi_init();

@@ -42,8 +42,8 @@ struct pe_request *pe_request_free(struct pe_request *request);
 const char *pe_request_url(const struct pe_request *request);
 
 /* These block until there is an answer, `deadline_ns` (CLOCK_MONOTONIC) or a cancellation. */
-void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, uint64_t deadline_ns,
-		    struct pe_outcome *ret_outcome);
+void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, bool legacy,
+		    uint64_t deadline_ns, struct pe_outcome *ret_outcome);
 void pe_request_delete(struct pe_request *request, uint64_t deadline_ns,
 		       struct pe_outcome *ret_outcome);
 

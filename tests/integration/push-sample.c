@@ -98,12 +98,12 @@ static void print_stats(const struct pe_push *push)
 	for (size_t i = 0; i < PE_LATENCY_BUCKETS; i++)
 		observed += sample.duration.bucket[i];
 	printf("stats ok=%llu network=%llu rejected=%llu server=%llu observed=%llu "
-	       "last_success_ns=%llu\n",
+	       "last_success_ns=%llu legacy_refused=%d\n",
 	       (unsigned long long)sample.requests[PE_PUSH_OK],
 	       (unsigned long long)sample.requests[PE_PUSH_NETWORK],
 	       (unsigned long long)sample.requests[PE_PUSH_REJECTED],
 	       (unsigned long long)sample.requests[PE_PUSH_SERVER], (unsigned long long)observed,
-	       (unsigned long long)sample.last_success_ns);
+	       (unsigned long long)sample.last_success_ns, sample.legacy_refused);
 }
 
 static int add_grouping(struct config *config, char *text)
