@@ -140,6 +140,8 @@ src_libpe_a_SOURCES = \
 	src/net/monitor.c \
 	src/net/parse.c \
 	src/net/parse.h \
+	src/net/requests.c \
+	src/net/requests.h \
 	src/net/socket.c \
 	src/net/socket.h \
 	src/xdp/attach.c \

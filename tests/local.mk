@@ -64,6 +64,7 @@ integration_scripts = \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
 	tests/integration/test_privileges.py \
+	tests/integration/test_names.py \
 	tests/integration/test_push.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_start.py \

@@ -100,8 +100,11 @@ int pe_options_parse(struct pe_options *ret_options, int argc, char *const *argv
 /* Frees what the options own. Half-built and zeroed options are fine. */
 void pe_options_fini(struct pe_options *options);
 
-/* True if the expressions let an interface of this name be watched. */
-bool pe_options_match(const struct pe_options *options, const char *name);
+/*
+ * True if the expressions let an interface be watched: the one to include matches its name or one
+ * of its alternative names (separated by commas), and the one to exclude none of them.
+ */
+bool pe_options_match(const struct pe_options *options, const char *name, const char *altnames);
 
 /*
  * The push options of these options but for `snapshot`. Strings are borrowed; `labels` has room for

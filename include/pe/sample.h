@@ -83,16 +83,18 @@ enum pe_unobserved {
 	PE_UNOBSERVED_REASONS,
 };
 
-#define PE_ALIAS_MAX 256
-#define PE_KIND_MAX  16
+#define PE_ALIAS_MAX	256
+#define PE_ALTNAMES_MAX 256
+#define PE_KIND_MAX	16
 
 /* What identifies an interface to people. Names are the kernel's bytes, perhaps not UTF-8. */
 struct pe_iface_info {
 	int ifindex;
 	char name[IFNAMSIZ];
 	char alias[PE_ALIAS_MAX];
-	char kind[PE_KIND_MAX]; /* "" for hardware */
-	char master[IFNAMSIZ];	/* name, "" if none */
+	char altnames[PE_ALTNAMES_MAX]; /* separated by commas */
+	char kind[PE_KIND_MAX];		/* "" for hardware */
+	char master[IFNAMSIZ];		/* name, "" if none */
 	enum pe_mode mode;
 	enum pe_mode_reason mode_reason;
 };

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pe/cleanup.h"
+#include "pe/link.h"
 #include "pe/web.h"
 
 #define WORKERS_MAX 8u
@@ -255,12 +256,30 @@ void pe_options_fini(struct pe_options *options)
 	*options = (struct pe_options){ 0 };
 }
 
-bool pe_options_match(const struct pe_options *options, const char *name)
+/* Whether the name matches, or one of the alternative names. */
+static bool matches_any(const regex_t *regex, const char *name, const char *altnames)
 {
-	if (regexec(&options->include, name, 0, NULL, 0) != 0)
+	char altname[PE_LINK_ALTNAMES_MAX];
+
+	if (regexec(regex, name, 0, NULL, 0) == 0)
+		return true;
+	while (*altnames) {
+		size_t len = strcspn(altnames, ",");
+
+		snprintf(altname, sizeof(altname), "%.*s", (int)len, altnames);
+		if (regexec(regex, altname, 0, NULL, 0) == 0)
+			return true;
+		altnames += len + (altnames[len] == ',');
+	}
+	return false;
+}
+
+bool pe_options_match(const struct pe_options *options, const char *name, const char *altnames)
+{
+	if (!matches_any(&options->include, name, altnames))
 		return false;
 	/* The empty expression matches all, but who excludes "" means none. */
-	return !*options->interface_exclude || regexec(&options->exclude, name, 0, NULL, 0) != 0;
+	return !*options->interface_exclude || !matches_any(&options->exclude, name, altnames);
 }
 
 void pe_options_push(const struct pe_options *options, struct pe_push_label *labels,

@@ -23,6 +23,8 @@
 #include "snapshot.h"
 
 #define TICK_NS PE_NS_PER_S
+/* Ticks from one look at what the kernel does not report to the next. */
+#define REFRESH_TICKS 10
 /* A flow that is quiet for this long leaves the kernel's cache; one that never pauses is reported.
  */
 #define CACHE_IDLE_NS	PE_NS_PER_S
@@ -51,8 +53,9 @@ struct supervisor {
 	struct pe_http *http;
 	struct pe_push *push;
 	struct pe_sources sources;
-	bool ready;	     /* atomic */
-	bool listed;	     /* the first dump has been made */
+	bool ready;  /* atomic */
+	bool listed; /* the first dump has been made */
+	unsigned int ticks;
 	bool netlink_failed; /* the monitor wants to be called again */
 	struct pe_log_once netlink_log;
 	struct pe_limits limits;
@@ -224,6 +227,8 @@ static void on_tick(void *userdata)
 	/* What came meanwhile goes before the rest, which waits for locks of the kernel. */
 	if (s->listed && pe_monitor_has_events(pe_interfaces_monitor(s->interfaces)))
 		on_netlink(s);
+	if (s->listed && ++s->ticks % REFRESH_TICKS == 0)
+		pe_interfaces_refresh(s->interfaces);
 	pe_interfaces_retry(s->interfaces);
 	pe_interfaces_audit(s->interfaces);
 	check_limits(s, &stats);

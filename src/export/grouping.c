@@ -30,9 +30,9 @@
  * differ only there would become one, and every push would be refused as inconsistent.
  */
 static const char *const series_labels[] = {
-	"alias",    "code",	 "dest",   "destination", "direction", "family", "flag",
-	"ifindex",  "interface", "kind",   "le",	  "master",    "mode",	 "mode_reason",
-	"protocol", "reason",	 "result", "source",	  "version",
+	"alias",       "altnames", "code",	"dest",	  "destination", "direction", "family",
+	"flag",	       "ifindex",  "interface", "kind",	  "le",		 "master",    "mode",
+	"mode_reason", "protocol", "reason",	"result", "source",	 "version",
 };
 
 static void cleanup_url(CURLU **url)

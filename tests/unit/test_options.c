@@ -18,6 +18,7 @@
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
+#include "pe/link.h"
 #include "pe/options.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -688,7 +689,8 @@ static void test_host_defaults(void **state)
 	assert_true(result.options.push_instance_is_host);
 }
 
-static void expect_match(const char *include, const char *exclude, const char *name, bool want)
+static void expect_match_of(const char *include, const char *exclude, const char *name,
+			    const char *altnames, bool want)
 {
 	_cleanup_(result_fini) struct result result;
 	char include_flag[64], exclude_flag[64];
@@ -697,7 +699,37 @@ static void expect_match(const char *include, const char *exclude, const char *n
 	snprintf(exclude_flag, sizeof(exclude_flag), "--interface.exclude=%s", exclude);
 	run(&result, ARGV(include_flag, exclude_flag), NO_ENV);
 	assert_int_equal(result.r, 0);
-	assert_int_equal(pe_options_match(&result.options, name), want);
+	assert_int_equal(pe_options_match(&result.options, name, altnames), want);
+}
+
+static void expect_match(const char *include, const char *exclude, const char *name, bool want)
+{
+	expect_match_of(include, exclude, name, "", want);
+}
+
+static void test_match_altnames(void **state)
+{
+	char longest[PE_LINK_ALTNAMES_MAX];
+
+	expect_match_of("^uplink$", "", "eth0", "", false);
+	expect_match_of("^uplink$", "", "eth0", "uplink", true);
+	expect_match_of("^uplink$", "", "eth0", "enp1s0,uplink,enx02", true);
+	expect_match_of("^uplink$", "", "eth0", "enp1s0,uplink2", false);
+	expect_match_of("^uplink$", "", "uplink", "enp1s0", true);
+	/* One at a time: an expression does not reach from one to the next. */
+	expect_match_of("^eth0,enp1s0$", "", "eth0", "enp1s0", false);
+	expect_match_of("^enp1s0,enx$", "", "eth0", "enp1s0,enx", false);
+	expect_match_of("", "^enp", "eth0", "enp1s0", false);
+	expect_match_of("", "^enp", "eth0", "enx,enp1s0", false);
+	expect_match_of("", "^enp", "eth0", "enx,xenp", true);
+	expect_match_of("", "", "eth0", "enp1s0", true);
+	/* To exclude wins, whichever names they match. */
+	expect_match_of("^eth0$", "^enp1s0$", "eth0", "enp1s0", false);
+	expect_match_of("^enp1s0$", "^eth0$", "eth0", "enp1s0", false);
+	expect_match_of("^$", "", "eth0", "enp1s0", false);
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	expect_match_of("^a{255}$", "", "eth0", longest, true);
 }
 
 static void test_match(void **state)
@@ -705,9 +737,9 @@ static void test_match(void **state)
 	_cleanup_(result_fini) struct result result;
 
 	run(&result, ARGV(), NO_ENV);
-	assert_false(pe_options_match(&result.options, "lo"));
-	assert_true(pe_options_match(&result.options, "lo1"));
-	assert_true(pe_options_match(&result.options, "eth0"));
+	assert_false(pe_options_match(&result.options, "lo", ""));
+	assert_true(pe_options_match(&result.options, "lo1", ""));
+	assert_true(pe_options_match(&result.options, "eth0", ""));
 
 	expect_match("", "", "lo", true);
 	expect_match("^(veth|br)[0-9]+$", "", "veth12", true);
@@ -983,6 +1015,7 @@ int main(void)
 		cmocka_unit_test(test_service_links),
 		cmocka_unit_test(test_host_defaults),
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_match_altnames),
 		cmocka_unit_test(test_credentials_twice),
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_push_check),

@@ -235,6 +235,7 @@ static void test_info_follows_updates(void **state)
 	assert_int_equal(pe_registry_add(registry, &info, PE_TOKEN_NONE, 1), 0);
 	info.mode = PE_MODE_NATIVE;
 	strcpy(info.alias, "alias");
+	strcpy(info.altnames, "one,two");
 	strcpy(info.master, "br0");
 	assert_int_equal(pe_registry_update(registry, &info, 2), 0);
 	snapshot = collect(registry);
