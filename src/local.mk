@@ -96,7 +96,11 @@ src_libpe_a_SOURCES = \
 	src/export/push.c \
 	src/export/push_body.c \
 	src/export/push_body.h \
+	src/export/push_group.c \
+	src/export/push_group.h \
 	src/export/push_request.c \
+	src/export/push_schedule.c \
+	src/export/push_schedule.h \
 	src/export/push_request.h \
 	src/export/san.c \
 	src/export/san.h \
@@ -140,10 +144,10 @@ src_libpe_a_SOURCES = \
 	src/net/monitor.c \
 	src/net/parse.c \
 	src/net/parse.h \
+	src/net/requests.c \
+	src/net/requests.h \
 	src/net/socket.c \
 	src/net/socket.h \
-	src/net/stats.c \
-	src/net/stats.h \
 	src/xdp/attach.c \
 	src/xdp/newcomers.c \
 	src/xdp/object.c \

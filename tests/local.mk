@@ -20,6 +20,7 @@ unit_tests = \
 	tests/unit/test_net \
 	tests/unit/test_options \
 	tests/unit/test_policy \
+	tests/unit/test_privileges \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
 	tests/unit/test_sample \
@@ -28,8 +29,9 @@ unit_tests = \
 	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
-bpf_tests = tests/bpf/test_egress tests/bpf/test_ingress
+bpf_tests = tests/bpf/test_egress tests/bpf/test_ingress tests/bpf/test_sweep
 thread_tests = \
+	tests/bpf/test_sweep \
 	tests/unit/test_base \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
@@ -52,18 +54,22 @@ integration_scripts = \
 	tests/integration/soak_run.py \
 	tests/integration/soak_world.py \
 	tests/integration/test_attack.py \
+	tests/integration/test_clock.py \
 	tests/integration/test_coexist.py \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
 	tests/integration/test_exact.py \
+	tests/integration/test_host_name.py \
 	tests/integration/test_hotplug.py \
 	tests/integration/test_identity.py \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
+	tests/integration/test_names.py \
 	tests/integration/test_push.py \
 	tests/integration/test_soak.py \
+	tests/integration/test_start.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_web.py
 lint_tests = tests/lint/layers.sh tests/lint/pointers.sh tests/lint/readme.sh
@@ -97,6 +103,7 @@ tests_unit_test_negotiate_LDADD = $(test_libs)
 tests_unit_test_net_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
 tests_unit_test_policy_LDADD = $(test_libs)
+tests_unit_test_privileges_LDADD = $(test_libs)
 tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registry-source.h
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)
@@ -115,6 +122,8 @@ tests_bpf_test_egress_SOURCES = tests/bpf/test_egress.c tests/bpf/frames.h
 tests_bpf_test_egress_LDADD = $(test_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
+tests_bpf_test_sweep_SOURCES = tests/bpf/test_sweep.c tests/bpf/frames.h
+tests_bpf_test_sweep_LDADD = $(test_libs)
 tests_integration_foreign_xdp_SOURCES = tests/integration/foreign-xdp.c
 tests_integration_foreign_xdp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/integration
 tests_integration_foreign_xdp_LDADD = $(LIBBPF_LIBS)

@@ -18,9 +18,10 @@
 
 struct pe_monitor;
 
-#define PE_LINK_ALIAS_MAX   256
-#define PE_LINK_KIND_MAX    16
-#define PE_LINK_ADDRESS_MAX 32
+#define PE_LINK_ALIAS_MAX    256
+#define PE_LINK_ALTNAMES_MAX 256
+#define PE_LINK_KIND_MAX     16
+#define PE_LINK_ADDRESS_MAX  32
 
 /* The kernel's own counters of an interface (struct rtnl_link_stats64). */
 struct pe_link_stats {
@@ -36,13 +37,15 @@ struct pe_link {
 	int ifindex;		       /* > 0 */
 	char name[IFNAMSIZ];	       /* terminated */
 	char alias[PE_LINK_ALIAS_MAX]; /* ifalias, "" if none */
-	char kind[PE_LINK_KIND_MAX];   /* IFLA_INFO_KIND: "veth", "bridge", …; "" for hardware */
-	unsigned short type;	       /* ARPHRD_*: ARPHRD_ETHER has an Ethernet header */
-	unsigned int flags;	       /* IFF_* */
-	int master;		       /* ifindex of the bridge or bond it belongs to, 0 if none */
-	int peer;		       /* IFLA_LINK, 0 if none */
-	int peer_netnsid;	       /* IFLA_LINK_NETNSID, -1 if none */
-	uint32_t xdp_id;	       /* of the XDP program that is attached, 0 if none */
+	/* IFLA_ALT_IFNAME, separated by commas; as many whole ones as fit, "" if none */
+	char altnames[PE_LINK_ALTNAMES_MAX];
+	char kind[PE_LINK_KIND_MAX]; /* IFLA_INFO_KIND: "veth", "bridge", …; "" for hardware */
+	unsigned short type;	     /* ARPHRD_*: ARPHRD_ETHER has an Ethernet header */
+	unsigned int flags;	     /* IFF_* */
+	int master;		     /* ifindex of the bridge or bond it belongs to, 0 if none */
+	int peer;		     /* IFLA_LINK, 0 if none */
+	int peer_netnsid;	     /* IFLA_LINK_NETNSID, -1 if none */
+	uint32_t xdp_id;	     /* of the XDP program that is attached, 0 if none */
 	unsigned char address[PE_LINK_ADDRESS_MAX]; /* link-layer address (IFLA_ADDRESS) */
 	size_t address_len;			    /* 0 if it has none, or a longer one */
 	bool has_stats;
@@ -57,10 +60,10 @@ enum pe_link_gone {
 };
 
 /*
- * Callbacks, all from pe_monitor_start() or pe_monitor_dispatch(), in the order of the kernel's
- * messages. `link` is valid during the call; the last one seen is handed to `gone`. A reused
- * ifindex is reported as gone, then added. They must not call into the monitor except
- * pe_monitor_find() and pe_monitor_read_stats().
+ * Callbacks, all from pe_monitor_start(), pe_monitor_dispatch() or pe_monitor_refresh(), in the
+ * order of the kernel's messages. `link` is valid during the call; the last one seen is handed to
+ * `gone`. A reused ifindex is reported as gone, then added. They must not call into the monitor
+ * except pe_monitor_find() and pe_monitor_read_stats().
  */
 struct pe_monitor_ops {
 	void (*added)(const struct pe_link *link, void *userdata);
@@ -128,6 +131,13 @@ const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifin
  * -errno. *ret_stats is untouched on error.
  */
 int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_link_stats *ret_stats);
+
+/*
+ * Asks the kernel for alias and alternative names of about `most` interfaces that are down, in turn
+ * from call to call: it reports changes of those only while an interface is up (rtnetlink.c,
+ * netdev_state_change()). Calls `changed` for what has. Blocks for a round trip of some 10 µs each.
+ */
+void pe_monitor_refresh(struct pe_monitor *monitor, unsigned int most);
 
 /* Any thread (the counters are atomic). */
 void pe_monitor_get_stats(const struct pe_monitor *monitor, struct pe_monitor_stats *ret_stats);

@@ -4,8 +4,9 @@
  *
  * --push.url=X ⇔ PE_PUSH_URL=X; a flag wins over the environment, the environment over the default.
  * A repeatable option's environment value is split at commas. Also PE_PORT (=>
- * --web.listen-address=:PORT) and PE_WORKERS, as the original exporter had them. One thread, at
- * start.
+ * --web.listen-address=:PORT) and PE_WORKERS, as the original exporter had them. Empty
+ * variables count as not set, and what Kubernetes sets for a service named "pe" (PE_PORT=tcp://…)
+ * is ignored, with one line on `err`. One thread, at start.
  */
 #ifndef PE_OPTIONS_H
 #define PE_OPTIONS_H
@@ -61,7 +62,8 @@ struct pe_options {
 	/* push; url NULL is off */
 	char *push_url;
 	char *push_job;
-	char *push_instance;		  /* default: the host name */
+	char *push_instance; /* default: the host's name, which the pushes follow */
+	bool push_instance_is_host;
 	struct pe_strings push_grouping;  /* NAME, a NUL, VALUE; for pe_options_push() */
 	uint64_t push_interval_ns;	  /* default 15 s */
 	uint64_t push_timeout_ns;	  /* default 10 s */
@@ -98,8 +100,11 @@ int pe_options_parse(struct pe_options *ret_options, int argc, char *const *argv
 /* Frees what the options own. Half-built and zeroed options are fine. */
 void pe_options_fini(struct pe_options *options);
 
-/* True if the expressions let an interface of this name be watched. */
-bool pe_options_match(const struct pe_options *options, const char *name);
+/*
+ * True if the expressions let an interface be watched: the one to include matches its name or one
+ * of its alternative names (separated by commas), and the one to exclude none of them.
+ */
+bool pe_options_match(const struct pe_options *options, const char *name, const char *altnames);
 
 /*
  * The push options of these options but for `snapshot`. Strings are borrowed; `labels` has room for

@@ -4,10 +4,11 @@
  *
  * See https://github.com/prometheus/pushgateway#api. One state at a time is under way, so two
  * states never arrive out of order. A failure is retried with jittered exponential back-off up to
- * the interval, each time with the state of that moment; a 400 waits for the next interval. After a
- * time-out without any answer, nothing is sent until a HEAD is answered; so it is at the end, when
- * there is time to ask once: without an answer the last state is not sent.
- * Redirects are not followed: they name another group.
+ * the interval, each time with the state of that moment; a 400 waits for the next interval, but for
+ * a push with the legacy metrics, which is repeated without them. After a time-out without any
+ * answer, nothing is sent until a HEAD is answered; so it is at the end, when there is time to ask
+ * once: without an answer the last state is not sent. Redirects are not followed: they name another
+ * group.
  */
 #ifndef PE_PUSH_H
 #define PE_PUSH_H
@@ -35,6 +36,7 @@ struct pe_push_options {
 	const char *url; /* http(s)://[user:password@]host[:port][/prefix] */
 	const char *job;
 	const char *instance;
+	bool instance_is_host; /* it is the host's name, and follows it: see pe_push_reload() */
 	const struct pe_push_label *grouping; /* further labels */
 	size_t grouping_count;
 	uint64_t interval_ns;
@@ -71,6 +73,23 @@ struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns);
 /* Asks for a push within delay_ns; requests that come meanwhile join it. Any thread; never blocks.
  */
 void pe_push_request(struct pe_push *push, uint64_t delay_ns);
+
+/*
+ * Asks for a push at once, with legacy metrics that were refused tried again, and the host's name
+ * read anew if the instance is that. (While it is only a placeholder, it is read before each push.)
+ * Once a push under another name was stored, the group of the old one, if it was pushed by us, is
+ * deleted. Any thread; never blocks. NULL is fine.
+ */
+void pe_push_reload(struct pe_push *push);
+
+/* Room for a host's name, HOST_NAME_MAX bytes, and its NUL. */
+#define PE_PUSH_HOST_MAX 65
+
+/* The host's name as it is now (gethostname(2)); "localhost" if it has none. Any thread. */
+void pe_push_host_name(char ret_name[PE_PUSH_HOST_MAX]);
+
+/* Whether hosts are only called so until they get a name of their own. Pure. */
+bool pe_push_is_placeholder(const char *name);
 
 /* Any thread. */
 void pe_push_get_stats(const struct pe_push *push, struct pe_push_sample *ret_sample);

@@ -47,7 +47,7 @@ struct pe_registry *pe_registry_free(struct pe_registry *registry);
 /*
  * An interface appeared. `token` may be PE_TOKEN_NONE (nothing is counted yet). If a departed
  * interface has this name, the series go on. If a live one has it (the old one's news are still
- * under way), that one is treated as departed first. Times are wall clock.
+ * under way), that one is treated as departed first. Times are monotonic, here and below.
  * 0, -EEXIST if the ifindex is live, -ENOMEM.
  */
 int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,

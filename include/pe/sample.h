@@ -4,6 +4,7 @@
  *
  * Counters, shards and self-metrics flow into a snapshot; the encoder is the only reader. It is
  * immutable once built and shared by reference: several scrapes may read one at the same time.
+ * Times are monotonic where they are kept and gathered, and wall clock in a finished snapshot.
  */
 #ifndef PE_SAMPLE_H
 #define PE_SAMPLE_H
@@ -87,16 +88,18 @@ enum pe_unobserved {
 	PE_UNOBSERVED_REASONS,
 };
 
-#define PE_ALIAS_MAX 256
-#define PE_KIND_MAX  16
+#define PE_ALIAS_MAX	256
+#define PE_ALTNAMES_MAX 256
+#define PE_KIND_MAX	16
 
 /* What identifies an interface to people. Names are the kernel's bytes, perhaps not UTF-8. */
 struct pe_iface_info {
 	int ifindex;
 	char name[IFNAMSIZ];
 	char alias[PE_ALIAS_MAX];
-	char kind[PE_KIND_MAX]; /* "" for hardware */
-	char master[IFNAMSIZ];	/* name, "" if none */
+	char altnames[PE_ALTNAMES_MAX]; /* separated by commas */
+	char kind[PE_KIND_MAX];		/* "" for hardware */
+	char master[IFNAMSIZ];		/* name, "" if none */
 	enum pe_mode mode;
 	enum pe_mode_reason mode_reason;
 };
@@ -166,6 +169,7 @@ struct pe_push_sample {
 	uint64_t requests[PE_PUSH_RESULTS];
 	struct pe_latency duration;
 	uint64_t last_success_ns; /* wall clock, 0 if never */
+	bool legacy_refused;	  /* --metrics.legacy's series, so they are not pushed */
 };
 
 struct pe_process_sample {
@@ -222,6 +226,12 @@ int pe_snapshot_new(struct pe_snapshot **ret_snapshot);
 struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot);
 /* Gives a reference back; the last one frees. NULL is fine. Returns NULL. Any thread. */
 struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
+
+/*
+ * Turns every time in a snapshot under construction from monotonic to wall clock; 0 stays 0, for
+ * never. `offset_ns` is pe_clock_wall_offset_ns().
+ */
+void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns);
 
 /*
  * Makes `count` zeroed interfaces in the snapshot's arena, aligned as rows want it, and sets ifaces

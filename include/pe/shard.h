@@ -49,12 +49,12 @@ int pe_shard_announce(struct pe_shard *shard, uint32_t token);
 void pe_shard_forget(struct pe_shard *shard, uint32_t token);
 
 /*
- * Adds a batch of records; `now` is the jiffy of the call, `wall_ns` the wall clock. Never fails:
- * what cannot be kept is counted. The batch form is what makes it fast: table lines are prefetched
- * ahead.
+ * Adds a batch of records; `now` is the jiffy of the call, `now_ns` the monotonic clock. Never
+ * fails: what cannot be kept is counted. The batch form is what makes it fast: table lines are
+ * prefetched ahead.
  */
 void pe_shard_add(struct pe_shard *shard, const struct pe_flow *records, size_t count, uint32_t now,
-		  uint64_t wall_ns);
+		  uint64_t now_ns);
 
 /*
  * Ends idle flows, looking at up to `steps` places of the table and going on from there at the next
@@ -84,7 +84,7 @@ void pe_shard_get_stats(const struct pe_shard *shard, struct pe_shard_stats *ret
  */
 int pe_top_new(unsigned int k, struct pe_top **ret_top); /* k > 0; 0 or -ENOMEM */
 struct pe_top *pe_top_free(struct pe_top *top);
-void pe_top_add(struct pe_top *top, const struct pe_flow *records, size_t count, uint64_t wall_ns);
+void pe_top_add(struct pe_top *top, const struct pe_flow *records, size_t count, uint64_t now_ns);
 void pe_top_forget(struct pe_top *top, uint32_t token);
 /* Fills top, top_count and adds to rest. A token without records leaves the sample as it is. 0 or
  * -ENOMEM. */

@@ -154,7 +154,8 @@ void pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row);
 /*
  * Sends flows that have been quiet for idle_ns to the rings (0: all flows, in the whole cache;
  * otherwise a quarter of the cache a call, in turn). Interrupts each CPU that has flows for some µs
- * at a time; returns at once if none has. The number of flows left in the cache.
+ * at a time, from a thread of its own that ends with the call, so that the caller's CPU affinity
+ * stays what it is; returns at once if there are no flows. The number of flows left in the cache.
  */
 uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns);
 

@@ -388,7 +388,7 @@ static bool add_record(struct pe_shard *shard, const struct pe_flow *record,
 }
 
 static void add_batch(struct pe_shard *shard, const struct pe_flow *records, size_t count,
-		      uint32_t now, uint64_t wall_ns)
+		      uint32_t now, uint64_t now_ns)
 {
 	struct pe_top *top = shard->options.top;
 	struct lookup lookups[BATCH];
@@ -401,21 +401,21 @@ static void add_batch(struct pe_shard *shard, const struct pe_flow *records, siz
 			continue;
 		shard->stats.orphaned++;
 		if (top && i > run)
-			pe_top_add(top, &records[run], i - run, wall_ns);
+			pe_top_add(top, &records[run], i - run, now_ns);
 		run = i + 1;
 	}
 	if (top && count > run)
-		pe_top_add(top, &records[run], count - run, wall_ns);
+		pe_top_add(top, &records[run], count - run, now_ns);
 }
 
 void pe_shard_add(struct pe_shard *shard, const struct pe_flow *records, size_t count, uint32_t now,
-		  uint64_t wall_ns)
+		  uint64_t now_ns)
 {
 	shard->stats.records += count;
 	while (count > 0) {
 		size_t n = count < BATCH ? count : BATCH;
 
-		add_batch(shard, records, n, now, wall_ns);
+		add_batch(shard, records, n, now, now_ns);
 		records += n;
 		count -= n;
 	}

@@ -231,18 +231,18 @@ static struct pe_count *rest_of(struct tops *tops, const struct pe_flow_key *key
 
 /* Two interfaces can have the same flow from one batch on, and swap names: each series has a
  * beginning of its own, in microseconds as it is exported. */
-static void show(struct pe_top *top, struct candidate *c, uint64_t wall_ns)
+static void show(struct pe_top *top, struct candidate *c, uint64_t now_ns)
 {
 	top->since_ns += PE_NS_PER_US;
-	if (top->since_ns < wall_ns)
-		top->since_ns = wall_ns;
+	if (top->since_ns < now_ns)
+		top->since_ns = now_ns;
 	c->shown = true;
 	c->count = (struct pe_count){ 0 };
 	c->since_ns = top->since_ns;
 }
 
 /* Shows a hidden candidate if it deserves it. */
-static void contest(struct pe_top *top, struct tops *tops, struct candidate *c, uint64_t wall_ns)
+static void contest(struct pe_top *top, struct tops *tops, struct candidate *c, uint64_t now_ns)
 {
 	uint32_t at = c->at, item = tops->hidden.item[at], other;
 	struct candidate *smallest;
@@ -256,7 +256,7 @@ static void contest(struct pe_top *top, struct tops *tops, struct candidate *c, 
 			heap_down(tops, &tops->hidden, tops->candidate[last].at);
 		}
 		heap_push(tops, &tops->shown, item);
-		show(top, c, wall_ns);
+		show(top, c, now_ns);
 		return;
 	}
 	other = tops->shown.item[0];
@@ -270,7 +270,7 @@ static void contest(struct pe_top *top, struct tops *tops, struct candidate *c, 
 	heap_up(tops, &tops->hidden, at);
 	heap_put(tops, &tops->shown, 0, item);
 	heap_down(tops, &tops->shown, 0);
-	show(top, c, wall_ns);
+	show(top, c, now_ns);
 }
 
 /*
@@ -290,7 +290,7 @@ static struct pe_flow_key key_of(const struct pe_flow *record)
 }
 
 static void add_record(struct pe_top *top, struct tops *tops, const struct pe_flow *record,
-		       uint64_t wall_ns)
+		       uint64_t now_ns)
 {
 	struct pe_count more = { .packets = record->packets, .bytes = record->bytes };
 	struct pe_flow_key key = key_of(record);
@@ -303,7 +303,7 @@ static void add_record(struct pe_top *top, struct tops *tops, const struct pe_fl
 		c->estimate += more.bytes;
 		heap_down(tops, c->shown ? &tops->shown : &tops->hidden, c->at);
 		if (!c->shown)
-			contest(top, tops, c, wall_ns);
+			contest(top, tops, c, now_ns);
 	}
 	count_add(c && c->shown ? &c->count : rest_of(tops, &key), &more);
 }
@@ -338,14 +338,14 @@ static struct tops *tops_of(struct pe_top *top, uint32_t token)
 	return tops;
 }
 
-void pe_top_add(struct pe_top *top, const struct pe_flow *records, size_t count, uint64_t wall_ns)
+void pe_top_add(struct pe_top *top, const struct pe_flow *records, size_t count, uint64_t now_ns)
 {
 	pthread_mutex_lock(&top->lock);
 	for (size_t i = 0; i < count; i++) {
 		struct tops *tops = tops_of(top, pe_token_of(&records[i].key));
 
 		if (tops)
-			add_record(top, tops, &records[i], wall_ns);
+			add_record(top, tops, &records[i], now_ns);
 		else
 			top->dropped++;
 	}

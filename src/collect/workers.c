@@ -74,7 +74,7 @@ static void empty_ring(struct worker *worker)
 			return;
 		pthread_mutex_lock(&worker->lock);
 		pe_shard_add(worker->shard, records, n, options->now(options->userdata),
-			     pe_clock_realtime_ns());
+			     pe_clock_monotonic_ns());
 		pthread_mutex_unlock(&worker->lock);
 	}
 }

@@ -17,6 +17,9 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 
+/* Interfaces that are down, asked for what the kernel does not report of them. */
+#define REFRESH_MOST 64
+
 /* Gives up a watch that has no series: whatever it holds, nobody else will give back. */
 static void drop(struct pe_interfaces *interfaces, struct pe_watch **at)
 {
@@ -87,7 +90,7 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 
 	if (*at)
 		return;
-	if (!pe_options_match(interfaces->options.options, link->name)) {
+	if (!pe_options_match(interfaces->options.options, link->name, link->altnames)) {
 		pe_newcomers_refuse(&interfaces->newcomers, link->ifindex);
 		return;
 	}
@@ -108,7 +111,8 @@ static void watch_link(struct pe_interfaces *interfaces, const struct pe_link *l
 		pe_attacher_observe(&interfaces->attacher,
 				    pe_clock_monotonic_ns() - interfaces->batch_ns);
 	pe_watch_info(interfaces, link, watch, &info);
-	if (pe_registry_add(registry, &info, watch->attachment.token, pe_clock_realtime_ns()) < 0) {
+	if (pe_registry_add(registry, &info, watch->attachment.token, pe_clock_monotonic_ns()) <
+	    0) {
 		pe_attacher_count_error(&interfaces->attacher, -ENOMEM);
 		pe_error("metrics", "%s is not counted: out of memory", link->name);
 		drop(interfaces, at);
@@ -168,7 +172,7 @@ static void unwatch(struct pe_interfaces *interfaces, const struct pe_link *link
 		pe_xdp_stop(interfaces->options.xdp, watch->attachment.token);
 	end_audit(interfaces, watch, link, may_return);
 	interfaces->slot_freed |= watch->attachment.token != PE_TOKEN_NONE;
-	pe_registry_remove(interfaces->options.registry, ifindex, pe_clock_realtime_ns());
+	pe_registry_remove(interfaces->options.registry, ifindex, pe_clock_monotonic_ns());
 	interfaces->options.departed(interfaces->options.userdata);
 	free(watch);
 }
@@ -209,7 +213,7 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 {
 	struct pe_interfaces *interfaces = userdata;
 	struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
-	bool wanted = pe_options_match(interfaces->options.options, link->name);
+	bool wanted = pe_options_match(interfaces->options.options, link->name, link->altnames);
 
 	/* When news of a rename were lost, another interface may have come by its name and series.
 	 */
@@ -370,6 +374,12 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 void pe_interfaces_resync(struct pe_interfaces *interfaces)
 {
 	pe_monitor_request_resync(interfaces->monitor);
+}
+
+void pe_interfaces_refresh(struct pe_interfaces *interfaces)
+{
+	interfaces->batch_ns = pe_clock_monotonic_ns();
+	pe_monitor_refresh(interfaces->monitor, REFRESH_MOST);
 }
 
 void pe_interfaces_get_stats(struct pe_interfaces *interfaces, struct pe_attacher_stats *ret_stats)

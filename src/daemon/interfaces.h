@@ -81,6 +81,10 @@ void pe_interfaces_close_brackets(struct pe_interfaces *interfaces);
 /* Asks for all interfaces again at the next dispatch, which the caller triggers. */
 void pe_interfaces_resync(struct pe_interfaces *interfaces);
 
+/* Looks for new aliases and alternative names of interfaces that are down, of which there are no
+ * events; of some, in turn. To be called now and then. Blocks for some 10 µs each. */
+void pe_interfaces_refresh(struct pe_interfaces *interfaces);
+
 /* Any thread. */
 void pe_interfaces_get_stats(struct pe_interfaces *interfaces, struct pe_attacher_stats *ret_stats);
 

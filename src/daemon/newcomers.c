@@ -73,7 +73,7 @@ static void fold(struct pe_newcomers *newcomers, int ifindex, uint32_t token)
 	const struct pe_iface_info info = { .ifindex = ifindex, .kind = "veth" };
 
 	pe_xdp_dismiss(options->xdp, ifindex, token);
-	if (pe_registry_fold(options->registry, &info, token, pe_clock_realtime_ns()) < 0) {
+	if (pe_registry_fold(options->registry, &info, token, pe_clock_monotonic_ns()) < 0) {
 		pe_error("metrics", "an interface that has come and gone unheard is not counted: "
 				    "out of memory");
 		discard(newcomers, token);

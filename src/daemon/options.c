@@ -7,13 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "pe/cleanup.h"
+#include "pe/link.h"
 #include "pe/web.h"
 
 #define WORKERS_MAX 8u
@@ -34,15 +34,14 @@ static unsigned int usable_cpus(void)
 static int set_from_host(const struct pe_option_parser *parser)
 {
 	struct pe_options *options = parser->options;
-	char name[HOST_NAME_MAX + 1] = "";
+	char name[PE_PUSH_HOST_MAX];
 
 	if (options->workers == 0)
 		options->workers = usable_cpus() < WORKERS_MAX ? usable_cpus() : WORKERS_MAX;
 	if (options->push_instance)
 		return 0;
-	/* A host without a name is refused by the check of the group, if there is a push. */
-	if (gethostname(name, sizeof(name)) < 0)
-		name[0] = '\0';
+	pe_push_host_name(name);
+	options->push_instance_is_host = true;
 	options->push_instance = strdup(name);
 	return options->push_instance ? 0 : pe_option_out_of_memory(parser);
 }
@@ -257,12 +256,30 @@ void pe_options_fini(struct pe_options *options)
 	*options = (struct pe_options){ 0 };
 }
 
-bool pe_options_match(const struct pe_options *options, const char *name)
+/* Whether the name matches, or one of the alternative names. */
+static bool matches_any(const regex_t *regex, const char *name, const char *altnames)
 {
-	if (regexec(&options->include, name, 0, NULL, 0) != 0)
+	char altname[PE_LINK_ALTNAMES_MAX];
+
+	if (regexec(regex, name, 0, NULL, 0) == 0)
+		return true;
+	while (*altnames) {
+		size_t len = strcspn(altnames, ",");
+
+		snprintf(altname, sizeof(altname), "%.*s", (int)len, altnames);
+		if (regexec(regex, altname, 0, NULL, 0) == 0)
+			return true;
+		altnames += len + (altnames[len] == ',');
+	}
+	return false;
+}
+
+bool pe_options_match(const struct pe_options *options, const char *name, const char *altnames)
+{
+	if (!matches_any(&options->include, name, altnames))
 		return false;
 	/* The empty expression matches all, but who excludes "" means none. */
-	return !*options->interface_exclude || regexec(&options->exclude, name, 0, NULL, 0) != 0;
+	return !*options->interface_exclude || !matches_any(&options->exclude, name, altnames);
 }
 
 void pe_options_push(const struct pe_options *options, struct pe_push_label *labels,
@@ -278,6 +295,7 @@ void pe_options_push(const struct pe_options *options, struct pe_push_label *lab
 		.url = options->push_url,
 		.job = options->push_job,
 		.instance = options->push_instance,
+		.instance_is_host = options->push_instance_is_host,
 		.grouping = labels,
 		.grouping_count = options->push_grouping.count,
 		.interval_ns = options->push_interval_ns,

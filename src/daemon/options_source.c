@@ -185,6 +185,64 @@ static const char *get_env(const struct pe_option_parser *parser, const char *na
 	return NULL;
 }
 
+/*
+ * Kubernetes sets variables for each service of the pod's namespace, for one named "pe" or "pe-…"
+ * with our prefix: PE_SERVICE_HOST=10.0.0.1, PE_SERVICE_PORT[_NAME]=9817,
+ * PE_PORT=tcp://10.0.0.1:9817 and PE_PORT_9817_TCP[_PROTO, _PORT, _ADDR],
+ * https://kubernetes.io/docs/concepts/services-networking/service/
+ */
+static bool is_service_address(const char *value)
+{
+	static const char *const schemes[] = { "tcp://", "udp://", "sctp://" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (strncmp(value, schemes[i], strlen(schemes[i])) == 0)
+			return true;
+	return false;
+}
+
+/* "9817_TCP" and so on, behind "PE_PORT_". */
+static bool is_port_suffix(const char *suffix)
+{
+	static const char *const ends[] = { "", "_PROTO", "_PORT", "_ADDR" };
+	static const char *const protocols[] = { "_TCP", "_UDP", "_SCTP" };
+	const size_t digits = strspn(suffix, "0123456789");
+
+	for (size_t i = 0; digits > 0 && i < sizeof(protocols) / sizeof(*protocols); i++) {
+		const size_t len = strlen(protocols[i]);
+
+		if (strncmp(suffix + digits, protocols[i], len) != 0)
+			continue;
+		for (size_t e = 0; e < sizeof(ends) / sizeof(*ends); e++)
+			if (strcmp(suffix + digits + len, ends[e]) == 0)
+				return true;
+	}
+	return false;
+}
+
+static bool is_service_link(const char *name, const char *value)
+{
+	const char *at;
+
+	for (at = strstr(name, "_SERVICE_"); at; at = strstr(at + 1, "_SERVICE_"))
+		if (strcmp(at, "_SERVICE_HOST") == 0 || strcmp(at, "_SERVICE_PORT") == 0 ||
+		    strncmp(at, "_SERVICE_PORT_", 14) == 0)
+			return true;
+	for (at = strstr(name, "_PORT"); at; at = strstr(at + 1, "_PORT"))
+		if ((at[5] == '\0' && is_service_address(value)) ||
+		    (at[5] == '_' && is_port_suffix(at + 6)))
+			return true;
+	return false;
+}
+
+/* NULL if Kubernetes has made it for a service, too. */
+static const char *get_port(const struct pe_option_parser *parser)
+{
+	const char *port = get_env(parser, PORT_ENV);
+
+	return port && !is_service_address(port) ? port : NULL;
+}
+
 static bool is_env_name(const char *name, size_t len)
 {
 	char env[PE_OPTION_ENV_MAX];
@@ -202,30 +260,47 @@ static bool is_env_name(const char *name, size_t len)
 	return false;
 }
 
+static void warn_of_env(const struct pe_option_parser *parser, const char *name)
+{
+	fputs(PE_OPTIONS_PROGRAM ": warning: environment variable ", parser->err);
+	/* The names that shells allow need no quotes. */
+	if (name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")])
+		print_quoted(parser->err, name);
+	else
+		fputs(name, parser->err);
+	fputs(" is not an option\n", parser->err);
+}
+
+/* Of those that Kubernetes makes with one line, however many they are. */
 static int warn_of_unknown_env(const struct pe_option_parser *parser)
 {
 	const char *const *entry;
+	unsigned int links = 0;
 
 	for (entry = parser->environ; *entry; entry++) {
 		size_t len = strcspn(*entry, "=");
 		_cleanup_free_ char *name = NULL;
 
-		if (strncmp(*entry, "PE_", 3) != 0 || !(*entry)[len] || !(*entry)[len + 1] ||
-		    is_env_name(*entry, len))
+		if (strncmp(*entry, "PE_", 3) != 0 || !(*entry)[len] || !(*entry)[len + 1])
 			continue;
 		name = strndup(*entry, len);
 		if (!name)
 			return pe_option_out_of_memory(parser);
-		fputs(PE_OPTIONS_PROGRAM ": warning: environment variable ", parser->err);
-		/* The names that shells allow need no quotes. */
-		if (strspn(name,
-			   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") ==
-		    len)
-			fputs(name, parser->err);
-		else
-			print_quoted(parser->err, name);
-		fputs(" is not an option\n", parser->err);
+		/* PE_PORT is a name of ours as well. */
+		if (strcmp(name, PORT_ENV) == 0
+			    ? is_service_address(*entry + len + 1)
+			    : !is_env_name(name, len) && is_service_link(name, *entry + len + 1))
+			links++;
+		else if (!is_env_name(name, len))
+			warn_of_env(parser, name);
 	}
+	if (links > 0)
+		fprintf(parser->err,
+			PE_OPTIONS_PROGRAM
+			": warning: ignoring %u environment variable%s PE_* that "
+			"Kubernetes made for a service (enableServiceLinks: "
+			"false in the pod keeps them away)\n",
+			links, links > 1 ? "s" : "");
 	return 0;
 }
 
@@ -249,7 +324,7 @@ static bool is_listen(const struct pe_option *option)
 bool pe_option_is_explicit(const struct pe_option_parser *parser, const struct pe_option *option,
 			   char buf[PE_OPTION_ENV_MAX])
 {
-	const char *port = is_listen(option) ? get_env(parser, PORT_ENV) : NULL;
+	const char *port = is_listen(option) ? get_port(parser) : NULL;
 	const bool given = is_given(parser, option);
 
 	pe_option_env_name(option, buf);
@@ -342,7 +417,7 @@ static int set_option(const struct pe_option_parser *parser, const struct pe_opt
 	value = get_env(parser, env);
 	if (value)
 		return set_from_env(parser, option, value);
-	value = get_env(parser, PORT_ENV);
+	value = get_port(parser);
 	if (value && is_listen(option))
 		return set_from_port(parser, option, value);
 	return option->initial ? set(parser, option, option->initial) : 0;

@@ -31,8 +31,8 @@ const struct pe_option pe_option_table[] = {
 		.initial_text = "all",
 		FIELD(interface_include),
 		.check = pe_option_check_regex,
-		.help = "Watch only interfaces whose name matches this extended regular "
-			"expression.",
+		.help = "Watch only interfaces of which the name or an alternative name matches "
+			"this extended regular expression.",
 	},
 	{
 		.name = "interface.exclude",
@@ -41,7 +41,8 @@ const struct pe_option pe_option_table[] = {
 		.initial = "^lo$",
 		FIELD(interface_exclude),
 		.check = pe_option_check_regex,
-		.help = "Do not watch interfaces whose name matches; empty excludes none.",
+		.help = "Do not watch interfaces of which the name or an alternative name "
+			"matches; empty excludes none.",
 	},
 	{
 		.name = "xdp.mode",

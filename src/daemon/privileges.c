@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include "pe/cleanup.h"
 #include "pe/log.h"
@@ -117,4 +120,23 @@ int pe_privileges_drop(void)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	return 0;
+}
+
+bool pe_privileges_counts_memlock(const char *release)
+{
+	unsigned int major, minor;
+
+	if (sscanf(release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major < 5 || (major == 5 && minor < 11);
+}
+
+bool pe_privileges_lack_memlock(void)
+{
+	struct utsname kernel;
+	struct rlimit limit;
+
+	if (uname(&kernel) < 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return false;
+	return pe_privileges_counts_memlock(kernel.release) && limit.rlim_cur != RLIM_INFINITY;
 }

@@ -8,6 +8,8 @@
 #ifndef PE_PRIVILEGES_H
 #define PE_PRIVILEGES_H
 
+#include <stdbool.h>
+
 /*
  * Whether the capabilities are there that everything else depends on. 0; -EPERM after one line of
  * log that names each missing one and what it is for.
@@ -21,5 +23,14 @@ int pe_privileges_check(void);
  * more (PR_SET_NO_NEW_PRIVS). 0 or -errno.
  */
 int pe_privileges_drop(void);
+
+/*
+ * Whether a kernel of this release (uname(2)) counts BPF maps against RLIMIT_MEMLOCK, getrlimit(2):
+ * those before 5.11 do. False if the release cannot be read as a version.
+ */
+bool pe_privileges_counts_memlock(const char *release);
+
+/* Whether this kernel does, and the limit of this process is not unlimited. */
+bool pe_privileges_lack_memlock(void);
 
 #endif

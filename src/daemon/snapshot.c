@@ -126,7 +126,6 @@ int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_sna
 
 	if (r < 0)
 		return r;
-	snapshot->taken_ns = pe_clock_realtime_ns();
 	snapshot->top_flows = sources->top_flows;
 	r = pe_registry_collect(sources->registry, snapshot);
 	if (r < 0) {
@@ -141,6 +140,9 @@ int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_sna
 	sample_flows(sources, self);
 	sample_delivery(sources, self);
 	sample_process(&self->process, sources->start_ns);
+	/* Last of all: then nothing has begun later. */
+	snapshot->taken_ns = pe_clock_monotonic_ns();
+	pe_snapshot_to_wall(snapshot, pe_clock_wall_offset_ns());
 	*ret_snapshot = snapshot;
 	return 0;
 }

@@ -26,7 +26,7 @@ struct pe_sources {
 	const struct pe_http *http;
 	const struct pe_push *push;
 	bool top_flows;
-	uint64_t start_ns; /* wall clock */
+	uint64_t start_ns; /* monotonic */
 };
 
 /* NULL before the object is freed: when the call returns, no snapshot reads it any more. */

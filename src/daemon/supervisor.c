@@ -23,6 +23,8 @@
 #include "snapshot.h"
 
 #define TICK_NS PE_NS_PER_S
+/* Ticks from one look at what the kernel does not report to the next. */
+#define REFRESH_TICKS 10
 /* A flow that is quiet for this long leaves the kernel's cache; one that never pauses is reported.
  */
 #define CACHE_IDLE_NS	PE_NS_PER_S
@@ -40,6 +42,7 @@ struct supervisor {
 	struct pe_source *tick;
 	struct pe_source *settle;
 	struct pe_source *brackets;
+	struct pe_source *netlink; /* NULL until the interfaces have been listed */
 	unsigned int max_links, max_connections;
 	struct pe_xdp *xdp;
 	struct pe_ring **rings;
@@ -51,8 +54,9 @@ struct supervisor {
 	struct pe_http *http;
 	struct pe_push *push;
 	struct pe_sources sources;
-	bool ready;	     /* atomic */
-	bool listed;	     /* the first dump has been made */
+	bool ready;  /* atomic */
+	bool listed; /* the first dump has been made */
+	unsigned int ticks;
 	bool netlink_failed; /* the monitor wants to be called again */
 	struct pe_log_once netlink_log;
 	struct pe_limits limits;
@@ -156,6 +160,18 @@ static void on_settle(void *userdata)
 	arm_settle(s);
 }
 
+static void on_netlink(void *userdata);
+
+/* Not before the first list: nobody reads the descriptor until then, and the loop would not rest.
+ */
+static int watch_netlink(struct supervisor *s)
+{
+	if (!s->listed || s->netlink)
+		return 0;
+	return pe_loop_add_fd(s->loop, pe_monitor_fd(pe_interfaces_monitor(s->interfaces)),
+			      on_netlink, s, &s->netlink);
+}
+
 static void on_netlink(void *userdata)
 {
 	struct supervisor *s = userdata;
@@ -168,6 +184,8 @@ static void on_netlink(void *userdata)
 	s->netlink_failed = r < 0;
 	if (!r)
 		s->listed = true;
+	/* Where that fails, the tick looks for events. */
+	watch_netlink(s);
 	arm_settle(s);
 }
 
@@ -213,10 +231,12 @@ static void on_tick(void *userdata)
 	pe_workers_get_stats(s->workers, &stats);
 	if (stats.active || rings_pending(s))
 		pe_workers_kick(s->workers);
-	pe_registry_expire(s->registry, pe_clock_realtime_ns(), NULL);
+	pe_registry_expire(s->registry, pe_clock_monotonic_ns(), NULL);
 	/* What came meanwhile goes before the rest, which waits for locks of the kernel. */
-	if (pe_monitor_has_events(pe_interfaces_monitor(s->interfaces)))
+	if (s->listed && pe_monitor_has_events(pe_interfaces_monitor(s->interfaces)))
 		on_netlink(s);
+	if (s->listed && ++s->ticks % REFRESH_TICKS == 0)
+		pe_interfaces_refresh(s->interfaces);
 	pe_interfaces_retry(s->interfaces);
 	pe_interfaces_audit(s->interfaces);
 	pe_source_arm(s->brackets, pe_interfaces_brackets_at(s->interfaces), 0);
@@ -226,9 +246,11 @@ static void on_tick(void *userdata)
 /* The kernel is asked for all interfaces again, as after lost events. */
 static void reload(struct supervisor *s)
 {
-	pe_info("main", "SIGHUP: reading the interfaces and the web configuration again; options "
-			"are read at the start only, and the files of --push.* before each push");
+	pe_info("main", "SIGHUP: reading the interfaces, the web configuration and the host's name "
+			"again; options are read at the start only, and the files of --push.* "
+			"before each push");
 	pe_http_reload(s->http);
+	pe_push_reload(s->push);
 	pe_interfaces_resync(s->interfaces);
 	on_netlink(s);
 }
@@ -275,7 +297,12 @@ static int start_kernel_side(struct supervisor *s)
 	if (r < 0)
 		return r;
 	r = pe_xdp_open(&options, &s->xdp);
-	if (r == -EPERM)
+	if (r == -EPERM && pe_privileges_lack_memlock())
+		pe_error("xdp", "the kernel refuses the memory for BPF maps: before Linux 5.11 it "
+				"counts against RLIMIT_MEMLOCK, which only root raises; start with "
+				"LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (Docker) or "
+				"ulimit -l unlimited");
+	else if (r == -EPERM)
 		pe_error("xdp", "loading BPF programs is not permitted, although the capabilities "
 				"are there: by a seccomp filter, a security module or a user "
 				"namespace");
@@ -501,7 +528,7 @@ static int start(struct supervisor *s)
 		.interfaces = s->interfaces,
 		.workers = s->workers,
 		.top_flows = s->options->flows_top > 0,
-		.start_ns = pe_clock_realtime_ns(),
+		.start_ns = pe_clock_monotonic_ns(),
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
 	r = start_http(s);
@@ -512,8 +539,7 @@ static int start(struct supervisor *s)
 	if (!r)
 		r = start_push(s);
 	if (!r)
-		r = pe_loop_add_fd(s->loop, pe_monitor_fd(pe_interfaces_monitor(s->interfaces)),
-				   on_netlink, s, NULL);
+		r = watch_netlink(s);
 	if (!r)
 		r = pe_loop_add_timer(s->loop, on_settle, s, &s->settle);
 	if (!r)
@@ -539,7 +565,8 @@ static void stop(struct supervisor *s)
 	}
 	pe_sources_set_http(&s->sources, NULL);
 	pe_http_free(s->http);
-	pe_push_free(s->push, 0); /* after those who scrape its statistics */
+	pe_push_free(s->push, 0);     /* after those who scrape its statistics */
+	pe_source_remove(s->netlink); /* before its descriptor is closed */
 	pe_interfaces_free(s->interfaces);
 	pe_registry_free(s->registry);
 	pe_workers_free(s->workers);

@@ -29,6 +29,7 @@ void pe_watch_info(const struct pe_interfaces *interfaces, const struct pe_link 
 					    .mode_reason = watch->attachment.reason };
 	snprintf(ret_info->name, sizeof(ret_info->name), "%s", link->name);
 	snprintf(ret_info->alias, sizeof(ret_info->alias), "%s", link->alias);
+	snprintf(ret_info->altnames, sizeof(ret_info->altnames), "%s", link->altnames);
 	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", link->kind);
 	if (master)
 		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);
@@ -40,7 +41,7 @@ int pe_watch_update(struct pe_interfaces *interfaces, const struct pe_link *link
 	struct pe_iface_info info;
 
 	pe_watch_info(interfaces, link, watch, &info);
-	return pe_registry_update(interfaces->options.registry, &info, pe_clock_realtime_ns());
+	return pe_registry_update(interfaces->options.registry, &info, pe_clock_monotonic_ns());
 }
 
 void pe_watch_retry(struct pe_interfaces *interfaces, struct pe_watch *watch, bool wanted)

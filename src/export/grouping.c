@@ -30,9 +30,9 @@
  * differ only there would become one, and every push would be refused as inconsistent.
  */
 static const char *const series_labels[] = {
-	"alias",    "code",	 "dest",   "destination", "direction", "family", "flag",
-	"ifindex",  "interface", "kind",   "le",	  "master",    "mode",	 "mode_reason",
-	"protocol", "reason",	 "result", "source",	  "version",
+	"alias",       "altnames", "code",	"dest",	  "destination", "direction", "family",
+	"flag",	       "ifindex",  "interface", "kind",	  "le",		 "master",    "mode",
+	"mode_reason", "protocol", "reason",	"result", "source",	 "version",
 };
 
 static void cleanup_url(CURLU **url)
@@ -236,21 +236,48 @@ static int add_base_url(struct pe_strbuf *buf, const char *text)
 	return 0;
 }
 
-char *pe_push_group_url(const struct pe_push_options *options)
+int pe_push_address_parts(const struct pe_push_options *options, char **ret_before,
+			  char **ret_after)
+{
+	_cleanup_(cleanup_strbuf) struct pe_strbuf before = PE_STRBUF_INIT;
+	_cleanup_(cleanup_strbuf) struct pe_strbuf after = PE_STRBUF_INIT;
+
+	if (add_base_url(&before, options->url) < 0)
+		return -EINVAL;
+	pe_strbuf_adds(&before, "/metrics");
+	add_label(&before, "job", options->job);
+	pe_strbuf_addc(&before, '\0');
+	for (size_t i = 0; i < options->grouping_count; i++)
+		add_label(&after, options->grouping[i].name, options->grouping[i].value);
+	pe_strbuf_addc(&after, '\0');
+	if (before.error < 0 || after.error < 0)
+		return -ENOMEM;
+	*ret_before = PE_TAKE_PTR(before.data);
+	*ret_after = PE_TAKE_PTR(after.data);
+	return 0;
+}
+
+char *pe_push_address(const char *before, const char *instance, const char *after)
 {
 	_cleanup_(cleanup_strbuf) struct pe_strbuf buf = PE_STRBUF_INIT;
 
-	if (add_base_url(&buf, options->url) < 0)
-		return NULL;
-	pe_strbuf_adds(&buf, "/metrics");
-	add_label(&buf, "job", options->job);
-	add_label(&buf, "instance", options->instance);
-	for (size_t i = 0; i < options->grouping_count; i++)
-		add_label(&buf, options->grouping[i].name, options->grouping[i].value);
+	pe_strbuf_adds(&buf, before);
+	add_label(&buf, "instance", instance);
+	pe_strbuf_adds(&buf, after);
 	pe_strbuf_addc(&buf, '\0');
 	if (buf.error < 0)
 		return NULL;
 	return PE_TAKE_PTR(buf.data);
+}
+
+char *pe_push_group_url(const struct pe_push_options *options)
+{
+	_cleanup_free_ char *before = NULL;
+	_cleanup_free_ char *after = NULL;
+
+	if (pe_push_address_parts(options, &before, &after) < 0)
+		return NULL;
+	return pe_push_address(before, options->instance, after);
 }
 
 /* ---- checks ---- */

@@ -3,8 +3,8 @@
  * The push thread: when to push, what to do after a failure, how to stop.
  *
  * Invariants: one request at a time; the mutex is never held during one, nor while a snapshot is
- * taken; what is sent is the state of the moment, in a retry too. Pushes fall on a grid from the
- * start on, so they do not drift. A gateway that fails is left alone for at least a second.
+ * taken; what is sent is the state of the moment, in a retry too. A gateway that fails is left
+ * alone for at least a second.
  *
  * A push that timed out without an answer may lie in a gateway that hangs; were another one sent,
  * both would be taken up together when it goes on, and the older could come last. So it is only
@@ -13,46 +13,53 @@
  * gateway could store before the older one; the series would go backwards, and stay there. A last
  * DELETE is sent in any case: it leaves no state that a later one could be older than.
  *
- * The thread owns `request`, `next_ns`, `not_before_ns` and what describes failures; the mutex
- * guards the rest. The contract's functions may be called from any thread.
+ * A gateway refuses what contradicts the types of others' series, and the names of the legacy
+ * metrics may be others' as well. A refusal for them must not cost the rest, so a push that is
+ * answered 400 is repeated without them, and they are tried again now and then.
+ *
+ * The thread owns `request` and what says so; the mutex guards the rest. The contract's functions
+ * may be called from any thread.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/random.h>
+#include <string.h>
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 #include "pe/log.h"
 #include "pe/push.h"
 
+#include "push_group.h"
 #include "push_request.h"
+#include "push_schedule.h"
 
-#define NEVER	    UINT64_MAX
-#define BACKOFF_NS  PE_NS_PER_S
-#define DOUBLINGS   32
-#define GRACE_SHARE 4 /* of the time to stop, for a push that is under way */
-#define LAST_SHARES 3 /* of what is left: to ask, to store what was sent before, to push */
+#define NEVER		 UINT64_MAX
+#define HTTP_BAD_REQUEST 400
+#define GRACE_SHARE	 4 /* of the time to stop, for a push that is under way */
+/* Until the legacy metrics are tried again. */
+#define LEGACY_PAUSE_NS (15 * 60 * PE_NS_PER_S)
+#define LAST_SHARES	3 /* of what is left: to ask, to store what was sent before, to push */
 
 static const char subsystem[] = "push";
 
 struct pe_push {
 	struct pe_request *request;
+	struct pe_push_group group; /* of the thread alone */
 	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
 	void *userdata;
-	uint64_t interval_ns;
+	struct pe_push_schedule schedule; /* of the thread alone */
 	uint64_t timeout_ns;
 	enum pe_push_exit on_exit;
 
 	pthread_t thread;
 	bool thread_ready;
 
-	/* The schedule, of the thread alone. */
-	uint64_t start_ns;
-	uint64_t next_ns;	/* when to push next if nobody asks for it earlier */
-	uint64_t not_before_ns; /* not even if somebody asks */
-	unsigned int retries;	/* in a row, since the last answer that makes no retry */
+	/* What --metrics.legacy adds, of the thread alone. */
+	bool legacy;		  /* wanted */
+	bool legacy_refused;	  /* the gateway takes the rest alone */
+	uint64_t legacy_after_ns; /* when to try them again */
 
 	/* The failure that was logged last, of the thread alone. */
 	bool succeeded;	    /* at least once */
@@ -68,6 +75,7 @@ struct pe_push {
 	bool mutex_ready;
 	bool wake_ready;
 	bool stop;
+	bool reload; /* see pe_push_reload() */
 	uint64_t stop_deadline_ns;
 	uint64_t requested_ns;
 	struct pe_push_sample sample;
@@ -104,62 +112,6 @@ static struct timespec timespec_of(uint64_t ns)
 		.tv_sec = (time_t)(ns / PE_NS_PER_S),
 		.tv_nsec = (long)(ns % PE_NS_PER_S),
 	};
-}
-
-/* ---- schedule ---- */
-
-static uint64_t next_on_grid(const struct pe_push *push, uint64_t now_ns)
-{
-	uint64_t passed = (now_ns - push->start_ns) / push->interval_ns;
-
-	return now_ns +
-	       (push->interval_ns - (now_ns - push->start_ns - passed * push->interval_ns));
-}
-
-static uint64_t random_below(uint64_t bound)
-{
-	uint64_t value;
-
-	if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
-		value = pe_clock_monotonic_ns();
-	return value % bound;
-}
-
-/*
- * Anything between the shortest pause and a ceiling that doubles up to the interval: full jitter,
- * so that the hosts of a fleet do not come back to a recovering gateway together.
- */
-static uint64_t backoff_ns(const struct pe_push *push)
-{
-	unsigned int doublings = push->retries < DOUBLINGS ? push->retries : DOUBLINGS;
-	uint64_t ceiling = min_u64(BACKOFF_NS << doublings, push->interval_ns);
-	uint64_t floor = min_u64(BACKOFF_NS, push->interval_ns);
-
-	return floor + random_below(ceiling - floor + 1);
-}
-
-static void schedule_next(struct pe_push *push, enum pe_push_result result)
-{
-	uint64_t now_ns = pe_clock_monotonic_ns();
-	uint64_t pause_ns = min_u64(BACKOFF_NS, push->interval_ns);
-
-	switch (result) {
-	case PE_PUSH_OK:
-		push->retries = 0;
-		push->next_ns = next_on_grid(push, now_ns);
-		push->not_before_ns = 0;
-		break;
-	case PE_PUSH_REJECTED:
-		push->retries = 0;
-		push->next_ns = max_u64(next_on_grid(push, now_ns), now_ns + pause_ns);
-		push->not_before_ns = push->next_ns;
-		break;
-	default:
-		push->retries++;
-		push->next_ns = now_ns + backoff_ns(push);
-		push->not_before_ns = push->next_ns;
-		break;
-	}
 }
 
 /* ---- what is said ---- */
@@ -200,7 +152,8 @@ static void report_failure(struct pe_push *push)
 	       "push to %s failed, the gateway keeps the previous state, next attempt in %.1f s: "
 	       "%s",
 	       pe_request_url(push->request),
-	       seconds(push->next_ns - min_u64(push->next_ns, now_ns)), outcome->reason);
+	       seconds(push->schedule.next_ns - min_u64(push->schedule.next_ns, now_ns)),
+	       outcome->reason);
 }
 
 static void count(struct pe_push *push, uint64_t began_ns, bool delivered)
@@ -212,17 +165,62 @@ static void count(struct pe_push *push, uint64_t began_ns, bool delivered)
 	push->sample.requests[outcome->result]++;
 	pe_latency_observe(&push->sample.duration, took_ns);
 	if (delivered)
-		push->sample.last_success_ns = pe_clock_realtime_ns();
+		push->sample.last_success_ns = pe_clock_monotonic_ns();
 	pthread_mutex_unlock(&push->mutex);
 }
 
 /* ---- the thread ---- */
+
+static void put(struct pe_push *push, struct pe_snapshot *snapshot, bool legacy, uint64_t began_ns,
+		uint64_t deadline_ns)
+{
+	pe_request_put(push->request, snapshot, legacy, deadline_ns, &push->outcome);
+	if (!push->outcome.cancelled)
+		count(push, began_ns, push->outcome.result == PE_PUSH_OK);
+}
+
+static void set_legacy_refused(struct pe_push *push, bool refused)
+{
+	push->legacy_refused = refused;
+	pthread_mutex_lock(&push->mutex);
+	push->sample.legacy_refused = refused;
+	pthread_mutex_unlock(&push->mutex);
+}
+
+/* After a push with the legacy metrics: if they may be why it was refused, one without them. */
+static void judge_legacy(struct pe_push *push, struct pe_snapshot *snapshot, uint64_t deadline_ns)
+{
+	struct pe_outcome *outcome = &push->outcome;
+	_cleanup_free_ char *reason = NULL;
+
+	if (outcome->result == PE_PUSH_OK && push->legacy_refused && !outcome->cancelled) {
+		pe_info(subsystem, "%s takes the series of --metrics.legacy again",
+			pe_request_url(push->request));
+		set_legacy_refused(push, false);
+	}
+	if (outcome->result != PE_PUSH_REJECTED || outcome->code != HTTP_BAD_REQUEST)
+		return;
+	reason = strdup(outcome->reason);
+	put(push, snapshot, false, pe_clock_monotonic_ns(), deadline_ns);
+	if (outcome->cancelled || outcome->result != PE_PUSH_OK)
+		return;
+	push->legacy_after_ns = pe_clock_monotonic_ns() + LEGACY_PAUSE_NS;
+	if (!push->legacy_refused)
+		pe_warn(subsystem,
+			"%s refuses the series of --metrics.legacy: pushing without them, and "
+			"trying again every %llu minutes: %s",
+			pe_request_url(push->request),
+			(unsigned long long)(LEGACY_PAUSE_NS / PE_NS_PER_S / 60),
+			reason ? reason : "out of memory");
+	set_legacy_refused(push, true);
+}
 
 /* Fills push->outcome. */
 static void put_now(struct pe_push *push, uint64_t deadline_ns)
 {
 	_cleanup_(cleanup_snapshot) struct pe_snapshot *snapshot = NULL;
 	uint64_t began_ns = pe_clock_monotonic_ns();
+	bool legacy = push->legacy && began_ns >= push->legacy_after_ns;
 	int r;
 
 	r = push->snapshot(&snapshot, push->userdata);
@@ -231,11 +229,12 @@ static void put_now(struct pe_push *push, uint64_t deadline_ns)
 		errno = -r;
 		snprintf(push->outcome.reason, sizeof(push->outcome.reason),
 			 "cannot take a snapshot of the metrics: %m");
-	} else {
-		pe_request_put(push->request, snapshot, deadline_ns, &push->outcome);
+		count(push, began_ns, false);
+		return;
 	}
-	if (!push->outcome.cancelled)
-		count(push, began_ns, push->outcome.result == PE_PUSH_OK);
+	put(push, snapshot, legacy, began_ns, deadline_ns);
+	if (legacy)
+		judge_legacy(push, snapshot, deadline_ns);
 }
 
 /* Sends nothing; any answer will do. */
@@ -249,13 +248,40 @@ static void ask_whether_it_answers(struct pe_push *push, uint64_t deadline_ns)
 		return;
 	if (outcome->result == PE_PUSH_NETWORK) {
 		count(push, began_ns, false);
-		schedule_next(push, outcome->result);
+		pe_push_schedule_next(&push->schedule, outcome->result);
 		report_failure(push);
 		return;
 	}
 	push->doubtful = false;
-	push->next_ns = pe_clock_monotonic_ns() + min_u64(BACKOFF_NS, push->interval_ns);
-	push->not_before_ns = push->next_ns;
+	pe_push_schedule_pause(&push->schedule, pe_clock_monotonic_ns());
+}
+
+/* What was pushed under the name before must not stay beside it. */
+static void leave_old_group(struct pe_push *push, uint64_t deadline_ns)
+{
+	uint64_t began_ns = pe_clock_monotonic_ns();
+	struct pe_outcome *outcome = &push->outcome;
+
+	if (!pe_push_group_leave(&push->group, push->request, deadline_ns, outcome))
+		return;
+	/* It could come after a push to that group, if the host gets its name back. */
+	push->doubtful = outcome->unanswered;
+	if (!outcome->cancelled)
+		count(push, began_ns, false);
+}
+
+/* What was asked for by pe_push_reload(), and may come by itself. */
+static void follow_host(struct pe_push *push)
+{
+	bool reload;
+
+	pthread_mutex_lock(&push->mutex);
+	reload = push->reload;
+	push->reload = false;
+	pthread_mutex_unlock(&push->mutex);
+	if (reload)
+		push->legacy_after_ns = 0;
+	pe_push_group_follow(&push->group, push->request, reload);
 }
 
 static void push_once(struct pe_push *push)
@@ -266,15 +292,18 @@ static void push_once(struct pe_push *push)
 		ask_whether_it_answers(push, deadline_ns);
 		return;
 	}
+	follow_host(push);
 	put_now(push, deadline_ns);
 	push->doubtful = push->outcome.unanswered;
 	if (push->outcome.cancelled)
 		return;
-	schedule_next(push, push->outcome.result);
-	if (push->outcome.result == PE_PUSH_OK)
-		report_success(push);
-	else
+	pe_push_schedule_next(&push->schedule, push->outcome.result);
+	if (push->outcome.result != PE_PUSH_OK) {
 		report_failure(push);
+		return;
+	}
+	report_success(push);
+	leave_old_group(push, deadline_ns);
 }
 
 /*
@@ -297,8 +326,8 @@ static bool settle_doubt(struct pe_push *push)
 		count(push, began_ns, false);
 		return false;
 	}
-	until_ns =
-		pe_clock_monotonic_ns() + min_u64(share_ns, min_u64(BACKOFF_NS, push->interval_ns));
+	until_ns = pe_clock_monotonic_ns() +
+		   min_u64(share_ns, pe_push_schedule_pause_ns(&push->schedule));
 	until = timespec_of(until_ns);
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
 		;
@@ -333,6 +362,8 @@ static void push_last(struct pe_push *push)
 		pe_warn(subsystem, "last %s of %s failed, the gateway keeps the previous state: %s",
 			delete ? "delete" : "push", pe_request_url(push->request),
 			push->outcome.cancelled ? "no time left" : push->outcome.reason);
+	else
+		leave_old_group(push, deadline_ns);
 }
 
 /* Waits for the next push; false when it is time to stop. */
@@ -342,8 +373,8 @@ static bool wait_until_due(struct pe_push *push)
 
 	pthread_mutex_lock(&push->mutex);
 	while (!push->stop) {
-		uint64_t due_ns =
-			max_u64(min_u64(push->next_ns, push->requested_ns), push->not_before_ns);
+		uint64_t due_ns = max_u64(min_u64(push->schedule.next_ns, push->requested_ns),
+					  push->schedule.not_before_ns);
 		struct timespec due = timespec_of(due_ns);
 
 		if (pe_clock_monotonic_ns() >= due_ns)
@@ -419,13 +450,13 @@ int pe_push_new(const struct pe_push_options *options, struct pe_push **ret_push
 		return -ENOMEM;
 	push->snapshot = options->snapshot;
 	push->userdata = options->userdata;
-	push->interval_ns = options->interval_ns;
 	push->timeout_ns = options->timeout_ns;
 	push->on_exit = options->on_exit;
-	push->start_ns = pe_clock_monotonic_ns();
-	push->next_ns = push->start_ns;
+	push->legacy = options->legacy;
+	pe_push_schedule_init(&push->schedule, options->interval_ns);
 	push->requested_ns = NEVER;
 	push->sample.enabled = true;
+	pe_push_group_init(&push->group, options);
 	r = init_locks(push);
 	if (r == 0)
 		r = pe_request_new(options, &push->request);
@@ -469,6 +500,7 @@ struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns)
 		return NULL;
 	pe_push_stop(push, timeout_ns);
 	pe_request_free(push->request);
+	pe_push_group_fini(&push->group);
 	if (push->wake_ready)
 		pthread_cond_destroy(&push->wake);
 	if (push->mutex_ready)
@@ -490,6 +522,16 @@ void pe_push_request(struct pe_push *push, uint64_t delay_ns)
 		pthread_cond_signal(&push->wake);
 	}
 	pthread_mutex_unlock(&push->mutex);
+}
+
+void pe_push_reload(struct pe_push *push)
+{
+	if (!push)
+		return;
+	pthread_mutex_lock(&push->mutex);
+	push->reload = true;
+	pthread_mutex_unlock(&push->mutex);
+	pe_push_request(push, 0);
 }
 
 void pe_push_get_stats(const struct pe_push *push, struct pe_push_sample *ret_sample)

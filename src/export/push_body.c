@@ -16,7 +16,6 @@
 
 struct pe_push_body {
 	bool gzip;
-	bool legacy;
 	z_stream deflate;
 	struct pe_strbuf text;
 	char piece[PIECE_BYTES];
@@ -27,13 +26,12 @@ static void cleanup_encoder(struct pe_encoder **encoder)
 	pe_encoder_free(*encoder);
 }
 
-int pe_push_body_new(bool gzip, bool legacy, struct pe_push_body **ret_body)
+int pe_push_body_new(bool gzip, struct pe_push_body **ret_body)
 {
 	struct pe_push_body *body = calloc(1, sizeof(*body));
 
 	if (!body)
 		return -ENOMEM;
-	body->legacy = legacy;
 	if (gzip && deflateInit2(&body->deflate, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS,
 				 GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
 		free(body);
@@ -80,11 +78,11 @@ static int add_deflated(struct pe_push_body *body, size_t len, bool last)
 	return 0;
 }
 
-static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot)
+static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy)
 {
 	const struct pe_encode_options options = {
 		.format = PE_FORMAT_TEXT,
-		.legacy = body->legacy,
+		.legacy = legacy,
 		.no_process = true,
 	};
 	_cleanup_(cleanup_encoder) struct pe_encoder *encoder = NULL;
@@ -111,10 +109,10 @@ static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot)
 	return body->text.error;
 }
 
-int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot,
+int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy,
 			const struct pe_strbuf **ret_text)
 {
-	int r = encode(body, snapshot);
+	int r = encode(body, snapshot, legacy);
 
 	if (r < 0)
 		pe_strbuf_fini(&body->text);

@@ -17,7 +17,7 @@
 struct pe_push_body;
 
 /* 0 or -ENOMEM. The caller owns *ret_body. */
-int pe_push_body_new(bool gzip, bool legacy, struct pe_push_body **ret_body);
+int pe_push_body_new(bool gzip, struct pe_push_body **ret_body);
 /* NULL is fine. Returns NULL. */
 struct pe_push_body *pe_push_body_free(struct pe_push_body *body);
 
@@ -25,7 +25,7 @@ struct pe_push_body *pe_push_body_free(struct pe_push_body *body);
  * Encodes. 0, and in *ret_text what is to be sent, which lives until the next call; or -errno, and
  * nothing is kept.
  */
-int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot,
+int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy,
 			const struct pe_strbuf **ret_text);
 
 #endif

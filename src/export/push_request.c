@@ -43,6 +43,7 @@ struct pe_request {
 	CURL *easy;
 	struct curl_slist *headers;
 	char *url;
+	char *url_before, *url_after; /* what is around the instance */
 	char *username;
 	char *password;
 	char *password_file;
@@ -301,14 +302,14 @@ static void transfer(struct pe_request *request, uint64_t deadline_ns, struct pe
 		classify(request, rc, outcome);
 }
 
-void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, uint64_t deadline_ns,
-		    struct pe_outcome *ret_outcome)
+void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, bool legacy,
+		    uint64_t deadline_ns, struct pe_outcome *ret_outcome)
 {
 	const struct pe_strbuf *body;
 	int r;
 
 	*ret_outcome = (struct pe_outcome){ 0 };
-	r = pe_push_body_encode(request->body, snapshot, &body);
+	r = pe_push_body_encode(request->body, snapshot, legacy, &body);
 	if (r < 0) {
 		errno = -r;
 		fail(ret_outcome, PE_PUSH_NETWORK, r, "cannot encode the metrics: %m");
@@ -335,6 +336,18 @@ void pe_request_delete(struct pe_request *request, uint64_t deadline_ns,
 	transfer(request, deadline_ns, ret_outcome);
 }
 
+void pe_request_delete_at(struct pe_request *request, const char *url, uint64_t deadline_ns,
+			  struct pe_outcome *ret_outcome)
+{
+	if (libcurl.easy_setopt(request->easy, CURLOPT_URL, url) != CURLE_OK) {
+		*ret_outcome = (struct pe_outcome){ 0 };
+		fail(ret_outcome, PE_PUSH_NETWORK, -ENOMEM, "out of memory");
+		return;
+	}
+	pe_request_delete(request, deadline_ns, ret_outcome);
+	libcurl.easy_setopt(request->easy, CURLOPT_URL, request->url);
+}
+
 void pe_request_probe(struct pe_request *request, uint64_t deadline_ns,
 		      struct pe_outcome *ret_outcome)
 {
@@ -357,6 +370,18 @@ void pe_request_cancel(struct pe_request *request, uint64_t at_ns)
 const char *pe_request_url(const struct pe_request *request)
 {
 	return request->url;
+}
+
+int pe_request_turn(struct pe_request *request, const char *instance, char **ret_left)
+{
+	_cleanup_free_ char *url =
+		pe_push_address(request->url_before, instance, request->url_after);
+
+	if (!url || libcurl.easy_setopt(request->easy, CURLOPT_URL, url) != CURLE_OK)
+		return -ENOMEM;
+	*ret_left = request->url;
+	request->url = PE_TAKE_PTR(url);
+	return 0;
 }
 
 /* ---- life ---- */
@@ -452,12 +477,15 @@ int pe_request_new(const struct pe_push_options *options, struct pe_request **re
 	if (!request)
 		return -ENOMEM;
 	request->cancel_ns = PE_REQUEST_NEVER;
-	r = pe_push_body_new(options->gzip, options->legacy, &request->body);
+	r = pe_push_body_new(options->gzip, &request->body);
 	if (r < 0)
 		return r;
 	request->multi = libcurl.multi_init();
 	request->easy = libcurl.easy_init();
-	request->url = pe_push_group_url(options);
+	r = pe_push_address_parts(options, &request->url_before, &request->url_after);
+	if (r < 0)
+		return r;
+	request->url = pe_push_address(request->url_before, options->instance, request->url_after);
 	if (!request->multi || !request->easy || !request->url)
 		return -ENOMEM;
 	r = copy_credentials(request, options);
@@ -480,6 +508,8 @@ struct pe_request *pe_request_free(struct pe_request *request)
 	libcurl.slist_free_all(request->headers);
 	pe_push_body_free(request->body);
 	free(request->url);
+	free(request->url_before);
+	free(request->url_after);
 	free(request->username);
 	free(request->password);
 	free(request->password_file);

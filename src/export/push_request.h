@@ -38,14 +38,22 @@ struct pe_outcome {
 int pe_request_new(const struct pe_push_options *options, struct pe_request **ret_request);
 struct pe_request *pe_request_free(struct pe_request *request);
 
-/* The address of the group, without credentials. Lives as long as the request. */
+/* The address of the group, without credentials. Lives until the request turns or ends. */
 const char *pe_request_url(const struct pe_request *request);
 
 /* These block until there is an answer, `deadline_ns` (CLOCK_MONOTONIC) or a cancellation. */
-void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, uint64_t deadline_ns,
-		    struct pe_outcome *ret_outcome);
+void pe_request_put(struct pe_request *request, struct pe_snapshot *snapshot, bool legacy,
+		    uint64_t deadline_ns, struct pe_outcome *ret_outcome);
 void pe_request_delete(struct pe_request *request, uint64_t deadline_ns,
 		       struct pe_outcome *ret_outcome);
+
+/* A DELETE of another group than the request's, which is at `url`. */
+void pe_request_delete_at(struct pe_request *request, const char *url, uint64_t deadline_ns,
+			  struct pe_outcome *ret_outcome);
+
+/* Turns to the group of another instance. 0, and the address of the group before in *ret_left,
+ * which the caller frees; or -ENOMEM, and nothing has changed. */
+int pe_request_turn(struct pe_request *request, const char *instance, char **ret_left);
 
 /* A HEAD, which changes nothing: whether there is an answer, whatever it says. */
 void pe_request_probe(struct pe_request *request, uint64_t deadline_ns,

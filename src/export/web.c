@@ -250,7 +250,7 @@ static int replace(struct pe_web *web, struct pe_web_state *state, char *why, si
 	before = web->state;
 	web->state = state;
 	web->successful = true;
-	web->success_ns = pe_clock_realtime_ns();
+	web->success_ns = pe_clock_monotonic_ns();
 	pthread_mutex_unlock(&web->lock);
 	pe_web_put(before);
 	return 0;
@@ -347,7 +347,7 @@ int pe_web_new(const char *file, struct pe_web **ret_web, char *why, size_t why_
 	if (r < 0)
 		return r;
 	web->successful = true;
-	web->success_ns = pe_clock_realtime_ns();
+	web->success_ns = pe_clock_monotonic_ns();
 	*ret_web = PE_TAKE_PTR(web);
 	return 0;
 }

@@ -35,7 +35,7 @@ struct pe_web_state *pe_web_put(struct pe_web_state *state);
  * then. */
 int pe_web_reload(struct pe_web *web);
 
-/* Whether the last reading succeeded, and when (wall clock) the last that did was. */
+/* Whether the last reading succeeded, and when (monotonic) the last that did was. */
 void pe_web_get_stats(struct pe_web *web, bool *ret_successful, uint64_t *ret_success_ns);
 
 #endif

@@ -155,6 +155,7 @@ static void emit_info(struct pe_emit *emit)
 	pe_writer_label(writer, "mode", pe_mode_name(info->mode));
 	pe_writer_label(writer, "mode_reason", pe_mode_reason_name(info->mode_reason));
 	pe_writer_label(writer, "alias", info->alias);
+	pe_writer_label(writer, "altnames", info->altnames);
 	pe_writer_value(writer, PE_NO_LABEL, 1);
 }
 

@@ -126,6 +126,11 @@ static void emit_reload(struct pe_emit *emit)
 	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->http.reload_successful);
 }
 
+static void emit_legacy_refused(struct pe_emit *emit)
+{
+	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->push.legacy_refused);
+}
+
 static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)
 {
 	char text[16];
@@ -281,6 +286,12 @@ static const struct pe_family families[] = {
 	  .wants = PE_WANTS_PUSH,
 	  .emit = emit_timestamp,
 	  .offset = AT(push.last_success_ns) },
+	{ .name = "packet_exporter_push_legacy_refused",
+	  .type = PE_GAUGE,
+	  .help = "Whether the gateway refuses what --metrics.legacy adds, so that it is not "
+		  "pushed.",
+	  .wants = PE_WANTS_PUSH,
+	  .emit = emit_legacy_refused },
 	{ .name = "packet_exporter_http_requests",
 	  .type = PE_COUNTER,
 	  .help = "HTTP requests by status code.",

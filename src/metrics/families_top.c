@@ -147,55 +147,76 @@ static void emit_top_flows(struct pe_emit *emit)
 #define LEGACY_ARP   PE_PROTO_COUNT
 #define LEGACY_COUNT (PE_PROTO_COUNT + 1)
 
-static void legacy_totals(const struct pe_emit *emit, uint64_t *ret_totals)
+static void add_count(struct pe_count *count, const struct pe_count *more)
+{
+	count->packets += more->packets;
+	count->bytes += more->bytes;
+}
+
+/* Flows are read after the counters and may be ahead of them. */
+static void take_count(struct pe_count *count, const struct pe_count *part)
+{
+	count->packets -= part->packets < count->packets ? part->packets : count->packets;
+	count->bytes -= part->bytes < count->bytes ? part->bytes : count->bytes;
+}
+
+static void legacy_totals(const struct pe_emit *emit, struct pe_count *ret_totals)
 {
 	const struct pe_row *row = &emit->iface->row[PE_INGRESS];
-	const size_t offset = emit->family->offset;
-	size_t i;
 
-	for (i = 0; i < PE_PROTO_COUNT; i++)
-		ret_totals[i] = pe_number_at(&row->class[PE_CLASS_IPV4 + i], offset) +
-				pe_number_at(&row->class[PE_CLASS_IPV6 + i], offset);
-	ret_totals[LEGACY_ARP] = pe_number_at(&row->class[PE_CLASS_ARP], offset);
-	ret_totals[PE_PROTO_OTHER] += pe_number_at(&row->class[PE_CLASS_OTHER], offset);
+	for (size_t i = 0; i < PE_PROTO_COUNT; i++) {
+		ret_totals[i] = row->class[PE_CLASS_IPV4 + i];
+		add_count(&ret_totals[i], &row->class[PE_CLASS_IPV6 + i]);
+	}
+	ret_totals[LEGACY_ARP] = row->class[PE_CLASS_ARP];
+	add_count(&ret_totals[PE_PROTO_OTHER], &row->class[PE_CLASS_OTHER]);
 }
 
-static void end_legacy(struct pe_emit *emit, size_t proto, uint64_t value)
+/* Both have the same series: its histogram of bytes has one bucket, and so its count is packets. */
+static void end_legacy(struct pe_emit *emit, size_t proto, const struct pe_count *count)
 {
 	static const struct pe_span arp = PE_SPAN("protocol=\"arp\"");
+	static const struct pe_span le = PE_SPAN("le=\"+Inf\"");
 
 	add_span(emit, emit->iface_label);
-	pe_writer_value(&emit->writer, proto == LEGACY_ARP ? arp : pe_proto_label[proto], value);
+	add_span(emit, proto == LEGACY_ARP ? arp : pe_proto_label[proto]);
+	if (emit->family->type == PE_HISTOGRAM)
+		pe_writer_histogram(&emit->writer, &(struct pe_histogram){
+							   .le = &le,
+							   .buckets = &count->packets,
+							   .count = 1,
+							   .sum = count->bytes,
+						   });
+	else
+		pe_writer_value(&emit->writer, PE_NO_LABEL, count->packets);
 }
 
-/* Ingress only, as XDP saw it. offset: in struct pe_count */
+/* Ingress only, as XDP saw it. */
 static void emit_legacy(struct pe_emit *emit)
 {
 	static const struct pe_span other = PE_SPAN("source=\"other\",dest=\"other\"");
-	uint64_t totals[LEGACY_COUNT];
+	struct pe_count totals[LEGACY_COUNT];
 	size_t count = gather(emit, false), i;
 
 	legacy_totals(emit, totals);
 	for (i = 0; i < count; i++) {
-		const struct pe_flow_key *key = &emit->top[i].key;
-		uint64_t value = pe_number_at(&emit->top[i].count, emit->family->offset);
-		uint64_t *total = &totals[key->ip_proto];
+		const struct pe_top_flow *top = &emit->top[i];
+		const struct pe_flow_key *key = &top->key;
 
-		if (PE_FLOW_DIRECTION(key->tag) != PE_INGRESS || value == 0)
+		if (PE_FLOW_DIRECTION(key->tag) != PE_INGRESS || top->count.packets == 0)
 			continue;
-		/* Flows are read after the counters and may be ahead of them. */
-		*total -= value < *total ? value : *total;
-		pe_writer_labels(&emit->writer, 0);
+		take_count(&totals[key->ip_proto], &top->count);
+		pe_writer_labels(&emit->writer, top->since_ns);
 		add_endpoint(emit, "source", key, key->saddr, PE_NO_PORT);
 		add_endpoint(emit, "dest", key, key->daddr, PE_NO_PORT);
-		end_legacy(emit, key->ip_proto, value);
+		end_legacy(emit, key->ip_proto, &top->count);
 	}
 	for (i = 0; i < LEGACY_COUNT; i++) {
-		if (totals[i] == 0)
+		if (totals[i].packets == 0)
 			continue;
-		pe_writer_labels(&emit->writer, 0);
+		pe_writer_labels(&emit->writer, emit->iface->created_ns);
 		add_span(emit, other);
-		end_legacy(emit, i, totals[i]);
+		end_legacy(emit, i, &totals[i]);
 	}
 }
 
@@ -216,19 +237,18 @@ static const struct pe_family families[] = {
 	  .emit = emit_top_flows,
 	  .offset = offsetof(struct pe_count, bytes) },
 	{ .name = "total_packets",
-	  .type = PE_UNKNOWN,
+	  .type = PE_BARE_COUNTER,
 	  .help = "Packets received, under the name of the original exporter.",
 	  .wants = PE_WANTS_LEGACY,
 	  .per_iface = true,
-	  .emit = emit_legacy,
-	  .offset = offsetof(struct pe_count, packets) },
+	  .emit = emit_legacy },
 	{ .name = "total_throughput",
-	  .type = PE_UNKNOWN,
-	  .help = "Bytes received, under the name of the original exporter.",
+	  .type = PE_HISTOGRAM,
+	  .help = "Bytes (_sum) and packets (_count) received, under the name of the original "
+		  "exporter.",
 	  .wants = PE_WANTS_LEGACY,
 	  .per_iface = true,
-	  .emit = emit_legacy,
-	  .offset = offsetof(struct pe_count, bytes) },
+	  .emit = emit_legacy },
 };
 
 const struct pe_family_table pe_families_top = {

@@ -309,16 +309,6 @@ int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *i
 	return 0;
 }
 
-/* After the wall clock was set back, nobody waits longer than the retention from now. */
-static void follow_clock(struct pe_registry *registry, uint64_t now_ns)
-{
-	struct pe_entry *entry;
-
-	for (entry = registry->newest; entry; entry = entry->older)
-		if (entry->departed_ns > now_ns)
-			entry->departed_ns = now_ns;
-}
-
 size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_t *ret_next_ns)
 {
 	const uint64_t retention_ns = registry->options.retention_ns;
@@ -326,7 +316,6 @@ size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_
 	size_t folded = 0;
 
 	pthread_mutex_lock(&registry->mutex);
-	follow_clock(registry, now_ns);
 	while (registry->oldest && now_ns - registry->oldest->departed_ns >= retention_ns) {
 		fold_oldest(registry, now_ns);
 		folded++;

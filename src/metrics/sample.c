@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "pe/arena.h"
+#include "pe/clock.h"
 
 int pe_snapshot_new(struct pe_snapshot **ret_snapshot)
 {
@@ -44,6 +45,32 @@ struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot)
 	pe_arena_free(snapshot->arena);
 	free(snapshot);
 	return NULL;
+}
+
+static void to_wall(uint64_t *time_ns, int64_t offset_ns)
+{
+	if (*time_ns)
+		*time_ns = pe_clock_to_wall_ns(*time_ns, offset_ns);
+}
+
+void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns)
+{
+	struct pe_self_sample *self = &snapshot->self;
+
+	for (size_t i = 0; i < snapshot->iface_count; i++) {
+		struct pe_iface_sample *iface = &snapshot->ifaces[i];
+
+		to_wall(&iface->created_ns, offset_ns);
+		for (size_t n = 0; n < iface->flows.top_count; n++)
+			to_wall(&iface->flows.top[n].since_ns, offset_ns);
+	}
+	for (size_t i = 0; i < snapshot->departed_count; i++)
+		to_wall(&snapshot->departed[i].created_ns, offset_ns);
+	to_wall(&snapshot->taken_ns, offset_ns);
+	to_wall(&self->created_ns, offset_ns);
+	to_wall(&self->process.start_ns, offset_ns);
+	to_wall(&self->http.reload_success_ns, offset_ns);
+	to_wall(&self->push.last_success_ns, offset_ns);
 }
 
 int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count)

@@ -42,9 +42,9 @@ static struct pe_span sample_suffix(enum pe_type type)
 		return suffix_total;
 	case PE_INFO:
 		return suffix_info;
+	case PE_BARE_COUNTER:
 	case PE_GAUGE:
 	case PE_HISTOGRAM:
-	case PE_UNKNOWN:
 		break;
 	}
 	return suffix_none;
@@ -55,14 +55,14 @@ static const char *type_name(enum pe_type type, bool openmetrics)
 	switch (type) {
 	case PE_COUNTER:
 		return "counter";
+	case PE_BARE_COUNTER:
+		return openmetrics ? "unknown" : "counter";
 	case PE_GAUGE:
 		break;
 	case PE_HISTOGRAM:
 		return "histogram";
 	case PE_INFO:
 		return openmetrics ? "info" : "gauge";
-	case PE_UNKNOWN:
-		return openmetrics ? "unknown" : "untyped";
 	}
 	return "gauge";
 }

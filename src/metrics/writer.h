@@ -31,10 +31,10 @@ struct pe_span {
 
 enum pe_type {
 	PE_COUNTER,
+	PE_BARE_COUNTER, /* by a name without _total: in OpenMetrics that can only be unknown */
 	PE_GAUGE,
 	PE_HISTOGRAM,
 	PE_INFO,
-	PE_UNKNOWN,
 };
 
 struct pe_writer {

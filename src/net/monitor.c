@@ -32,14 +32,14 @@
 #include "pe/clock.h"
 #include "pe/link.h"
 #include "parse.h"
+#include "requests.h"
 #include "socket.h"
-#include "stats.h"
 #include "links.h"
 
 #define RCVBUF_DEFAULT_BYTES (16 * 1024 * 1024)
 /* The kernel sends up to 32 KiB of a dump at a time. One link is larger only if its alternative
  * names are, and they are one attribute of at most 64 KiB. */
-#define MESSAGE_BYTES (128 * 1024)
+#define MESSAGE_BYTES	    (128 * 1024)
 #define EVENTS_PER_DISPATCH 4096
 #define DUMP_TRIES	    16
 #define DUMP_TIMEOUT_NS	    (2 * PE_NS_PER_S)
@@ -48,14 +48,15 @@ struct pe_monitor {
 	const struct pe_monitor_ops *ops;
 	void *userdata;
 	struct nl_sock *events;
-	struct nl_sock *requests; /* NULL until needed and after an error */
+	struct pe_requests requests;
 	struct pe_links table;
 	struct pe_links ended; /* by a dump, with events about them perhaps still queued */
 	unsigned char *buf;
-	bool dumped;	/* the first dump was asked for */
-	bool resync;	/* the table may differ from the kernel */
-	bool congested; /* the event socket was overrun and has not been empty since */
-	bool overtaken; /* events may be older than the table: not empty since a dump */
+	size_t refreshed; /* buckets of the table, so far */
+	bool dumped;	  /* the first dump was asked for */
+	bool resync;	  /* the table may differ from the kernel */
+	bool congested;	  /* the event socket was overrun and has not been empty since */
+	bool overtaken;	  /* events may be older than the table: not empty since a dump */
 	_Atomic uint64_t messages;
 	_Atomic uint64_t invalid;
 	_Atomic uint64_t overruns;
@@ -107,7 +108,7 @@ static bool link_equal(const struct pe_link *a, const struct pe_link *b)
 	return same_interface(a, b) && a->type == b->type && a->flags == b->flags &&
 	       a->xdp_id == b->xdp_id && a->master == b->master && a->peer == b->peer &&
 	       a->peer_netnsid == b->peer_netnsid && strcmp(a->name, b->name) == 0 &&
-	       strcmp(a->alias, b->alias) == 0;
+	       strcmp(a->alias, b->alias) == 0 && strcmp(a->altnames, b->altnames) == 0;
 }
 
 static void keep_larger(uint64_t *counter, uint64_t before)
@@ -303,10 +304,10 @@ static int read_dump_part(struct pe_monitor *monitor, uint32_t seq, int len, str
 			dump->interrupted = true;
 		switch (nlh->nlmsg_type) {
 		case NLMSG_DONE:
-			r = pe_parse_status(nlh);
+			r = pe_requests_status(nlh);
 			return r < 0 ? r : 1;
 		case NLMSG_ERROR:
-			r = pe_parse_status(nlh);
+			r = pe_requests_status(nlh);
 			return r < 0 ? r : -EBADMSG;
 		default:
 			r = collect(monitor, nlh, dump);
@@ -446,6 +447,47 @@ static int read_events(struct pe_monitor *monitor)
 	return 0;
 }
 
+/* ---- what the kernel does not report ---- */
+
+/* False if nobody answers. */
+static bool refresh_link(struct pe_monitor *monitor, struct pe_link *known)
+{
+	struct pe_parse_result result;
+	struct pe_link now = *known;
+	int r = pe_requests_link(&monitor->requests, known->ifindex, monitor->buf, MESSAGE_BYTES,
+				 &result);
+
+	if (r < 0)
+		return r == -ENODEV;
+	/* All else has events, and may be ahead of those that wait. */
+	if (result.type != PE_PARSE_NEW || !same_interface(known, &result.link) ||
+	    strcmp(known->name, result.link.name) != 0)
+		return true;
+	memcpy(now.alias, result.link.alias, sizeof(now.alias));
+	memcpy(now.altnames, result.link.altnames, sizeof(now.altnames));
+	if (!link_equal(known, &now))
+		update(monitor, known, &now);
+	return true;
+}
+
+void pe_monitor_refresh(struct pe_monitor *monitor, unsigned int most)
+{
+	const size_t buckets = (size_t)1 << monitor->table.bits;
+
+	for (size_t i = 0; i < buckets && most > 0; i++) {
+		struct pe_links_entry *entry =
+			monitor->table.buckets[monitor->refreshed++ & (buckets - 1)];
+
+		for (; entry; entry = entry->next) {
+			if (entry->link.flags & IFF_UP)
+				continue;
+			if (!refresh_link(monitor, &entry->link))
+				return;
+			most -= most > 0;
+		}
+	}
+}
+
 /* ---- contract ---- */
 
 int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvbuf,
@@ -479,7 +521,7 @@ struct pe_monitor *pe_monitor_free(struct pe_monitor *monitor)
 	if (!monitor)
 		return NULL;
 	nl_socket_free(monitor->events);
-	nl_socket_free(monitor->requests);
+	pe_requests_fini(&monitor->requests);
 	pe_links_fini(&monitor->table);
 	pe_links_fini(&monitor->ended);
 	free(monitor->buf);
@@ -533,7 +575,7 @@ const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifin
 
 int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_link_stats *ret_stats)
 {
-	return pe_stats_ask(&monitor->requests, ifindex, ret_stats);
+	return pe_requests_stats(&monitor->requests, ifindex, ret_stats);
 }
 
 void pe_monitor_get_stats(const struct pe_monitor *monitor, struct pe_monitor_stats *ret_stats)

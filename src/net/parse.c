@@ -126,6 +126,35 @@ static int get_xdp(const struct nlattr *xdp, struct pe_link *link)
 	return rest > 0 ? -EBADMSG : 0;
 }
 
+/* Whole names, while they fit. */
+static int get_altnames(const struct nlattr *list, struct pe_link *link)
+{
+	const struct nlattr *nla = nla_data(list);
+	int rest = nla_len(list);
+	size_t used = 0;
+	bool full = false;
+
+	link->altnames[0] = '\0';
+	for (; attr_ok(nla, rest); nla = nla_next(nla, &rest)) {
+		int len;
+
+		if (nla_type(nla) != IFLA_ALT_IFNAME)
+			continue;
+		len = string_length(nla);
+		if (len < 0)
+			return len;
+		full |= used + (used > 0) + (size_t)len >= sizeof(link->altnames);
+		if (full || len == 0)
+			continue;
+		if (used > 0)
+			link->altnames[used++] = ',';
+		memcpy(link->altnames + used, nla_data(nla), (size_t)len);
+		used += (size_t)len;
+		link->altnames[used] = '\0';
+	}
+	return rest > 0 ? -EBADMSG : 0;
+}
+
 static int parse_attr(const struct nlattr *nla, struct pe_parse_result *result)
 {
 	struct pe_link *link = &result->link;
@@ -136,6 +165,8 @@ static int parse_attr(const struct nlattr *nla, struct pe_parse_result *result)
 		return get_string(nla, link->name, sizeof(link->name));
 	case IFLA_IFALIAS:
 		return get_string(nla, link->alias, sizeof(link->alias));
+	case IFLA_PROP_LIST:
+		return get_altnames(nla, link);
 	case IFLA_LINKINFO:
 		return get_kind(nla, link);
 	case IFLA_MASTER:
@@ -228,14 +259,4 @@ int pe_parse_stats(const struct nlmsghdr *nlh, size_t size, struct pe_link_stats
 			return get_stats(nla, ret_stats);
 	}
 	return -EBADMSG;
-}
-
-int pe_parse_status(const struct nlmsghdr *nlh)
-{
-	int error;
-
-	if (!nlmsg_valid_hdr(nlh, sizeof(error)))
-		return -EBADMSG;
-	memcpy(&error, nlmsg_data(nlh), sizeof(error));
-	return error > 0 ? -EBADMSG : error;
 }

@@ -24,7 +24,8 @@ struct pe_parse_result {
 /*
  * Parses the message at the start of `size` bytes, aligned to 4 (rtnetlink(7)). Nothing beyond
  * nlmsg_len or `size` is read. Attributes it does not know are skipped; of a repeated one the last
- * counts. The kind is cut to its field, any other string that does not fit is an error.
+ * counts. The kind is cut to its field, alternative names where one is whole; any other string that
+ * does not fit is an error.
  * 0, or -EBADMSG if the message is malformed; *ret_result is untouched on error.
  */
 int pe_parse_link(const struct nlmsghdr *nlh, size_t size, struct pe_parse_result *ret_result);
@@ -34,8 +35,5 @@ int pe_parse_link(const struct nlmsghdr *nlh, size_t size, struct pe_parse_resul
  * if there are none; *ret_stats is untouched then.
  */
 int pe_parse_stats(const struct nlmsghdr *nlh, size_t size, struct pe_link_stats *ret_stats);
-
-/* What NLMSG_DONE or NLMSG_ERROR carries in its first four bytes: 0 is success, or -errno. */
-int pe_parse_status(const struct nlmsghdr *nlh);
 
 #endif

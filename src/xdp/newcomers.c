@@ -23,6 +23,19 @@ int pe_xdp_spare(struct pe_xdp *xdp, uint32_t *ret_token)
 	return pe_slots_spare(xdp->slots, pe_clock_monotonic_ns(), ret_token);
 }
 
+/* With the first spare one. Written once, and before has_spares lets other threads read it. */
+static void begin_missed(struct pe_xdp *xdp)
+{
+	uint64_t missed = 0;
+
+	if (__atomic_load_n(&xdp->has_spares, __ATOMIC_RELAXED))
+		return;
+	for (unsigned int i = 0; i < xdp->cpus; i++)
+		missed += __atomic_load_n(&pe_xdp_cpu(xdp, i)->missed, __ATOMIC_RELAXED);
+	xdp->missed_before = missed;
+	__atomic_store_n(&xdp->has_spares, true, __ATOMIC_RELEASE);
+}
+
 int pe_xdp_offer(struct pe_xdp *xdp, uint32_t token)
 {
 	const union pe_slot_ref ref = {
@@ -36,12 +49,7 @@ int pe_xdp_offer(struct pe_xdp *xdp, uint32_t token)
 	if (bpf_map_update_elem(bpf_map__fd(xdp->skel->maps.spares), NULL, &ref.word, BPF_ANY) < 0)
 		return -errno;
 	xdp->spares++;
-	if (!xdp->has_spares) {
-		for (unsigned int i = 0; i < xdp->cpus; i++)
-			xdp->missed_before +=
-				__atomic_load_n(&pe_xdp_cpu(xdp, i)->missed, __ATOMIC_RELAXED);
-		__atomic_store_n(&xdp->has_spares, true, __ATOMIC_RELEASE);
-	}
+	begin_missed(xdp);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include "pe/clock.h"
@@ -91,34 +92,79 @@ static void leave(unsigned int cpu, const cpu_set_t *allowed)
 		sched_setaffinity(0, sizeof(others), &others);
 }
 
+struct job {
+	struct pe_xdp *xdp;
+	uint32_t from, to; /* sets of each CPU */
+	uint32_t idle_ticks;
+	bool may_leave; /* the running thread's affinity is nobody else's */
+};
+
+static void sweep_all(const struct job *job)
+{
+	bool may_leave = job->may_leave;
+	cpu_set_t allowed;
+
+	if (may_leave)
+		may_leave = sched_getaffinity(0, sizeof(allowed), &allowed) == 0;
+	for (unsigned int cpu = 0; cpu < job->xdp->cpus; cpu++) {
+		if (may_leave && load((const __u64 *)&pe_xdp_cpu(job->xdp, cpu)->flows))
+			leave(cpu, &allowed);
+		sweep_cpu(job->xdp, cpu, job->from, job->to, job->idle_ticks);
+	}
+}
+
+static void *sweep_in_thread(void *userdata)
+{
+	const struct job *job = userdata;
+
+	sweep_all(job);
+	return NULL;
+}
+
+static uint64_t count_flows(const struct pe_xdp *xdp)
+{
+	uint64_t flows = 0;
+
+	for (unsigned int cpu = 0; cpu < xdp->cpus; cpu++)
+		flows += load((const __u64 *)&pe_xdp_cpu(xdp, cpu)->flows);
+	return flows;
+}
+
+/*
+ * The thread that sweeps changes its affinity, and it cannot be put back: sched_getaffinity(2)
+ * hides the CPUs that are offline, and many kernels drop those from whatever is set. So that is a
+ * thread of its own, for this one sweep; without one the caller sweeps from where it is.
+ */
 uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns)
 {
-	uint32_t sets = 1u << xdp->set_bits, slice = sets, from = 0;
-	uint32_t idle_ticks = (uint32_t)((idle_ns + xdp->tick_ns - 1) / xdp->tick_ns);
-	bool has_affinity;
-	cpu_set_t allowed;
-	uint64_t left = 0;
+	struct job job = {
+		.xdp = xdp,
+		.to = 1u << xdp->set_bits,
+		.idle_ticks = (uint32_t)((idle_ns + xdp->tick_ns - 1) / xdp->tick_ns),
+		.may_leave = true,
+	};
+	pthread_t thread;
 
-	if (idle_ns > 0 && sets > SLICES * PE_SWEEP_SETS) {
-		slice = sets / SLICES;
-		from = xdp->swept++ % SLICES * slice;
-	}
-	has_affinity = sched_getaffinity(0, sizeof(allowed), &allowed) == 0;
-	for (unsigned int cpu = 0; cpu < xdp->cpus; cpu++) {
-		const __u64 *flows = (const __u64 *)&pe_xdp_cpu(xdp, cpu)->flows;
+	if (idle_ns > 0 && job.to > SLICES * PE_SWEEP_SETS) {
+		uint32_t slice = job.to / SLICES;
 
-		if (has_affinity && load(flows))
-			leave(cpu, &allowed);
-		sweep_cpu(xdp, cpu, from, from + slice, idle_ticks);
-		left += load(flows);
+		job.from = xdp->swept++ % SLICES * slice;
+		job.to = job.from + slice;
 	}
-	if (has_affinity)
-		sched_setaffinity(0, sizeof(allowed), &allowed);
-	return left;
+	if (!count_flows(xdp))
+		return 0;
+	if (!pthread_create(&thread, NULL, sweep_in_thread, &job)) {
+		pthread_join(thread, NULL);
+	} else {
+		job.may_leave = false;
+		sweep_all(&job);
+	}
+	return count_flows(xdp);
 }
 
 void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 {
+	bool has_spares = __atomic_load_n(&xdp->has_spares, __ATOMIC_ACQUIRE);
 	struct pe_xdp_stats stats = { 0 };
 
 	for (unsigned int i = 0; i < xdp->cpus; i++) {
@@ -132,7 +178,8 @@ void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 			stats.lost += load(&cpu->lost[reason]);
 		}
 	}
-	/* Before there were any, nobody was missed. */
-	stats.missed = xdp->has_spares ? stats.missed - xdp->missed_before : 0;
+	/* Before there were any, nobody was missed. That was asked first: what is missed only
+	 * grows. */
+	stats.missed = has_spares ? stats.missed - xdp->missed_before : 0;
 	*ret_stats = stats;
 }

@@ -126,6 +126,7 @@ static void take_iface(struct builder *builder, struct pe_iface_sample *iface)
 	iface->info.mode = (enum pe_mode)((bits >> 5) % PE_MODE_COUNT);
 	take_name(builder, iface->info.name, sizeof(iface->info.name));
 	take_name(builder, iface->info.alias, sizeof(iface->info.alias));
+	take_name(builder, iface->info.altnames, sizeof(iface->info.altnames));
 	take_name(builder, iface->info.kind, sizeof(iface->info.kind));
 	take_name(builder, iface->info.master, sizeof(iface->info.master));
 	iface->info.ifindex = 1 + (int)(fuzz_number(builder->input, 4) % INT32_MAX);
@@ -385,6 +386,7 @@ static void check_infos(const struct exposition *exposition, const struct pe_sna
 		check_label(&exposition->series[at], "kind", info->kind);
 		check_label(&exposition->series[at], "master", info->master);
 		check_label(&exposition->series[at], "alias", info->alias);
+		check_label(&exposition->series[at], "altnames", info->altnames);
 		check_label(&exposition->series[at], "mode", pe_mode_name(info->mode));
 		at++;
 	}

@@ -125,6 +125,33 @@ static bool expect_xdp(const struct attribute *xdp, struct pe_link *link)
 	return more == 0;
 }
 
+/* Names with commas between them, until one does not fit. */
+static bool expect_altnames(const struct attribute *list, struct pe_link *link)
+{
+	const uint8_t *at = list->data, *end = at + list->size;
+	struct attribute attribute;
+	char name[PE_LINK_ALTNAMES_MAX];
+	bool full = false;
+	int more;
+
+	memset(link->altnames, 0, sizeof(link->altnames));
+	while ((more = next_attribute(&at, end, &attribute)) > 0) {
+		if (attribute.type != 53 /* IFLA_ALT_IFNAME */)
+			continue;
+		if (!expect_text(&attribute, name, sizeof(name), true))
+			return false;
+		full = full || strlen((const char *)attribute.data) + strlen(link->altnames) +
+					       (link->altnames[0] != '\0') >
+				       sizeof(link->altnames) - 1;
+		if (full || !name[0])
+			continue;
+		if (link->altnames[0])
+			strcat(link->altnames, ",");
+		strcat(link->altnames, name);
+	}
+	return more == 0;
+}
+
 /* Packets in, out, bytes in, out, … */
 static bool expect_counters(const struct attribute *attribute, struct pe_link_stats *ret)
 {
@@ -163,6 +190,8 @@ static bool expect_attribute(const struct attribute *attribute, struct pe_parse_
 		return expect_number(attribute, -1, &link->peer_netnsid);
 	case 43: /* IFLA_XDP */
 		return expect_xdp(attribute, link);
+	case 52: /* IFLA_PROP_LIST */
+		return expect_altnames(attribute, link);
 	case 45: /* IFLA_NEW_NETNSID */
 		if (ret->type == PE_PARSE_DELETED)
 			ret->type = PE_PARSE_MOVED;
@@ -253,6 +282,8 @@ static void compare(const struct pe_link *link, const struct pe_link *expected)
 		   expected->name);
 	fuzz_check(strcmp(link->alias, expected->alias) == 0, "alias is %s, not %s", link->alias,
 		   expected->alias);
+	fuzz_check(strcmp(link->altnames, expected->altnames) == 0, "altnames are %s, not %s",
+		   link->altnames, expected->altnames);
 	fuzz_check(strcmp(link->kind, expected->kind) == 0, "kind is %s, not %s", link->kind,
 		   expected->kind);
 }

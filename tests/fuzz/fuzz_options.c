@@ -153,8 +153,8 @@ static void check_use(struct pe_options *options)
 						    strcmp(options->listen.item[0], ":9817") == 0),
 		   "an address that is not served");
 	fuzz_check(options->telemetry_path[0] == '/', "path %s", options->telemetry_path);
-	(void)pe_options_match(options, "eth0");
-	(void)pe_options_match(options, "");
+	(void)pe_options_match(options, "eth0", "enp1s0,uplink");
+	(void)pe_options_match(options, "", "");
 	fuzz_check(options->push_grouping.count <= sizeof(labels) / sizeof(labels[0]), "too many");
 	pe_options_push(options, labels, &push);
 	if (options->push_url)

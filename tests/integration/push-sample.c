@@ -3,8 +3,8 @@
  * The push client alone, with numbers that grow: what test_push.py drives.
  *
  * Snapshot number K has K thousand packets, so that a test can tell at the gateway which state was
- * sent. Says "snapshot K NS" for each; obeys lines of standard input: "push DELAY_MS", "stats",
- * "stop" (also at its end).
+ * sent. Says "snapshot K NS" for each; obeys lines of standard input: "push DELAY_MS", "reload",
+ * "stats", "stop" (also at its end).
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -24,6 +24,7 @@
 struct config {
 	struct pe_push_options push;
 	struct pe_push_label grouping[GROUPING_MAX];
+	char host[PE_PUSH_HOST_MAX]; /* of --host */
 	uint64_t stop_timeout_ns;
 	size_t interfaces;
 	unsigned int failing; /* snapshots, from the first on */
@@ -97,12 +98,12 @@ static void print_stats(const struct pe_push *push)
 	for (size_t i = 0; i < PE_LATENCY_BUCKETS; i++)
 		observed += sample.duration.bucket[i];
 	printf("stats ok=%llu network=%llu rejected=%llu server=%llu observed=%llu "
-	       "last_success_ns=%llu\n",
+	       "last_success_ns=%llu legacy_refused=%d\n",
 	       (unsigned long long)sample.requests[PE_PUSH_OK],
 	       (unsigned long long)sample.requests[PE_PUSH_NETWORK],
 	       (unsigned long long)sample.requests[PE_PUSH_REJECTED],
 	       (unsigned long long)sample.requests[PE_PUSH_SERVER], (unsigned long long)observed,
-	       (unsigned long long)sample.last_success_ns);
+	       (unsigned long long)sample.last_success_ns, sample.legacy_refused);
 }
 
 static int add_grouping(struct config *config, char *text)
@@ -150,6 +151,16 @@ static int parse_argument(struct config *config, char *argument)
 
 	if (strcmp(argument, "--gzip") == 0) {
 		push->gzip = true;
+		return 0;
+	}
+	if (strcmp(argument, "--legacy") == 0) {
+		push->legacy = true;
+		return 0;
+	}
+	if (strcmp(argument, "--host") == 0) {
+		pe_push_host_name(config->host);
+		push->instance = config->host;
+		push->instance_is_host = true;
 		return 0;
 	}
 	if (!value)
@@ -216,6 +227,8 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin) && strcmp(line, "stop\n") != 0) {
 		if (strncmp(line, "push ", 5) == 0)
 			pe_push_request(push, milliseconds(line + 5));
+		else if (strcmp(line, "reload\n") == 0)
+			pe_push_reload(push);
 		else
 			print_stats(push);
 	}

@@ -75,9 +75,9 @@ class Lines:
 
 
 class Sample:
-    def __init__(self, url, *args):
+    def __init__(self, url, *args, prefix=()):
         self.process = subprocess.Popen(
-            [SAMPLE, f"--url={url}", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [*prefix, SAMPLE, f"--url={url}", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, bufsize=1, env=child_environment())
         self.out = Lines(self.process.stdout)
         self.log = Lines(self.process.stderr)
@@ -120,8 +120,8 @@ class Sample:
 @pytest.fixture
 def sample():
     with contextlib.ExitStack() as stack:
-        def start(url, *args):
-            process = Sample(url, *args)
+        def start(url, *args, prefix=()):
+            process = Sample(url, *args, prefix=prefix)
             stack.callback(process.close)
             return process
         yield start
@@ -286,6 +286,97 @@ def test_gateway_stopped(gateway, sample):
         process.log.wait(r"last push of .* is not sent")
     finally:
         gateway.process.send_signal(signal.SIGCONT)
+
+
+OLD_TYPES = {
+    "counter": "# TYPE total_packets counter\ntotal_packets{source=\"a\"} 5\n",
+    "histogram": "# TYPE total_throughput histogram\n"
+                 "total_throughput_bucket{source=\"a\",le=\"+Inf\"} 5\n"
+                 "total_throughput_sum{source=\"a\"} 300\ntotal_throughput_count{source=\"a\"} 5\n",
+    "gauge": "# TYPE total_packets gauge\ntotal_packets{source=\"a\"} 5\n",
+    "untyped": "total_throughput{source=\"a\"} 5\n",
+}
+
+
+def old_exporter(gateway, method, text=""):
+    """Another host's push, with the names of the original."""
+    request = urllib.request.Request(gateway.url + "/metrics/job/old/instance/other-host",
+                                     method=method, data=text.encode())
+    with NO_PROXY.open(request, timeout=5):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["counter", "histogram"])
+def test_legacy_beside_the_original(gateway, sample, kind):
+    old_exporter(gateway, "PUT", OLD_TYPES[kind])
+    process = sample(gateway.url, "--legacy", "--interval-ms=200", "--gzip")
+    stats = process.wait_stats(lambda s: s["ok"] >= 3, "three pushes")
+    assert (stats["rejected"], stats["legacy_refused"]) == (0, 0)
+    families = gateway.families()
+    for name in ("total_packets", "total_throughput"):
+        assert "host" in {s.labels["instance"] for s in families[name].samples}
+    old_exporter(gateway, "PUT", OLD_TYPES[kind])
+
+
+@pytest.mark.parametrize("kind", ["gauge", "untyped"])
+def test_legacy_that_is_refused(gateway, sample, kind):
+    """The rest arrives, also with the last push; they are tried again when asked for."""
+    old_exporter(gateway, "PUT", OLD_TYPES[kind])
+    process = sample(gateway.url, "--legacy", "--interval-ms=200", "--gzip", "--on-exit=push")
+    stats = process.wait_stats(lambda s: s["ok"] >= 4, "pushes arrive")
+    assert (stats["rejected"], stats["legacy_refused"]) == (1, 1)
+    process.log.wait(r"level=warn.*refuses the series of --metrics\.legacy.*HTTP 400")
+    assert len(process.log.find("level=warn")) == 1
+    assert gateway.packets() > 0
+    (ours,) = [families for labels, families in gateway.groups() if labels["instance"] == "host"]
+    assert "total_packets" not in ours and "total_throughput" not in ours
+
+    process.say("reload")
+    process.wait_stats(lambda s: s["rejected"] == 2, "tried again")
+    old_exporter(gateway, "DELETE")
+    process.say("reload")
+    process.wait_stats(lambda s: s["legacy_refused"] == 0, "they are taken")
+    process.log.wait("takes the series of --metrics.legacy again")
+    families = gateway.families()
+    assert families["total_packets"].type == "counter"
+    assert families["total_throughput"].type == "histogram"
+    process.stop()
+
+
+def test_legacy_is_refused_at_the_end(gateway, sample):
+    """There is no later push."""
+    process = sample(gateway.url, "--legacy", "--interval-ms=3600000", "--on-exit=push")
+    process.wait_stats(lambda s: s["ok"] == 1, "one push")
+    # Now the types contradict, so the gateway has nothing of ours that would.
+    request = urllib.request.Request(gateway.url + "/metrics/job/sample/instance/host",
+                                     method="DELETE")
+    with NO_PROXY.open(request, timeout=5):
+        pass
+    old_exporter(gateway, "PUT", OLD_TYPES["gauge"])
+    process.stop()
+    assert gateway.packets() == 2000
+
+
+def test_what_is_refused_for_another_reason(capture, sample):
+    """Legacy is not blamed, and there are two requests an interval and no more."""
+    server = capture(lambda handler, index: handler.answer(400, b"because"))
+    process = sample(server.url, "--legacy", "--interval-ms=300")
+    server.wait(6)
+    stats = process.stats()
+    assert stats["legacy_refused"] == 0
+    process.log.wait(r"level=warn.*HTTP 400: because")
+    bodies = [b"total_packets" in body for _, _, _, body in server.requests[:6]]
+    assert bodies == [True, False] * 3
+    assert len(process.log.find("level=warn")) == 1
+
+
+@pytest.mark.parametrize("status", [401, 404, 413, 500])
+def test_only_a_400_is_repeated_without_legacy(capture, sample, status):
+    server = capture(lambda handler, index: handler.answer(status))
+    process = sample(server.url, "--legacy", "--interval-ms=200")
+    server.wait(3)
+    process.stop()
+    assert all(b"total_packets" in body for _, _, _, body in server.requests)
 
 
 class Paused:

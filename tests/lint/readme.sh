@@ -56,7 +56,9 @@ cat "$families"/families_*.c | awk -F'"' '
 	/\.type = PE_/ {
 		sub(/.*PE_/, ""); sub(/,.*/, "")
 		type = tolower($0)
-		print name (type == "counter" ? "_total" : type == "info" ? "_info" : "") " " type
+		total = type == "counter" ? "_total" : ""
+		sub(/^bare_/, "", type)
+		print name (type == "info" ? "_info" : total) " " type
 	}' | sort >families
 awk -F' *[|] *' '/^\| `(packet_exporter_|process_|total_)/ {
 	gsub(/`/, "", $2)

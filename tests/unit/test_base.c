@@ -258,6 +258,45 @@ static void test_clock(void **state)
 	assert_true(tick_ns >= PE_NS_PER_MS - 1000 && tick_ns <= 10 * PE_NS_PER_MS);
 }
 
+static void test_clock_steps(void **state)
+{
+	const uint64_t wall = UINT64_C(1704067200) * PE_NS_PER_S, day = 86400 * PE_NS_PER_S;
+	const uint64_t a = 100 * PE_NS_PER_S, b = a + 50;
+	const int64_t offset = (int64_t)(wall - b);
+
+	/* However long the reading took, and however far the offset was rounded down. */
+	assert_false(pe_clock_is_step(offset, a, wall, b));
+	assert_false(pe_clock_is_step(offset, a + 50, wall + 50, b));
+	assert_false(pe_clock_is_step(offset, a, wall, b + day));
+	/* A nanosecond in the future is too much, a second in the past is not. */
+	assert_false(pe_clock_is_step(offset, a, wall - 50, b));
+	assert_true(pe_clock_is_step(offset, a, wall - 51, b));
+	assert_true(pe_clock_is_step(offset, a, wall - day, b));
+	assert_false(pe_clock_is_step(offset, a, wall + PE_NS_PER_S, b));
+	assert_true(pe_clock_is_step(offset, a, wall + PE_NS_PER_S + 1, b));
+	assert_true(pe_clock_is_step(offset, a, wall + day, b));
+	/* Before 1970 and after boot. */
+	assert_false(pe_clock_is_step(-100, 500, 400, 500));
+
+	assert_int_equal(pe_clock_to_wall_ns(7, 5), 12);
+	assert_int_equal(pe_clock_to_wall_ns(7, -5), 2);
+	assert_int_equal(pe_clock_to_wall_ns(7, -8), 0);
+}
+
+/* The same each time, and never in the future. */
+static void test_clock_offset(void **state)
+{
+	int64_t offset = pe_clock_wall_offset_ns();
+
+	for (int i = 0; i < 1000; i++) {
+		uint64_t now_ns = pe_clock_to_wall_ns(pe_clock_monotonic_ns(), offset);
+		uint64_t wall_ns = pe_clock_realtime_ns();
+
+		assert_true(now_ns <= wall_ns);
+		assert_true(pe_clock_wall_offset_ns() == offset);
+	}
+}
+
 /* ---- loop ---- */
 
 struct fixture {
@@ -708,6 +747,8 @@ int main(void)
 		cmocka_unit_test(test_log_once),
 		cmocka_unit_test(test_log_threads),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_clock_steps),
+		cmocka_unit_test(test_clock_offset),
 		LOOP_TEST(test_loop_fd),
 		LOOP_TEST(test_loop_timers),
 		LOOP_TEST(test_loop_disarm_in_batch),

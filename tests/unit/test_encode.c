@@ -108,6 +108,7 @@ static struct pe_snapshot *small_snapshot(void)
 	iface->info.mode = PE_MODE_GENERIC;
 	strcpy(iface->info.kind, "veth");
 	strcpy(iface->info.alias, "say \"hi\"\\\n");
+	strcpy(iface->info.altnames, "enp1s0,up\"link");
 	in->class[PE_CLASS_IPV4 + PE_PROTO_TCP] = (struct pe_count){ 3, 180 };
 	in->class[PE_CLASS_ARP] = (struct pe_count){ 1, 70000 };
 	in->size[0] = 3;
@@ -175,8 +176,8 @@ static void test_optional_families(void **state)
 		{ "\npacket_exporter_push_last_success_timestamp_seconds 0.000\n", 2 },
 		{ "# TYPE packet_exporter_push_duration_seconds histogram\n", 2 },
 		{ "# TYPE packet_exporter_top_flow_bytes_total counter\n", 4 },
-		{ "# TYPE total_packets untyped\n", 8 },
-		{ "# TYPE total_throughput untyped\n", 8 },
+		{ "# TYPE total_packets counter\n", 8 },
+		{ "# TYPE total_throughput histogram\n", 8 },
 	};
 	unsigned int with;
 	size_t i;
@@ -499,6 +500,16 @@ static void test_addresses(void **state)
 
 /* ---- legacy ---- */
 
+#define OTHER(protocol) \
+	"source=\"other\",dest=\"other\",interface=\"eth0\",protocol=\"" protocol "\""
+#define THROUGHPUT(protocol, packets, bytes)                                                       \
+	"total_throughput_bucket{" OTHER(                                                          \
+		protocol) ",le=\"+Inf\"} " packets "\n"                                            \
+			  "total_throughput_count{" OTHER(protocol) "} " packets "\n"              \
+								    "total_throughput_sum{" OTHER( \
+									    protocol) "} " bytes   \
+										      "\n"
+
 static void test_legacy(void **state)
 {
 	const struct pe_encode_options options = { .legacy = true, .no_process = true };
@@ -518,22 +529,30 @@ static void test_legacy(void **state)
 	assert_non_null(strstr(
 		answer,
 		"# HELP total_packets Packets received, under the name of the original exporter.\n"
-		"# TYPE total_packets untyped\n"
-		"total_packets{source=\"other\",dest=\"other\",interface=\"eth0\",protocol="
-		"\"other\"} 3\n"
-		"total_packets{source=\"other\",dest=\"other\",interface=\"eth0\",protocol=\"tcp\"}"
-		" 15\n"
-		"total_packets{source=\"other\",dest=\"other\",interface=\"eth0\",protocol=\"arp\"}"
-		" 3\n"
-		"# HELP total_throughput Bytes received, under the name of the original exporter.\n"
-		"# TYPE total_throughput untyped\n"
-		"total_throughput{source=\"other\",dest=\"other\",interface=\"eth0\",protocol="
-		"\"other\"} 300\n"
-		"total_throughput{source=\"other\",dest=\"other\",interface=\"eth0\",protocol="
-		"\"tcp\"} 1500\n"
-		"total_throughput{source=\"other\",dest=\"other\",interface=\"eth0\",protocol="
-		"\"arp\"} 126\n"
-		"# HELP packet_exporter_interfaces_attached"));
+		"# TYPE total_packets counter\n"
+		"total_packets{" OTHER(
+			"other") "} 3\n"
+				 "total_packets{" OTHER(
+					 "tcp") "} 15\n"
+						"total_packets{" OTHER(
+							"arp") "} 3\n"
+							       "# HELP total_throughput Bytes "
+							       "(_sum) and packets (_count) "
+							       "received, under the "
+							       "name of the original exporter.\n"
+							       "# TYPE total_throughput "
+							       "histogram\n" THROUGHPUT(
+								       "other", "3",
+								       "300") THROUGHPUT("tcp",
+											 "15",
+											 "1500")
+								       THROUGHPUT(
+									       "arp", "3",
+									       "126") "# HELP "
+										      "packet_"
+										      "exporter_"
+										      "interfaces_"
+										      "attached"));
 	free(answer);
 
 	/* Two ports of one pair of hosts are one series; egress is not shown. */
@@ -553,9 +572,18 @@ static void test_legacy(void **state)
 	assert_non_null(strstr(answer, "total_packets{source=\"other\",dest=\"other\","
 				       "interface=\"eth0\",protocol=\"tcp\"} 7\n"));
 	/* Flows that are ahead of the counters leave no rest, not a huge one. */
-	assert_int_equal(count_of(answer, "total_throughput{source=\"other\",dest=\"other\","
-					  "interface=\"eth0\",protocol=\"tcp\"}"),
-			 0);
+	assert_non_null(strstr(answer, "total_throughput_sum{source=\"10.0.0.1\",dest=\"10.0.0.2\","
+				       "interface=\"eth0\",protocol=\"tcp\"} 4000\n"));
+	assert_non_null(strstr(answer, THROUGHPUT("tcp", "7", "0")));
+	free(answer);
+
+	/* A counter's name there ends in _total. */
+	answer = encode(snapshot, &(struct pe_encode_options){ .format = PE_FORMAT_OPENMETRICS,
+							       .legacy = true });
+	assert_non_null(strstr(answer, "# TYPE total_packets unknown\n"));
+	assert_non_null(strstr(answer, "# TYPE total_throughput histogram\n"));
+	assert_int_equal(count_of(answer, "total_packets_created"), 0);
+	assert_true(count_of(answer, "total_throughput_created") > 0);
 	free(answer);
 	pe_snapshot_unref(snapshot);
 }

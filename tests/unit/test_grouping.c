@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -463,6 +464,22 @@ static void test_redact(void **state)
 	}
 }
 
+static void test_host_names(void **state)
+{
+	char name[PE_PUSH_HOST_MAX], host[PE_PUSH_HOST_MAX] = "";
+
+	(void)state;
+	assert_true(pe_push_is_placeholder("localhost"));
+	assert_true(pe_push_is_placeholder("localhost.localdomain"));
+	assert_true(pe_push_is_placeholder("(none)"));
+	assert_false(pe_push_is_placeholder("localhost1"));
+	assert_false(pe_push_is_placeholder("node17.example"));
+	assert_false(pe_push_is_placeholder("none"));
+	pe_push_host_name(name);
+	assert_int_equal(gethostname(host, sizeof(host)), 0);
+	assert_string_equal(name, *host ? host : "localhost");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_refused_credentials),
 		cmocka_unit_test(test_small_error_buffer),
 		cmocka_unit_test(test_redact),
+		cmocka_unit_test(test_host_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <net/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,15 @@ static void put_kind(struct message *m, const char *kind)
 	end_nest(m, info);
 }
 
+static void put_altnames(struct message *m, const char *const *names)
+{
+	struct nlattr *list = put(m, IFLA_PROP_LIST | NLA_F_NESTED, NULL, 0);
+
+	for (; *names; names++)
+		put_string(m, IFLA_ALT_IFNAME, *names);
+	end_nest(m, list);
+}
+
 static void begin(struct message *m, uint16_t type, unsigned char family, int ifindex)
 {
 	struct ifinfomsg ifi = { .ifi_family = family,
@@ -94,6 +104,7 @@ static void full_message(struct message *m)
 	put_int(m, IFLA_LINK, 8);
 	put_int(m, IFLA_LINK_NETNSID, 5);
 	put(m, IFLA_STATS64, &some_stats, sizeof(some_stats));
+	put_altnames(m, (const char *[]){ "enp1s0", "uplink", NULL });
 	put_kind(m, "veth");
 }
 
@@ -137,6 +148,7 @@ static void test_parse_full(void **state)
 	assert_int_equal(result.link.ifindex, 7);
 	assert_string_equal(result.link.name, "veth0");
 	assert_string_equal(result.link.alias, "front door");
+	assert_string_equal(result.link.altnames, "enp1s0,uplink");
 	assert_string_equal(result.link.kind, "veth");
 	assert_int_equal(result.link.type, ARPHRD_ETHER);
 	assert_int_equal(result.link.flags, IFF_UP);
@@ -256,8 +268,9 @@ static void test_parse_shortened(void **state)
 		assert_string_equal(result.link.name, "veth0");
 		assert_string_equal(result.link.kind, "");
 	}
-	/* Seven borders, and two paddings: 2 bytes after the name, 1 after the alias. */
-	assert_int_equal(valid, 7 + 2 + 1);
+	/* Eight borders, and three paddings: 2 bytes after the name, 1 after the alias and 1 after
+	 * the alternative names. */
+	assert_int_equal(valid, 8 + 2 + 1 + 1);
 }
 
 /* Cut off on the way: nlmsg_len promises more than there is. */
@@ -396,6 +409,67 @@ static void test_parse_strings(void **state)
 	assert_malformed(&m);
 }
 
+static void expect_altnames(const char *const *names, const char *expected)
+{
+	struct pe_parse_result result;
+	struct message m;
+
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put_altnames(&m, names);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_string_equal(result.link.altnames, expected);
+}
+
+static void test_parse_altnames(void **state)
+{
+	char a[128], expected[PE_LINK_ALTNAMES_MAX + 1];
+	struct pe_parse_result result;
+	struct nlattr *list;
+	struct message m;
+
+	expect_altnames((const char *[]){ NULL }, "");
+	expect_altnames((const char *[]){ "a", NULL }, "a");
+	expect_altnames((const char *[]){ "a", "", "b", NULL }, "a,b");
+	/* Two of the longest just fit; a whole name or none, and none behind one that does not. */
+	memset(a, 'a', sizeof(a));
+	a[127] = '\0';
+	snprintf(expected, sizeof(expected), "%s,%s", a, a);
+	assert_int_equal(strlen(expected), PE_LINK_ALTNAMES_MAX - 1);
+	expect_altnames((const char *[]){ a, a, NULL }, expected);
+	expect_altnames((const char *[]){ a, a, "c", NULL }, expected);
+	snprintf(expected, sizeof(expected), "%s,b", a);
+	expect_altnames((const char *[]){ a, "b", a, "c", NULL }, expected);
+
+	/* Of two lists the last counts, and other properties are none of ours. */
+	full_message(&m);
+	list = put(&m, IFLA_PROP_LIST | NLA_F_NESTED, NULL, 0);
+	put_string(&m, IFLA_IFNAME, "other");
+	put_string(&m, IFLA_ALT_IFNAME, "last");
+	end_nest(&m, list);
+	assert_int_equal(parse(&m, &result), 0);
+	assert_string_equal(result.link.altnames, "last");
+	assert_string_equal(result.link.name, "veth0");
+
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	list = put(&m, IFLA_PROP_LIST | NLA_F_NESTED, NULL, 0);
+	put(&m, IFLA_ALT_IFNAME, "unterminated", 12);
+	end_nest(&m, list);
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_PROP_LIST, "\x20\x00\x35\x00name", 8);
+	assert_malformed(&m);
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "veth0");
+	put(&m, IFLA_PROP_LIST,
+	    "\x08\x00\x35\x00"
+	    "abc\x00\x01",
+	    9);
+	assert_malformed(&m);
+}
+
 static void test_parse_values(void **state)
 {
 	static const int types[] = { IFLA_MASTER, IFLA_LINK, IFLA_LINK_NETNSID };
@@ -444,6 +518,8 @@ static void test_parse_corrupted(void **state)
 			}
 			assert_non_null(memchr(result.link.name, '\0', sizeof(result.link.name)));
 			assert_non_null(memchr(result.link.alias, '\0', sizeof(result.link.alias)));
+			assert_non_null(
+				memchr(result.link.altnames, '\0', sizeof(result.link.altnames)));
 			assert_non_null(memchr(result.link.kind, '\0', sizeof(result.link.kind)));
 		}
 	assert_true(bad > 0);
@@ -592,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_parse_stats_sizes),
 		cmocka_unit_test(test_parse_answer),
 		cmocka_unit_test(test_parse_strings),
+		cmocka_unit_test(test_parse_altnames),
 		cmocka_unit_test(test_parse_values),
 		cmocka_unit_test(test_parse_corrupted),
 		cmocka_unit_test(test_table),

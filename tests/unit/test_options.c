@@ -18,6 +18,7 @@
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
+#include "pe/link.h"
 #include "pe/options.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -629,6 +630,49 @@ static void test_unknown(void **state)
 		"packet-exporter: warning: environment variable \"PE_A\\x0aB\" is not an option\n");
 }
 
+#define LINKS                                                                                   \
+	" PE_* that Kubernetes made for a service (enableServiceLinks: false in the pod keeps " \
+	"them away)\n"
+
+static void expect_links(const char *const *argv, const char *const *env, const char *line)
+{
+	_cleanup_(result_fini) struct result result;
+
+	run(&result, argv, env);
+	assert_int_equal(result.r, 0);
+	assert_string_equal(result.err, line);
+	assert_string_equal(result.options.listen.item[0], ":9817");
+}
+
+/* A service named "pe", or "pe-web". */
+static void test_service_links(void **state)
+{
+	_cleanup_(result_fini) struct result result;
+
+	expect_links(ARGV(), ENV("PE_PORT=tcp://10.96.0.1:9817"),
+		     "packet-exporter: warning: ignoring 1 environment variable" LINKS);
+	expect_links(ARGV(),
+		     ENV("PE_SERVICE_HOST=10.96.0.1", "PE_SERVICE_PORT=9817",
+			 "PE_SERVICE_PORT_METRICS=9817", "PE_PORT=udp://10.96.0.1:9817",
+			 "PE_PORT_9817_TCP=tcp://10.96.0.1:9817", "PE_PORT_9817_TCP_PROTO=tcp",
+			 "PE_PORT_9817_TCP_PORT=9817", "PE_PORT_9817_TCP_ADDR=10.96.0.1",
+			 "PE_PORT_53_UDP=udp://10.96.0.1:53", "PE_PORT_5_SCTP_ADDR=fd00::1",
+			 "PE_WEB_SERVICE_HOST=10.96.0.2", "PE_WEB_PORT=sctp://[fd00::2]:5",
+			 "PE_WEB_PORT_5_SCTP_PROTO=sctp"),
+		     "packet-exporter: warning: ignoring 13 environment variables" LINKS);
+	/* It is no port, so it does not exclude sockets either. */
+	expect_links(ARGV("--web.systemd-socket"), ENV("PE_PORT=tcp://10.96.0.1:9817"),
+		     "packet-exporter: warning: ignoring 1 environment variable" LINKS);
+	/* What is like them and is none of them. */
+	run(&result, ARGV(),
+	    ENV("PE_SERVICE=1", "PE_SERVICE_HOSTS=1", "PE_WEB_PORT=9817", "PE_PORT_TCP=1",
+		"PE_PORT_1_TCP_X=1", "PE_PORT_1_ICMP=1", "PE_PORTS=tcp://x"));
+	assert_int_equal(result.r, 0);
+	assert_null(strstr(result.err, "Kubernetes"));
+	expect_error(ARGV(), ENV("PE_PORT=http://x"),
+		     "PE_PORT: \"http://x\" is not a port (allowed: 1 to 65535)");
+}
+
 /* ---- what is derived ---- */
 
 static void test_host_defaults(void **state)
@@ -642,9 +686,11 @@ static void test_host_defaults(void **state)
 	assert_true(result.options.workers <= sysconf(_SC_NPROCESSORS_CONF));
 	gethostname(name, sizeof(name) - 1);
 	assert_string_equal(result.options.push_instance, name);
+	assert_true(result.options.push_instance_is_host);
 }
 
-static void expect_match(const char *include, const char *exclude, const char *name, bool want)
+static void expect_match_of(const char *include, const char *exclude, const char *name,
+			    const char *altnames, bool want)
 {
 	_cleanup_(result_fini) struct result result;
 	char include_flag[64], exclude_flag[64];
@@ -653,7 +699,37 @@ static void expect_match(const char *include, const char *exclude, const char *n
 	snprintf(exclude_flag, sizeof(exclude_flag), "--interface.exclude=%s", exclude);
 	run(&result, ARGV(include_flag, exclude_flag), NO_ENV);
 	assert_int_equal(result.r, 0);
-	assert_int_equal(pe_options_match(&result.options, name), want);
+	assert_int_equal(pe_options_match(&result.options, name, altnames), want);
+}
+
+static void expect_match(const char *include, const char *exclude, const char *name, bool want)
+{
+	expect_match_of(include, exclude, name, "", want);
+}
+
+static void test_match_altnames(void **state)
+{
+	char longest[PE_LINK_ALTNAMES_MAX];
+
+	expect_match_of("^uplink$", "", "eth0", "", false);
+	expect_match_of("^uplink$", "", "eth0", "uplink", true);
+	expect_match_of("^uplink$", "", "eth0", "enp1s0,uplink,enx02", true);
+	expect_match_of("^uplink$", "", "eth0", "enp1s0,uplink2", false);
+	expect_match_of("^uplink$", "", "uplink", "enp1s0", true);
+	/* One at a time: an expression does not reach from one to the next. */
+	expect_match_of("^eth0,enp1s0$", "", "eth0", "enp1s0", false);
+	expect_match_of("^enp1s0,enx$", "", "eth0", "enp1s0,enx", false);
+	expect_match_of("", "^enp", "eth0", "enp1s0", false);
+	expect_match_of("", "^enp", "eth0", "enx,enp1s0", false);
+	expect_match_of("", "^enp", "eth0", "enx,xenp", true);
+	expect_match_of("", "", "eth0", "enp1s0", true);
+	/* To exclude wins, whichever names they match. */
+	expect_match_of("^eth0$", "^enp1s0$", "eth0", "enp1s0", false);
+	expect_match_of("^enp1s0$", "^eth0$", "eth0", "enp1s0", false);
+	expect_match_of("^$", "", "eth0", "enp1s0", false);
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	expect_match_of("^a{255}$", "", "eth0", longest, true);
 }
 
 static void test_match(void **state)
@@ -661,9 +737,9 @@ static void test_match(void **state)
 	_cleanup_(result_fini) struct result result;
 
 	run(&result, ARGV(), NO_ENV);
-	assert_false(pe_options_match(&result.options, "lo"));
-	assert_true(pe_options_match(&result.options, "lo1"));
-	assert_true(pe_options_match(&result.options, "eth0"));
+	assert_false(pe_options_match(&result.options, "lo", ""));
+	assert_true(pe_options_match(&result.options, "lo1", ""));
+	assert_true(pe_options_match(&result.options, "eth0", ""));
 
 	expect_match("", "", "lo", true);
 	expect_match("^(veth|br)[0-9]+$", "", "veth12", true);
@@ -708,6 +784,7 @@ static void test_push(void **state)
 	assert_string_equal(push.url, "https://gw/p");
 	assert_string_equal(push.job, "j");
 	assert_string_equal(push.instance, "i");
+	assert_false(push.instance_is_host);
 	assert_ptr_equal(push.grouping, labels);
 	assert_int_equal(push.grouping_count, 2);
 	assert_string_equal(labels[0].name, "rack");
@@ -935,8 +1012,10 @@ int main(void)
 		cmocka_unit_test(test_port),
 		cmocka_unit_test(test_systemd_and_address),
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_service_links),
 		cmocka_unit_test(test_host_defaults),
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_match_altnames),
 		cmocka_unit_test(test_credentials_twice),
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_push_check),

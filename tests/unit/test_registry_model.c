@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The registry against a model: random histories, with refused memory and a wall clock that jumps,
- * where after each step every series is what the model says and nothing was lost or counted twice.
+ * The registry against a model: random histories, with refused memory, where after each step every
+ * series is what the model says and nothing was lost or counted twice.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -210,11 +210,8 @@ static void step_expire(struct model *model, struct pe_registry *registry)
 {
 	uint64_t next_ns, expect_next_ns = 0;
 	struct series *s;
-	size_t i, folded = 0;
+	size_t folded = 0;
 
-	for (i = 0; i < NAMES; i++)
-		if (model->series[i].departed_ns > model->now_ns)
-			model->series[i].departed_ns = model->now_ns;
 	while ((s = model_oldest(model, NULL))) {
 		expect_next_ns = s->departed_ns + RETENTION * PE_NS_PER_S;
 		if (expect_next_ns > model->now_ns)
@@ -307,8 +304,6 @@ static void play_history(uint64_t seed)
 			break;
 		}
 		model.now_ns += draw(&model, 5) * PE_NS_PER_S;
-		if (draw(&model, 200) == 0)
-			model.now_ns -= draw(&model, 1 + model.now_ns / PE_NS_PER_S) * PE_NS_PER_S;
 		check(&model, registry);
 	}
 	/* The history was worth something. */

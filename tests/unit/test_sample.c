@@ -29,6 +29,46 @@ static void test_snapshot_is_shared(void **state)
 	assert_null(pe_snapshot_unref(NULL));
 }
 
+/* All of them, and what never was stays that. */
+static void test_times_become_wall_clock(void **state)
+{
+	const int64_t offset = 1000;
+	struct pe_snapshot *snapshot;
+	struct pe_self_sample *self;
+
+	assert_int_equal(pe_snapshot_new(&snapshot), 0);
+	assert_int_equal(pe_snapshot_alloc_ifaces(snapshot, 2), 0);
+	snapshot->departed = pe_arena_alloc(snapshot->arena, 1, sizeof(*snapshot->departed));
+	assert_non_null(snapshot->departed);
+	snapshot->departed_count = 1;
+	snapshot->departed[0].created_ns = 1;
+	snapshot->ifaces[0].created_ns = 2;
+	snapshot->ifaces[1].created_ns = 3;
+	snapshot->ifaces[1].flows.top =
+		pe_arena_alloc(snapshot->arena, 2, sizeof(*snapshot->ifaces[1].flows.top));
+	snapshot->ifaces[1].flows.top_count = 2;
+	snapshot->ifaces[1].flows.top[0].since_ns = 4;
+	snapshot->ifaces[1].flows.top[1].since_ns = 5;
+	snapshot->taken_ns = 6;
+	self = &snapshot->self;
+	self->created_ns = 7;
+	self->process.start_ns = 8;
+	self->http.reload_success_ns = 9;
+
+	pe_snapshot_to_wall(snapshot, offset);
+	assert_int_equal(snapshot->departed[0].created_ns, 1001);
+	assert_int_equal(snapshot->ifaces[0].created_ns, 1002);
+	assert_int_equal(snapshot->ifaces[1].created_ns, 1003);
+	assert_int_equal(snapshot->ifaces[1].flows.top[0].since_ns, 1004);
+	assert_int_equal(snapshot->ifaces[1].flows.top[1].since_ns, 1005);
+	assert_int_equal(snapshot->taken_ns, 1006);
+	assert_int_equal(self->created_ns, 1007);
+	assert_int_equal(self->process.start_ns, 1008);
+	assert_int_equal(self->http.reload_success_ns, 1009);
+	assert_int_equal(self->push.last_success_ns, 0);
+	pe_snapshot_unref(snapshot);
+}
+
 static void test_interfaces_are_aligned_and_zero(void **state)
 {
 	static const struct pe_iface_sample zero;
@@ -205,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_snapshot_is_shared),
+		cmocka_unit_test(test_times_become_wall_clock),
 		cmocka_unit_test(test_interfaces_are_aligned_and_zero),
 		cmocka_unit_test(test_latency_bounds_are_inclusive),
 		cmocka_unit_test(test_rows_add_word_by_word),

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See push_schedule.h. */
+#include "push_schedule.h"
+
+#include <sys/random.h>
+
+#include "pe/clock.h"
+
+#define BACKOFF_NS PE_NS_PER_S
+#define DOUBLINGS  32
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t next_on_grid(const struct pe_push_schedule *schedule, uint64_t now_ns)
+{
+	uint64_t since_ns = now_ns - schedule->start_ns;
+
+	return now_ns + (schedule->interval_ns - since_ns % schedule->interval_ns);
+}
+
+static uint64_t random_below(uint64_t bound)
+{
+	uint64_t value;
+
+	if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != (ssize_t)sizeof(value))
+		value = pe_clock_monotonic_ns();
+	return value % bound;
+}
+
+/*
+ * Anything between the shortest pause and a ceiling that doubles up to the interval: full jitter,
+ * so that the hosts of a fleet do not come back to a recovering gateway together.
+ */
+static uint64_t backoff_ns(const struct pe_push_schedule *schedule)
+{
+	unsigned int doublings = schedule->retries < DOUBLINGS ? schedule->retries : DOUBLINGS;
+	uint64_t ceiling = min_u64(BACKOFF_NS << doublings, schedule->interval_ns);
+	uint64_t floor = pe_push_schedule_pause_ns(schedule);
+
+	return floor + random_below(ceiling - floor + 1);
+}
+
+void pe_push_schedule_init(struct pe_push_schedule *schedule, uint64_t interval_ns)
+{
+	*schedule = (struct pe_push_schedule){ .interval_ns = interval_ns };
+	schedule->start_ns = pe_clock_monotonic_ns();
+	schedule->next_ns = schedule->start_ns;
+}
+
+void pe_push_schedule_next(struct pe_push_schedule *schedule, enum pe_push_result result)
+{
+	uint64_t now_ns = pe_clock_monotonic_ns();
+	uint64_t grid_ns = next_on_grid(schedule, now_ns);
+
+	switch (result) {
+	case PE_PUSH_OK:
+		schedule->retries = 0;
+		schedule->next_ns = grid_ns;
+		schedule->not_before_ns = 0;
+		break;
+	case PE_PUSH_REJECTED:
+		schedule->retries = 0;
+		pe_push_schedule_pause(schedule, now_ns);
+		if (schedule->next_ns < grid_ns)
+			schedule->next_ns = schedule->not_before_ns = grid_ns;
+		break;
+	default:
+		schedule->retries++;
+		schedule->next_ns = now_ns + backoff_ns(schedule);
+		schedule->not_before_ns = schedule->next_ns;
+		break;
+	}
+}
+
+void pe_push_schedule_pause(struct pe_push_schedule *schedule, uint64_t from_ns)
+{
+	schedule->next_ns = from_ns + pe_push_schedule_pause_ns(schedule);
+	schedule->not_before_ns = schedule->next_ns;
+}
+
+uint64_t pe_push_schedule_pause_ns(const struct pe_push_schedule *schedule)
+{
+	return min_u64(BACKOFF_NS, schedule->interval_ns);
+}
