@@ -1,0 +1,8 @@
+# shellcheck shell=bash
+# Runs the tests of a guest; the plan is written only if they come to their end.
+set -euo pipefail
+. /tests/lib.sh
+for test in ${tests_of_guest//+/ }; do
+	. "/tests/$test.sh"
+done
+echo "1..$tests" >&3
