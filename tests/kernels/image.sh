@@ -71,7 +71,7 @@ image_base() {
 
 # image_modules TREE VERSION: the modules of a kernel that is unpacked below TREE, as an archive.
 image_modules() {
-	local tree=$1 version=$2 root module file to
+	local tree=$1 version=$2 root file to
 	root=$(mktemp -d "$cache/modules.XXXXXX")
 	to=$root/lib/modules/$version
 	mkdir -p "$to"
@@ -79,9 +79,8 @@ image_modules() {
 	# Newer packages come without these lists; depmod warns of each that it misses.
 	touch "$tree/lib/modules/$version"/modules.{builtin,builtin.modinfo,order}
 	"$(tool depmod)" -b "$tree" "$version"
-	for module in "${modules[@]}"; do
-		"$(tool modprobe)" -d "$tree" -S "$version" --show-depends "$module" 2>/dev/null || true
-	done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r file; do
+	{ "$(tool modprobe)" -d "$tree" -S "$version" -a --show-depends "${modules[@]}" 2>/dev/null ||
+		true; } | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r file; do
 		if [[ $file = *.xz ]]; then
 			xz -dc "$file" >"$to/$(basename "$file" .xz)"
 		else

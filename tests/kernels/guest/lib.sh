@@ -13,16 +13,12 @@ not_ok() {
 	tests=$((tests + 1))
 	echo "not ok - $release $test: $1" >&3
 	shift
-	[ $# = 0 ] || printf '%s\n' "$@" | sed 's/^/# /' >&3
+	[ $# = 0 ] || note "$@"
 }
 
-skip() {
-	tests=$((tests + 1))
-	echo "ok - $release $test: $1 # SKIP $2" >&3
-}
-
+# note LINE…: what a reader of a failure wants to know.
 note() {
-	printf '# %s\n' "$@" >&3
+	printf '%s\n' "$@" | sed 's/^/# /' >&3
 }
 
 # wait_for SECONDS COMMAND…: until it succeeds.
@@ -46,12 +42,16 @@ ready() {
 	wget -q -O /dev/null "http://127.0.0.1:$port/-/ready" 2>/dev/null || ! kill -0 "$exporter"
 }
 
-# exporter_start [OPTION…]: sets exporter to its process id. Its log is /tmp/exporter.log.
+# exporter_start [OPTION…]: sets exporter to its process id. Its log is /tmp/exporter.log. The kernel
+# verifies the programs in software emulation, too: this may take long on a busy machine.
 exporter_start() {
 	packet-exporter --workers=1 "$@" >/tmp/exporter.log 2>&1 &
 	exporter=$!
-	wait_for 20 ready
-	kill -0 "$exporter"
+	if ! wait_for 60 ready || ! kill -0 "$exporter"; then
+		echo "the exporter does not start:"
+		cat /tmp/exporter.log
+		return 1
+	fi
 }
 
 # exporter_end SIGNAL
