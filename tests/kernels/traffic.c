@@ -1,7 +1,7 @@
 /*
  * The traffic of the guests in tests/kernels: numbered UDP and its losses, a known number of bytes
- * over TCP, CAN frames, and a program at the other end of a tun or tap device. One program, because
- * a guest's memory holds all that runs in it.
+ * over TCP, CAN frames, a program at the other end of a tun or tap device, and a client for the
+ * metrics. One program, because a guest's memory holds all that runs in it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +20,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_MS     1000000LL
-#define NS_PER_S      (1000 * NS_PER_MS)
-#define SEQUENCES_MAX (1 << 20)
+#define NS_PER_MS   1000000LL
+#define NS_PER_S    (1000 * NS_PER_MS)
+#define NUMBERS_MAX (1 << 20)
 
 static char buffer[1 << 16];
+static volatile sig_atomic_t terminated;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	terminated = 1;
+}
 
 static void die(const char *what)
 {
@@ -43,7 +51,7 @@ static void wait_until(int64_t at_ns)
 {
 	struct timespec at = { .tv_sec = at_ns / NS_PER_S, .tv_nsec = at_ns % NS_PER_S };
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR && !terminated)
 		;
 }
 
@@ -65,56 +73,56 @@ static int open_socket(int type)
 	return fd;
 }
 
-/* udp-send HOST PORT COUNT SIZE GAP_US: each begins with its number; prints how many went out. */
+/* udp-send HOST PORT COUNT SIZE GAP_US: each begins with its number; SIGTERM ends it early. */
 static int udp_send(char **argument)
 {
 	struct sockaddr_in to = address(argument[0], argument[1]);
-	uint32_t count = atoi(argument[2]), sent = 0;
+	uint32_t count = atoi(argument[2]);
 	size_t size = atoi(argument[3]);
 	int64_t start = now_ns(), gap_ns = atoll(argument[4]) * 1000;
 	int fd = open_socket(SOCK_DGRAM);
 
-	for (uint32_t number = 0; number < count; number++) {
+	for (uint32_t number = 0; number < count && !terminated; number++) {
 		memcpy(buffer, &number, sizeof(number));
 		/* ECONNREFUSED and ENOBUFS are of no interest: the receiver counts. */
-		if (sendto(fd, buffer, size, 0, (struct sockaddr *)&to, sizeof(to)) >= 0)
-			sent++;
+		sendto(fd, buffer, size, 0, (struct sockaddr *)&to, sizeof(to));
 		wait_until(start + (number + 1) * gap_ns);
 	}
-	printf("%u\n", sent);
 	return 0;
 }
 
 /*
- * udp-sink PORT COUNT SECONDS: until COUNT different numbers have arrived, or so many seconds have
- * passed; prints how many numbers below COUNT are missing, and the longest wait in milliseconds.
+ * udp-sink PORT: until SIGTERM; prints how many numbers below the highest are missing, how many
+ * came, and the longest wait for the next in milliseconds.
  */
 static int udp_sink(char **argument)
 {
-	static unsigned char seen[SEQUENCES_MAX];
+	static unsigned char seen[NUMBERS_MAX];
 	struct sockaddr_in here = address("0.0.0.0", argument[0]);
-	uint32_t count = atoi(argument[1]), missing = count, number;
-	int64_t end = now_ns() + atoll(argument[2]) * NS_PER_S, last = 0, gap = 0;
+	uint32_t came = 0, end = 0, number;
+	int64_t last = 0, gap = 0;
 	int fd = open_socket(SOCK_DGRAM), room = 8 << 20;
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (bind(fd, (struct sockaddr *)&here, sizeof(here)))
 		die("bind");
-	while (missing > 0 && now_ns() < end) {
+	while (!terminated) {
 		if (poll(&wait, 1, 100) != 1 ||
 		    recv(fd, buffer, sizeof(buffer), 0) < (ssize_t)sizeof(number))
 			continue;
 		memcpy(&number, buffer, sizeof(number));
+		if (number >= NUMBERS_MAX || seen[number])
+			continue;
+		seen[number] = 1;
+		came++;
+		if (number >= end)
+			end = number + 1;
 		if (last > 0 && now_ns() - last > gap)
 			gap = now_ns() - last;
 		last = now_ns();
-		if (number < count && number < SEQUENCES_MAX && !seen[number]) {
-			seen[number] = 1;
-			missing--;
-		}
 	}
-	printf("%u %lld\n", missing, (long long)(gap / NS_PER_MS));
+	printf("%u %u %lld\n", end - came, came, (long long)(gap / NS_PER_MS));
 	return 0;
 }
 
@@ -164,6 +172,38 @@ static int tcp_sink(char **argument)
 		bytes += got;
 	printf("%lld\n", bytes);
 	return 0;
+}
+
+/*
+ * get PORT PATH: prints what a server on loopback answers; fails unless that is status 200. (wget
+ * of a busybox that is linked statically crashes with the resolver of another glibc.)
+ */
+static int get(char **argument)
+{
+	struct sockaddr_in to = address("127.0.0.1", argument[0]);
+	struct timeval patience = { .tv_sec = 5 };
+	int fd = open_socket(SOCK_STREAM);
+	const char *body = NULL;
+	size_t length = 0;
+	ssize_t got;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		die("connect");
+	dprintf(fd, "GET %s HTTP/1.0\r\n\r\n", argument[1]);
+	while (!body && length < sizeof(buffer) - 1 &&
+	       (got = read(fd, buffer + length, sizeof(buffer) - 1 - length)) > 0) {
+		length += got;
+		buffer[length] = '\0';
+		body = strstr(buffer, "\r\n\r\n");
+	}
+	if (!body || strncmp(buffer + strlen("HTTP/1.x"), " 200 ", 5) != 0)
+		return EXIT_FAILURE;
+	body += 4;
+	fwrite(body, 1, buffer + length - body, stdout);
+	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
+		fwrite(buffer, 1, got, stdout);
+	return got < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* can DEVICE COUNT */
@@ -243,14 +283,18 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 
+	if (!strncmp(what, "udp-", 4))
+		signal(SIGTERM, on_signal);
 	if (!strcmp(what, "udp-send") && argc == 7)
 		return udp_send(argv + 2);
-	if (!strcmp(what, "udp-sink") && argc == 5)
+	if (!strcmp(what, "udp-sink") && argc == 3)
 		return udp_sink(argv + 2);
 	if (!strcmp(what, "tcp-send") && argc == 5)
 		return tcp_send(argv + 2);
 	if (!strcmp(what, "tcp-sink") && argc == 3)
 		return tcp_sink(argv + 2);
+	if (!strcmp(what, "get") && argc == 4)
+		return get(argv + 2);
 	if (!strcmp(what, "can") && argc == 4)
 		return can(argv + 2);
 	if (!strcmp(what, "tun") && argc == 3)
@@ -258,9 +302,10 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "tap") && argc == 3)
 		return mirror(argv + 2, IFF_TAP);
 	fputs("usage: traffic udp-send HOST PORT COUNT SIZE GAP_US\n"
-	      "               udp-sink PORT COUNT SECONDS\n"
+	      "               udp-sink PORT\n"
 	      "               tcp-send HOST PORT BYTES\n"
 	      "               tcp-sink PORT\n"
+	      "               get PORT PATH\n"
 	      "               can DEVICE COUNT\n"
 	      "               tun DEVICE | tap DEVICE\n",
 	      stderr);

@@ -39,7 +39,7 @@ load() {
 }
 
 ready() {
-	wget -q -O /dev/null "http://127.0.0.1:$port/-/ready" 2>/dev/null || ! kill -0 "$exporter"
+	traffic get $port /-/ready >/dev/null 2>&1 || ! kill -0 "$exporter"
 }
 
 # exporter_start [OPTION…]: sets exporter to its process id. Its log is /tmp/exporter.log. The kernel
@@ -61,7 +61,7 @@ exporter_end() {
 }
 
 scrape() {
-	wget -q -O - "http://127.0.0.1:$port/metrics"
+	traffic get $port /metrics
 }
 
 # The counters of the kernel, from /proc/net/dev on standard input, in one read of one file:

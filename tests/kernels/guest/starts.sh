@@ -4,7 +4,7 @@
 
 starts=60
 ulimit -l unlimited
-traffic udp-send 127.0.0.1 9 1000000 64 2000 >/dev/null 3>&- &
+traffic udp-send 127.0.0.1 9 1000000 64 2000 3>&- &
 sender=$!
 count=0
 while [ $count -lt $starts ] && exporter_start; do
