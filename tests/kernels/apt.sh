@@ -61,12 +61,13 @@ apt_configure() {
 
 # The lists are read anew once a day. Without network those at hand serve.
 apt_refresh() {
-	local stamp=$cache/apt/stamp
-	[ -z "$(find "$stamp" -mtime -1 2>/dev/null)" ] || return 0
+	local kernels=$cache/apt/kernels
+	[ -z "$(find "$kernels" -mtime -1 2>/dev/null)" ] || return 0
 	apt_configure
 	if APT_CONFIG=$cache/apt/apt.conf apt-get -qq update >&2; then
-		touch "$stamp"
-	elif [ ! -e "$stamp" ]; then
+		apt_kernels >"$kernels.new"
+		mv "$kernels.new" "$kernels"
+	elif [ ! -e "$kernels" ]; then
 		echo "kernels: apt cannot read the lists of other suites" >&2
 		return 1
 	fi
@@ -109,7 +110,7 @@ apt_kernels() {
 #   newest        the newest of all
 apt_kernel() {
 	apt_refresh
-	apt_kernels | awk -v name="$1" '
+	awk -v name="$1" '
 		function class(version) { split(version, part, "."); return part[1] "." part[2] }
 		{ all[++n] = $0; of[n] = class($1) }
 		END {
@@ -124,7 +125,7 @@ apt_kernel() {
 			}
 			if (found == "") exit 1
 			print found
-		}' || { echo "kernels: the suites have no kernel $1" >&2; return 1; }
+		}' "$cache/apt/kernels" || { echo "kernels: the suites have no kernel $1" >&2; return 1; }
 }
 
 # apt_unpack_kernel VERSION PACKAGE FOLDER: image and modules, which newer versions of Debian put
