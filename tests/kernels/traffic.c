@@ -174,10 +174,7 @@ static int tcp_sink(char **argument)
 	return 0;
 }
 
-/*
- * get PORT PATH: prints what a server on loopback answers; fails unless that is status 200. (wget
- * of a busybox that is linked statically crashes with the resolver of another glibc.)
- */
+/* get PORT PATH: prints what a server on loopback answers; fails unless that is status 200. */
 static int get(char **argument)
 {
 	struct sockaddr_in to = address("127.0.0.1", argument[0]);

@@ -71,16 +71,15 @@ same_features() {
 
 # A steady flow to each card, from before the start to after SIGKILL.
 steady() {
-	local sinks=() senders=() missing came gap port
+	local sinks=() senders=() missing came gap
 	for card in "${cards[@]}"; do
-		port=$((7000 + number[$card]))
-		traffic udp-sink $port >"/tmp/sink.$card" &
+		traffic udp-sink $((7000 + number[$card])) >"/tmp/sink.$card" &
 		sinks+=($!)
 	done
 	sleep 1
 	for card in "${cards[@]}"; do
-		port=$((7000 + number[$card]))
-		in_peer traffic udp-send "10.0.${number[$card]}.1" $port 1000000 200 10000 &
+		in_peer traffic udp-send "10.0.${number[$card]}.1" \
+			$((7000 + number[$card])) 1000000 200 10000 &
 		senders+=($!)
 	done
 	sleep 1

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the tests of the guests share. TAP goes to descriptor 3, all else is the console.
 tests=0
-port=9817
+web_port=9817
 
 ok() {
 	tests=$((tests + 1))
@@ -39,7 +39,7 @@ load() {
 }
 
 ready() {
-	traffic get $port /-/ready >/dev/null 2>&1 || ! kill -0 "$exporter"
+	traffic get $web_port /-/ready >/dev/null 2>&1 || ! kill -0 "$exporter"
 }
 
 # exporter_start [OPTION…]: sets exporter to its process id. Its log is /tmp/exporter.log. The kernel
@@ -50,6 +50,8 @@ exporter_start() {
 	if ! wait_for 60 ready || ! kill -0 "$exporter"; then
 		echo "the exporter does not start:"
 		cat /tmp/exporter.log
+		traffic get $web_port /-/ready || echo "status $?"
+		dmesg | tail -n 20
 		return 1
 	fi
 }
@@ -61,7 +63,7 @@ exporter_end() {
 }
 
 scrape() {
-	traffic get $port /metrics
+	traffic get $web_port /metrics
 }
 
 # The counters of the kernel, from /proc/net/dev on standard input, in one read of one file:
