@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # Before 5.11 the kernel charges maps to RLIMIT_MEMLOCK. A refusal because of it says so.
 
-# as_nobody COMMAND…: with the capabilities that the exporter asks for, and no others.
+# as_nobody COMMAND…: with the capabilities that the exporter asks for, and no others. The process
+# becomes the command: call it in a subshell.
 as_nobody() {
 	local caps=-all,+net_admin,+bpf,+perfmon
-	setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \
+	exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \
 		--inh-caps=$caps --ambient-caps=$caps --bounding-set=$caps "$@"
 }
 
