@@ -78,8 +78,9 @@ steady() {
 	done
 	sleep 1
 	for card in "${cards[@]}"; do
-		in_peer traffic udp-send "10.0.${number[$card]}.1" \
-			$((7000 + number[$card])) 1000000 200 10000 &
+		# Without exec, the process would be a shell above the sender.
+		(exec ip netns exec "$card" traffic udp-send "10.0.${number[$card]}.1" \
+			$((7000 + number[$card])) 1000000 200 10000) &
 		senders+=($!)
 	done
 	sleep 1
@@ -94,7 +95,6 @@ steady() {
 	exporter_end KILL
 	sleep 2
 	same_features "after SIGKILL"
-	# The programs behind `ip netns exec`, which becomes them.
 	kill "${senders[@]}"
 	sleep 1
 	kill "${sinks[@]}"
