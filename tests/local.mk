@@ -4,6 +4,8 @@
 #   tests/bpf           the BPF programs on crafted frames; root
 #   tests/fuzz          the seeds of the fuzzers, see tests/fuzz/local.mk
 #   tests/integration   real interfaces, Pushgateway, Prometheus (pytest); root
+# and by targets of their own:
+#   tests/kernels       other kernels under QEMU, see tests/kernels/README.md; root
 # `make bench` runs tests/bench.
 
 unit_tests = \
@@ -243,3 +245,4 @@ bench: $(bench_programs) packet-exporter
 	PE_BUILDDIR='$(abs_builddir)' $(top_srcdir)/tests/bench/run $(BENCH)
 
 include tests/fuzz/local.mk
+include tests/kernels/local.mk

@@ -77,7 +77,7 @@ static void test_affinity(void **state)
 
 	(void)state;
 	assert_int_equal(pe_xdp_open(&usual, &xdp), 0);
-	assert_int_equal(pe_xdp_take(xdp, LO_IFINDEX, 0, &token), 0);
+	assert_int_equal(pe_xdp_take(xdp, LO_IFINDEX, PE_ORIGIN_LINK, &token), 0);
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	for (unsigned int cpu = 0; cpu < xdp->cpus && cpu < CPU_SETSIZE; cpu++) {
 		CPU_ZERO(&one);

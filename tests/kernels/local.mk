@@ -1,0 +1,25 @@
+# Other kernels, booted under QEMU: see tests/kernels/README.md.
+
+kernel_scripts = \
+	tests/kernels/README.md \
+	tests/kernels/apt.sh \
+	tests/kernels/boot \
+	tests/kernels/check.sh \
+	tests/kernels/guest/cards.sh \
+	tests/kernels/guest/init \
+	tests/kernels/guest/kinds.sh \
+	tests/kernels/guest/kinds.table \
+	tests/kernels/guest/lib.sh \
+	tests/kernels/guest/memlock.sh \
+	tests/kernels/guest/run.sh \
+	tests/kernels/guest/starts.sh \
+	tests/kernels/image.sh
+EXTRA_DIST += $(kernel_scripts)
+check_PROGRAMS += tests/kernels/traffic
+tests_kernels_traffic_SOURCES = tests/kernels/traffic.c
+
+.PHONY: check-kernels check-kernels-all
+check-kernels: packet-exporter
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/kernels/check.sh
+check-kernels-all: packet-exporter
+	PE_KERNELS=all $(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/kernels/check.sh

@@ -1,0 +1,310 @@
+/*
+ * The traffic of the guests in tests/kernels: numbered UDP and its losses, a known number of bytes
+ * over TCP, CAN frames, a program at the other end of a tun or tap device, and a client for the
+ * metrics. One program, because a guest's memory holds all that runs in it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/can.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS   1000000LL
+#define NS_PER_S    (1000 * NS_PER_MS)
+#define NUMBERS_MAX (1 << 20)
+
+static char buffer[1 << 16];
+static volatile sig_atomic_t terminated;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	terminated = 1;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(EXIT_FAILURE);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static void wait_until(int64_t at_ns)
+{
+	struct timespec at = { .tv_sec = at_ns / NS_PER_S, .tv_nsec = at_ns % NS_PER_S };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR && !terminated)
+		;
+}
+
+static struct sockaddr_in address(const char *host, const char *port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(atoi(port)) };
+
+	if (inet_pton(AF_INET, host, &to.sin_addr) != 1)
+		errno = EINVAL, die(host);
+	return to;
+}
+
+static int open_socket(int type)
+{
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die("socket");
+	return fd;
+}
+
+/* udp-send HOST PORT COUNT SIZE GAP_US: each begins with its number; SIGTERM ends it early. */
+static int udp_send(char **argument)
+{
+	struct sockaddr_in to = address(argument[0], argument[1]);
+	uint32_t count = atoi(argument[2]);
+	size_t size = atoi(argument[3]);
+	int64_t start = now_ns(), gap_ns = atoll(argument[4]) * 1000;
+	int fd = open_socket(SOCK_DGRAM);
+
+	for (uint32_t number = 0; number < count && !terminated; number++) {
+		memcpy(buffer, &number, sizeof(number));
+		/* ECONNREFUSED and ENOBUFS are of no interest: the receiver counts. */
+		sendto(fd, buffer, size, 0, (struct sockaddr *)&to, sizeof(to));
+		wait_until(start + (number + 1) * gap_ns);
+	}
+	return 0;
+}
+
+/*
+ * udp-sink PORT: until SIGTERM; prints how many numbers below the highest are missing, how many
+ * came, and the longest wait for the next in milliseconds.
+ */
+static int udp_sink(char **argument)
+{
+	static unsigned char seen[NUMBERS_MAX];
+	struct sockaddr_in here = address("0.0.0.0", argument[0]);
+	uint32_t came = 0, end = 0, number;
+	int64_t last = 0, gap = 0;
+	int fd = open_socket(SOCK_DGRAM), room = 8 << 20;
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	if (bind(fd, (struct sockaddr *)&here, sizeof(here)))
+		die("bind");
+	while (!terminated) {
+		if (poll(&wait, 1, 100) != 1 ||
+		    recv(fd, buffer, sizeof(buffer), 0) < (ssize_t)sizeof(number))
+			continue;
+		memcpy(&number, buffer, sizeof(number));
+		if (number >= NUMBERS_MAX || seen[number])
+			continue;
+		seen[number] = 1;
+		came++;
+		if (number >= end)
+			end = number + 1;
+		if (last > 0 && now_ns() - last > gap)
+			gap = now_ns() - last;
+		last = now_ns();
+	}
+	printf("%u %u %lld\n", end - came, came, (long long)(gap / NS_PER_MS));
+	return 0;
+}
+
+/* tcp-send HOST PORT BYTES: connects, for as long as nobody listens, and ends with the peer. */
+static int tcp_send(char **argument)
+{
+	struct sockaddr_in to = address(argument[0], argument[1]);
+	int64_t left = atoll(argument[2]);
+	int fd = open_socket(SOCK_STREAM);
+
+	while (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
+		if (errno != ECONNREFUSED)
+			die("connect");
+		close(fd);
+		wait_until(now_ns() + 20 * NS_PER_MS);
+		fd = open_socket(SOCK_STREAM);
+	}
+	while (left > 0) {
+		size_t want = left < (int64_t)sizeof(buffer) ? (size_t)left : sizeof(buffer);
+		ssize_t sent = write(fd, buffer, want);
+
+		if (sent < 0)
+			die("write");
+		left -= sent;
+	}
+	shutdown(fd, SHUT_WR);
+	while (read(fd, buffer, sizeof(buffer)) > 0)
+		;
+	return 0;
+}
+
+/* tcp-sink PORT: reads one connection to its end; prints how many bytes came. */
+static int tcp_sink(char **argument)
+{
+	struct sockaddr_in here = address("0.0.0.0", argument[0]);
+	int fd = open_socket(SOCK_STREAM), on = 1, connection;
+	long long bytes = 0;
+	ssize_t got;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&here, sizeof(here)) || listen(fd, 1))
+		die("bind");
+	connection = accept(fd, NULL, NULL);
+	if (connection < 0)
+		die("accept");
+	while ((got = read(connection, buffer, sizeof(buffer))) > 0)
+		bytes += got;
+	printf("%lld\n", bytes);
+	return 0;
+}
+
+/* get PORT PATH: prints what a server on loopback answers; fails unless that is status 200. */
+static int get(char **argument)
+{
+	struct sockaddr_in to = address("127.0.0.1", argument[0]);
+	struct timeval patience = { .tv_sec = 5 };
+	int fd = open_socket(SOCK_STREAM);
+	const char *body = NULL;
+	size_t length = 0;
+	ssize_t got;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		die("connect");
+	dprintf(fd, "GET %s HTTP/1.0\r\n\r\n", argument[1]);
+	while (!body && length < sizeof(buffer) - 1 &&
+	       (got = read(fd, buffer + length, sizeof(buffer) - 1 - length)) > 0) {
+		length += got;
+		buffer[length] = '\0';
+		body = strstr(buffer, "\r\n\r\n");
+	}
+	if (!body || strncmp(buffer + strlen("HTTP/1.x"), " 200 ", 5) != 0)
+		return EXIT_FAILURE;
+	body += 4;
+	fwrite(body, 1, buffer + length - body, stdout);
+	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
+		fwrite(buffer, 1, got, stdout);
+	return got < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* can DEVICE COUNT */
+static int can(char **argument)
+{
+	struct sockaddr_can from = { .can_family = AF_CAN };
+	struct can_frame frame = { .can_id = 0x123, .can_dlc = 8 };
+	struct ifreq request = { 0 };
+	int fd = socket(PF_CAN, SOCK_RAW | SOCK_CLOEXEC, CAN_RAW);
+
+	if (fd < 0)
+		die("socket");
+	strncpy(request.ifr_name, argument[0], IFNAMSIZ - 1);
+	if (ioctl(fd, SIOCGIFINDEX, &request))
+		die(argument[0]);
+	from.can_ifindex = request.ifr_ifindex;
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
+		die("bind");
+	for (int left = atoi(argument[1]); left > 0; left--)
+		if (write(fd, &frame, sizeof(frame)) != sizeof(frame))
+			die("write");
+	return 0;
+}
+
+static void swap(unsigned char *a, unsigned char *b, size_t size)
+{
+	unsigned char byte;
+
+	while (size-- > 0) {
+		byte = *a;
+		*a++ = *b;
+		*b++ = byte;
+	}
+}
+
+/* Makes an answer of an IPv4 packet: back to the sender, and a request becomes a reply. */
+static void turn(unsigned char *packet)
+{
+	uint16_t sum;
+
+	swap(packet + 12, packet + 16, 4);
+	if (packet[9] != IPPROTO_ICMP || packet[20] != 8)
+		return;
+	packet[20] = 0;
+	/* The checksum is of the type, too (RFC 1624). */
+	memcpy(&sum, packet + 22, sizeof(sum));
+	sum = ntohs(sum);
+	sum = htons(sum + 0x800 > 0xffff ? sum + 0x801 : sum + 0x800);
+	memcpy(packet + 22, &sum, sizeof(sum));
+}
+
+/* tun DEVICE, tap DEVICE: makes the device and sends each IPv4 packet back, until killed. */
+static int mirror(char **argument, short kind)
+{
+	struct ifreq request = { .ifr_flags = kind | IFF_NO_PI };
+	size_t header = kind == IFF_TAP ? 14 : 0;
+	unsigned char *frame = (unsigned char *)buffer;
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	ssize_t got;
+
+	strncpy(request.ifr_name, argument[0], IFNAMSIZ - 1);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &request))
+		die(argument[0]);
+	while ((got = read(fd, frame, sizeof(buffer))) > 0) {
+		if (got < (ssize_t)header + 28 || frame[header] >> 4 != 4)
+			continue;
+		if (header > 0)
+			swap(frame, frame + 6, 6);
+		turn(frame + header);
+		if (write(fd, frame, got) != got && errno != EIO)
+			die("write");
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (!strncmp(what, "udp-", 4))
+		signal(SIGTERM, on_signal);
+	if (!strcmp(what, "udp-send") && argc == 7)
+		return udp_send(argv + 2);
+	if (!strcmp(what, "udp-sink") && argc == 3)
+		return udp_sink(argv + 2);
+	if (!strcmp(what, "tcp-send") && argc == 5)
+		return tcp_send(argv + 2);
+	if (!strcmp(what, "tcp-sink") && argc == 3)
+		return tcp_sink(argv + 2);
+	if (!strcmp(what, "get") && argc == 4)
+		return get(argv + 2);
+	if (!strcmp(what, "can") && argc == 4)
+		return can(argv + 2);
+	if (!strcmp(what, "tun") && argc == 3)
+		return mirror(argv + 2, IFF_TUN);
+	if (!strcmp(what, "tap") && argc == 3)
+		return mirror(argv + 2, IFF_TAP);
+	fputs("usage: traffic udp-send HOST PORT COUNT SIZE GAP_US\n"
+	      "               udp-sink PORT\n"
+	      "               tcp-send HOST PORT BYTES\n"
+	      "               tcp-sink PORT\n"
+	      "               get PORT PATH\n"
+	      "               can DEVICE COUNT\n"
+	      "               tun DEVICE | tap DEVICE\n",
+	      stderr);
+	return 2;
+}
