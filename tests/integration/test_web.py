@@ -20,8 +20,8 @@ import warnings
 import pytest
 
 from harness import (
-    EXPORTER, Exporter, Metrics, Namespace, Prometheus, background, clean_environment, needs_root,
-    run, stop, wait_for,
+    DEADLINE_S, EXPORTER, PROMPT_S, Exporter, Metrics, Namespace, Prometheus, background,
+    clean_environment, needs_root, run, stop, wait_for,
 )
 
 with warnings.catch_warnings():
@@ -473,7 +473,7 @@ def test_hashing_is_out_of_the_way(tmp_path):
         known = []
         ask_raw(host, "alice:right", known)
         assert known[0][0] == 200
-        one_hash_s = known[0][1]
+        one_hash_s = hashed_s(exporter)
         wrong = []
         threads = [threading.Thread(target=ask_raw, args=(host, f"alice:wrong{i}", wrong))
                    for i in range(80)]
@@ -486,16 +486,17 @@ def test_hashing_is_out_of_the_way(tmp_path):
             thread.join()
         statuses = [status for status, _ in wrong]
         assert set(statuses) == {401, 503}
-        # One is being hashed, 32 wait, and some are done before the last ones come.
-        assert 32 <= statuses.count(401) <= 48
+        # One is being hashed and 32 wait; how many are done before the last ones come, differs.
+        assert 32 <= statuses.count(401) < len(statuses)
         assert {status for status, _ in known} == {200}
         # They were asked one after the other, so each has waited for no more than its neighbours.
         assert len(known) > 2 * statuses.count(401)
-        # Each of these has waited for its own hash at least.
-        assert min(s for status, s in wrong if status == 401) > one_hash_s / 4
+        # Each of these has had a hash of its own, and who is not in the file has, too.
+        total_s = hashed_s(exporter)
+        assert total_s - one_hash_s > statuses.count(401) * one_hash_s / 4
         unknown = []
         ask_raw(host, "nobody:right", unknown)
-        assert unknown[0][0] == 401 and unknown[0][1] > one_hash_s / 4
+        assert unknown[0][0] == 401 and hashed_s(exporter) - total_s > one_hash_s / 4
 
 
 def test_passwords_take_no_places(tmp_path):
@@ -504,8 +505,9 @@ def test_passwords_take_no_places(tmp_path):
     file.write_text(users_config(alice=bcrypt("right", cost=12)), encoding="ascii")
     with Namespace() as host, WebExporter(host, f"--web.config.file={file}",
                                           "--web.max-connections=16") as exporter:
-        ask_raw(host, "alice:right", [])
         wrong, known, ended = [], [], threading.Event()
+        ask_raw(host, "alice:right", known)
+        one_hash_s = known.pop()[1]
 
         def guess():
             while not ended.is_set():
@@ -526,7 +528,8 @@ def test_passwords_take_no_places(tmp_path):
             for thread in threads:
                 thread.join()
         assert {status for status, _ in known} == {200}
-        assert max(seconds for _, seconds in known) < 1
+        # In the queue of those others it would have waited for 32 hashes.
+        assert max(seconds for _, seconds in known) < max(1, 8 * one_hash_s)
 
 
 def open_files(exporter, kind=""):
@@ -576,9 +579,7 @@ def test_stop_while_hashing(tmp_path):
             thread.start()
         wait_for(lambda: results, "the first has been answered")
         exporter.process.send_signal(signal.SIGTERM)
-        begin = time.monotonic()
-        assert exporter.process.wait(10) == 0
-        assert time.monotonic() - begin < 5
+        assert exporter.process.wait(DEADLINE_S) == 0
         for thread in threads:
             thread.join()
         assert all(status in (0, 401, 503) for status, _ in results)
@@ -594,14 +595,16 @@ def test_stop_while_hashing_and_pushing(tmp_path):
         begin = time.monotonic()
         file.write_text(users_config(alice=bcrypt("right", cost=16)), encoding="ascii")
         one_hash_s = time.monotonic() - begin
-        with silent, WebExporter(host, f"--web.config.file={file}", f"--push.url={url}") as exporter:
+        with silent, WebExporter(host, f"--web.config.file={file}", f"--push.url={url}",
+                                 "--push.timeout=60s") as exporter:
             thread = threading.Thread(target=ask_raw, args=(host, "alice:wrong", []))
             thread.start()
             wait_for(lambda: hashed_s(exporter) > 0.05, "the hash is being made")
             exporter.process.send_signal(signal.SIGTERM)
             begin = time.monotonic()
-            assert exporter.process.wait(30) == 0
-            assert time.monotonic() - begin < 1.5 + max(3, one_hash_s)
+            assert exporter.process.wait(60) == 0
+            # On a slow machine the hash takes longer than it took here; a push has given up by then.
+            assert time.monotonic() - begin < PROMPT_S + 2 * one_hash_s
             thread.join()
 
 
