@@ -349,9 +349,11 @@ def canonical(labels):
     return tuple(sorted(labels.items()))
 
 
-def test_a_thousand_grouping_keys():
+@pytest.mark.long
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.soak)])
+def test_many_grouping_keys(count):
     """What is said is what the gateway shows, whatever the values are made of."""
-    keys = list(random_keys(100 if SANITIZED else 1000))
+    keys = list(random_keys(count))
     batch = 25
     with Namespace() as host, Pushgateway(host, "--web.enable-admin-api") as gateway, \
             concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -460,6 +462,7 @@ MODES = {
 }
 
 
+@pytest.mark.long
 def test_broken_gateway():
     """Counting and scraping go on; the first good moment delivers the state of that moment."""
     with contextlib.ExitStack() as stack:

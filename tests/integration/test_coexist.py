@@ -723,6 +723,7 @@ def test_above_and_nothing_is_left(signo):
         assert "xdp" in host.link("upper3") and "xdp" in other.link("upper2")
 
 
+@pytest.mark.long
 @needs_tcx
 def test_above_they_wait_their_turn():
     """It is slow to attach, and one comes at a time: what is made meanwhile is counted first."""

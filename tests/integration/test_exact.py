@@ -60,6 +60,7 @@ def assert_equal_to_kernel(host, exporter, interfaces, in_softirq=()):
     return compare()[0]
 
 
+@pytest.mark.long
 def test_twenty_containers(tmp_path):
     """Known frames of every kind, both ways, over pairs that appear while the exporter runs."""
     with contextlib.ExitStack() as stack:
@@ -297,6 +298,7 @@ def test_top_flows():
                    if s.labels["source"] != "other")
 
 
+@pytest.mark.long
 def test_under_load():
     """A busy interface is left to the receive tracepoint, and comes back: to the packet."""
     with contextlib.ExitStack() as stack:

@@ -122,6 +122,7 @@ def users_config(**users):
 
 # ---- Prometheus ----
 
+@pytest.mark.long
 def test_prometheus(tmp_path):
     """It gets everything where it is let in, and nothing where it is not."""
     ca, other = Authority(tmp_path), Authority(tmp_path, "other")
@@ -182,6 +183,7 @@ def test_prometheus(tmp_path):
 
 # ---- client certificates ----
 
+@pytest.mark.long
 def test_client_auth_types(tmp_path):
     ca, other = Authority(tmp_path), Authority(tmp_path, "other")
     pair = ca.server()
@@ -216,6 +218,7 @@ def test_client_auth_types(tmp_path):
                 assert ("packet_exporter_build_info" in body) == (name in allowed)
 
 
+@pytest.mark.long
 def test_allowed_sans(tmp_path):
     ca = Authority(tmp_path)
     sans = {
@@ -262,6 +265,7 @@ def handshake(host, ca, *options):
             re.search(r"^Ciphersuite: (\S+)", done.stderr, re.M)[1], group[1] if group else None)
 
 
+@pytest.mark.long
 def test_tls_parameters(tmp_path):
     """What the file lets in is what openssl can agree upon, with both kinds of keys."""
     ca = Authority(tmp_path)
@@ -419,6 +423,7 @@ def test_tls_is_not_turned_off(tmp_path):
 
 # ---- users ----
 
+@pytest.mark.long
 def test_users(tmp_path):
     # Of "fakepassword", by Go's bcrypt.
     go = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
@@ -467,6 +472,7 @@ def ask_raw(host, user, results, path="/-/healthy"):
     results.append((int(answer.split()[1]) if answer else 0, time.monotonic() - begin))
 
 
+@pytest.mark.long
 def test_hashing_is_out_of_the_way(tmp_path):
     """While wrong passwords are hashed, whoever is known is served; too many are turned away."""
     with scene(tmp_path, users_config(alice=bcrypt("right", cost=10))) as (host, exporter):
@@ -585,6 +591,7 @@ def test_stop_while_hashing(tmp_path):
         assert all(status in (0, 401, 503) for status, _ in results)
 
 
+@pytest.mark.long
 def test_stop_while_hashing_and_pushing(tmp_path):
     """The last push to a gateway that hangs and the most expensive hash take their time together."""
     with Namespace() as host:
@@ -608,6 +615,7 @@ def test_stop_while_hashing_and_pushing(tmp_path):
             thread.join()
 
 
+@pytest.mark.long
 def test_scrapes_until_the_end(tmp_path):
     """Who is known is served while a hash is waited for, with the numbers of the push that ended."""
     file = tmp_path / "web.yml"
@@ -734,6 +742,7 @@ def verdicts(folder):
     ]
 
 
+@pytest.mark.long
 def test_verdicts(tmp_path):
     """Ours of many files, beside promtool's, which is that of the format's own library."""
     ca = Authority(tmp_path)
