@@ -72,7 +72,9 @@ make_root() {
 	# Nobody reads its documents, and it need not survive a crash.
 	printf '%s\n' force-unsafe-io 'path-exclude=/usr/share/doc/*' 'path-exclude=/usr/share/man/*' \
 		'path-exclude=/usr/share/locale/*' >"$root/etc/dpkg/dpkg.cfg.d/quick"
-	debootstrap --variant=minbase --cache-dir="$work/packages" "$suite" "$root" ${uri:+"$uri"} &&
+	# What it mounts goes with it, even if it is killed.
+	unshare --mount --fork --kill-child debootstrap --variant=minbase \
+		--cache-dir="$work/packages" "$suite" "$root" ${uri:+"$uri"} &&
 		apt_as_here && checkout
 }
 
