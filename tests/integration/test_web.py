@@ -492,8 +492,8 @@ def test_hashing_is_out_of_the_way(tmp_path):
             thread.join()
         statuses = [status for status, _ in wrong]
         assert set(statuses) == {401, 503}
-        # One is being hashed and 32 wait; how many are done before the last ones come, differs.
-        assert 32 <= statuses.count(401) < len(statuses)
+        # One is hashed at a time and 32 wait; how many come in time, and wait too long, differs.
+        assert 0 < statuses.count(401) < len(statuses)
         assert {status for status, _ in known} == {200}
         # They were asked one after the other, so each has waited for no more than its neighbours.
         assert len(known) > 2 * statuses.count(401)
@@ -609,7 +609,7 @@ def test_stop_while_hashing_and_pushing(tmp_path):
             wait_for(lambda: hashed_s(exporter) > 0.05, "the hash is being made")
             exporter.process.send_signal(signal.SIGTERM)
             begin = time.monotonic()
-            assert exporter.process.wait(60) == 0
+            assert exporter.process.wait(300) == 0
             # On a slow machine the hash takes longer than it took here; a push has given up by then.
             assert time.monotonic() - begin < PROMPT_S + 2 * one_hash_s
             thread.join()
@@ -630,7 +630,8 @@ def test_scrapes_until_the_end(tmp_path):
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     answers.append(b"push_duration" in host.get(f"{exporter.url}/metrics", known)[2])
 
-            scrape()
+            # Only then is the user known.
+            wait_for(lambda: scrape() or answers and answers.pop(), "the first hash is made")
             before = hashed_s(exporter)
             thread = threading.Thread(target=ask_raw, args=(host, "alice:wrong", []))
             thread.start()
