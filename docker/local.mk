@@ -8,7 +8,3 @@ EXTRA_DIST += \
 	docker/prometheus.yml \
 	docker/test-images/Dockerfile \
 	docker/test-images/docker-compose.build.yml
-
-.PHONY: check-docker
-check-docker:
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS=docker/check.sh

@@ -1,12 +1,5 @@
-# Every test speaks TAP and is run by `make check`:
-#   tests/lint          the architecture and the format
-#   tests/unit          no privilege
-#   tests/bpf           the BPF programs on crafted frames; root
-#   tests/fuzz          the seeds of the fuzzers, see tests/fuzz/local.mk
-#   tests/integration   real interfaces, Pushgateway, Prometheus (pytest); root
-# and by targets of their own:
-#   tests/kernels       other kernels under QEMU, see tests/kernels/README.md; root
-# `make bench` runs tests/bench.
+# Every test speaks TAP; tests/README.md says what there is. `make check` runs the suites unit and
+# integration; `make check-SUITE` runs one, `make list-SUITE` names its tests.
 
 unit_tests = \
 	tests/unit/test_audit \
@@ -66,6 +59,7 @@ integration_scripts = \
 	tests/integration/test_identity.py \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
+	tests/integration/test_newcomers.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_names.py \
@@ -74,15 +68,17 @@ integration_scripts = \
 	tests/integration/test_start.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_web.py
-lint_tests = tests/lint/layers.sh tests/lint/pointers.sh tests/lint/readme.sh
+lint_tests = tests/lint/complete.sh tests/lint/layers.sh tests/lint/pointers.sh \
+	tests/lint/readme.sh
 
 if HAVE_CMOCKA
-check_PROGRAMS += $(unit_tests) $(bpf_tests)
-TESTS += $(unit_tests) $(bpf_tests)
+cmocka_tests = $(unit_tests) $(bpf_tests)
+else
+cmocka_tests =
 endif
-check_PROGRAMS += $(test_helpers)
-TESTS += $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += $(lint_tests) tests/lint/pointers.py $(integration_scripts) $(bench_sources)
+check_PROGRAMS += $(cmocka_tests) $(test_helpers)
+TESTS += $(cmocka_tests) $(lint_tests) tests/integration/pytest.sh
+EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/pointers.py $(suite_order) $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
@@ -157,22 +153,50 @@ AM_TESTS_ENVIRONMENT = \
 	PE_BUILDDIR='$(abs_builddir)'; export PE_BUILDDIR; \
 	PE_SRCDIR='$(abs_top_srcdir)'; export PE_SRCDIR;
 
-# With the address and undefined-behaviour sanitizers: all but the lint.
-.PHONY: check-sanitized check-threads
-check-sanitized:
-	$(MAKE) $(AM_MAKEFLAGS) check \
-		TESTS='$(unit_tests) $(bpf_tests) $(fuzz_targets) tests/integration/pytest.sh'
+# ---- suites ----
+# Of each: its tests, the programs that they need beside themselves, variables of the environment.
 
-# With the thread sanitizer: what has threads.
-check-threads:
-	PE_PYTEST='test_hotplug.py test_delivery.py' \
-		$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(thread_tests) tests/integration/pytest.sh'
+suite_unit = $(lint_tests) $(cmocka_tests) $(fuzz_targets)
+suite_integration = tests/integration/pytest.sh
+# The benchmarks are only compiled, so that they do not rot.
+suite_integration_programs = $(test_helpers) $(bench_programs) tests/integration/redirect.clang.o
+suite_fuzz = tests/fuzz/check.sh
+suite_docker = docker/check.sh
+suite_order = tests/order/check.sh
+suite_kernels = tests/kernels/check.sh
+suite_kernels_programs = tests/kernels/traffic
+# In a build --with-sanitizers=address,undefined.
+suite_sanitized = $(cmocka_tests) $(fuzz_targets) tests/integration/pytest.sh
+suite_sanitized_programs = $(test_helpers) tests/integration/redirect.clang.o
+# Where our own parsers and lifecycles are; the rest is about what the kernel counts, or takes long.
+suite_sanitized_env = PE_PYTEST='test_attack.py test_delivery.py test_hotplug.py test_identity.py \
+	test_limits.py test_monitor.py test_newcomers.py test_push.py test_soak.py test_web.py'
+# In a build --with-sanitizers=thread: what has threads.
+suite_threads = $(thread_tests) tests/integration/pytest.sh
+suite_threads_programs = $(test_helpers) tests/integration/redirect.clang.o
+suite_threads_env = PE_PYTEST='test_hotplug.py test_delivery.py'
+suites = unit integration fuzz docker order kernels sanitized threads
 
-# Ten minutes of random operations; SOAK_SEED=N repeats a run (see tests/integration/test_soak.py).
+# The log of its own: suites may run at the same time in the same folder, once they are compiled.
+suite_programs = $(filter-out %.sh,$(suite_$*)) $(suite_$*_programs)
+.PHONY: $(suites:%=check-%) $(suites:%=compile-%) $(suites:%=list-%)
+$(suites:%=check-%): check-%: compile-%
+	$(suite_$*_env) $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(suite_$*)' \
+		check_PROGRAMS='$(suite_programs)' TEST_SUITE_LOG=check-$*.log $(suite_$*_variables)
+$(suites:%=compile-%): compile-%: all
+	$(MAKE) $(AM_MAKEFLAGS) $(suite_programs) packet-exporter
+$(suites:%=list-%): list-%:
+	@printf '%s\n' $(suite_$*)
+compile-fuzz: fuzz-build
+
+# What takes long: thousands of interfaces and the like, then ten minutes of random operations;
+# SOAK_SEED=N repeats a run of these (see tests/integration/test_soak.py).
 .PHONY: soak
-soak: packet-exporter
-	PE_BUILDDIR='$(abs_builddir)' SOAK_SECONDS=$${SOAK_SECONDS:-600} PE_PYTEST='test_soak.py' \
-		PE_SRCDIR='$(abs_top_srcdir)' $(top_srcdir)/tests/integration/pytest.sh -s
+soak_env = PE_BUILDDIR='$(abs_builddir)' PE_SRCDIR='$(abs_top_srcdir)'
+soak: compile-integration
+	$(soak_env) $(top_srcdir)/tests/integration/pytest.sh -m soak
+	$(soak_env) SOAK_SECONDS=$${SOAK_SECONDS:-600} PE_PYTEST='test_soak.py' \
+		$(top_srcdir)/tests/integration/pytest.sh -n 0 -s
 
 # ---- benchmarks ----
 

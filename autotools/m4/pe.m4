@@ -11,11 +11,24 @@ AC_DEFUN([PE_LIBRARY], [
   PKG_CHECK_MODULES([$1], [$2], [], [PE_MISSING([$2], [$3])])
 ])
 
-# PE_OPTIONAL_LIBRARY(VARIABLE-PREFIX, PKG-CONFIG-SPEC, DEBIAN-PACKAGE, WHAT-FOR)
-AC_DEFUN([PE_OPTIONAL_LIBRARY], [
+# PE_TESTS: --enable-tests=required leaves no test out for what the machine lacks. What a test looks
+# for only when it runs, it says itself.
+AC_DEFUN([PE_TESTS], [
+  AC_ARG_ENABLE([tests],
+    [AS_HELP_STRING([--enable-tests=required],
+      [fail if anything is missing that a test needs; by default such tests are left out])],
+    [], [enable_tests=auto])
+  AS_CASE([$enable_tests], [auto | required], [],
+    [AC_MSG_ERROR([--enable-tests is auto or required])])
+])
+
+# PE_TEST_LIBRARY(VARIABLE-PREFIX, PKG-CONFIG-SPEC, DEBIAN-PACKAGE, WHAT-FOR)
+AC_DEFUN([PE_TEST_LIBRARY], [
+  AC_REQUIRE([PE_TESTS])
   PKG_CHECK_MODULES([$1], [$2], [pe_have_$1=yes], [
     pe_have_$1=no
-    AC_MSG_NOTICE([no $2, so not $4 (Debian package: $3)])
+    AS_IF([test $enable_tests = required], [PE_MISSING([$2 for $4], [$3])],
+      [AC_MSG_NOTICE([no $2, so not $4 (Debian package: $3)])])
   ])
   AM_CONDITIONAL([HAVE_$1], [test "$pe_have_$1" = yes])
 ])

@@ -43,12 +43,10 @@ FUZZ_SECONDS = 60
 FUZZ_TARGETS = $(fuzz_targets)
 fuzz_env = PE_SRCDIR='$(abs_top_srcdir)' PE_BUILDDIR='$(abs_builddir)' CLANG='$(CLANG)' \
 	MAKE='$(MAKE)'
-.PHONY: fuzz fuzz-build check-fuzz
+suite_fuzz_env = $(fuzz_env)
+suite_fuzz_variables = FUZZ_SECONDS=5 FUZZ_TARGETS='$(FUZZ_TARGETS)'
+.PHONY: fuzz fuzz-build
 fuzz:
 	+$(fuzz_env) FUZZ_SECONDS='$(FUZZ_SECONDS)' $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
 fuzz-build:
 	+$(fuzz_env) FUZZ_SECONDS=0 $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)
-# The log of its own: other tests may run in the same folder.
-check-fuzz: fuzz-build
-	$(fuzz_env) $(MAKE) $(AM_MAKEFLAGS) check FUZZ_SECONDS=5 FUZZ_TARGETS='$(FUZZ_TARGETS)' \
-		TESTS=tests/fuzz/check.sh TEST_SUITE_LOG=tests/fuzz/test-suite.log

@@ -1,27 +1,71 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reports each test as a TAP line on descriptor 3, if there is one (see pytest.sh)."""
+"""How the tests are run: in parallel, the long ones first, each process in a network namespace of its
+own; and reported as TAP on the descriptor PE_TAP, if it is set (see pytest.sh).
+
+Marks: `long` takes more than some five seconds, `soak` runs only by `make soak`.
+"""
+import collections
+import ctypes
 import os
+import pathlib
+import subprocess
 
-try:
-    TAP = os.fdopen(os.dup(3), "w", buffering=1) if os.environ.get("PE_SRCDIR") else None
-except OSError:
-    TAP = None
+from xdist.scheduler import LoadScheduling
 
-count = 0
+CLONE_NEWNET = 0x40000000
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+
+# Set by pytest.sh.
+TAP = None
+if "PE_TAP" in os.environ and not IS_WORKER:
+    TAP = os.fdopen(os.dup(int(os.environ["PE_TAP"])), "w", buffering=1)
+
+results = collections.Counter()  # by file
 
 
 def tap(status, name, directive=""):
-    global count
-    count += 1
+    results[name.partition("::")[0].partition(" ")[0]] += 1
     if TAP:
         name = name.replace("#", " ").replace("\n", " ")
-        TAP.write(f"{status} {count} - {name}{directive}\n")
+        TAP.write(f"{status} {results.total()} - {name}{directive}\n")
+
+
+# ---- what runs, and where ----
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes more than some five seconds; begins first")
+    config.addinivalue_line("markers", "soak: only by `make soak`")
+    # What a test does to "its" network then never meets the machine's, nor another test's.
+    if os.geteuid() == 0 and (IS_WORKER or not config.getoption("numprocesses", None)):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "unshare")
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+class OneAhead(LoadScheduling):
+    """A process is given its next test with the one before, so that no long ones wait in line."""
+
+    def _send_tests(self, node, num):
+        super()._send_tests(node, max(0, min(num, 2 - len(self.node2pending[node]))))
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return OneAhead(config, log)
+
+
+# ---- results ----
 
 
 def pytest_runtest_logreport(report):
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
-        tap("ok", report.nodeid, f" # SKIP {reason}")
+        tap("ok", report.nodeid, f" # SKIP {reason.removeprefix('Skipped: ')}")
     elif report.when == "call":
         tap("ok" if report.passed else "not ok", report.nodeid)
     elif report.failed:
@@ -33,6 +77,18 @@ def pytest_collectreport(report):
         tap("not ok", f"{report.nodeid} (collecting)")
 
 
-def pytest_sessionfinish():
+def whole_suite(config):
+    """Not one that is narrowed to files or tests."""
+    options = [config.getoption(name) for name in ("keyword", "markexpr")]
+    return not os.environ.get("PE_PYTEST") and options == ["", "not soak"]
+
+
+def pytest_sessionfinish(session):
+    if IS_WORKER:
+        return
+    if whole_suite(session.config):
+        here = pathlib.Path(__file__).parent
+        silent = {file.name for file in here.glob("test_*.py")} - results.keys()
+        tap("not ok" if silent else "ok", "every file has a result", " ".join(["", *sorted(silent)]))
     if TAP:
-        TAP.write(f"1..{count}\n")
+        TAP.write(f"1..{results.total()}\n")

@@ -1,7 +1,11 @@
 #!/bin/sh
-# The integration tests as TAP (conftest.py writes it to descriptor 3).
+# The integration tests as TAP (conftest.py writes it to the descriptor PE_TAP), in parallel processes.
 # With Debian's python3, for which the packages of the tests are installed.
+#   PE_PYTEST   the files to run; all of them if it is not set
+#   PE_JOBS     how many processes; they mostly wait, so more than there are CPUs
 exec 3>&1 1>&2
+export PE_TAP=3
 cd "${PE_SRCDIR:-.}/tests/integration" || exit 1
-# PE_PYTEST names the files to run; all of them if it is not set.
-exec /usr/bin/python3 -B -m pytest -p no:cacheprovider -q ${PE_PYTEST:-.} "$@"
+# Arguments come last and win: `-n 0 -x -s` shows one test as it goes.
+exec /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n "${PE_JOBS:-$(($(nproc) * 3))}" \
+	--durations=20 -m 'not soak' ${PE_PYTEST:-.} "$@"

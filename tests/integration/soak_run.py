@@ -17,7 +17,7 @@ from soak_world import Busy, World, send, variants
 
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 PODS = 3
-STOP_S = 5  # what a stop may take
+STOP_S = 30  # what a stop may take on a slow machine
 SETTLE_S = 20
 GROWTH_BYTES = 24 << 20  # allocators keep some memory; a leak of a run is more
 

@@ -24,7 +24,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from harness import (
-    EXPORTER, SANITIZED, Container, Exporter, Metrics, Namespace, Pushgateway, background,
+    EXPORTER, PROMPT_S, SANITIZED, Container, Exporter, Metrics, Namespace, Pushgateway, background,
     clean_environment, ipv4, needs_root, run, stop, udp, wait_for, wait_up,
 )
 from test_push import SAMPLE, Capture, Sample, basic, certificate, server_context
@@ -63,7 +63,7 @@ def wait_attached(exporter, count):
 def scrape_in_time(exporter):
     began = time.monotonic()
     text = exporter.scrape_text()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < PROMPT_S
     return Metrics(text)
 
 
@@ -250,7 +250,7 @@ def besiege(exporter, container, number, seconds):
                 wait_for(
                     lambda: scrape_in_time(exporter).find(
                         "interface_info", interface=late.interface, mode="generic"),
-                    "a new container is counted", 2)
+                    "a new container is counted")
                 send(late, 5)
                 assert scrape_in_time(exporter).totals(late.interface)["ingress"] == (5, 5 * FRAME)
 
@@ -275,7 +275,7 @@ def test_slow_and_idle_clients():
         metrics = exporter.scrape()
         assert metrics.sum("http_connections_cut_total") >= EACH
         # The container's new link did not wait for the clients.
-        assert metrics.sum("attach_seconds_bucket", le="0.1") == metrics.sum("attach_seconds_count")
+        assert metrics.sum("attach_seconds_bucket", le="1.0") == metrics.sum("attach_seconds_count")
         assert exporter.log().count("oldest are cut off for new ones") == 1
 
 
@@ -288,7 +288,7 @@ def test_few_open_files_and_many_clients():
             with Container(host, 2), Container(host, 3):
                 wait_for(
                     lambda: scrape_in_time(exporter).sum("interfaces_attached", mode="generic") == 3,
-                    "new ones are attached", 5)
+                    "new ones are attached")
 
 
 def test_stuck_scrapers():
@@ -309,7 +309,7 @@ def test_stuck_scrapers():
                 send(container, 2)
                 wait_for(
                     lambda: scrape_in_time(exporter).totals("veth1")["ingress"][0] == 2 * count,
-                    "numbers are of now, or a second old", 2)
+                    "numbers are of now, or a second old")
             wait_for(lambda: exporter.scrape().sum("http_connections_cut_total"),
                      "they were stuck indeed")
         wait_few_files(exporter, resting)
@@ -349,9 +349,11 @@ def canonical(labels):
     return tuple(sorted(labels.items()))
 
 
-def test_a_thousand_grouping_keys():
+@pytest.mark.long
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.soak)])
+def test_many_grouping_keys(count):
     """What is said is what the gateway shows, whatever the values are made of."""
-    keys = list(random_keys(100 if SANITIZED else 1000))
+    keys = list(random_keys(count))
     batch = 25
     with Namespace() as host, Pushgateway(host, "--web.enable-admin-api") as gateway, \
             concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -460,6 +462,7 @@ MODES = {
 }
 
 
+@pytest.mark.long
 def test_broken_gateway():
     """Counting and scraping go on; the first good moment delivers the state of that moment."""
     with contextlib.ExitStack() as stack:

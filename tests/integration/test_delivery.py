@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from harness import (
-    EXPORTER, Container, Exporter, Metrics, Namespace, Prometheus, Pushgateway, clean_environment,
-    ipv4, needs_root, run, stop, udp, wait_for,
+    DEADLINE_S, EXPORTER, PROMPT_S, Container, Exporter, Metrics, Namespace, Prometheus, Pushgateway,
+    clean_environment, ipv4, needs_root, run, stop, udp, wait_for,
 )
 
 pytestmark = needs_root
@@ -109,13 +109,13 @@ def test_pushgateway_killed_and_restarted():
         # Its absence delays no scrape.
         begin = time.monotonic()
         assert exporter.scrape().sum("packets_total", **UDP) == 77
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < PROMPT_S
         gateway.start()
         wait_for(lambda: pushed(gateway, **UDP) == 77, "pushing resumes with the current state")
 
 
 def test_pushgateway_that_hangs():
-    with scene("--push.timeout=1s") as (_, gateway, exporter, container):
+    with scene("--push.timeout=60s") as (_, gateway, exporter, container):
         wait_for(lambda: pushed(gateway, "packet_exporter_build_info") == 1, "the first push")
         gateway.process.send_signal(signal.SIGSTOP)
         try:
@@ -123,13 +123,11 @@ def test_pushgateway_that_hangs():
             for _ in range(20):
                 begin = time.monotonic()
                 metrics = exporter.scrape()
-                assert time.monotonic() - begin < 1
+                assert time.monotonic() - begin < PROMPT_S
             assert metrics.sum("packets_total", **UDP) == 5
-            # It still stops within five seconds.
-            begin = time.monotonic()
+            # Its end does not wait for the push, either.
             exporter.process.send_signal(signal.SIGTERM)
-            assert exporter.process.wait(10) == 0
-            assert time.monotonic() - begin < 5
+            assert exporter.process.wait(DEADLINE_S) == 0
         finally:
             gateway.process.send_signal(signal.SIGCONT)
 
@@ -168,7 +166,7 @@ def test_restart(signo):
         wait_for(lambda: first.scrape().sum("departed_packets_total") == 10, "one is folded")
         before = first.scrape().find("packets_created", interface="veth1", direction="ingress")[0]
         first.process.send_signal(signo)
-        first.process.wait(10)
+        first.process.wait(DEADLINE_S)
 
         second = stack.enter_context(Exporter(host, *options))
         send(container, 3)
@@ -191,7 +189,7 @@ def test_departure_is_pushed():
         send(container, 9)
         wait_for(lambda: exporter.scrape().sum("packets_total", **UDP) == 9, "counted")
         host.ip("link", "del", "veth1")
-        wait_for(lambda: pushed(gateway, **UDP) == 9, "pushed because it went", 10)
+        wait_for(lambda: pushed(gateway, **UDP) == 9, "pushed because it went")
 
 
 def test_prometheus_scrapes(tmp_path):

@@ -18,7 +18,8 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 
 PROGRAM = os.path.join(os.environ.get("PE_BUILDDIR", "build"), "tests/unit/encode-sample")
-SIZES = (0, 1, 50, 1000)
+# A thousand take the parsers a minute and some gigabytes.
+SIZES = (0, 1, 50, pytest.param(1000, marks=pytest.mark.soak))
 
 SAMPLE = re.compile(
     r'(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)'

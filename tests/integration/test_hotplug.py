@@ -6,7 +6,7 @@ import signal
 from pyroute2 import IPRoute
 
 from harness import (
-    Container, Exporter, Namespace, has_tcx, ipv4, kernel_objects, needs_root, udp, wait_for,
+    DEADLINE_S, Container, Exporter, Namespace, has_tcx, ipv4, kernel_objects, needs_root, udp, wait_for,
 )
 
 pytestmark = needs_root
@@ -304,7 +304,7 @@ def test_terminated():
         assert len(programs) == 7 + has_tcx() and programs <= kernel_objects("prog")
         assert len(links) == 1 + 2 and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGTERM)
-        assert exporter.process.wait(5) == 0
+        assert exporter.process.wait(DEADLINE_S) == 0
         assert "xdp" not in host.link(container.interface)
         wait_for(lambda: not programs & kernel_objects("prog"), "the programs are gone")
         wait_for(lambda: not links & kernel_objects("link"), "the links are gone")

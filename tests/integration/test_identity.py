@@ -112,6 +112,7 @@ def test_collision():
         assert metrics.sum("unobserved_packets_total") == 0
 
 
+@pytest.mark.long
 def test_away_and_back():
     """With the same ifindex, with another one, under another name: nothing is counted twice."""
     with contextlib.ExitStack() as stack:
@@ -217,6 +218,7 @@ def test_back_under_another_name():
         assert metrics.sum("departed_packets_total") == 10
 
 
+@pytest.mark.long
 def test_unobserved_is_folded():
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())

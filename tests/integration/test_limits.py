@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 
+import pytest
+
 from harness import (
     SANITIZED, Container, Exporter, Namespace, ipv4, needs_root, udp, wait_for, wait_up,
 )
@@ -18,7 +20,7 @@ def assert_told_once(exporter, option):
     """The log says what to raise, however often the limit is met."""
     lines = wait_for(
         lambda: [line for line in exporter.log().splitlines() if f"raise {option}" in line],
-        f"the log names {option}", 5,
+        f"the log names {option}",
     )
     assert len(lines) == 1 and " level=warn " in lines[0], lines
 
@@ -40,6 +42,7 @@ def scene(*options):
         yield exporter, container
 
 
+@pytest.mark.long
 def test_more_interfaces_than_places():
     """Those with a place are exact, those without are told, and places that become free are taken."""
     places, size = 20, 60
@@ -113,6 +116,7 @@ def test_ifindexes_far_apart():
         assert exporter.scrape().sum("attach_errors_total") == 0
 
 
+@pytest.mark.long
 def test_places_that_rest():
     """One that was just given back is free again in a moment: nobody is told to raise the limit."""
     places = 100
@@ -177,13 +181,15 @@ def test_ring_full():
         )
         assert metrics.totals("veth1")["ingress"] == (FLOWS, FLOWS * FRAME)
         lost = metrics.sum("flow_lost_packets_total", **labels)
-        # A ring of 4 KiB holds some 60 records, the cache of each CPU 64 flows.
-        assert lost >= FLOWS - 4096 // 56 - 64 * os.cpu_count()
+        # A ring of 4 KiB holds some 60 records, the cache of each CPU 64 flows; it is emptied while
+        # these are looked through.
+        assert lost >= FLOWS - 2 * (4096 // 56 + 64 * os.cpu_count())
         assert metrics.sum("flow_lost_bytes_total", **labels) == lost * FRAME
         assert metrics.sum("flow_records_lost_total") == lost
         assert_told_once(exporter, "--flows.ring-size")
 
 
+@pytest.mark.long
 def test_more_departed_than_are_kept():
     """The oldest are folded early and counted; the sum is what it was."""
     kept, gone = 5, 12

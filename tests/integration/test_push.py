@@ -24,12 +24,11 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness import wait_for
+from harness import DEADLINE_S, PROMPT_S, wait_for
 
 BUILDDIR = os.environ.get("PE_BUILDDIR", "build")
 SAMPLE = os.path.join(BUILDDIR, "tests/integration/push-sample")
 GATEWAY = shutil.which("prometheus-pushgateway") or "/usr/bin/prometheus-pushgateway"
-DEADLINE_S = 30
 SECRET = "s3cret-w0rd"
 
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -255,7 +254,7 @@ def test_on_exit(gateway, sample, on_exit, numbers):
     process = sample(gateway.url, f"--on-exit={on_exit}", "--interval-ms=3600000")
     process.wait_stats(lambda s: s["ok"] == 1, "one push")
     assert gateway.packets() == 1000
-    assert process.stop() < 5
+    assert process.stop() < PROMPT_S
     assert [gateway.packets() // 1000 for _ in gateway.groups()] == numbers
 
 
@@ -282,7 +281,7 @@ def test_gateway_stopped(gateway, sample):
     try:
         process.wait_stats(lambda s: s["network"] >= 2, "time-outs are counted")
         process.log.wait(r"level=warn.*failed.*(?i:time)")
-        assert process.stop() < 2.5
+        assert process.stop() < PROMPT_S
         process.log.wait(r"last push of .* is not sent")
     finally:
         gateway.process.send_signal(signal.SIGCONT)
@@ -425,7 +424,7 @@ def test_nothing_newer_is_sent_to_a_gateway_that_hangs(gateway, sample, timeout_
         if timeout_ms < 1000:
             paused.give_up()
         sent = paused.number()
-        assert paused.process.stop() < 3.2
+        assert paused.process.stop() < PROMPT_S
         assert paused.number() == sent, "no newer one"
         paused.process.log.wait("last push of .* is not sent")
         paused.all_stored()
@@ -452,7 +451,7 @@ def test_a_gateway_that_goes_on_in_time_gets_the_last_state(gateway, sample, tim
 
 def test_delete_is_sent_to_a_gateway_that_hangs(gateway, sample):
     with Paused(gateway, sample, 60000, "--on-exit=delete") as paused:
-        assert paused.process.stop() < 3.2
+        assert paused.process.stop() < PROMPT_S
         paused.process.log.wait("last delete of .* failed")
 
 
@@ -647,7 +646,8 @@ def test_rejected_is_logged_once_and_waits(capture, sample):
     server.wait(3)
     process.stop()
     times = process.snapshots()
-    assert min(b - a for a, b in zip(times, times[1:])) > 1.2, "not before the next interval"
+    # None before its interval; a late one may have a shorter one after it.
+    assert len(times) <= (times[-1] - times[0]) / 1.5 + 1.5
     stats = process.out.find(r"rejected=(\d+)")[-1]
     assert int(stats.group(1)) >= 2
     assert len(process.log.find("level=warn")) == 1
@@ -732,14 +732,14 @@ def test_endless_answer(capture, sample):
     process.stop()
 
 
-@pytest.mark.parametrize("on_exit,limit", [("none", 1), ("push", 3), ("delete", 3)])
-def test_stop_ends_a_hung_transfer(capture, sample, on_exit, limit):
+@pytest.mark.parametrize("on_exit", ["none", "push", "delete"])
+def test_stop_ends_a_hung_transfer(capture, sample, on_exit):
     server = None
     server = capture(lambda handler, index: server.release.wait(DEADLINE_S))
     process = sample(server.url, "--timeout-ms=60000", f"--on-exit={on_exit}",
                      "--stop-timeout-ms=2000")
     server.wait(1)
-    assert process.stop() < limit
+    assert process.stop() < PROMPT_S
     commands = [r[0] for r in server.requests]
     assert commands == ["PUT"] + {"none": [], "push": ["PUT"], "delete": ["DELETE"]}[on_exit]
 
@@ -776,7 +776,7 @@ def test_nobody_listens(sample):
     process.wait_stats(lambda s: s["network"] >= 3, "and retried")
     times = process.snapshots()
     assert min(b - a for a, b in zip(times, times[1:])) >= 1.0
-    assert process.stop() < 2
+    assert process.stop() < PROMPT_S
 
 
 def test_failing_snapshot(capture, sample):
@@ -792,7 +792,7 @@ def test_failing_snapshot(capture, sample):
 
 
 def test_grid_does_not_drift(capture, sample):
-    interval, answer_time = 0.4, 0.1
+    interval, answer_time = 0.8, 0.4
     server = None
 
     def respond(handler, index):
@@ -801,14 +801,14 @@ def test_grid_does_not_drift(capture, sample):
 
     server = capture(respond)
     process = sample(server.url, f"--interval-ms={interval * 1000:.0f}")
-    server.wait(13)
+    server.wait(9)
     process.stop()
     times = process.snapshots()
     # How far each is from the grid, to either side: the first may itself have been late. One late
     # wake-up is the machine's; if the time of an answer added up, most would be off by as much.
     off = sorted(abs((t - times[0] + interval / 2) % interval - interval / 2) for t in times[1:])
     assert off[len(off) // 2] < answer_time / 2
-    assert times[12] - times[0] >= 12 * interval - answer_time / 2
+    assert times[8] - times[0] >= 8 * interval - answer_time / 2
 
 
 def test_request_brings_the_push_forward(capture, sample):

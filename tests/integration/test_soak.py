@@ -11,6 +11,8 @@ import random
 import signal
 import time
 
+import pytest
+
 from harness import needs_root, stop, wait_for
 
 from soak_model import Count
@@ -431,6 +433,7 @@ class Soak(Run):
             self.finish_exporter(signal.SIGTERM)
 
 
+@pytest.mark.long
 def test_random_operations():
     seed = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
     seconds = float(os.environ.get("SOAK_SECONDS") or 30)

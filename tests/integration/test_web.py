@@ -20,8 +20,8 @@ import warnings
 import pytest
 
 from harness import (
-    EXPORTER, Exporter, Metrics, Namespace, Prometheus, background, clean_environment, needs_root,
-    run, stop, wait_for,
+    DEADLINE_S, EXPORTER, PROMPT_S, Exporter, Metrics, Namespace, Prometheus, background,
+    clean_environment, needs_root, run, stop, wait_for,
 )
 
 with warnings.catch_warnings():
@@ -122,6 +122,7 @@ def users_config(**users):
 
 # ---- Prometheus ----
 
+@pytest.mark.long
 def test_prometheus(tmp_path):
     """It gets everything where it is let in, and nothing where it is not."""
     ca, other = Authority(tmp_path), Authority(tmp_path, "other")
@@ -182,6 +183,7 @@ def test_prometheus(tmp_path):
 
 # ---- client certificates ----
 
+@pytest.mark.long
 def test_client_auth_types(tmp_path):
     ca, other = Authority(tmp_path), Authority(tmp_path, "other")
     pair = ca.server()
@@ -216,6 +218,7 @@ def test_client_auth_types(tmp_path):
                 assert ("packet_exporter_build_info" in body) == (name in allowed)
 
 
+@pytest.mark.long
 def test_allowed_sans(tmp_path):
     ca = Authority(tmp_path)
     sans = {
@@ -262,6 +265,7 @@ def handshake(host, ca, *options):
             re.search(r"^Ciphersuite: (\S+)", done.stderr, re.M)[1], group[1] if group else None)
 
 
+@pytest.mark.long
 def test_tls_parameters(tmp_path):
     """What the file lets in is what openssl can agree upon, with both kinds of keys."""
     ca = Authority(tmp_path)
@@ -419,6 +423,7 @@ def test_tls_is_not_turned_off(tmp_path):
 
 # ---- users ----
 
+@pytest.mark.long
 def test_users(tmp_path):
     # Of "fakepassword", by Go's bcrypt.
     go = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi"
@@ -467,13 +472,14 @@ def ask_raw(host, user, results, path="/-/healthy"):
     results.append((int(answer.split()[1]) if answer else 0, time.monotonic() - begin))
 
 
+@pytest.mark.long
 def test_hashing_is_out_of_the_way(tmp_path):
     """While wrong passwords are hashed, whoever is known is served; too many are turned away."""
     with scene(tmp_path, users_config(alice=bcrypt("right", cost=10))) as (host, exporter):
         known = []
         ask_raw(host, "alice:right", known)
         assert known[0][0] == 200
-        one_hash_s = known[0][1]
+        one_hash_s = hashed_s(exporter)
         wrong = []
         threads = [threading.Thread(target=ask_raw, args=(host, f"alice:wrong{i}", wrong))
                    for i in range(80)]
@@ -486,16 +492,17 @@ def test_hashing_is_out_of_the_way(tmp_path):
             thread.join()
         statuses = [status for status, _ in wrong]
         assert set(statuses) == {401, 503}
-        # One is being hashed, 32 wait, and some are done before the last ones come.
-        assert 32 <= statuses.count(401) <= 48
+        # One is hashed at a time and 32 wait; how many come in time, and wait too long, differs.
+        assert 0 < statuses.count(401) < len(statuses)
         assert {status for status, _ in known} == {200}
         # They were asked one after the other, so each has waited for no more than its neighbours.
         assert len(known) > 2 * statuses.count(401)
-        # Each of these has waited for its own hash at least.
-        assert min(s for status, s in wrong if status == 401) > one_hash_s / 4
+        # Each of these has had a hash of its own, and who is not in the file has, too.
+        total_s = hashed_s(exporter)
+        assert total_s - one_hash_s > statuses.count(401) * one_hash_s / 4
         unknown = []
         ask_raw(host, "nobody:right", unknown)
-        assert unknown[0][0] == 401 and unknown[0][1] > one_hash_s / 4
+        assert unknown[0][0] == 401 and hashed_s(exporter) - total_s > one_hash_s / 4
 
 
 def test_passwords_take_no_places(tmp_path):
@@ -504,8 +511,9 @@ def test_passwords_take_no_places(tmp_path):
     file.write_text(users_config(alice=bcrypt("right", cost=12)), encoding="ascii")
     with Namespace() as host, WebExporter(host, f"--web.config.file={file}",
                                           "--web.max-connections=16") as exporter:
-        ask_raw(host, "alice:right", [])
         wrong, known, ended = [], [], threading.Event()
+        ask_raw(host, "alice:right", known)
+        one_hash_s = known.pop()[1]
 
         def guess():
             while not ended.is_set():
@@ -526,7 +534,8 @@ def test_passwords_take_no_places(tmp_path):
             for thread in threads:
                 thread.join()
         assert {status for status, _ in known} == {200}
-        assert max(seconds for _, seconds in known) < 1
+        # In the queue of those others it would have waited for 32 hashes.
+        assert max(seconds for _, seconds in known) < max(1, 8 * one_hash_s)
 
 
 def open_files(exporter, kind=""):
@@ -576,14 +585,13 @@ def test_stop_while_hashing(tmp_path):
             thread.start()
         wait_for(lambda: results, "the first has been answered")
         exporter.process.send_signal(signal.SIGTERM)
-        begin = time.monotonic()
-        assert exporter.process.wait(10) == 0
-        assert time.monotonic() - begin < 5
+        assert exporter.process.wait(DEADLINE_S) == 0
         for thread in threads:
             thread.join()
         assert all(status in (0, 401, 503) for status, _ in results)
 
 
+@pytest.mark.long
 def test_stop_while_hashing_and_pushing(tmp_path):
     """The last push to a gateway that hangs and the most expensive hash take their time together."""
     with Namespace() as host:
@@ -594,17 +602,20 @@ def test_stop_while_hashing_and_pushing(tmp_path):
         begin = time.monotonic()
         file.write_text(users_config(alice=bcrypt("right", cost=16)), encoding="ascii")
         one_hash_s = time.monotonic() - begin
-        with silent, WebExporter(host, f"--web.config.file={file}", f"--push.url={url}") as exporter:
+        with silent, WebExporter(host, f"--web.config.file={file}", f"--push.url={url}",
+                                 "--push.timeout=60s") as exporter:
             thread = threading.Thread(target=ask_raw, args=(host, "alice:wrong", []))
             thread.start()
             wait_for(lambda: hashed_s(exporter) > 0.05, "the hash is being made")
             exporter.process.send_signal(signal.SIGTERM)
             begin = time.monotonic()
-            assert exporter.process.wait(30) == 0
-            assert time.monotonic() - begin < 1.5 + max(3, one_hash_s)
+            assert exporter.process.wait(300) == 0
+            # On a slow machine the hash takes longer than it took here; a push has given up by then.
+            assert time.monotonic() - begin < PROMPT_S + 2 * one_hash_s
             thread.join()
 
 
+@pytest.mark.long
 def test_scrapes_until_the_end(tmp_path):
     """Who is known is served while a hash is waited for, with the numbers of the push that ended."""
     file = tmp_path / "web.yml"
@@ -619,7 +630,8 @@ def test_scrapes_until_the_end(tmp_path):
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     answers.append(b"push_duration" in host.get(f"{exporter.url}/metrics", known)[2])
 
-            scrape()
+            # Only then is the user known.
+            wait_for(lambda: scrape() or answers and answers.pop(), "the first hash is made")
             before = hashed_s(exporter)
             thread = threading.Thread(target=ask_raw, args=(host, "alice:wrong", []))
             thread.start()
@@ -731,6 +743,7 @@ def verdicts(folder):
     ]
 
 
+@pytest.mark.long
 def test_verdicts(tmp_path):
     """Ours of many files, beside promtool's, which is that of the format's own library."""
     ca = Authority(tmp_path)

@@ -18,8 +18,8 @@ EXTRA_DIST += $(kernel_scripts)
 check_PROGRAMS += tests/kernels/traffic
 tests_kernels_traffic_SOURCES = tests/kernels/traffic.c
 
-.PHONY: check-kernels check-kernels-all
-check-kernels: packet-exporter
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/kernels/check.sh
-check-kernels-all: packet-exporter
-	PE_KERNELS=all $(MAKE) $(AM_MAKEFLAGS) check TESTS=tests/kernels/check.sh
+# All kernels with all tests; check-kernels is a suite (tests/local.mk).
+.PHONY: check-kernels-all
+check-kernels-all: compile-kernels
+	PE_KERNELS=all $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS=tests/kernels/check.sh \
+		check_PROGRAMS=tests/kernels/traffic

@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# README's two commands in the other order, on a machine that has nothing yet: `bootstrap run` builds
+# without the packages of the tests; `bootstrap check` must then not leave out what configure had not
+# found. `make check-order` calls it.
+#
+# The machine is a Debian in a folder, made by debootstrap from where this machine's apt has its
+# packages. It is entered in mount and PID namespaces of its own, so that nothing outlives this
+# script; the exporter runs in a network namespace of its own.
+#
+# TAP; the exit status is 0 if nothing failed.
+
+set -u
+suite=bookworm
+source_dir=${PE_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+work=${PE_BUILDDIR:-$source_dir/build}/order
+root=$work/root
+netns=pe-order-$$
+passed=0
+failed=0
+
+skip() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+# check NAME COMMAND…: one result; what the command printed is shown when it fails.
+check() {
+	local name=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		passed=$((passed + 1))
+		echo "ok $((passed + failed)) - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $((passed + failed)) - $name"
+		tail -n 60 <<<"$output" | sed 's/^/# /'
+		false
+	fi
+}
+
+# must NAME COMMAND…: the rest needs it.
+must() {
+	check "$@" || finish
+}
+
+finish() {
+	echo "1..$((passed + failed))"
+	[ "$failed" = 0 ]
+	exit
+}
+
+cleanup() {
+	trap - EXIT INT TERM HUP
+	[ ! -e "/run/netns/$netns" ] || ip netns del "$netns"
+	rm -rf --one-file-system "$root"
+}
+
+# ---- the machine ---------------------------------------------------------------------------------
+
+mirror() {
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $suite" \
+		2>/dev/null | head -n 1
+}
+
+# The packages of the base system are kept for the next time.
+make_root() {
+	local uri
+	uri=$(mirror)
+	mkdir -p "$work/packages" "$root/etc/dpkg/dpkg.cfg.d"
+	# Nobody reads its documents, and it need not survive a crash.
+	printf '%s\n' force-unsafe-io 'path-exclude=/usr/share/doc/*' 'path-exclude=/usr/share/man/*' \
+		'path-exclude=/usr/share/locale/*' >"$root/etc/dpkg/dpkg.cfg.d/quick"
+	# What it mounts goes with it, even if it is killed.
+	unshare --mount --fork --kill-child debootstrap --variant=minbase \
+		--cache-dir="$work/packages" "$suite" "$root" ${uri:+"$uri"} &&
+		apt_as_here && checkout
+}
+
+# Packages come from where they come from here.
+apt_as_here() {
+	{
+		apt-config dump | grep -E '^Acquire::(https?::|Check-)'
+		[ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";"
+		[ -z "${https_proxy:-}" ] || echo "Acquire::https::Proxy \"$https_proxy\";"
+	} >"$root/etc/apt/apt.conf.d/90host"
+	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+}
+
+# The files of the clone as they are now.
+checkout() {
+	mkdir "$root/src" &&
+		git -c safe.directory='*' -C "$source_dir" ls-files | (
+			cd "$source_dir" && while read -r file; do
+				[ ! -e "$file" ] || printf '%s\0' "$file"
+			done
+		) | tar -C "$source_dir" --null -T - -c | tar -C "$root/src" -x
+}
+
+# On the machine, in /src.
+there() {
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb \
+		unshare --mount --pid --fork --kill-child sh -c '
+			mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" &&
+				exec chroot "$0" sh -c "cd /src && exec \"\$@\"" sh "$@"' "$root" "$@"
+}
+
+# ---- the two commands ----------------------------------------------------------------------------
+
+tests_refused() {
+	local output
+	output=$(there sh -c 'mkdir build/required && cd build/required &&
+		../../configure -q --enable-tests=required' 2>&1) && return 1
+	grep -q 'Debian package: libcmocka-dev' <<<"$output"
+}
+
+no_tests_yet() {
+	! there make -C build -s list-unit | grep -E 'tests/(unit|bpf)/'
+}
+
+# Until it is ready; then it is ended as by Ctrl-C.
+runs() {
+	local pid status
+	ip netns add "$netns" && ip -n "$netns" link set lo up || return
+	nsenter --net="/run/netns/$netns" "$0" there autotools/bootstrap run \
+		--push.url=http://127.0.0.1:9 >"$work/run.out" 2>&1 &
+	pid=$!
+	for _ in $(seq 300); do
+		nsenter --net="/run/netns/$netns" curl -sf --noproxy '*' -o "$work/ready" \
+			http://127.0.0.1:9817/-/ready && break
+		kill -0 $pid 2>/dev/null || break
+		sleep 0.2
+	done
+	cat "$work/run.out"
+	nsenter --net="/run/netns/$netns" curl -sf --noproxy '*' http://127.0.0.1:9817/metrics |
+		grep -q '^packet_exporter_build_info{' || { kill $pid; wait $pid; return 1; }
+	ip netns pids "$netns" | xargs ps -o pid=,comm= -p | awk '/packet-exporter/ { print $1 }' |
+		xargs -r kill
+	wait $pid
+	status=$?
+	[ $status = 0 ]
+}
+
+# Every one of the clone has passed there, and nothing has failed.
+all_passed() {
+	local file results
+	tail -n 1 "$work/check.out" | grep -E '^[0-9]+ passed, 0 failed' || return
+	for file in "$source_dir"/tests/unit/test_*.c "$source_dir"/tests/bpf/test_*.c; do
+		results=$root/src/build/${file#"$source_dir"/}
+		results=${results%.c}.trs
+		grep -q '^:test-result: PASS' "$results" && ! grep -E '^:test-result: (FAIL|ERROR|SKIP)' \
+			"$results" || { echo "no result of $file"; return 1; }
+	done
+}
+
+checks() {
+	there autotools/bootstrap check unit >"$work/check.out" 2>&1 || {
+		cat "$work/check.out"
+		return 1
+	}
+}
+
+case "${1:-}" in there) "$@"; exit ;; esac
+
+[ "$(id -u)" = 0 ] || skip "needs root"
+[ -e "$source_dir/.git" ] || skip "this is no clone"
+for tool in debootstrap git ip unshare nsenter curl; do
+	command -v $tool >/dev/null || skip "$tool is not installed"
+done
+trap cleanup EXIT
+trap 'exit 1' INT TERM HUP
+rm -rf --one-file-system "$root"
+mkdir -p "$work"
+
+must "a machine with nothing" make_root
+must "run builds on it" there autotools/bootstrap run --check-config
+check "configure has left out the unit and BPF tests" no_tests_yet
+check "and refuses to if they are required" tests_refused
+check "run serves metrics and ends with status 0" runs
+must "check succeeds after run" checks
+check "every unit and BPF test has passed in it" all_passed
+finish
