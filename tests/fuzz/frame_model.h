@@ -233,11 +233,6 @@ static inline void model_count(struct pe_row *row, const struct seen *seen, size
 	row->tcp[PE_TCP_SYNACK] += (seen->tcp_flags & 0x12) == 0x12;
 	row->tcp[PE_TCP_FIN] += seen->tcp_flags & 0x01;
 	row->tcp[PE_TCP_RST] += seen->tcp_flags >> 2 & 0x01;
-	/* IP without addresses is in no flow. */
-	if (!seen->flow && seen->class < PE_CLASS_ARP) {
-		row->lost[PE_PROTO_OTHER].packets++;
-		row->lost[PE_PROTO_OTHER].bytes += length;
-	}
 }
 
 #endif
