@@ -10,7 +10,7 @@
 #ifndef PE_BPF_NETNS_H
 #define PE_BPF_NETNS_H
 
-#include "kernel.h"
+#include "origin.h"
 
 __u64 pe_net; /* address */
 
@@ -30,6 +30,7 @@ int pe_settle(void *ctx)
 
 	pe_net = (__u64)BPF_CORE_READ(task, nsproxy, net_ns);
 #endif
+	find_marks();
 	return !pe_net;
 }
 

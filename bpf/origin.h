@@ -40,6 +40,49 @@ static __always_inline bool is_from_ingress(const struct sk_buff *skb)
 	       BPF_CORE_READ_BITFIELD(skb, tc_at_ingress);
 }
 
+/*
+ * The three marks above as bits of the 8 bytes that begin with pkt_type, so that the usual packet
+ * has one load for all of them. Their places differ from kernel to kernel. All bits where one mark
+ * is not there: then no packet is usual.
+ */
+__u64 pe_marks = ~0ULL;
+#define LOOPBACK_BIT 4 /* of pkt_type: what is received has no other type with it */
+
+#define MARK_BIT(field)                                                           \
+	((__u64)1 << ((__CORE_RELO((struct sk_buff *)0, field, BYTE_OFFSET) -     \
+		       __CORE_RELO((struct sk_buff *)0, pkt_type, BYTE_OFFSET)) * \
+			      8 +                                                 \
+		      __CORE_RELO((struct sk_buff *)0, field, RSHIFT_U64) -       \
+		      __CORE_RELO((struct sk_buff *)0, field, LSHIFT_U64)))
+#define IS_NEAR(field)                                                     \
+	(__CORE_RELO((struct sk_buff *)0, field, BYTE_OFFSET) -            \
+		 __CORE_RELO((struct sk_buff *)0, pkt_type, BYTE_OFFSET) < \
+	 sizeof(__u64))
+
+static __always_inline void find_marks(void)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const struct sk_buff *skb = NULL;
+
+	if (bpf_core_field_exists(skb->redirected) && bpf_core_field_exists(skb->tc_at_ingress) &&
+	    IS_NEAR(redirected) && IS_NEAR(tc_at_ingress))
+		pe_marks = MARK_BIT(pkt_type) * LOOPBACK_BIT | MARK_BIT(redirected) |
+			   MARK_BIT(tc_at_ingress);
+#endif
+}
+
+/* Fresh on a link, and not redirected, for certain. */
+static __always_inline bool is_usual(const struct sk_buff *skb)
+{
+	const void *bytes;
+
+	if (!HAS_CASTS)
+		return false;
+	bytes = bytes_at((const void *)skb +
+			 __CORE_RELO((struct sk_buff *)0, pkt_type, BYTE_OFFSET));
+	return !(*(const __u64 *)bytes & pe_marks) && !skb->skb_iif;
+}
+
 /* A packet that was sent, or made by a driver, has no interface of an earlier reception. */
 static __always_inline bool is_fresh(const struct sk_buff *skb)
 {

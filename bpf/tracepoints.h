@@ -50,22 +50,34 @@ static __always_inline bool is_seen_next(const struct sk_buff *skb, union pe_slo
 	return ref.flags & PE_SLOT_TCX ? !is_handed_back(skb) : !is_redirected(skb);
 }
 
-static __always_inline void receive(const struct sk_buff *skb, const struct net_device *dev,
-				    union pe_slot_ref ref)
+/* A function of its own, so that the usual packet does not pay for what it needs. */
+static __noinline int receive(const struct sk_buff *skb, const struct net_device *dev, __u64 word)
 {
+	union pe_slot_ref ref = { .word = word };
 	__u32 origin = ref.flags & PE_SLOT_ORIGIN;
-	bool is_link = likely(origin == PE_ORIGIN_LINK);
-	bool received = is_link ? is_fresh(skb) : is_received(skb, dev, origin);
-	bool by_napi = is_link && is_by_napi(skb);
+	bool received, by_napi;
 
+	if (!skb || !dev)
+		return 0;
+	received = is_received(skb, dev, origin);
+	by_napi = origin == PE_ORIGIN_LINK && is_by_napi(skb);
 	/* What generic XDP passes over, and what its length cannot show it, is counted here. */
-	if (received && (ref.flags & PE_SLOT_RECEIVE || unlikely(by_napi) ||
-			 (unlikely(is_redirected(skb)) && !(ref.flags & PE_SLOT_TCX))))
+	if (received && (ref.flags & PE_SLOT_RECEIVE || by_napi ||
+			 (is_redirected(skb) && !(ref.flags & PE_SLOT_TCX))))
 		count_received(skb, dev, ref, by_napi);
 	else if (received)
 		mark(ref, PE_COUNTED_NOT);
 	else if (is_seen_next(skb, ref))
 		mark(ref, PE_COUNTED_BY_RECEIVE);
+	return 0;
+}
+
+/* Of a veth that XDP counts, most packets are for XDP. */
+static __always_inline bool is_for_xdp(const struct sk_buff *skb, union pe_slot_ref ref)
+{
+	const __u32 mask = PE_SLOT_ORIGIN | PE_SLOT_RECEIVE | PE_SLOT_TCX;
+
+	return (ref.flags & mask) == PE_ORIGIN_LINK && is_usual(skb) && !is_by_napi(skb);
 }
 
 SEC("tp_btf/netif_receive_skb")
@@ -80,7 +92,10 @@ int BPF_PROG(pe_receive, const struct sk_buff *skb)
 	ref = slot_of(dev);
 	if (!(ref.flags & PE_SLOT_ORIGIN) || ref.flags & PE_SLOT_NATIVE || !is_ours(dev))
 		return 0;
-	receive(skb, dev, ref);
+	if (likely(is_for_xdp(skb, ref)))
+		mark(ref, PE_COUNTED_NOT);
+	else
+		receive(skb, dev, ref.word);
 	return 0;
 }
 
