@@ -191,11 +191,12 @@ void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int if
 		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached)
 {
 	struct pe_count kernel_before[PE_DIRECTIONS], ours_before[PE_DIRECTIONS];
-	bool was_open = audit->is_open;
+	bool was_open = audit->is_open, was_attached = audit->was_attached;
 
 	memcpy(kernel_before, audit->kernel, sizeof(kernel_before));
 	memcpy(ours_before, audit->ours, sizeof(ours_before));
 	pe_audit_open(audit, ours, kernel);
+	audit->was_attached = attached;
 	if (!was_open)
 		return;
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
@@ -203,7 +204,8 @@ void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int if
 			compare(audit, registry, ifindex, d, &kernel_before[d], &ours_before[d]);
 	}
 	audit->has_bracket = audit->settled;
-	audit->settled |= attached;
+	/* What passed between a reading and the attaching is missing in the next one, too. */
+	audit->settled |= was_attached && attached;
 }
 
 void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int ifindex,

@@ -34,8 +34,9 @@ struct pe_audit {
 	unsigned int quiet;   /* rounds since it moved */
 	bool is_open;	      /* there is a reading to compare with */
 	bool has_bracket;
-	bool egress;  /* egress is counted at all */
-	bool settled; /* compared while attached: what is missing from now on was lost */
+	bool was_attached; /* at the last reading */
+	bool egress;	   /* egress is counted at all */
+	bool settled;	   /* compared while attached: what is missing from now on was lost */
 	bool blind[PE_DIRECTIONS]; /* since the last pe_audit_blind() */
 };
 
