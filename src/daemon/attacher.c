@@ -304,12 +304,14 @@ static void note_failure(struct pe_attacher *attacher, const struct pe_link *lin
 {
 	bool is_ours = error == -EBUSY &&
 		       attacher->relations.has_above(link, attacher->relations.userdata);
+	/* The same error, while it was because of ours, was not logged. */
+	bool is_news = error != attachment->error || attachment->reason == PE_REASON_UPPER;
 
 	attachment->reason = is_ours ? PE_REASON_UPPER : pe_policy_reason(error);
 	if (is_ours)
 		return;
 	pe_attacher_count_error(attacher, error);
-	if (error != attachment->error)
+	if (is_news)
 		log_failure(attacher, link, attachment, error);
 }
 
