@@ -352,8 +352,10 @@ bool pe_attacher_follow(struct pe_attacher *attacher, const struct pe_link *link
 	way = find_way(attacher, PE_XDP_AUTO, link);
 	if (is_xdp(&way) == (attachment->link_fd >= 0))
 		return false;
-	if (is_xdp(&way))
-		return !pe_attacher_advance(attacher, link, attachment);
+	if (is_xdp(&way)) {
+		pe_attacher_advance(attacher, link, attachment);
+		return true;
+	}
 	/* First that, so that no packet passes uncounted. */
 	if (go_without(attacher, link, &way, attachment) < 0)
 		return false;

@@ -235,8 +235,10 @@ static void follow_touched(struct pe_interfaces *interfaces)
 			interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
 			pe_watch_retry(interfaces, watch, watch->attachment.error < 0);
 			pe_watch_update(interfaces, link, watch);
-			pe_info("xdp", "%s is counted now (%s): its receive features have changed",
-				link->name, pe_mode_name(watch->attachment.mode));
+			if (!watch->attachment.error)
+				pe_info("xdp",
+					"%s is counted now (%s): its receive features have changed",
+					link->name, pe_mode_name(watch->attachment.mode));
 		}
 	}
 	interfaces->touched = false;
