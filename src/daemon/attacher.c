@@ -360,6 +360,9 @@ bool pe_attacher_follow(struct pe_attacher *attacher, const struct pe_link *link
 	if (go_without(attacher, link, &way, attachment) < 0)
 		return false;
 	detach_xdp(attacher, attachment);
+	/* Where only TCX is left, which cannot come before XDP has gone. */
+	if (attachment->mode == PE_MODE_GENERIC)
+		attachment->mode = PE_MODE_NONE;
 	return true;
 }
 
