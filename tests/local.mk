@@ -7,6 +7,8 @@
 # `make bench` runs tests/bench.
 
 unit_tests = \
+	tests/unit/test_attacher \
+	tests/unit/test_attacher_changes \
 	tests/unit/test_audit \
 	tests/unit/test_away \
 	tests/unit/test_base \
@@ -78,6 +80,24 @@ EXTRA_DIST += $(lint_tests) tests/lint/pointers.py $(integration_scripts) $(benc
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
+# The kernel's side is replaced by fake-kernel.c.
+fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h
+fake_kernel_wraps = $(foreach name, \
+	close pe_clock_monotonic_ns pe_log pe_features_new pe_features_read pe_features_want \
+	pe_monitor_dispatch pe_monitor_find pe_monitor_has_events pe_monitor_new \
+	pe_monitor_read_stats pe_monitor_start \
+	pe_xdp_attach pe_xdp_attach_tcx pe_xdp_count_by pe_xdp_detach_tcx pe_xdp_egress \
+	pe_xdp_give_back pe_xdp_has_tcx pe_xdp_ignore pe_xdp_is_attached pe_xdp_is_ours \
+	pe_xdp_newcomer pe_xdp_newcomers pe_xdp_read pe_xdp_spare pe_xdp_stop pe_xdp_take, \
+	-Wl$(comma)--wrap=$(name))
+comma = ,
+attacher_scene = tests/unit/attacher-scene.h $(fake_kernel)
+tests_unit_test_attacher_SOURCES = tests/unit/test_attacher.c $(attacher_scene)
+tests_unit_test_attacher_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_attacher_LDADD = $(test_libs)
+tests_unit_test_attacher_changes_SOURCES = tests/unit/test_attacher_changes.c $(attacher_scene)
+tests_unit_test_attacher_changes_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_attacher_changes_LDADD = $(test_libs)
 tests_unit_test_audit_LDADD = $(test_libs)
 tests_unit_test_load_LDADD = $(test_libs)
 tests_unit_test_away_LDADD = $(test_libs)
