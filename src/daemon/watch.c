@@ -110,16 +110,15 @@ bool pe_watch_is_below_ours(const struct pe_link *link, void *userdata)
 	       pe_watch_has_above(interfaces, link->ifindex);
 }
 
-size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata)
+/* Adds those right below `link` to a list of `count`; how many there are now. */
+static size_t add_below(struct pe_interfaces *interfaces, const struct pe_link *link,
+			int *ret_ifindex, size_t count)
 {
-	struct pe_interfaces *interfaces = userdata;
 	int below = pe_policy_below(link);
-	size_t count = 0;
 
-	ret_ifindex[count++] = link->ifindex;
 	if (!pe_policy_tcx(link))
 		return count;
-	if (below)
+	if (below && count < PE_OFFLOADS_MAX)
 		ret_ifindex[count++] = below;
 	/* The ports of a bond or team. */
 	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
@@ -131,6 +130,23 @@ size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *u
 			if (port && port->master == link->ifindex && count < PE_OFFLOADS_MAX)
 				ret_ifindex[count++] = port->ifindex;
 		}
+	}
+	return count;
+}
+
+size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+	size_t count = 0;
+
+	ret_ifindex[count++] = link->ifindex;
+	/* All the way down: a VLAN on a bond on cards. */
+	for (size_t i = 0; i < count; i++) {
+		const struct pe_link *one = i ? pe_monitor_find(interfaces->monitor, ret_ifindex[i])
+					      : link;
+
+		if (one)
+			count = add_below(interfaces, one, ret_ifindex, count);
 	}
 	return count;
 }
