@@ -24,9 +24,11 @@ unit_tests = \
 	tests/unit/test_policy \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
+	tests/unit/test_rounds \
 	tests/unit/test_sample \
 	tests/unit/test_shard \
 	tests/unit/test_top \
+	tests/unit/test_watch \
 	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
@@ -121,9 +123,16 @@ tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registr
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)
 tests_unit_test_registry_LDADD = $(test_libs)
+interfaces_scene = tests/unit/interfaces-scene.h $(fake_kernel)
+tests_unit_test_rounds_SOURCES = tests/unit/test_rounds.c $(interfaces_scene)
+tests_unit_test_rounds_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_rounds_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
 tests_unit_test_top_LDADD = $(test_libs)
+tests_unit_test_watch_SOURCES = tests/unit/test_watch.c $(interfaces_scene)
+tests_unit_test_watch_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_watch_LDADD = $(test_libs)
 tests_unit_test_web_SOURCES = tests/unit/test_web.c tests/unit/http_client.h
 tests_unit_test_web_LDADD = $(test_libs)
 tests_unit_test_web_config_LDADD = $(test_libs)

@@ -32,8 +32,8 @@ struct scene {
 	struct pe_attachment attachment;
 	struct pe_link *link;
 	bool ours_above;
-	int below; /* 0: nothing is */
-	uint32_t refused_token;
+	int below;	       /* 0: nothing is */
+	unsigned int refusals; /* of announced tokens, before one is taken */
 	unsigned int announced;
 };
 
@@ -55,8 +55,7 @@ static inline int announce(uint32_t token, void *userdata)
 {
 	struct scene *scene = userdata;
 
-	scene->announced++;
-	return token == scene->refused_token ? -EEXIST : 0;
+	return scene->announced++ < scene->refusals ? -EEXIST : 0;
 }
 
 static inline int setup(void **state)
@@ -66,7 +65,6 @@ static inline int setup(void **state)
 	fake_reset(PE_XDP_AUTO);
 	memset(&scene, 0, sizeof(scene));
 	scene.options.max_interfaces = 16;
-	scene.refused_token = PE_TOKEN_NONE;
 	scene.attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
 	scene.attacher = (struct pe_attacher){
 		.options = &scene.options,
@@ -98,7 +96,7 @@ static inline struct fake_interface *add(struct scene *scene, enum pe_xdp_mode m
 {
 	fake.mode = scene->options.xdp_mode = mode;
 	scene->link = fake_add(IFINDEX, kind);
-	return &fake.interface[IFINDEX];
+	return fake_find(IFINDEX);
 }
 
 static inline int begin(struct scene *scene)
@@ -137,7 +135,7 @@ static inline uint64_t errors(struct scene *scene, enum pe_attach_error error)
 /* How it is counted, as it says and as it is. */
 #define assert_way(scene, expected_mode, expected_reason)                                    \
 	do {                                                                                 \
-		const struct fake_interface *i_ = &fake.interface[IFINDEX];                  \
+		const struct fake_interface *i_ = fake_find(IFINDEX);                        \
                                                                                              \
 		assert_int_equal((scene)->attachment.mode, expected_mode);                   \
 		assert_int_equal((scene)->attachment.reason, expected_reason);               \

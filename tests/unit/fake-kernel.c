@@ -26,18 +26,18 @@
 
 struct fake_kernel fake;
 
-static struct fake_interface *find(int ifindex)
+struct fake_interface *fake_find(int ifindex)
 {
-	struct fake_interface *interface;
-
-	assert_in_range(ifindex, 1, FAKE_INTERFACES - 1);
-	interface = &fake.interface[ifindex];
-	return interface->link.ifindex ? interface : NULL;
+	for (int i = 0; i < fake.used && ifindex; i++) {
+		if (fake.interface[i].link.ifindex == ifindex)
+			return &fake.interface[i];
+	}
+	return NULL;
 }
 
 static struct fake_interface *find_token(uint32_t token)
 {
-	for (int i = 0; i < FAKE_INTERFACES; i++) {
+	for (int i = 0; i < fake.used; i++) {
 		if (fake.interface[i].token == token)
 			return &fake.interface[i];
 	}
@@ -75,17 +75,16 @@ void fake_reset(enum pe_xdp_mode mode)
 	fake.mode = mode;
 	fake.slots = FAKE_INTERFACES;
 	fake.now_ns = 1000 * PE_NS_PER_S;
-	for (int i = 0; i < FAKE_INTERFACES; i++)
-		fake.interface[i].token = PE_TOKEN_NONE;
 }
 
 struct pe_link *fake_add(int ifindex, const char *kind)
 {
-	struct fake_interface *interface = &fake.interface[ifindex];
+	struct fake_interface *interface = &fake.interface[fake.used++];
 	struct pe_link *link = &interface->link;
 
-	assert_null(find(ifindex));
-	*interface = (struct fake_interface){ .token = PE_TOKEN_NONE };
+	assert_null(fake_find(ifindex));
+	assert_in_range(fake.used, 1, FAKE_INTERFACES);
+	interface->token = PE_TOKEN_NONE;
 	*link = (struct pe_link){ .ifindex = ifindex, .type = ARPHRD_ETHER, .peer_netnsid = -1 };
 	snprintf(link->kind, sizeof(link->kind), "%s", kind);
 	snprintf(link->name, sizeof(link->name), "%.8s%d", *kind ? kind : "eth", ifindex);
@@ -94,7 +93,7 @@ struct pe_link *fake_add(int ifindex, const char *kind)
 
 void fake_delete(int ifindex)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	interface->link.ifindex = 0;
 	interface->xdp = interface->tcx = false;
@@ -102,7 +101,7 @@ void fake_delete(int ifindex)
 
 void fake_take_off(int ifindex, bool xdp, bool tcx)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	interface->xdp &= !xdp;
 	interface->tcx &= !tcx;
@@ -119,7 +118,7 @@ struct pe_link *fake_tell_added(int ifindex, const char *kind)
 
 void fake_tell_gone(int ifindex)
 {
-	struct pe_link link = find(ifindex)->link;
+	struct pe_link link = fake_find(ifindex)->link;
 
 	fake_delete(ifindex);
 	fake.monitor_ops->gone(&link, PE_LINK_DELETED, fake.monitor_userdata);
@@ -127,7 +126,7 @@ void fake_tell_gone(int ifindex)
 
 void fake_receive(int ifindex, uint64_t kernel, uint64_t ours)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	interface->stats.rx_packets += kernel;
 	interface->stats.rx_bytes += kernel * 100;
@@ -171,7 +170,7 @@ int __wrap_pe_features_read(struct pe_features *features, int ifindex,
 int __wrap_pe_features_read(struct pe_features *features, int ifindex,
 			    struct pe_feature_state *ret_state)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	fake.feature_reads++;
 	if (!interface || fake.features_error)
@@ -185,7 +184,7 @@ int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned 
 int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned int mask,
 			    unsigned int wanted)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	if (!interface || fake.features_error)
 		return interface ? fake.features_error : -ENODEV;
@@ -201,17 +200,19 @@ int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned 
 int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
 int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	assert_non_null(interface);
 	assert_int_equal(interface->token, PE_TOKEN_NONE);
 	if (!fake.slots)
 		return -ENOSPC;
 	fake.slots--;
-	interface->token = *ret_token = PE_TOKEN((uint32_t)ifindex, 1);
-	interface->by = PE_BY_XDP;
+	interface->token = *ret_token =
+		PE_TOKEN(interface - fake.interface, interface->generation++);
+	interface->by = fake.newcomers ? PE_BY_RECEIVE : PE_BY_XDP;
 	interface->shape = shape;
-	return 0;
+	check(interface);
+	return fake.newcomers;
 }
 
 void __wrap_pe_xdp_stop(struct pe_xdp *xdp, uint32_t token);
@@ -294,7 +295,7 @@ static bool is_above(const struct fake_interface *upper, const struct pe_link *l
 /* dev_xdp_attach() in net/core/dev.c */
 static bool is_taken(const struct fake_interface *interface)
 {
-	for (int i = 0; i < FAKE_INTERFACES; i++) {
+	for (int i = 0; i < fake.used; i++) {
 		const struct fake_interface *upper = &fake.interface[i];
 
 		if (is_above(upper, &interface->link) && (upper->xdp || upper->foreign))
@@ -308,7 +309,7 @@ static void lose_features(struct fake_interface *interface, unsigned int lost)
 {
 	interface->features.wanted &= ~lost;
 	interface->features.active &= ~lost;
-	for (int i = 0; i < FAKE_INTERFACES; i++) {
+	for (int i = 0; i < fake.used; i++) {
 		if (fake.interface[i].link.ifindex && is_above(interface, &fake.interface[i].link))
 			lose_features(&fake.interface[i], PE_FEATURE_LRO);
 	}
@@ -317,13 +318,13 @@ static void lose_features(struct fake_interface *interface, unsigned int lost)
 static int open_link(const struct fake_interface *interface, int which)
 {
 	fake.links++;
-	return FIRST_FD + 2 * interface->link.ifindex + which;
+	return FIRST_FD + 2 * (int)(interface - fake.interface) + which;
 }
 
 int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
 int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	if (fake.meanwhile)
 		fake.meanwhile(ifindex);
@@ -357,7 +358,7 @@ bool __wrap_pe_xdp_has_tcx(const struct pe_xdp *xdp)
 int __wrap_pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd);
 int __wrap_pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	if (!interface || fake.tcx_error)
 		return interface ? fake.tcx_error : -ENODEV;
@@ -448,7 +449,7 @@ bool __wrap_pe_monitor_has_events(const struct pe_monitor *monitor)
 const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, int ifindex);
 const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, int ifindex)
 {
-	struct fake_interface *interface = ifindex ? find(ifindex) : NULL;
+	struct fake_interface *interface = fake_find(ifindex);
 
 	return interface ? &interface->link : NULL;
 }
@@ -458,7 +459,7 @@ int __wrap_pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex,
 int __wrap_pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex,
 				 struct pe_link_stats *ret_stats)
 {
-	struct fake_interface *interface = find(ifindex);
+	struct fake_interface *interface = fake_find(ifindex);
 
 	if (!interface)
 		return -ENODEV;

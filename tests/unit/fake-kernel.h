@@ -18,7 +18,7 @@
 
 #include "../../src/daemon/offloads.h"
 
-#define FAKE_INTERFACES 512 /* ifindex below that */
+#define FAKE_INTERFACES 512 /* at most */
 
 struct fake_interface {
 	struct pe_link link; /* ifindex 0: there is none */
@@ -26,6 +26,7 @@ struct fake_interface {
 	struct pe_row row[PE_DIRECTIONS];
 	struct pe_feature_state features;
 	uint32_t token;
+	unsigned int generation; /* of its token */
 	enum pe_xdp_by by;
 	unsigned int shape;
 	bool xdp, native, tcx; /* a link of ours is on it */
@@ -38,11 +39,13 @@ struct fake_interface {
 
 extern struct fake_kernel {
 	struct fake_interface interface[FAKE_INTERFACES];
+	int used;	       /* of them */
 	enum pe_xdp_mode mode; /* what the options of the test say */
 	unsigned int slots;    /* that are free */
 	unsigned int links;    /* that are open */
 	uint64_t now_ns;
 	bool no_native, no_tcx;
+	bool newcomers;						    /* each one is */
 	int tracepoint_error, tcx_error, xdp_error, features_error; /* -errno of each attempt */
 	unsigned int feature_reads;
 	bool may_lapse; /* for now, an interface need not be counted */
@@ -58,6 +61,9 @@ extern struct fake_kernel {
 /* An empty kernel. */
 void fake_reset(enum pe_xdp_mode mode);
 
+/* NULL if there is none. */
+struct fake_interface *fake_find(int ifindex);
+
 /* A new interface of this kind, named after it and its ifindex, without any features. */
 struct pe_link *fake_add(int ifindex, const char *kind);
 
@@ -67,7 +73,7 @@ void fake_delete(int ifindex);
 /* Somebody takes our programs off. */
 void fake_take_off(int ifindex, bool xdp, bool tcx);
 
-/* As a pe_monitor does: adds and tells; changes `link` and tells; deletes and tells. */
+/* As a pe_monitor does: adds and tells; deletes and tells. */
 struct pe_link *fake_tell_added(int ifindex, const char *kind);
 void fake_tell_gone(int ifindex);
 

@@ -105,6 +105,32 @@ static void test_kinds_without_xdp(void **state)
 	}
 }
 
+/* It was counted before it was known, under a name that was announced then. */
+static void test_newcomer(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, PE_XDP_AUTO, "veth");
+	fake.newcomers = true;
+	fake.tracepoint_error = -EIO; /* not asked again */
+	assert_int_equal(begin(scene), 0);
+	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_NEW);
+	assert_true(scene->attachment.newcomer);
+	assert_int_equal(scene->announced, 0);
+	assert_int_equal(advance(scene), 0);
+	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
+}
+
+static void test_newcomer_natively(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, PE_XDP_NATIVE, "veth");
+	fake.newcomers = true;
+	assert_int_equal(begin(scene), 0);
+	assert_way(scene, PE_MODE_NATIVE, PE_REASON_NONE);
+}
+
 /* ---- native ---- */
 
 static void test_native(void **state)
@@ -175,6 +201,7 @@ static void test_busy(void **state)
 	assert_non_null(strstr(fake.warning, "by the receive tracepoint"));
 
 	/* Each attempt counts; only the first is news. */
+	fake.now_ns += 3600 * PE_NS_PER_S;
 	assert_int_equal(advance(scene), -EBUSY);
 	assert_int_equal(errors(scene, PE_ATTACH_BUSY), 2);
 	assert_int_equal(fake.warnings, 1);
@@ -239,15 +266,29 @@ static void test_no_slot(void **state)
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
-/* The name of a slot that flows of a departed interface still have. */
+/* Flows of a departed interface have the name of the slot still: the next one is tried. */
 static void test_name_in_use(void **state)
 {
 	struct scene *scene = *state;
 
 	add(scene, PE_XDP_AUTO, "veth");
-	scene->refused_token = PE_TOKEN(IFINDEX, 1);
+	scene->refusals = 7;
+	assert_int_equal(begin(scene), 0);
+	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_NEW);
+	assert_int_equal(scene->attachment.token, fake_find(IFINDEX)->token);
+	assert_int_equal(scene->announced, 8);
+	assert_int_equal(fake.slots, FAKE_INTERFACES - 1);
+}
+
+static void test_names_in_use(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, PE_XDP_AUTO, "veth");
+	scene->refusals = 1000;
 	assert_int_equal(begin(scene), -EEXIST);
 	assert_int_equal(scene->attachment.token, PE_TOKEN_NONE);
+	assert_in_range(scene->announced, 1, 100);
 	assert_int_equal(fake.slots, FAKE_INTERFACES);
 }
 
@@ -292,6 +333,17 @@ static void test_vanished(void **state)
 	assert_int_equal(scene->attachment.mode, PE_MODE_TRACEPOINT);
 }
 
+/* Nothing is left to do for it. */
+static void test_vanished_stacked(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, PE_XDP_AUTO, "macvlan");
+	fake.xdp_error = -ENODEV;
+	assert_int_equal(begin(scene), -ENODEV);
+	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+}
+
 /* It goes with our program on it: the link is closed all the same. */
 static void test_deleted(void **state)
 {
@@ -318,9 +370,9 @@ static void test_grouped_warnings(void **state)
 		struct pe_attachment attachment = PE_ATTACHMENT_INIT;
 
 		fake_add(100 + i, "veth");
-		fake.interface[100 + i].foreign = true;
-		assert_int_equal(pe_attacher_advance(&scene->attacher,
-						     &fake.interface[100 + i].link, &attachment),
+		fake_find(100 + i)->foreign = true;
+		assert_int_equal(pe_attacher_advance(&scene->attacher, &fake_find(100 + i)->link,
+						     &attachment),
 				 -EBUSY);
 	}
 	assert_int_equal(errors(scene, PE_ATTACH_BUSY), 10);
@@ -387,6 +439,20 @@ static void test_tcx_then_xdp(void **state)
 	assert_false(pe_attacher_is_unfinished(&scene->attachment));
 }
 
+/* The place is free before TCX has come, which then is not wanted any more. */
+static void test_xdp_before_tcx(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *interface = add_stacked(scene, PE_XDP_AUTO);
+
+	interface->foreign = true;
+	begin(scene);
+	interface->foreign = false;
+	assert_int_equal(advance(scene), 0);
+	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
+}
+
 static void test_no_tcx(void **state)
 {
 	struct scene *scene = *state;
@@ -444,12 +510,17 @@ int main(void)
 		test(test_refused),
 		test(test_no_slot),
 		test(test_name_in_use),
+		test(test_names_in_use),
+		test(test_newcomer),
+		test(test_newcomer_natively),
 		test(test_no_files),
 		test(test_vanished),
+		test(test_vanished_stacked),
 		test(test_deleted),
 		test(test_grouped_warnings),
 		test(test_stacked),
 		test(test_tcx_then_xdp),
+		test(test_xdp_before_tcx),
 		test(test_no_tcx),
 		test(test_tcx_fails),
 	};

@@ -107,7 +107,7 @@ static void test_offloads_below_are_put_back(void **state)
 {
 	struct scene *scene = *state;
 	struct fake_interface *interface = add_stacked(scene, PE_XDP_GENERIC);
-	struct fake_interface *lower = &fake.interface[LOWER];
+	struct fake_interface *lower = fake_find(LOWER);
 
 	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
 	assert_int_equal(begin(scene), 0);
@@ -154,7 +154,7 @@ static void test_offloads_of_one_that_has_gone(void **state)
 	struct scene *scene = *state;
 
 	add_stacked(scene, PE_XDP_GENERIC);
-	fake.interface[LOWER].features.wanted = PE_FEATURE_LRO;
+	fake_find(LOWER)->features.wanted = PE_FEATURE_LRO;
 	begin(scene);
 	fake.may_lapse = true;
 	fake_delete(LOWER);
@@ -162,13 +162,31 @@ static void test_offloads_of_one_that_has_gone(void **state)
 	assert_int_equal(fake.warnings, 0);
 }
 
+static void test_look(void **state)
+{
+	unsigned int own, below;
+
+	fake_add(1, "");
+	fake_add(2, "");
+	fake_add(3, "");
+	fake_find(1)->features.active = PE_FEATURE_GRO;
+	fake_find(2)->features.active = PE_FEATURE_LRO;
+	fake_find(3)->features.active = PE_FEATURE_GRO_HW;
+	assert_int_equal(pe_offloads_look(NULL, (int[]){ 1, 2, 99, 3 }, 4, &own, &below), 0);
+	assert_int_equal(own, PE_FEATURE_GRO);
+	assert_int_equal(below, PE_FEATURE_LRO | PE_FEATURE_GRO_HW);
+	fake.features_error = -EIO;
+	assert_int_equal(pe_offloads_look(NULL, (int[]){ 1 }, 1, &own, &below), -EIO);
+}
+
 /* The card below merges: XDP above it would switch that off. */
 static void test_offload_below(void **state)
 {
 	struct scene *scene = *state;
-	struct fake_interface *lower = &fake.interface[LOWER];
+	struct fake_interface *lower;
 
 	add_stacked(scene, PE_XDP_AUTO);
+	lower = fake_find(LOWER);
 	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_NONE, PE_REASON_OFFLOAD);
@@ -188,9 +206,10 @@ static void test_offload_below(void **state)
 static void test_offload_below_comes(void **state)
 {
 	struct scene *scene = *state;
-	struct fake_interface *lower = &fake.interface[LOWER];
+	struct fake_interface *lower;
 
 	add_stacked(scene, PE_XDP_AUTO);
+	lower = fake_find(LOWER);
 	begin(scene);
 	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
 	fake.may_lapse = true;
@@ -368,6 +387,7 @@ int main(void)
 		test(test_offloads_are_put_back_when_refused),
 		test(test_offloads_cannot_be_put_back),
 		test(test_offloads_of_one_that_has_gone),
+		test(test_look),
 		test(test_offload_below),
 		test(test_offload_below_comes),
 		test(test_offload_of_its_own),
