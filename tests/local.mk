@@ -32,7 +32,7 @@ unit_tests = \
 	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
-bpf_tests = tests/bpf/test_egress tests/bpf/test_ingress
+bpf_tests = tests/bpf/test_egress tests/bpf/test_features tests/bpf/test_ingress
 thread_tests = \
 	tests/unit/test_base \
 	tests/unit/test_http \
@@ -64,6 +64,7 @@ integration_scripts = \
 	tests/integration/test_identity.py \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
+	tests/integration/test_offloads.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_push.py \
@@ -142,6 +143,9 @@ tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c \
 tests_unit_encode_sample_LDADD = $(pe_libs)
 tests_bpf_test_egress_SOURCES = tests/bpf/test_egress.c tests/bpf/frames.h
 tests_bpf_test_egress_LDADD = $(test_libs)
+# A kernel without a feature.
+tests_bpf_test_features_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl
+tests_bpf_test_features_LDADD = $(test_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
 tests_integration_foreign_xdp_SOURCES = tests/integration/foreign-xdp.c

@@ -186,6 +186,7 @@ int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned 
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
+	fake.feature_wants++;
 	if (!interface || fake.features_error)
 		return interface ? fake.features_error : -ENODEV;
 	/* What XDP has switched off cannot be in force while it is on. */
@@ -204,6 +205,7 @@ int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint
 
 	assert_non_null(interface);
 	assert_int_equal(interface->token, PE_TOKEN_NONE);
+	fake.takes++;
 	if (!fake.slots)
 		return -ENOSPC;
 	fake.slots--;

@@ -42,12 +42,13 @@ extern struct fake_kernel {
 	int used;	       /* of them */
 	enum pe_xdp_mode mode; /* what the options of the test say */
 	unsigned int slots;    /* that are free */
+	unsigned int takes;    /* attempts */
 	unsigned int links;    /* that are open */
 	uint64_t now_ns;
 	bool no_native, no_tcx;
 	bool newcomers;						    /* each one is */
 	int tracepoint_error, tcx_error, xdp_error, features_error; /* -errno of each attempt */
-	unsigned int feature_reads;
+	unsigned int feature_reads, feature_wants;
 	bool may_lapse; /* for now, an interface need not be counted */
 	/* Called after each attempt at XDP: what happens meanwhile. */
 	void (*meanwhile)(int ifindex);

@@ -120,6 +120,26 @@ static void test_offloads_below_are_put_back(void **state)
 	assert_int_equal(interface->features.wanted, 0);
 }
 
+/* What somebody has switched on or off meanwhile stays so, and is not asked for a second time: some
+ * drivers restart their queues. */
+static void test_offloads_of_somebody_else(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *interface = add_stacked(scene, PE_XDP_GENERIC);
+	struct fake_interface *lower = fake_find(LOWER);
+
+	interface->features.active = interface->features.wanted = PE_FEATURE_GRO | PE_FEATURE_LRO;
+	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
+	begin(scene);
+	interface->features.active = interface->features.wanted = 0;
+	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
+	fake.may_lapse = true;
+	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	assert_int_equal(interface->features.wanted, PE_FEATURE_LRO);
+	assert_int_equal(lower->features.wanted, PE_FEATURE_LRO);
+	assert_int_equal(fake.feature_wants, 1);
+}
+
 /* They could be off already when the kernel refuses the program. */
 static void test_offloads_are_put_back_when_refused(void **state)
 {
@@ -384,6 +404,7 @@ int main(void)
 		test(test_follow_nothing),
 		test(test_offloads_are_put_back),
 		test(test_offloads_below_are_put_back),
+		test(test_offloads_of_somebody_else),
 		test(test_offloads_are_put_back_when_refused),
 		test(test_offloads_cannot_be_put_back),
 		test(test_offloads_of_one_that_has_gone),
