@@ -127,7 +127,7 @@ static struct pe_way automatic(const struct pe_link *link, unsigned int features
 	if (kind->origin == PE_ORIGIN_STACKED)
 		return generic_or((features | below) & PE_FEATURES_LOST, PE_MODE_NONE,
 				  PE_REASON_OFFLOAD);
-	if (features & PE_FEATURES_LOST)
+	if ((features | below) & PE_FEATURES_LOST)
 		return (struct pe_way){ PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD };
 	return generic_or(kind->xdp == XDP_GRO && features & PE_FEATURE_GRO, PE_MODE_TRACEPOINT,
 			  PE_REASON_GRO);

@@ -116,11 +116,11 @@ static size_t add_below(struct pe_interfaces *interfaces, const struct pe_link *
 {
 	int below = pe_policy_below(link);
 
-	if (!pe_policy_tcx(link))
-		return count;
 	if (below && count < PE_OFFLOADS_MAX)
 		ret_ifindex[count++] = below;
 	/* The ports of a bond or team. */
+	if (!pe_policy_tcx(link))
+		return count;
 	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
 		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
 		     watch = watch->next) {

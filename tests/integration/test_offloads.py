@@ -82,6 +82,20 @@ def test_put_back_at_the_end(wishing, mode, signo):
         assert "could not be put back" not in exporter.log()
 
 
+@pytest.mark.parametrize("mode", ["auto", "generic"])
+def test_put_back_below(wishing, mode):
+    """The kernel takes it from what is below, too; of that one, nothing of ours says so."""
+    host, before = wishing
+    host.ip("link", "add", "tunnel", "type", "vxlan", "id", 5, "dev", "upper", "dstport", 4789)
+    ethtool(host, "-K", "tunnel", "gro", "off")
+    host.ip("link", "set", "tunnel", "up")
+    with Exporter(host, f"--xdp.mode={mode}", "--interface.include=^tunnel$") as exporter:
+        wait_for_mode(exporter, "generic", "tunnel")
+        assert features(host, "upper") == {**before, "large-receive-offload": "off"}
+        assert exporter.close() == 0
+    assert features(host, "upper") == before
+
+
 def test_put_back_when_unwanted(wishing):
     """An interface whose new name is excluded gets back what it had."""
     host, before = wishing

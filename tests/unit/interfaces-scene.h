@@ -180,6 +180,15 @@ static inline unsigned int count_xdp(int first, int count)
 	return on;
 }
 
+/* The kernel tells of a change of features. */
+static inline void touch(int first, int count, unsigned int features)
+{
+	for (int i = 0; i < count; i++) {
+		fake_find(first + i)->features = (struct pe_feature_state){ features, features };
+		fake.monitor_ops->touched(&fake_find(first + i)->link, fake.monitor_userdata);
+	}
+}
+
 static inline void raise_events(int ifindex)
 {
 	fake.has_events = true;

@@ -318,8 +318,14 @@ static void test_below_ours(void **state)
 	fake.may_lapse = true;
 	fake_tell_gone(4);
 	assert_false(is_below_ours(scene, 1));
+	/* One above it without XDP is none. */
+	fake.xdp_error = -EPERM;
+	add_related(scene, 9, "macvlan", 1, 0);
+	fake.xdp_error = 0;
+	assert_false(pe_watch_has_above(scene->interfaces, 1));
 
 	/* What refuses a port of our bond is ours. */
+	fake.warnings = 0;
 	fake.now_ns += 5 * MS;
 	pe_interfaces_settle(scene->interfaces);
 	assert_shown(scene, 6, PE_MODE_TRACEPOINT, PE_REASON_UPPER);
@@ -359,6 +365,9 @@ static void test_list_below(void **state)
 	assert_below(scene, 5, 4, (int[]){ 5, 4, 1, 2 });
 	assert_below(scene, 6, 2, (int[]){ 6, 3 });
 	assert_below(scene, 7, 1, (int[]){ 7 });
+	/* So has the kernel it, though it is not stacked in the way that packets go. */
+	add_related(scene, 9, "vxlan", 3, 0);
+	assert_below(scene, 9, 2, (int[]){ 9, 3 });
 	assert_below(scene, 8, 1, (int[]){ 8 }); /* it is in another namespace */
 }
 
@@ -388,6 +397,19 @@ static void test_card_below_a_bond(void **state)
 	assert_int_equal(fake_find(1)->features.active, PE_FEATURE_LRO);
 }
 
+static void test_card_below_a_tunnel(void **state)
+{
+	struct scene *scene = *state;
+
+	add_related(scene, 1, "", 0, 0);
+	fake_find(1)->features = (struct pe_feature_state){ PE_FEATURE_LRO, PE_FEATURE_LRO };
+	add_related(scene, 2, "vxlan", 1, 0);
+	fake.now_ns += 5 * MS;
+	pe_interfaces_settle(scene->interfaces);
+	assert_shown(scene, 2, PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD);
+	assert_int_equal(fake_find(1)->features.active, PE_FEATURE_LRO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +431,7 @@ int main(void)
 		test(test_list_below),
 		test(test_list_below_is_bounded),
 		test(test_card_below_a_bond),
+		test(test_card_below_a_tunnel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
