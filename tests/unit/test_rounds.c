@@ -132,6 +132,16 @@ static void test_retry_ever_more_seldom(void **state)
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(scene->interfaces->waiting, 0);
 	assert_non_null(strstr(fake.info, "veth1 is counted now (generic)"));
+
+	/* The next failure is another one. */
+	touch(1, 1, PE_FEATURE_GRO);
+	pe_interfaces_retry(scene->interfaces);
+	fake_find(1)->foreign = true;
+	touch(1, 1, 0);
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
+	assert_int_equal(record_attempts(scene, 1, 10, at, 16), 3);
+	assert_memory_equal(at, expected, 3 * sizeof(*expected));
 }
 
 /* Not before its time, unless it is that which it waits for. */
@@ -290,14 +300,6 @@ static void test_finish_is_tried_again(void **state)
 
 /* ---- features that change ---- */
 
-static void touch(int first, int count, unsigned int features)
-{
-	for (int i = 0; i < count; i++) {
-		fake_find(first + i)->features = (struct pe_feature_state){ features, features };
-		fake.monitor_ops->touched(&fake_find(first + i)->link, fake.monitor_userdata);
-	}
-}
-
 static void test_follow_touched(void **state)
 {
 	struct scene *scene = *state;
@@ -315,10 +317,14 @@ static void test_follow_touched(void **state)
 	assert_non_null(strstr(fake.info, "is counted now (tracepoint): its receive features"));
 
 	/* Who was not touched is not looked at. */
+	assert_false(scene->interfaces->touched);
 	fake_find(5)->features.active = 0;
 	fake.feature_reads = 0;
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(fake.feature_reads, 0);
+	touch(7, 1, PE_FEATURE_GRO);
+	pe_interfaces_retry(scene->interfaces);
+	assert_int_equal(fake.feature_reads, 1);
 }
 
 /* Events come up in between: the others are followed in the next round. */
@@ -337,6 +343,19 @@ static void test_follow_stops_for_events(void **state)
 	fake.meanwhile = NULL;
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(count_xdp(1, 10), 10);
+}
+
+/* TCX comes after XDP has gone: for a stacked one, some work is left. */
+static void test_follow_stacked(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, 1, 1, "macvlan");
+	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
+	touch(1, 1, PE_FEATURE_LRO);
+	fake.may_lapse = true;
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_TCX, PE_REASON_OFFLOAD);
 }
 
 static void test_follow_is_tried_again(void **state)
@@ -392,6 +411,7 @@ int main(void)
 		test(test_finish_is_tried_again),
 		test(test_follow_touched),
 		test(test_follow_stops_for_events),
+		test(test_follow_stacked),
 		test(test_follow_is_tried_again),
 		test(test_grouped_warnings),
 	};
