@@ -164,12 +164,31 @@ void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link
 		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
 }
 
+/* What it has missed until now was before; with the next round's reading, what comes at once would
+ * make that uncertain. */
+static void audit_before(struct pe_interfaces *interfaces, const struct pe_link *link,
+			 struct pe_watch *watch)
+{
+	struct pe_row ours[PE_DIRECTIONS];
+	struct pe_link_stats kernel;
+
+	if (watch->audit.settled || !pe_policy_auditable(link))
+		return;
+	pe_watch_read(interfaces, watch, ours);
+	if (pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel) < 0)
+		return;
+	pe_audit_open(&watch->audit, ours, &kernel);
+	pe_audit_close(&watch->audit, interfaces->options.registry, watch->ifindex, ours, &kernel,
+		       false);
+}
+
 void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
 			struct pe_watch *watch)
 {
 	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
 
 	pe_watch_audit_blind(interfaces, link, watch);
+	audit_before(interfaces, link, watch);
 	advance_below(interfaces, link);
 	if (!pe_watch_advance(interfaces, link, watch))
 		pe_info("xdp", "%s is counted now (%s)", link->name,

@@ -177,6 +177,29 @@ static void test_brackets_are_bounded(void **state)
 	assert_int_equal(open, PE_WATCH_BRACKETS);
 }
 
+/* It gets a slot, and is under traffic at once: what came until then was before. */
+static void test_missed_before_the_slot(void **state)
+{
+	struct scene *scene = *state;
+
+	fake.slots = 0;
+	add_settled(scene, 1, 1, "veth");
+	fake_receive(1, 20, 0);
+	audit_all(scene, 3);
+	fake_receive(1, 100, 0);
+	fake.slots = 1;
+	fake.now_ns += 60 * S;
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
+	for (int i = 0; i < 4; i++) {
+		fake_receive(1, 300, 300);
+		audit_all(scene, 1);
+	}
+	assert_int_equal(lost(scene, 1), 0);
+	assert_int_equal(
+		shown(scene, 1).unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 120);
+}
+
 /* ---- somebody takes our program off ---- */
 
 static void test_taken_off(void **state)
@@ -420,6 +443,7 @@ int main(void)
 		test(test_bracket_of_one_that_has_gone),
 		test(test_bracket_of_one_that_was_replaced),
 		test(test_brackets_are_bounded),
+		test(test_missed_before_the_slot),
 		test(test_taken_off),
 		test(test_taken_off_stacked),
 		test(test_load),
