@@ -2,6 +2,8 @@
 # integration; `make check-SUITE` runs one, `make list-SUITE` names its tests.
 
 unit_tests = \
+	tests/unit/test_attacher \
+	tests/unit/test_attacher_changes \
 	tests/unit/test_audit \
 	tests/unit/test_away \
 	tests/unit/test_base \
@@ -18,13 +20,16 @@ unit_tests = \
 	tests/unit/test_privileges \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
+	tests/unit/test_rounds \
 	tests/unit/test_sample \
 	tests/unit/test_shard \
 	tests/unit/test_top \
+	tests/unit/test_watch \
 	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
-bpf_tests = tests/bpf/test_egress tests/bpf/test_ingress tests/bpf/test_sweep
+bpf_tests = tests/bpf/test_egress tests/bpf/test_features tests/bpf/test_ingress \
+	tests/bpf/test_sweep
 thread_tests = \
 	tests/bpf/test_sweep \
 	tests/unit/test_base \
@@ -60,6 +65,7 @@ integration_scripts = \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
 	tests/integration/test_newcomers.py \
+	tests/integration/test_offloads.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_names.py \
@@ -82,6 +88,24 @@ EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/pointers.py $(suite_order
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
+# The kernel's side is replaced by fake-kernel.c.
+fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h
+fake_kernel_wraps = $(foreach name, \
+	close pe_clock_monotonic_ns pe_log pe_features_new pe_features_read pe_features_want \
+	pe_monitor_dispatch pe_monitor_find pe_monitor_has_events pe_monitor_new \
+	pe_monitor_read_stats pe_monitor_start \
+	pe_xdp_attach pe_xdp_attach_tcx pe_xdp_count_by pe_xdp_detach_tcx pe_xdp_egress \
+	pe_xdp_give_back pe_xdp_has_tcx pe_xdp_ignore pe_xdp_is_attached pe_xdp_is_ours \
+	pe_xdp_newcomer pe_xdp_newcomers pe_xdp_read pe_xdp_spare pe_xdp_stop pe_xdp_take, \
+	-Wl$(comma)--wrap=$(name))
+comma = ,
+attacher_scene = tests/unit/attacher-scene.h $(fake_kernel)
+tests_unit_test_attacher_SOURCES = tests/unit/test_attacher.c $(attacher_scene)
+tests_unit_test_attacher_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_attacher_LDADD = $(test_libs)
+tests_unit_test_attacher_changes_SOURCES = tests/unit/test_attacher_changes.c $(attacher_scene)
+tests_unit_test_attacher_changes_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_attacher_changes_LDADD = $(test_libs)
 tests_unit_test_audit_LDADD = $(test_libs)
 tests_unit_test_load_LDADD = $(test_libs)
 tests_unit_test_away_LDADD = $(test_libs)
@@ -106,9 +130,16 @@ tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registr
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)
 tests_unit_test_registry_LDADD = $(test_libs)
+interfaces_scene = tests/unit/interfaces-scene.h $(fake_kernel)
+tests_unit_test_rounds_SOURCES = tests/unit/test_rounds.c $(interfaces_scene)
+tests_unit_test_rounds_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_rounds_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
 tests_unit_test_top_LDADD = $(test_libs)
+tests_unit_test_watch_SOURCES = tests/unit/test_watch.c $(interfaces_scene)
+tests_unit_test_watch_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_watch_LDADD = $(test_libs)
 tests_unit_test_web_SOURCES = tests/unit/test_web.c tests/unit/http_client.h
 tests_unit_test_web_LDADD = $(test_libs)
 tests_unit_test_web_config_LDADD = $(test_libs)
@@ -118,6 +149,9 @@ tests_unit_encode_sample_SOURCES = tests/unit/encode-sample.c \
 tests_unit_encode_sample_LDADD = $(pe_libs)
 tests_bpf_test_egress_SOURCES = tests/bpf/test_egress.c tests/bpf/frames.h
 tests_bpf_test_egress_LDADD = $(test_libs)
+# A kernel without a feature.
+tests_bpf_test_features_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl
+tests_bpf_test_features_LDADD = $(test_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
 tests_bpf_test_sweep_SOURCES = tests/bpf/test_sweep.c tests/bpf/frames.h
@@ -251,7 +285,8 @@ tests/bench/bench_attack-bench_attack.$(OBJEXT): $(bench_skel)
 tests/bench/bench_datapath-bench_datapath.$(OBJEXT): $(bench_skel)
 tests/bench/bench_egress-bench_egress.$(OBJEXT): tests/bench/twin.skel.h
 tests/bench/links-links.$(OBJEXT): tests/bench/observe.skel.h
-tests/bench/traffic-traffic.$(OBJEXT): tests/bench/tcx.skel.h
+# Automake names it so since another folder has a program of that name.
+tests/bench/tests_bench_traffic-traffic.$(OBJEXT): tests/bench/tcx.skel.h
 tests/bench/%.skel.h: $(top_srcdir)/tests/bench/%.bpf.c
 	@$(MKDIR_P) tests/bench
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -MMD -MP -MF tests/bench/$*.bpf.d -MT $@ -c $< \

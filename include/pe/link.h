@@ -32,7 +32,7 @@ struct pe_link_stats {
 };
 
 /* An interface as RTM_NEWLINK describes it. Names may hold any byte but NUL, '/' and white space.
- */
+ * `peer` of a vxlan is its IFLA_VXLAN_LINK. */
 struct pe_link {
 	int ifindex;		       /* > 0 */
 	char name[IFNAMSIZ];	       /* terminated */

@@ -304,12 +304,14 @@ static void note_failure(struct pe_attacher *attacher, const struct pe_link *lin
 {
 	bool is_ours = error == -EBUSY &&
 		       attacher->relations.has_above(link, attacher->relations.userdata);
+	/* The same error, while it was because of ours, was not logged. */
+	bool is_news = error != attachment->error || attachment->reason == PE_REASON_UPPER;
 
 	attachment->reason = is_ours ? PE_REASON_UPPER : pe_policy_reason(error);
 	if (is_ours)
 		return;
 	pe_attacher_count_error(attacher, error);
-	if (error != attachment->error)
+	if (is_news)
 		log_failure(attacher, link, attachment, error);
 }
 
@@ -350,12 +352,17 @@ bool pe_attacher_follow(struct pe_attacher *attacher, const struct pe_link *link
 	way = find_way(attacher, PE_XDP_AUTO, link);
 	if (is_xdp(&way) == (attachment->link_fd >= 0))
 		return false;
-	if (is_xdp(&way))
-		return !pe_attacher_advance(attacher, link, attachment);
+	if (is_xdp(&way)) {
+		pe_attacher_advance(attacher, link, attachment);
+		return true;
+	}
 	/* First that, so that no packet passes uncounted. */
 	if (go_without(attacher, link, &way, attachment) < 0)
 		return false;
 	detach_xdp(attacher, attachment);
+	/* Where only TCX is left, which cannot come before XDP has gone. */
+	if (attachment->mode == PE_MODE_GENERIC)
+		attachment->mode = PE_MODE_NONE;
 	return true;
 }
 

@@ -30,9 +30,8 @@ struct pe_attacher_relations {
 	/* One that has an XDP program of ours is above this one, or is its bridge or bond: then the
 	 * kernel lets none be attached. */
 	bool (*has_above)(const struct pe_link *link, void *userdata);
-	/* The interface itself, then those that it is stacked on; at most PE_OFFLOADS_MAX. How
-	 * many.
-	 */
+	/* The interface itself, then all that it is stacked on, directly or not; at most
+	 * PE_OFFLOADS_MAX. How many. */
 	size_t (*list_below)(const struct pe_link *link, int *ret_ifindex, void *userdata);
 	void *userdata;
 };

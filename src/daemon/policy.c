@@ -121,13 +121,15 @@ static struct pe_way automatic(const struct pe_link *link, unsigned int features
 			       unsigned int below)
 {
 	const struct kind *kind = kind_of(link);
+	/* Of those below, dev_disable_lro() in net/core/dev.c goes further down; nothing else does.
+	 */
+	bool loses = (features & PE_FEATURES_LOST) || (below & PE_FEATURE_LRO);
 
 	if (kind->xdp == XDP_CARD)
 		return (struct pe_way){ PE_MODE_TRACEPOINT, PE_REASON_HARDWARE };
 	if (kind->origin == PE_ORIGIN_STACKED)
-		return generic_or((features | below) & PE_FEATURES_LOST, PE_MODE_NONE,
-				  PE_REASON_OFFLOAD);
-	if (features & PE_FEATURES_LOST)
+		return generic_or(loses, PE_MODE_NONE, PE_REASON_OFFLOAD);
+	if (loses)
 		return (struct pe_way){ PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD };
 	return generic_or(kind->xdp == XDP_GRO && features & PE_FEATURE_GRO, PE_MODE_TRACEPOINT,
 			  PE_REASON_GRO);

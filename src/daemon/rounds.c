@@ -199,6 +199,7 @@ static void finish_one(struct pe_interfaces *interfaces)
 {
 	const struct pe_link *link;
 	struct pe_watch *watch;
+	int r;
 
 	if (!interfaces->unfinished || interfaces->fresh ||
 	    pe_monitor_has_events(interfaces->monitor))
@@ -209,8 +210,10 @@ static void finish_one(struct pe_interfaces *interfaces)
 		return;
 	}
 	link = pe_monitor_find(interfaces->monitor, watch->ifindex);
-	if (!pe_attacher_finish(&interfaces->attacher, link, &watch->attachment) &&
-	    watch->attachment.mode == PE_MODE_TCX)
+	r = pe_attacher_finish(&interfaces->attacher, link, &watch->attachment);
+	if (r < 0 && !watch->retry_at_ns)
+		pe_watch_retry(interfaces, watch, true);
+	if (!r && watch->attachment.mode == PE_MODE_TCX)
 		pe_info("xdp", "%s is counted now (%s)", link->name,
 			pe_mode_name(watch->attachment.mode));
 	pe_watch_update(interfaces, link, watch);
@@ -235,8 +238,10 @@ static void follow_touched(struct pe_interfaces *interfaces)
 			interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
 			pe_watch_retry(interfaces, watch, watch->attachment.error < 0);
 			pe_watch_update(interfaces, link, watch);
-			pe_info("xdp", "%s is counted now (%s): its receive features have changed",
-				link->name, pe_mode_name(watch->attachment.mode));
+			if (!watch->attachment.error)
+				pe_info("xdp",
+					"%s is counted now (%s): its receive features have changed",
+					link->name, pe_mode_name(watch->attachment.mode));
 		}
 	}
 	interfaces->touched = false;

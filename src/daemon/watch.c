@@ -111,18 +111,17 @@ bool pe_watch_is_below_ours(const struct pe_link *link, void *userdata)
 	       pe_watch_has_above(interfaces, link->ifindex);
 }
 
-size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata)
+/* Adds those right below `link` to a list of `count`; how many there are now. */
+static size_t add_below(struct pe_interfaces *interfaces, const struct pe_link *link,
+			int *ret_ifindex, size_t count)
 {
-	struct pe_interfaces *interfaces = userdata;
 	int below = pe_policy_below(link);
-	size_t count = 0;
 
-	ret_ifindex[count++] = link->ifindex;
-	if (!pe_policy_tcx(link))
-		return count;
-	if (below)
+	if (below && count < PE_OFFLOADS_MAX)
 		ret_ifindex[count++] = below;
 	/* The ports of a bond or team. */
+	if (!pe_policy_tcx(link))
+		return count;
 	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
 		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
 		     watch = watch->next) {
@@ -132,6 +131,23 @@ size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *u
 			if (port && port->master == link->ifindex && count < PE_OFFLOADS_MAX)
 				ret_ifindex[count++] = port->ifindex;
 		}
+	}
+	return count;
+}
+
+size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+	size_t count = 0;
+
+	ret_ifindex[count++] = link->ifindex;
+	/* All the way down: a VLAN on a bond on cards. */
+	for (size_t i = 0; i < count; i++) {
+		const struct pe_link *one = i ? pe_monitor_find(interfaces->monitor, ret_ifindex[i])
+					      : link;
+
+		if (one)
+			count = add_below(interfaces, one, ret_ifindex, count);
 	}
 	return count;
 }
@@ -149,12 +165,31 @@ void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link
 		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
 }
 
+/* What it has missed until now was before; with the next round's reading, what comes at once would
+ * make that uncertain. */
+static void audit_before(struct pe_interfaces *interfaces, const struct pe_link *link,
+			 struct pe_watch *watch)
+{
+	struct pe_row ours[PE_DIRECTIONS];
+	struct pe_link_stats kernel;
+
+	if (watch->audit.settled || !pe_policy_auditable(link))
+		return;
+	pe_watch_read(interfaces, watch, ours);
+	if (pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel) < 0)
+		return;
+	pe_audit_open(&watch->audit, ours, &kernel);
+	pe_audit_close(&watch->audit, interfaces->options.registry, watch->ifindex, ours, &kernel,
+		       false);
+}
+
 void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
 			struct pe_watch *watch)
 {
 	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
 
 	pe_watch_audit_blind(interfaces, link, watch);
+	audit_before(interfaces, link, watch);
 	advance_below(interfaces, link);
 	if (!pe_watch_advance(interfaces, link, watch))
 		pe_info("xdp", "%s is counted now (%s)", link->name,

@@ -78,14 +78,29 @@ static int get_stats(const struct nlattr *nla, struct pe_link_stats *ret_stats)
 	return 0;
 }
 
+/* It is stacked on that one, and has no IFLA_LINK. */
+static int get_vxlan_link(const struct nlattr *data, struct pe_link *link)
+{
+	const struct nlattr *nla = nla_data(data);
+	int rest = nla_len(data), r = 0;
+
+	for (; !r && attr_ok(nla, rest); nla = nla_next(nla, &rest)) {
+		if (nla_type(nla) == IFLA_VXLAN_LINK)
+			r = get_int(nla, 0, &link->peer);
+	}
+	return !r && rest > 0 ? -EBADMSG : r;
+}
+
 static int get_kind(const struct nlattr *info, struct pe_link *link)
 {
-	const struct nlattr *nla = nla_data(info);
+	const struct nlattr *nla = nla_data(info), *data = NULL;
 	int rest = nla_len(info);
 
 	for (; attr_ok(nla, rest); nla = nla_next(nla, &rest)) {
 		int len;
 
+		if (nla_type(nla) == IFLA_INFO_DATA)
+			data = nla;
 		if (nla_type(nla) != IFLA_INFO_KIND)
 			continue;
 		len = string_length(nla);
@@ -96,7 +111,9 @@ static int get_kind(const struct nlattr *info, struct pe_link *link)
 		memset(link->kind, 0, sizeof(link->kind));
 		memcpy(link->kind, nla_data(nla), (size_t)len);
 	}
-	return rest > 0 ? -EBADMSG : 0;
+	if (rest > 0)
+		return -EBADMSG;
+	return data && strcmp(link->kind, "vxlan") == 0 ? get_vxlan_link(data, link) : 0;
 }
 
 /* Longer than any that this needs to tell apart: none. */

@@ -322,6 +322,34 @@ static void test_parse_attribute_lengths(void **state)
 	assert_malformed(&m);
 }
 
+/* What a vxlan is on stands among what only its kind has. */
+static void test_parse_vxlan(void **state)
+{
+	static const unsigned char no_link[] = { 5, 0, 7, 0, 1, 0, 0, 0 };
+	struct pe_parse_result result;
+	struct message m;
+
+	for (int i = 0; i < 3; i++) {
+		struct nlattr *info, *data;
+
+		begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+		put_string(&m, IFLA_IFNAME, "vxlan0");
+		info = put(&m, IFLA_LINKINFO | NLA_F_NESTED, NULL, 0);
+		put_string(&m, IFLA_INFO_KIND, i == 1 ? "geneve" : "vxlan");
+		data = put(&m, IFLA_INFO_DATA | NLA_F_NESTED, no_link, sizeof(no_link));
+		if (i < 2)
+			put_int(&m, IFLA_VXLAN_LINK, 9);
+		end_nest(&m, data);
+		end_nest(&m, info);
+		assert_int_equal(parse_bytes(&m, m.nlh.nlmsg_len, &result), 0);
+		assert_int_equal(result.link.peer, i == 0 ? 9 : 0);
+	}
+	begin(&m, RTM_NEWLINK, AF_UNSPEC, 7);
+	put_string(&m, IFLA_IFNAME, "vxlan0");
+	put_kind(&m, "vxlan"); /* with garbage */
+	assert_malformed(&m);
+}
+
 static void test_parse_stats_sizes(void **state)
 {
 	unsigned char grown[sizeof(some_stats) + 64] = { 0 };
@@ -665,6 +693,7 @@ int main(void)
 		cmocka_unit_test(test_parse_shortened),
 		cmocka_unit_test(test_parse_truncated),
 		cmocka_unit_test(test_parse_attribute_lengths),
+		cmocka_unit_test(test_parse_vxlan),
 		cmocka_unit_test(test_parse_stats_sizes),
 		cmocka_unit_test(test_parse_answer),
 		cmocka_unit_test(test_parse_strings),

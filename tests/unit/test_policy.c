@@ -109,6 +109,9 @@ static void test_ways(void **state)
 		   PE_MODE_GENERIC, PE_REASON_NONE);
 	expect_way(pe_policy_way(PE_XDP_AUTO, &vlan, 0, PE_FEATURE_LRO), PE_MODE_NONE,
 		   PE_REASON_OFFLOAD);
+	/* What generic XDP on a vlan leaves alone. */
+	expect_way(pe_policy_way(PE_XDP_AUTO, &vlan, 0, PE_FEATURE_GRO_HW), PE_MODE_GENERIC,
+		   PE_REASON_NONE);
 	for (enum pe_xdp_mode mode = PE_XDP_AUTO; mode <= PE_XDP_NATIVE; mode++) {
 		expect_way(pe_policy_way(mode, &bridge, 0, 0), PE_MODE_TRACEPOINT,
 			   PE_REASON_BRIDGE);

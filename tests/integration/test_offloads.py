@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Nothing that `ethtool -k` shows stays changed, and where nothing can be lost nothing changes at all.
+
+No interface that can be made in a namespace has rx-gro-hw, or rx-lro in force: virtual machines with
+virtio-net, in tests/kernels, have them. What can be had here is a macvlan that wants rx-lro, which
+its interface below cannot give: generic XDP takes that wish away for good all the same.
+"""
+import contextlib
+import re
+import signal
+
+import pytest
+
+from harness import Container, Exporter, Namespace, needs_root, run, stop, wait_for
+
+pytestmark = needs_root
+
+
+def ethtool(namespace, *args):
+    return run("ip", "netns", "exec", namespace.name, "ethtool", *args)
+
+
+def features(namespace, name):
+    """As `ethtool -k` shows them, "off [requested on]" included."""
+    return dict(re.findall(r"^\s*(\S+): (.*)$", ethtool(namespace, "-k", name), re.M))
+
+
+def wish_for_lro(namespace, name):
+    with contextlib.suppress(RuntimeError):  # it says that it could not be done
+        ethtool(namespace, "-K", name, "lro", "on")
+    assert features(namespace, name)["large-receive-offload"] == "off [requested on]"
+
+
+def wait_for_mode(exporter, mode, *names):
+    def counted():
+        found = {i.labels["interface"]: i.labels["mode"]
+                 for i in exporter.scrape().find("interface_info")}
+        return all(found.get(name) == mode for name in names)
+
+    wait_for(counted, lambda: exporter.scrape_text())
+
+
+@pytest.mark.parametrize("gro", ["on", "off"])
+@pytest.mark.parametrize("mode", ["auto", "generic"])
+def test_veth(mode, gro):
+    """Neither end's features change, from before the start until after the end."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        ethtool(host, "-K", "veth1", "gro", gro)
+        before = features(host, "veth1"), features(container, "eth0")
+        assert before[0]["generic-receive-offload"] == gro
+        with Exporter(host, f"--xdp.mode={mode}") as exporter:
+            tracepoint = mode == "auto" and gro == "on"
+            wait_for_mode(exporter, "tracepoint" if tracepoint else "generic", "veth1")
+            assert (features(host, "veth1"), features(container, "eth0")) == before
+            assert exporter.close() == 0
+        assert (features(host, "veth1"), features(container, "eth0")) == before
+
+
+@pytest.fixture
+def wishing():
+    """A host with a macvlan that wants LRO, as (host, its features)."""
+    with Namespace() as host:
+        host.ip("link", "add", "lower", "type", "veth", "peer", "name", "other")
+        host.ip("link", "add", "link", "lower", "name", "upper", "type", "macvlan")
+        for name in ("lower", "other", "upper"):
+            host.ip("link", "set", name, "up")
+        wish_for_lro(host, "upper")
+        yield host, features(host, "upper")
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("mode", ["auto", "generic"])
+def test_put_back_at_the_end(wishing, mode, signo):
+    host, before = wishing
+    with Exporter(host, f"--xdp.mode={mode}") as exporter:
+        wait_for_mode(exporter, "generic", "upper", "lower")
+        assert features(host, "upper") == {**before, "large-receive-offload": "off"}
+        assert stop(exporter.process, signo) == 0
+        assert features(host, "upper") == before
+        assert "could not be put back" not in exporter.log()
+
+
+@pytest.mark.parametrize("mode", ["auto", "generic"])
+def test_put_back_below(wishing, mode):
+    """The kernel takes it from what is below, too; of that one, nothing of ours says so."""
+    host, before = wishing
+    host.ip("link", "add", "tunnel", "type", "vxlan", "id", 5, "dev", "upper", "dstport", 4789)
+    ethtool(host, "-K", "tunnel", "gro", "off")
+    host.ip("link", "set", "tunnel", "up")
+    with Exporter(host, f"--xdp.mode={mode}", "--interface.include=^tunnel$") as exporter:
+        wait_for_mode(exporter, "generic", "tunnel")
+        assert features(host, "upper") == {**before, "large-receive-offload": "off"}
+        assert exporter.close() == 0
+    assert features(host, "upper") == before
+
+
+def test_put_back_when_unwanted(wishing):
+    """An interface whose new name is excluded gets back what it had."""
+    host, before = wishing
+    with Exporter(host, "--xdp.mode=generic", "--interface.exclude=^(lo|free.*)$") as exporter:
+        wait_for_mode(exporter, "generic", "upper")
+        assert features(host, "upper")["large-receive-offload"] == "off"
+        host.ip("link", "set", "upper", "name", "free0")
+        wait_for(lambda: features(host, "free0") == before, lambda: features(host, "free0"))
+
+
+def test_somebody_else_decides(wishing):
+    """What was switched on or off while we were there stays as it is."""
+    host, before = wishing
+    with Exporter(host, "--xdp.mode=generic") as exporter:
+        wait_for_mode(exporter, "generic", "upper")
+        wish_for_lro(host, "upper")
+        ethtool(host, "-K", "upper", "gro", "off")
+        assert exporter.close() == 0
+    assert features(host, "upper") == {**before, "generic-receive-offload": "off"}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See fake-kernel.h. */
+#include "fake-kernel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pe/clock.h"
+#include "pe/log.h"
+
+#include "../../src/daemon/policy.h"
+
+/* Descriptors of links, which are none of the process. */
+#define FIRST_FD 100000
+#define IS_TCX	 1
+
+struct fake_kernel fake;
+
+struct fake_interface *fake_find(int ifindex)
+{
+	for (int i = 0; i < fake.used && ifindex; i++) {
+		if (fake.interface[i].link.ifindex == ifindex)
+			return &fake.interface[i];
+	}
+	return NULL;
+}
+
+static struct fake_interface *find_token(uint32_t token)
+{
+	for (int i = 0; i < fake.used; i++) {
+		if (fake.interface[i].token == token)
+			return &fake.interface[i];
+	}
+	fail_msg("nobody has token %u", token);
+	return NULL;
+}
+
+static bool is_counted(const struct fake_interface *interface)
+{
+	switch (interface->token == PE_TOKEN_NONE ? -1 : (int)interface->by) {
+	case PE_BY_XDP:
+		return (interface->xdp && !interface->native) || interface->tcx;
+	case PE_BY_NATIVE:
+		return interface->xdp && interface->native;
+	case PE_BY_RECEIVE:
+		return pe_policy_traced(&interface->link);
+	default:
+		return false;
+	}
+}
+
+/* After each step. */
+static void check(struct fake_interface *interface)
+{
+	bool was_counted = interface->counted;
+
+	interface->counted = is_counted(interface);
+	if (was_counted && !interface->counted && !fake.may_lapse && interface->link.ifindex)
+		fail_msg("nothing counts what %s receives", interface->link.name);
+}
+
+void fake_reset(enum pe_xdp_mode mode)
+{
+	memset(&fake, 0, sizeof(fake));
+	fake.mode = mode;
+	fake.slots = FAKE_INTERFACES;
+	fake.now_ns = 1000 * PE_NS_PER_S;
+}
+
+struct pe_link *fake_add(int ifindex, const char *kind)
+{
+	struct fake_interface *interface = &fake.interface[fake.used++];
+	struct pe_link *link = &interface->link;
+
+	assert_null(fake_find(ifindex));
+	assert_in_range(fake.used, 1, FAKE_INTERFACES);
+	interface->token = PE_TOKEN_NONE;
+	*link = (struct pe_link){ .ifindex = ifindex, .type = ARPHRD_ETHER, .peer_netnsid = -1 };
+	snprintf(link->kind, sizeof(link->kind), "%s", kind);
+	snprintf(link->name, sizeof(link->name), "%.8s%d", *kind ? kind : "eth", ifindex);
+	return link;
+}
+
+void fake_delete(int ifindex)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	interface->link.ifindex = 0;
+	interface->xdp = interface->tcx = false;
+}
+
+void fake_take_off(int ifindex, bool xdp, bool tcx)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	interface->xdp &= !xdp;
+	interface->tcx &= !tcx;
+	interface->counted = is_counted(interface);
+}
+
+struct pe_link *fake_tell_added(int ifindex, const char *kind)
+{
+	struct pe_link *link = fake_add(ifindex, kind);
+
+	fake.monitor_ops->added(link, fake.monitor_userdata);
+	return link;
+}
+
+void fake_tell_gone(int ifindex)
+{
+	struct pe_link link = fake_find(ifindex)->link;
+
+	fake_delete(ifindex);
+	fake.monitor_ops->gone(&link, PE_LINK_DELETED, fake.monitor_userdata);
+}
+
+void fake_receive(int ifindex, uint64_t kernel, uint64_t ours)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	interface->stats.rx_packets += kernel;
+	interface->stats.rx_bytes += kernel * 100;
+	interface->row[PE_INGRESS].class[0].packets += ours;
+	interface->row[PE_INGRESS].class[0].bytes += ours * 100;
+}
+
+/* ---- pe/clock.h, pe/log.h ---- */
+
+uint64_t __wrap_pe_clock_monotonic_ns(void);
+uint64_t __wrap_pe_clock_monotonic_ns(void)
+{
+	return fake.now_ns;
+}
+
+void __wrap_pe_log(enum pe_log_level level, const char *subsystem, const char *fmt, ...);
+void __wrap_pe_log(enum pe_log_level level, const char *subsystem, const char *fmt, ...)
+{
+	char *text = level == PE_LOG_INFO ? fake.info : fake.warning;
+	va_list ap;
+
+	if (level < PE_LOG_INFO)
+		return;
+	fake.warnings += level > PE_LOG_INFO;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(fake.warning), fmt, ap);
+	va_end(ap);
+}
+
+/* ---- pe/features.h ---- */
+
+int __wrap_pe_features_new(struct pe_features **ret_features);
+int __wrap_pe_features_new(struct pe_features **ret_features)
+{
+	*ret_features = NULL;
+	return 0;
+}
+
+int __wrap_pe_features_read(struct pe_features *features, int ifindex,
+			    struct pe_feature_state *ret_state);
+int __wrap_pe_features_read(struct pe_features *features, int ifindex,
+			    struct pe_feature_state *ret_state)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	fake.feature_reads++;
+	if (!interface || fake.features_error)
+		return interface ? fake.features_error : -ENODEV;
+	*ret_state = interface->features;
+	return 0;
+}
+
+int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned int mask,
+			    unsigned int wanted);
+int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned int mask,
+			    unsigned int wanted)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	fake.feature_wants++;
+	if (!interface || fake.features_error)
+		return interface ? fake.features_error : -ENODEV;
+	/* What XDP has switched off cannot be in force while it is on. */
+	assert_false(interface->xdp && wanted & PE_FEATURES_LOST);
+	interface->features.wanted = (interface->features.wanted & ~mask) | (wanted & mask);
+	interface->features.active = interface->features.wanted;
+	return 0;
+}
+
+/* ---- pe/xdp.h: slots ---- */
+
+int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
+int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	assert_non_null(interface);
+	assert_int_equal(interface->token, PE_TOKEN_NONE);
+	fake.takes++;
+	if (!fake.slots)
+		return -ENOSPC;
+	fake.slots--;
+	interface->token = *ret_token =
+		PE_TOKEN(interface - fake.interface, interface->generation++);
+	interface->by = fake.newcomers ? PE_BY_RECEIVE : PE_BY_XDP;
+	interface->shape = shape;
+	check(interface);
+	return fake.newcomers;
+}
+
+void __wrap_pe_xdp_stop(struct pe_xdp *xdp, uint32_t token);
+void __wrap_pe_xdp_stop(struct pe_xdp *xdp, uint32_t token)
+{
+}
+
+void __wrap_pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
+void __wrap_pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)
+{
+	struct fake_interface *interface = find_token(token);
+
+	/* Its program would count for the next one. */
+	assert_false(interface->xdp || interface->tcx);
+	interface->token = PE_TOKEN_NONE;
+	interface->counted = false;
+	fake.slots++;
+}
+
+int __wrap_pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by,
+			   unsigned int shape);
+int __wrap_pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by,
+			   unsigned int shape)
+{
+	struct fake_interface *interface = find_token(token);
+
+	if (by == PE_BY_RECEIVE && fake.tracepoint_error)
+		return fake.tracepoint_error;
+	interface->by = by;
+	interface->shape = shape;
+	check(interface);
+	return 0;
+}
+
+void __wrap_pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row);
+void __wrap_pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row)
+{
+	memcpy(ret_row, find_token(token)->row, sizeof(*ret_row) * PE_DIRECTIONS);
+}
+
+bool __wrap_pe_xdp_egress(const struct pe_xdp *xdp);
+bool __wrap_pe_xdp_egress(const struct pe_xdp *xdp)
+{
+	return true;
+}
+
+/* ---- pe/xdp.h: newcomers, of which there are none ---- */
+
+int __wrap_pe_xdp_spare(struct pe_xdp *xdp, uint32_t *ret_token);
+int __wrap_pe_xdp_spare(struct pe_xdp *xdp, uint32_t *ret_token)
+{
+	return -ENOSPC;
+}
+
+uint32_t __wrap_pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex);
+uint32_t __wrap_pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex)
+{
+	return PE_TOKEN_NONE;
+}
+
+unsigned int __wrap_pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS]);
+unsigned int __wrap_pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS])
+{
+	return 0;
+}
+
+void __wrap_pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored);
+void __wrap_pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored)
+{
+}
+
+/* ---- pe/xdp.h: hooks ---- */
+
+static bool is_above(const struct fake_interface *upper, const struct pe_link *link)
+{
+	return upper->link.ifindex && (pe_policy_below(&upper->link) == link->ifindex ||
+				       (link->master && link->master == upper->link.ifindex));
+}
+
+/* dev_xdp_attach() in net/core/dev.c */
+static bool is_taken(const struct fake_interface *interface)
+{
+	for (int i = 0; i < fake.used; i++) {
+		const struct fake_interface *upper = &fake.interface[i];
+
+		if (is_above(upper, &interface->link) && (upper->xdp || upper->foreign))
+			return true;
+	}
+	return interface->foreign || interface->xdp;
+}
+
+/* dev_disable_lro() and dev_disable_gro_hw(): the former goes down to those below. */
+static void lose_features(struct fake_interface *interface, unsigned int lost)
+{
+	interface->features.wanted &= ~lost;
+	interface->features.active &= ~lost;
+	for (int i = 0; i < fake.used; i++) {
+		if (fake.interface[i].link.ifindex && is_above(interface, &fake.interface[i].link))
+			lose_features(&fake.interface[i], PE_FEATURE_LRO);
+	}
+}
+
+static int open_link(const struct fake_interface *interface, int which)
+{
+	fake.links++;
+	return FIRST_FD + 2 * (int)(interface - fake.interface) + which;
+}
+
+int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
+int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	if (fake.meanwhile)
+		fake.meanwhile(ifindex);
+	if (!interface)
+		return -ENODEV;
+	interface->attempts++;
+	if (is_taken(interface))
+		return -EBUSY;
+	if (fake.xdp_error)
+		return fake.xdp_error;
+	if (native && fake.no_native)
+		return -EOPNOTSUPP;
+	if (!native && fake.mode == PE_XDP_AUTO)
+		assert_false(interface->features.active &
+			     (pe_policy_traced(&interface->link) ? ~0u : PE_FEATURES_LOST));
+	if (!native)
+		lose_features(interface, PE_FEATURES_LOST);
+	interface->xdp = true;
+	interface->native = native;
+	interface->xdp_fd = *ret_fd = open_link(interface, 0);
+	check(interface);
+	return 0;
+}
+
+bool __wrap_pe_xdp_has_tcx(const struct pe_xdp *xdp);
+bool __wrap_pe_xdp_has_tcx(const struct pe_xdp *xdp)
+{
+	return !fake.no_tcx;
+}
+
+int __wrap_pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd);
+int __wrap_pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	if (!interface || fake.tcx_error)
+		return interface ? fake.tcx_error : -ENODEV;
+	assert_int_equal(interface->token, token);
+	assert_false(interface->xdp || interface->tcx || fake.no_tcx);
+	interface->tcx = true;
+	interface->tcx_fd = *ret_fd = open_link(interface, IS_TCX);
+	check(interface);
+	return 0;
+}
+
+static void close_link(int fd)
+{
+	struct fake_interface *interface = &fake.interface[(fd - FIRST_FD) / 2];
+	bool is_tcx = (fd - FIRST_FD) % 2 == IS_TCX;
+	int *open_fd = is_tcx ? &interface->tcx_fd : &interface->xdp_fd;
+
+	assert_int_equal(*open_fd, fd);
+	*open_fd = 0;
+	*(is_tcx ? &interface->tcx : &interface->xdp) = false;
+	fake.links--;
+	check(interface);
+}
+
+void __wrap_pe_xdp_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd);
+void __wrap_pe_xdp_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd)
+{
+	assert_int_equal((fd - FIRST_FD) % 2, IS_TCX);
+	close_link(fd);
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	if (fd < FIRST_FD)
+		return __real_close(fd);
+	close_link(fd);
+	return 0;
+}
+
+bool __wrap_pe_xdp_is_attached(int link_fd);
+bool __wrap_pe_xdp_is_attached(int link_fd)
+{
+	const struct fake_interface *interface = &fake.interface[(link_fd - FIRST_FD) / 2];
+
+	return (link_fd - FIRST_FD) % 2 == IS_TCX ? interface->tcx : interface->xdp;
+}
+
+bool __wrap_pe_xdp_is_ours(const struct pe_xdp *xdp, uint32_t id);
+bool __wrap_pe_xdp_is_ours(const struct pe_xdp *xdp, uint32_t id)
+{
+	return id == 1;
+}
+
+/* ---- pe/link.h ---- */
+
+int __wrap_pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvbuf,
+			  struct pe_monitor **ret_monitor);
+int __wrap_pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvbuf,
+			  struct pe_monitor **ret_monitor)
+{
+	fake.monitor_ops = ops;
+	fake.monitor_userdata = userdata;
+	*ret_monitor = NULL;
+	return 0;
+}
+
+int __wrap_pe_monitor_start(struct pe_monitor *monitor);
+int __wrap_pe_monitor_start(struct pe_monitor *monitor)
+{
+	fake.monitor_ops->synced(fake.monitor_userdata);
+	return 0;
+}
+
+int __wrap_pe_monitor_dispatch(struct pe_monitor *monitor);
+int __wrap_pe_monitor_dispatch(struct pe_monitor *monitor)
+{
+	return 0;
+}
+
+bool __wrap_pe_monitor_has_events(const struct pe_monitor *monitor);
+bool __wrap_pe_monitor_has_events(const struct pe_monitor *monitor)
+{
+	return fake.has_events;
+}
+
+const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, int ifindex);
+const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, int ifindex)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	return interface ? &interface->link : NULL;
+}
+
+int __wrap_pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex,
+				 struct pe_link_stats *ret_stats);
+int __wrap_pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex,
+				 struct pe_link_stats *ret_stats)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	if (!interface)
+		return -ENODEV;
+	interface->reads++;
+	*ret_stats = interface->stats;
+	return 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel side for tests of the attacher and the watches, without a privilege: hooks, features,
+ * link messages, clock and log, in place of pe/xdp.h, pe/features.h and of pe_monitor_*, by the
+ * linker's --wrap (fake_kernel_wraps in tests/local.mk).
+ *
+ * It fails the test by itself where a step must not be: when the ingress of an interface that was
+ * counted is counted by nothing for a moment, when TCX comes to an interface that XDP is on, when a
+ * link is closed twice, and when `auto` puts XDP on an interface that merges packets.
+ */
+#ifndef PE_TESTS_FAKE_KERNEL_H
+#define PE_TESTS_FAKE_KERNEL_H
+
+#include "pe/features.h"
+#include "pe/link.h"
+#include "pe/options.h"
+#include "pe/xdp.h"
+
+#include "../../src/daemon/offloads.h"
+
+#define FAKE_INTERFACES 512 /* at most */
+
+struct fake_interface {
+	struct pe_link link; /* ifindex 0: there is none */
+	struct pe_link_stats stats;
+	struct pe_row row[PE_DIRECTIONS];
+	struct pe_feature_state features;
+	uint32_t token;
+	unsigned int generation; /* of its token */
+	enum pe_xdp_by by;
+	unsigned int shape;
+	bool xdp, native, tcx; /* a link of ours is on it */
+	int xdp_fd, tcx_fd;    /* links that are open, 0 if not */
+	bool foreign;	       /* somebody else's XDP program is on it */
+	bool counted;	       /* something of ours counts its ingress */
+	unsigned int attempts; /* of attaching XDP */
+	unsigned int reads;    /* of its counters (pe_monitor_read_stats()) */
+};
+
+extern struct fake_kernel {
+	struct fake_interface interface[FAKE_INTERFACES];
+	int used;	       /* of them */
+	enum pe_xdp_mode mode; /* what the options of the test say */
+	unsigned int slots;    /* that are free */
+	unsigned int takes;    /* attempts */
+	unsigned int links;    /* that are open */
+	uint64_t now_ns;
+	bool no_native, no_tcx;
+	bool newcomers;						    /* each one is */
+	int tracepoint_error, tcx_error, xdp_error, features_error; /* -errno of each attempt */
+	unsigned int feature_reads, feature_wants;
+	bool may_lapse; /* for now, an interface need not be counted */
+	/* Called after each attempt at XDP: what happens meanwhile. */
+	void (*meanwhile)(int ifindex);
+	bool has_events;
+	const struct pe_monitor_ops *monitor_ops;
+	void *monitor_userdata;
+	unsigned int warnings;
+	char warning[512], info[512]; /* the last ones */
+} fake;
+
+/* An empty kernel. */
+void fake_reset(enum pe_xdp_mode mode);
+
+/* NULL if there is none. */
+struct fake_interface *fake_find(int ifindex);
+
+/* A new interface of this kind, named after it and its ifindex, without any features. */
+struct pe_link *fake_add(int ifindex, const char *kind);
+
+/* It is deleted: its links stay open, on nothing. */
+void fake_delete(int ifindex);
+
+/* Somebody takes our programs off. */
+void fake_take_off(int ifindex, bool xdp, bool tcx);
+
+/* As a pe_monitor does: adds and tells; deletes and tells. */
+struct pe_link *fake_tell_added(int ifindex, const char *kind);
+void fake_tell_gone(int ifindex);
+
+/* Received, and seen by what counts it: to the kernel and to us. */
+void fake_receive(int ifindex, uint64_t kernel, uint64_t ours);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All interfaces of a host, on a kernel that watches each step (fake-kernel.h). */
+#ifndef PE_TESTS_INTERFACES_SCENE_H
+#define PE_TESTS_INTERFACES_SCENE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <regex.h>
+#include <string.h>
+
+#include "pe/clock.h"
+#include "pe/registry.h"
+
+#include "../../src/daemon/watch.h"
+
+#include "fake-kernel.h"
+
+#define MS PE_NS_PER_MS
+#define S  PE_NS_PER_S
+
+struct scene {
+	struct pe_options options;
+	struct pe_registry *registry;
+	struct pe_interfaces *interfaces;
+	unsigned int departed;
+};
+
+static inline void read_rows(uint32_t token, struct pe_row *ret_row, void *userdata)
+{
+	pe_xdp_read(NULL, token, ret_row);
+}
+
+static inline int read_flows(uint32_t token, struct pe_arena *arena,
+			     struct pe_flow_sample *ret_flows, void *userdata)
+{
+	return 0;
+}
+
+static inline void release_rows(uint32_t token, void *userdata)
+{
+	pe_xdp_give_back(NULL, token);
+}
+
+static inline void release_flows(uint32_t token, void *userdata)
+{
+}
+
+static inline int announce(uint32_t token, void *userdata)
+{
+	return 0;
+}
+
+static inline void forget(uint32_t token, void *userdata)
+{
+}
+
+static inline void departed(void *userdata)
+{
+	((struct scene *)userdata)->departed++;
+}
+
+static inline void synced(void *userdata)
+{
+}
+
+static inline int setup(void **state)
+{
+	static const struct pe_registry_ops ops = { read_rows, read_flows, release_rows,
+						    release_flows };
+	static struct scene scene;
+	const struct pe_registry_options retention = { 0 };
+	const struct pe_interfaces_options options = {
+		.options = &scene.options,
+		.max_links = FAKE_INTERFACES,
+		.announce = announce,
+		.forget = forget,
+		.departed = departed,
+		.synced = synced,
+		.userdata = &scene,
+	};
+	struct pe_interfaces_options copy = options;
+
+	fake_reset(PE_XDP_AUTO);
+	memset(&scene, 0, sizeof(scene));
+	scene.options.interface_exclude = (char *)"^lo$";
+	scene.options.max_interfaces = FAKE_INTERFACES;
+	assert_int_equal(regcomp(&scene.options.include, "", REG_EXTENDED), 0);
+	assert_int_equal(regcomp(&scene.options.exclude, "^lo$", REG_EXTENDED), 0);
+	assert_int_equal(pe_registry_new(&retention, &ops, &scene, &scene.registry), 0);
+	copy.registry = scene.registry;
+	assert_int_equal(pe_interfaces_new(&copy, &scene.interfaces), 0);
+	assert_int_equal(pe_interfaces_start(scene.interfaces), 0);
+	*state = &scene;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	struct scene *scene = *state;
+
+	fake.may_lapse = true;
+	pe_interfaces_free(scene->interfaces);
+	assert_int_equal(fake.links, 0);
+	pe_registry_free(scene->registry);
+	regfree(&scene->options.include);
+	regfree(&scene->options.exclude);
+	return 0;
+}
+
+/* Events are read: what fake_tell_…() brings now is their news. */
+static inline void dispatch(struct scene *scene)
+{
+	assert_int_equal(pe_interfaces_dispatch(scene->interfaces), 0);
+}
+
+/* New interfaces, of which the events are read at this moment. */
+static inline void add(struct scene *scene, int first, int count, const char *kind)
+{
+	dispatch(scene);
+	for (int i = 0; i < count; i++)
+		fake_tell_added(first + i, kind);
+}
+
+/* As above, and they have settled. */
+static inline void add_settled(struct scene *scene, int first, int count, const char *kind)
+{
+	add(scene, first, count, kind);
+	fake.now_ns += 5 * MS;
+	pe_interfaces_settle(scene->interfaces);
+}
+
+static inline struct pe_watch *watch_of(struct scene *scene, int ifindex)
+{
+	return *pe_watch_find(scene->interfaces, ifindex);
+}
+
+/* What the series of an interface show. */
+static inline struct pe_iface_sample shown(struct scene *scene, int ifindex)
+{
+	struct pe_iface_sample sample = { 0 };
+	struct pe_snapshot *snapshot;
+
+	assert_int_equal(pe_snapshot_new(&snapshot), 0);
+	assert_int_equal(pe_registry_collect(scene->registry, snapshot), 0);
+	for (size_t i = 0; i < snapshot->iface_count; i++) {
+		if (snapshot->ifaces[i].info.ifindex == ifindex && !snapshot->ifaces[i].departed)
+			sample = snapshot->ifaces[i];
+	}
+	pe_snapshot_unref(snapshot);
+	/* Its flows went with the snapshot. */
+	memset(&sample.flows, 0, sizeof(sample.flows));
+	assert_int_equal(sample.info.ifindex, ifindex);
+	return sample;
+}
+
+/* The series show what is done, and what is done is what counts. */
+static inline void assert_shown(struct scene *scene, int ifindex, enum pe_mode mode,
+				enum pe_mode_reason reason)
+{
+	const struct pe_iface_sample sample = shown(scene, ifindex);
+
+	assert_int_equal(sample.info.mode, mode);
+	assert_int_equal(sample.info.mode_reason, reason);
+	assert_int_equal(watch_of(scene, ifindex)->attachment.mode, mode);
+	assert_int_equal(fake_find(ifindex)->counted, mode != PE_MODE_NONE);
+	assert_int_equal(fake_find(ifindex)->xdp, mode == PE_MODE_GENERIC);
+}
+
+static inline unsigned int count_xdp(int first, int count)
+{
+	unsigned int on = 0;
+
+	for (int i = 0; i < count; i++)
+		on += fake_find(first + i)->xdp;
+	return on;
+}
+
+/* The kernel tells of a change of features. */
+static inline void touch(int first, int count, unsigned int features)
+{
+	for (int i = 0; i < count; i++) {
+		fake_find(first + i)->features = (struct pe_feature_state){ features, features };
+		fake.monitor_ops->touched(&fake_find(first + i)->link, fake.monitor_userdata);
+	}
+}
+
+static inline void raise_events(int ifindex)
+{
+	fake.has_events = true;
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+#endif
