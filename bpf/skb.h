@@ -206,9 +206,9 @@ static __always_inline struct counted locate(const struct sk_buff *skb, union pe
 	return (struct counted){ ref, data - pulled, pulled, bpf_get_smp_processor_id() };
 }
 
-/* A packet on its way up, at the receive tracepoint or as it enters GRO. */
+/* A packet on its way up, at the receive tracepoint or, `merges`, as it enters a tunnel's GRO. */
 static __always_inline void count_received(const struct sk_buff *skb, const struct net_device *dev,
-					   union pe_slot_ref ref, bool by_napi)
+					   union pe_slot_ref ref, bool by_napi, bool merges)
 {
 	struct counted counted = locate(skb, ref);
 	__u32 length = skb->len + counted.pulled;
@@ -225,8 +225,11 @@ static __always_inline void count_received(const struct sk_buff *skb, const stru
 	} else {
 		if (ref.flags & PE_SLOT_BARE_INGRESS)
 			length -= counted.pulled;
-		count_skb(NULL, skb, HOOK_RECEIVE, &counted, length);
-		return;
+		if (!merges) {
+			count_skb(NULL, skb, HOOK_RECEIVE, &counted, length);
+			return;
+		}
+		extent.length = length;
 	}
 	count_special(skb, HOOK_RECEIVE, &counted, &extent, 0);
 }

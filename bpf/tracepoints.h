@@ -64,7 +64,7 @@ static __noinline int receive(const struct sk_buff *skb, const struct net_device
 	/* What generic XDP passes over, and what its length cannot show it, is counted here. */
 	if (received && (ref.flags & PE_SLOT_RECEIVE || by_napi ||
 			 (is_redirected(skb) && !(ref.flags & PE_SLOT_TCX))))
-		count_received(skb, dev, ref, by_napi);
+		count_received(skb, dev, ref, by_napi, false);
 	else if (received)
 		mark(ref, PE_COUNTED_NOT);
 	else if (is_seen_next(skb, ref))
@@ -113,7 +113,7 @@ int BPF_PROG(pe_gro, const struct sk_buff *skb)
 	if (likely((ref.flags & mask) != (PE_ORIGIN_CELLS | PE_SLOT_RECEIVE)) || !is_ours(dev) ||
 	    !has_gro(dev))
 		return 0;
-	count_received(skb, dev, ref, false);
+	count_received(skb, dev, ref, false, true);
 	return 0;
 }
 

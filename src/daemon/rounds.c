@@ -47,7 +47,7 @@ static void check_load(struct pe_interfaces *interfaces, const struct pe_link *l
 
 	/* Without XDP it could not come back. */
 	if (heavy && watch->attachment.mode == PE_MODE_GENERIC)
-		heavy = !pe_watch_has_above(interfaces, watch->ifindex);
+		heavy = !pe_watch_is_below_ours(link, interfaces);
 	if (!pe_attacher_yield(&interfaces->attacher, link, &watch->attachment, heavy))
 		return;
 	pe_watch_retry(interfaces, watch, watch->attachment.error < 0);
