@@ -78,7 +78,7 @@ static __always_inline __u32 fill_window(struct pe_cpu *cpu)
 __noinline int count_pending(__u32 cpu_id, __u32 hook)
 {
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
-	struct frame frame = { .is_skb = true, .gathered = true };
+	struct frame frame = { .is_skb = true, .gathered = HAS_CASTS };
 	struct packet packet = {};
 	struct extent extent;
 	union pe_slot_ref ref;
@@ -89,6 +89,10 @@ __noinline int count_pending(__u32 cpu_id, __u32 hook)
 	extent = (struct extent){ cpu->pending.length, cpu->pending.more, cpu->pending.each };
 	frame.length = fill_window(cpu);
 	frame.window = cpu->window;
+	if (!HAS_CASTS && frame.length) {
+		frame.length = cpu->pending.head;
+		frame.source = (const void *)cpu->pending.source;
+	}
 	if (is_can(ref))
 		packet.class = PE_CLASS_OTHER;
 	else
@@ -179,6 +183,10 @@ static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buf
 			return;
 		}
 	}
+#ifdef PE_PLAIN
+	/* Verifiers of old kernels are slow. */
+	count_special(skb, hook, counted, &extent, 0);
+#else
 	struct packet packet = {};
 
 	parse(&frame, has_ethernet(counted->ref), &packet);
@@ -192,6 +200,7 @@ static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buf
 	if (unlikely(has_tag(skb)))
 		packet.vlan = packet.odd = true;
 	account(cpu_id, counted->ref, hook, &packet, &extent);
+#endif
 }
 
 /* Where a received frame begins. */

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Sixty starts, each ended by SIGKILL, while packets leave lo all the time: what follows a pointer
+# Sixty starts, or as many as asked for, each ended by SIGKILL, while packets leave lo all the time: what follows a pointer
 # of lo that is not there panics a kernel of the class 5.10 in a tenth of its starts.
 
-starts=60
+starts=${word_of_test:-60}
 ulimit -l unlimited
 traffic udp-send 127.0.0.1 9 1000000 64 2000 3>&- &
 sender=$!
