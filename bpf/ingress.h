@@ -67,6 +67,9 @@ static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 
 	if (!(ref.flags & PE_SLOT_ORIGIN) || is_elsewhere(ctx))
 		return XDP_PASS;
+	/* In the driver it comes before the tracepoint, and cannot know its marks. */
+	if (several_buffers && ref.flags & PE_SLOT_RECEIVE)
+		return XDP_PASS;
 	if (likely(!(ref.flags & UNUSUAL_FLAGS) && frame.data + USUAL_LENGTH <= frame.end)) {
 		struct packet usual = {};
 

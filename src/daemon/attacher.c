@@ -197,6 +197,10 @@ static int attach_as(struct pe_attacher *attacher, const struct pe_link *link, e
 	int ifindex[PE_OFFLOADS_MAX];
 	int r = 0;
 
+	/* In the driver it counts nothing until the tracepoint no longer does. */
+	if (native && pe_policy_traced(link))
+		pe_xdp_count_by(attacher->xdp, attachment->token, PE_BY_RECEIVE,
+				pe_policy_shape(link, false));
 	if (!native)
 		r = pe_offloads_save(
 			attacher->features, ifindex,
