@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from harness import (
     EXPORTER, PROMPT_S, SANITIZED, Container, Exporter, Metrics, Namespace, Pushgateway, background,
-    clean_environment, ipv4, needs_root, run, stop, udp, wait_for, wait_up,
+    clean_environment, ipv4, needs_root, stop, udp, wait_for, wait_up,
 )
 from test_push import SAMPLE, Capture, Sample, basic, certificate, server_context
 
