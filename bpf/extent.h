@@ -13,6 +13,7 @@
 #include "origin.h"
 
 #define GSO_TCP	       (1 << 0 | 1 << 4) /* SKB_GSO_TCPV4, SKB_GSO_TCPV6 */
+#define GSO_UDP	       (1 << 17)	 /* SKB_GSO_UDP_L4 */
 #define UDP_HEADER     8
 #define NO_HEADER      0xffff
 #define SEALED_MORE    32 /* message_data_len(): wireguard's header and authentication */
@@ -51,6 +52,10 @@ static __always_inline void split(const struct sk_buff *skb, __u32 start, bool b
 	__u32 size = READ_INFO(info, gso_size), segments, headers;
 
 	if (likely(!size))
+		return;
+	/* Datagrams that a sender has put into one packet; GRO makes such only where it forwards.
+	 */
+	if (!by_division && READ_INFO(info, gso_type) & GSO_UDP)
 		return;
 	segments = READ_INFO(info, gso_segs);
 	headers = segment_headers(skb, start, READ_INFO(info, gso_type));

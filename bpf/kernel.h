@@ -70,15 +70,10 @@ struct sk_buff {
 	struct net_device *dev;
 };
 
-typedef struct {
-	int counter;
-} atomic_t;
-
 struct skb_shared_info {
 	unsigned short gso_size;
 	unsigned short gso_segs;
 	unsigned int gso_type;
-	atomic_t dataref;
 };
 
 /* What matters is only that it begins with 65 bytes: see bytes_at(). */

@@ -13,8 +13,6 @@
 
 #include "maps.h"
 
-#define DATAREF_MASK 0xffff /* SKB_DATAREF_MASK */
-
 static __always_inline bool is_loopback(const struct sk_buff *skb)
 {
 	return BPF_CORE_READ_BITFIELD(skb, pkt_type) == PACKET_LOOPBACK;
@@ -113,11 +111,11 @@ static __always_inline const struct skb_shared_info *shared_info(const struct sk
 }
 #define READ_INFO(info, field) (HAS_CASTS ? (info)->field : BPF_CORE_READ(info, field))
 
-/* As skb_cloned(). */
+/* Not as skb_cloned(), which no longer says so once the other copy is freed: a tap's may be,
+ * between the two places where this is asked. */
 static __always_inline bool is_cloned(const struct sk_buff *skb)
 {
-	return BPF_CORE_READ_BITFIELD(skb, cloned) &&
-	       (READ_INFO(shared_info(skb), dataref.counter) & DATAREF_MASK) != 1;
+	return BPF_CORE_READ_BITFIELD(skb, cloned);
 }
 
 /* gro_cells_receive() merges for this interface; a packet that somebody else holds it does not. */

@@ -78,6 +78,8 @@ static __always_inline __u32 fill_window(struct pe_cpu *cpu)
 __noinline int count_pending(__u32 cpu_id, __u32 hook)
 {
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	/* Long chains of headers behind the window are for the programs for old kernels alone: to
+	 * the verifier these are as much as all the rest. */
 	struct frame frame = { .is_skb = true, .gathered = HAS_CASTS };
 	struct packet packet = {};
 	struct extent extent;

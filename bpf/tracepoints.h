@@ -111,7 +111,7 @@ int BPF_PROG(pe_gro, const struct sk_buff *skb)
 		return 0;
 	ref = interface_find(dev->ifindex);
 	if (likely((ref.flags & mask) != (PE_ORIGIN_CELLS | PE_SLOT_RECEIVE)) || !is_ours(dev) ||
-	    !has_gro(dev))
+	    !has_gro(dev) || is_cloned(skb))
 		return 0;
 	count_received(skb, dev, ref, false, true);
 	return 0;

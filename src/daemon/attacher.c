@@ -171,6 +171,13 @@ static void detach_tcx(struct pe_attacher *attacher, struct pe_attachment *attac
 	attacher->links--;
 }
 
+/* What receives as it sends is seen by the egress tracepoint alone. */
+static bool is_blind(const struct pe_attacher *attacher, const struct pe_link *link)
+{
+	return (pe_policy_shape(link, false) & PE_SLOT_ORIGIN) == PE_ORIGIN_LOOP &&
+	       !pe_xdp_egress(attacher->xdp);
+}
+
 /* The way for an interface as it is now. */
 static struct pe_way find_way(struct pe_attacher *attacher, enum pe_xdp_mode mode,
 			      const struct pe_link *link)
@@ -180,12 +187,14 @@ static struct pe_way find_way(struct pe_attacher *attacher, enum pe_xdp_mode mod
 	size_t count;
 
 	/* Most kinds need no look at the features. */
+	if (is_blind(attacher, link))
+		return (struct pe_way){ PE_MODE_NONE, PE_REASON_KIND };
 	if (mode != PE_XDP_AUTO || !pe_policy_may_xdp(mode, link))
 		return pe_policy_way(mode, link, 0, 0);
 	count = attacher->relations.list_below(link, ifindex, attacher->relations.userdata);
 	/* In doubt they are there. */
 	if (pe_offloads_look(attacher->features, ifindex, count, &own, &below) < 0)
-		own = PE_FEATURE_GRO;
+		own = PE_FEATURE_GRO | PE_FEATURES_LOST;
 	return pe_policy_way(mode, link, own, below);
 }
 
@@ -259,7 +268,7 @@ static int fall_back(struct pe_attacher *attacher, const struct pe_link *link,
 		attachment->mode = PE_MODE_TCX;
 		return 0;
 	}
-	if (!pe_policy_traced(link))
+	if (!pe_policy_traced(link) || is_blind(attacher, link))
 		return -EOPNOTSUPP;
 	r = pe_xdp_count_by(attacher->xdp, attachment->token, PE_BY_RECEIVE,
 			    pe_policy_shape(link, false));

@@ -29,7 +29,8 @@ int pe_offloads_look(struct pe_features *features, const int *ifindex, size_t co
 
 		if (r < 0)
 			return r;
-		*(i ? &below : &own) |= state.active;
+		/* A wish that cannot be fulfilled now is taken away, too. */
+		*(i ? &below : &own) |= state.active | (state.wanted & PE_FEATURES_LOST);
 	}
 	*ret_own = own;
 	*ret_below = below;

@@ -25,8 +25,9 @@ struct pe_offloads {
 };
 
 /*
- * Looks at the first `count` interfaces. `ret_own` has the features in force on the first one,
- * `ret_below` on any of the others. 0 or -errno; one that has gone has none.
+ * Looks at the first `count` interfaces. `ret_own` has the features in force on the first one, and
+ * the receive offloads that are only wanted; `ret_below` those of any of the others. 0 or -errno;
+ * one that has gone has none.
  */
 int pe_offloads_look(struct pe_features *features, const int *ifindex, size_t count,
 		     unsigned int *ret_own, unsigned int *ret_below);

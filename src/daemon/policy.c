@@ -142,6 +142,10 @@ struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
 		return without_xdp(link);
 	switch (mode) {
 	case PE_XDP_NATIVE:
+		/* A bond would put the program on its ports, under whose ifindexes it counts
+		 * nothing. */
+		if (kind_of(link)->origin == PE_ORIGIN_STACKED)
+			return (struct pe_way){ PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED };
 		return (struct pe_way){ PE_MODE_NATIVE, PE_REASON_NONE };
 	case PE_XDP_GENERIC:
 		return (struct pe_way){ PE_MODE_GENERIC, PE_REASON_NONE };

@@ -11,7 +11,9 @@ import signal
 
 import pytest
 
-from harness import Container, Exporter, Namespace, needs_root, run, stop, wait_for
+from harness import (
+    Container, Exporter, Namespace, has_tcx, needs_root, run, stop, wait_for,
+)
 
 pytestmark = needs_root
 
@@ -70,11 +72,20 @@ def wishing():
         yield host, features(host, "upper")
 
 
-@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("mode", ["auto", "generic"])
-def test_put_back_at_the_end(wishing, mode, signo):
+def test_auto_takes_no_wish_away(wishing):
+    """Where attaching would, it is counted by something else, also after SIGKILL."""
     host, before = wishing
-    with Exporter(host, f"--xdp.mode={mode}") as exporter:
+    with Exporter(host) as exporter:
+        wait_for_mode(exporter, "tcx" if has_tcx() else "none", "upper", reason="offload")
+        assert features(host, "upper") == before
+        assert stop(exporter.process, signal.SIGKILL) == -signal.SIGKILL
+    assert features(host, "upper") == before
+
+
+@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT])
+def test_put_back_at_the_end(wishing, signo):
+    host, before = wishing
+    with Exporter(host, "--xdp.mode=generic") as exporter:
         wait_for_mode(exporter, "generic", "upper", "lower")
         assert features(host, "upper") == {**before, "large-receive-offload": "off"}
         assert stop(exporter.process, signo) == 0
@@ -82,14 +93,16 @@ def test_put_back_at_the_end(wishing, mode, signo):
         assert "could not be put back" not in exporter.log()
 
 
-@pytest.mark.parametrize("mode", ["auto", "generic"])
-def test_put_back_below(wishing, mode):
+def test_put_back_below(wishing):
     """The kernel takes it from what is below, too; of that one, nothing of ours says so."""
     host, before = wishing
     host.ip("link", "add", "tunnel", "type", "vxlan", "id", 5, "dev", "upper", "dstport", 4789)
     ethtool(host, "-K", "tunnel", "gro", "off")
     host.ip("link", "set", "tunnel", "up")
-    with Exporter(host, f"--xdp.mode={mode}", "--interface.include=^tunnel$") as exporter:
+    with Exporter(host, "--interface.include=^tunnel$") as exporter:
+        wait_for_mode(exporter, "tracepoint", "tunnel", reason="offload")
+        assert features(host, "upper") == before
+    with Exporter(host, "--xdp.mode=generic", "--interface.include=^tunnel$") as exporter:
         wait_for_mode(exporter, "generic", "tunnel")
         assert features(host, "upper") == {**before, "large-receive-offload": "off"}
         assert exporter.close() == 0

@@ -148,7 +148,7 @@ def test_prometheus(tmp_path):
         "client-none": (9819, "https", f"tls_config: {{{ca_file}}}", 0),
         "client-other-ca": (9819, "https", f"tls_config: {{{ca_file}, {cert(bad)}}}", 0),
     }
-    config = "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs:\n"
+    config = "global: {scrape_interval: 2s, scrape_timeout: 2s}\nscrape_configs:\n"
     for name, (port, scheme, extra, _) in jobs.items():
         config += (f"  - job_name: {name}\n    scheme: {scheme}\n"
                    f"    static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")

@@ -58,7 +58,7 @@ static void test_features_unknown(void **state)
 	fake.features_error = -EPERM;
 	begin(scene);
 	assert_int_equal(advance(scene), 0);
-	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_GRO);
+	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD);
 }
 
 /* A driver that tells of no features has none. */
