@@ -489,6 +489,10 @@ mkdir -p "$cache"
 exec 9>"$cache/docker.lock"
 flock -n 9 || skip "another check uses $cache/docker"
 work=$(mktemp -d "${TMPDIR:-/tmp}/pe-docker.XXXXXX")
+# The engine is sent all of the folder: without what is built there, which others change meanwhile.
+mkdir "$work/source"
+tar -C "$source_dir" -c --exclude=./build --exclude=./.git . | tar -C "$work/source" -x
+source_dir=$work/source
 ip netns add "$netns" || skip "no network namespace can be made"
 inside ip link set lo up
 
