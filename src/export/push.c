@@ -202,12 +202,9 @@ static void judge_legacy(struct pe_push *push, struct pe_snapshot *snapshot, uin
 		return;
 	reason = strdup(outcome->reason);
 	put(push, snapshot, false, pe_clock_monotonic_ns(), deadline_ns);
-	if (outcome->cancelled)
+	if (outcome->cancelled || outcome->result != PE_PUSH_OK)
 		return;
-	/* Refused with and without them, too: not twice each time. */
 	push->legacy_after_ns = pe_clock_monotonic_ns() + LEGACY_PAUSE_NS;
-	if (outcome->result != PE_PUSH_OK)
-		return;
 	if (!push->legacy_refused)
 		pe_warn(subsystem,
 			"%s refuses the series of --metrics.legacy: pushing without them, and "

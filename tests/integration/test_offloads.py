@@ -33,11 +33,11 @@ def wish_for_lro(namespace, name):
     assert features(namespace, name)["large-receive-offload"] == "off [requested on]"
 
 
-def wait_for_mode(exporter, mode, *names):
+def wait_for_mode(exporter, mode, *names, reason=None):
     def counted():
-        found = {i.labels["interface"]: i.labels["mode"]
+        found = {i.labels["interface"]: (i.labels["mode"], reason and i.labels["mode_reason"])
                  for i in exporter.scrape().find("interface_info")}
-        return all(found.get(name) == mode for name in names)
+        return all(found.get(name) == (mode, reason) for name in names)
 
     wait_for(counted, lambda: exporter.scrape_text())
 
