@@ -298,8 +298,10 @@ class Soak(Run):
         if not devices or not devices[0].stay:
             return None
         device, times = devices[0], self.random.randint(1, 40)
-        _, frame = variants(6000, self.random.randrange(1300))[0]
+        labels, frame = variants(6000, self.random.randrange(1300))[0]
         self.world.send_past(device, frame, times)
+        # Its other end may be here, too, and receives it like any other.
+        self.model.sent(device.peer, "ingress", labels, times, len(frame))
         device.stay.lost += Count((0, 0, times, times * len(frame)))
         return f"lose {times} of {device}"
 
