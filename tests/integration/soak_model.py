@@ -60,6 +60,7 @@ class Stay:
         self.gap = ZERO     # may be forgotten
         self.late = ZERO    # passed before it was certain that the exporter was attached
         self.lost = ZERO    # sent past the tracepoint
+        self.missing = ZERO  # likewise, but the audit may never have known
         self.above = ZERO   # handed to it as if it had received them
         self.attached = False
 
@@ -83,7 +84,7 @@ class Stay:
         before = self.before()
         is_sure = self.attached or self.newcomer
         late = self.late if is_sure else self.late + (now - self.sure)
-        more = now - self.begin if by_tracepoint else late + self.lost
+        more = now - self.begin if by_tracepoint else late + self.lost + self.missing
         return Range(before.low + self.lost, before.high + more)
 
 
@@ -139,7 +140,7 @@ class Model:
             stay.settle(final, lambda count: ZERO if exact else count.ingress())
         if self.lossy:
             # Without the message of its end nobody knows what the kernel had counted last.
-            stay.gap, stay.lost = stay.gap + stay.lost, ZERO
+            stay.gap, stay.missing, stay.lost = stay.gap + stay.lost, stay.lost, ZERO
         known = Range(final - stay.gap, final)
         if self.lossy and not stay.attached:
             # It may have come and gone unheard, and then nobody knows what it had passed before.
