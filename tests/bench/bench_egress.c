@@ -50,7 +50,7 @@ struct runs {
 	uint64_t ns, count;
 };
 
-enum program { OURS, EMPTY, RECEIVE, PLAIN };
+enum program { OURS, EMPTY, RECEIVE, BESIDE_XDP, PLAIN };
 
 struct subject {
 	char name[96];
@@ -314,8 +314,23 @@ static void add_subjects(void)
 	/* Ingress of the peer. */
 	subject = add_subject(RECEIVE, "unwatched", udp, PACKETS_FEW_FLOWS, NULL);
 	strcpy(subject->name, "receive tracepoint, an unwatched interface");
+	subject = add_subject(BESIDE_XDP, "peer1", udp, PACKETS_FEW_FLOWS, NULL);
+	strcpy(subject->name, "receive tracepoint, an interface that XDP counts");
 	subject = add_subject(PLAIN, "watched", udp, PACKETS_FEW_FLOWS, NULL);
 	strcpy(subject->name, "egress, as before Linux 6.2, 1,000 flows");
+}
+
+/* Attaches what the program needs. Whether it can be measured; *ret_fd is XDP's link, or -1. */
+static bool prepare(struct side *side, enum program program, int *ret_fd)
+{
+	*ret_fd = -1;
+	if (program != RECEIVE && program != BESIDE_XDP)
+		return true;
+	if (pe_xdp_count_by(side->xdp, side->token, PE_BY_RECEIVE, PE_ORIGIN_LINK) < 0)
+		return false;
+	return program == RECEIVE ||
+	       (!pe_xdp_attach(side->xdp, (int)if_nametoindex("watched"), false, ret_fd) &&
+		!pe_xdp_count_by(side->xdp, side->token, PE_BY_XDP, PE_ORIGIN_LINK));
 }
 
 static void measure_all(bool plain)
@@ -326,17 +341,19 @@ static void measure_all(bool plain)
 	load(&side, plain);
 	for (size_t i = 0; i < subject_count; i++) {
 		enum program program = subjects[i].program;
-		int ours = bpf_program__fd(program == RECEIVE ? side.xdp->skel->progs.pe_receive
+		bool receives = program == RECEIVE || program == BESIDE_XDP;
+		int ours = bpf_program__fd(receives	      ? side.xdp->skel->progs.pe_receive
 					   : program == EMPTY ? empty->progs.twin_egress
 							      : side.xdp->skel->progs.pe_egress);
+		int link;
 
-		if ((program == PLAIN) != plain ||
-		    (program == RECEIVE &&
-		     pe_xdp_count_by(side.xdp, side.token, PE_BY_RECEIVE, PE_ORIGIN_LINK) < 0))
-			continue;
-		measure(&subjects[i], ours,
-			bpf_program__fd(program == RECEIVE ? twin->progs.twin_receive
-							   : twin->progs.twin_egress));
+		if ((program == PLAIN) == plain && prepare(&side, program, &link)) {
+			measure(&subjects[i], ours,
+				bpf_program__fd(receives ? twin->progs.twin_receive
+							 : twin->progs.twin_egress));
+			if (link >= 0)
+				close(link);
+		}
 	}
 	unload(&side);
 	twin_bpf__destroy(empty);
