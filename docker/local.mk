@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	docker/.env \
 	docker/Dockerfile \
 	docker/Dockerfile.dockerignore \
+	docker/README.md \
 	docker/check.sh \
 	docker/docker-compose.yml \
 	docker/prometheus.yml \

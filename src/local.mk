@@ -168,3 +168,5 @@ pe_libs = src/libpe.a \
 bin_PROGRAMS += packet-exporter
 packet_exporter_SOURCES = src/daemon/main.c
 packet_exporter_LDADD = $(pe_libs)
+
+EXTRA_DIST += src/README.md
