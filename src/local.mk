@@ -4,6 +4,7 @@ noinst_LIBRARIES += src/libpe.a
 src_libpe_a_SOURCES = \
 	include/pe/abi.h \
 	include/pe/arena.h \
+	include/pe/catalogue.h \
 	include/pe/cleanup.h \
 	include/pe/clock.h \
 	include/pe/encode.h \
@@ -122,6 +123,7 @@ src_libpe_a_SOURCES = \
 	src/export/yaml.h \
 	src/metrics/carry.c \
 	src/metrics/carry.h \
+	src/metrics/catalogue.c \
 	src/metrics/encode.c \
 	src/metrics/endpoint.c \
 	src/metrics/families.h \

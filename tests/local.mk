@@ -7,6 +7,7 @@ unit_tests = \
 	tests/unit/test_audit \
 	tests/unit/test_away \
 	tests/unit/test_base \
+	tests/unit/test_catalogue \
 	tests/unit/test_encode \
 	tests/unit/test_grouping \
 	tests/unit/test_http \
@@ -110,6 +111,8 @@ tests_unit_test_audit_LDADD = $(test_libs)
 tests_unit_test_load_LDADD = $(test_libs)
 tests_unit_test_away_LDADD = $(test_libs)
 tests_unit_test_base_LDADD = $(test_libs)
+tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c tests/unit/snapshot-fixture.h
+tests_unit_test_catalogue_LDADD = $(test_libs)
 tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/encode-expected.h
 tests_unit_test_encode_LDADD = $(test_libs)
 tests_unit_test_grouping_LDADD = $(test_libs)

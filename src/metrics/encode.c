@@ -15,12 +15,6 @@
 
 #include "families.h"
 
-static const struct pe_family_table *const tables[] = {
-	&pe_families_iface,    &pe_families_flow, &pe_families_top,
-	&pe_families_departed, &pe_families_self,
-};
-#define TABLES (sizeof(tables) / sizeof(tables[0]))
-
 struct pe_encoder {
 	struct pe_snapshot *snapshot;
 	struct pe_emit emit;
@@ -151,8 +145,8 @@ static void refill(struct pe_encoder *encoder)
 
 	out->len = 0;
 	encoder->read_at = 0;
-	while (out->len == 0 && !out->error && encoder->table < TABLES) {
-		const struct pe_family_table *table = tables[encoder->table];
+	while (out->len == 0 && !out->error && encoder->table < PE_FAMILY_TABLES) {
+		const struct pe_family_table *table = pe_family_tables[encoder->table];
 		const struct pe_family *family;
 
 		if (encoder->family == table->count) {

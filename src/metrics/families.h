@@ -39,10 +39,13 @@ struct pe_label_values {
 };
 
 struct pe_family {
+	const char *section; /* of documents: the heading above it, if it is the first of one */
 	const char *name;
 	enum pe_type type;
-	const char *unit; /* the name's suffix, or NULL */
-	const char *help;
+	const char *unit;	 /* the name's suffix, or NULL */
+	const char *help;	 /* exposed */
+	const char *details;	 /* what documents say beside it, or NULL; `x` is a literal */
+	const char *label_names; /* "interface, direction"; NULL: none but that of `labels` */
 	unsigned int wants;
 	bool per_iface;
 	void (*emit)(struct pe_emit *emit);
@@ -54,6 +57,10 @@ struct pe_family_table {
 	const struct pe_family *families;
 	size_t count;
 };
+
+/* All parts, in the order in which they are exposed. */
+#define PE_FAMILY_TABLES 5
+extern const struct pe_family_table *const pe_family_tables[PE_FAMILY_TABLES];
 
 extern const struct pe_family_table pe_families_iface;
 extern const struct pe_family_table pe_families_flow;

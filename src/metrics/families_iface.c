@@ -160,9 +160,14 @@ static void emit_info(struct pe_emit *emit)
 }
 
 static const struct pe_family families[] = {
-	{ .name = "packet_exporter_packets",
+	{ .section = "Interfaces",
+	  .name = "packet_exporter_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets by direction as the interface sees it, family and protocol.",
+	  .label_names = "interface, direction, family, protocol",
+	  .details = "Family: `ipv4`, `ipv6`, `arp`, `other`. Protocol of IP: `tcp`, `udp`, "
+		     "`icmp`, `icmpv6`, `sctp`, `igmp`, `gre`, `esp`, `ah`, `ipip`, `ipv6`, "
+		     "`other`; empty for what is not IP.",
 	  .per_iface = true,
 	  .emit = emit_classes,
 	  .offset = offsetof(struct pe_count, packets) },
@@ -170,6 +175,8 @@ static const struct pe_family families[] = {
 	  .type = PE_COUNTER,
 	  .unit = "bytes",
 	  .help = "Bytes, link header included, by direction, family and protocol.",
+	  .label_names = "interface, direction, family, protocol",
+	  .details = "As the interface's own counters have them.",
 	  .per_iface = true,
 	  .emit = emit_classes,
 	  .offset = offsetof(struct pe_count, bytes) },
@@ -177,34 +184,45 @@ static const struct pe_family families[] = {
 	  .type = PE_HISTOGRAM,
 	  .unit = "bytes",
 	  .help = "Sizes of packets, link header included.",
+	  .label_names = "interface, direction",
+	  .details = "Buckets from 64 to 65536 bytes in powers of two.",
 	  .per_iface = true,
 	  .emit = emit_packet_size },
 	{ .name = "packet_exporter_tcp_segments",
 	  .type = PE_COUNTER,
 	  .help = "TCP segments that open, close or reset a connection.",
+	  .label_names = "interface, direction, flag",
+	  .details = "Flag: `syn`, `synack`, `fin`, `rst`.",
 	  .per_iface = true,
 	  .emit = emit_tcp_segments },
 	{ .name = "packet_exporter_fragments",
 	  .type = PE_COUNTER,
 	  .help = "IP fragments.",
+	  .label_names = "interface, direction",
 	  .per_iface = true,
 	  .emit = emit_row,
 	  .offset = offsetof(struct pe_row, fragments) },
 	{ .name = "packet_exporter_vlan_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets with a VLAN tag.",
+	  .label_names = "interface, direction",
 	  .per_iface = true,
 	  .emit = emit_row,
 	  .offset = offsetof(struct pe_row, vlan) },
 	{ .name = "packet_exporter_truncated_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets that ended inside a header.",
+	  .label_names = "interface, direction",
+	  .details = "They count as what was recognised until then.",
 	  .per_iface = true,
 	  .emit = emit_row,
 	  .offset = offsetof(struct pe_row, truncated) },
 	{ .name = "packet_exporter_unobserved_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets that passed the interface without being observed.",
+	  .label_names = "interface, direction, reason",
+	  .details = "The kernel counted them, this exporter did not see them. Reason: "
+		     "`before_attach`, or `lost` later.",
 	  .per_iface = true,
 	  .emit = emit_unobserved,
 	  .offset = offsetof(struct pe_count, packets) },
@@ -212,12 +230,17 @@ static const struct pe_family families[] = {
 	  .type = PE_COUNTER,
 	  .unit = "bytes",
 	  .help = "Bytes that passed the interface without being observed.",
+	  .label_names = "interface, direction, reason",
 	  .per_iface = true,
 	  .emit = emit_unobserved,
 	  .offset = offsetof(struct pe_count, bytes) },
 	{ .name = "packet_exporter_overcounted_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets counted above the interface's own counters.",
+	  .label_names = "interface, direction",
+	  .details = "The kernel did not count them: they were handed to the interface in a "
+		     "way that leaves no mark, or its driver refused them. Observed and "
+		     "unobserved less overcounted are the kernel's own counters.",
 	  .per_iface = true,
 	  .emit = emit_overcounted,
 	  .offset = offsetof(struct pe_count, packets) },
@@ -225,12 +248,29 @@ static const struct pe_family families[] = {
 	  .type = PE_COUNTER,
 	  .unit = "bytes",
 	  .help = "Bytes counted above the interface's own counters.",
+	  .label_names = "interface, direction",
 	  .per_iface = true,
 	  .emit = emit_overcounted,
 	  .offset = offsetof(struct pe_count, bytes) },
 	{ .name = "packet_exporter_interface",
 	  .type = PE_INFO,
 	  .help = "What a live interface is and how its ingress is counted.",
+	  .label_names = "interface, ifindex, kind, master, mode, mode_reason, alias, altnames",
+	  .details = "Kind: `veth`, `bridge`, ...; empty for hardware. Master: the bridge, "
+		     "bond or the like that it belongs to. Mode, how its ingress is counted: "
+		     "`native`, `generic`, `tracepoint`, `tcx`, `none`. Mode reason, why not "
+		     "as `--xdp.mode` asks; empty if it is: `hardware` (a program would "
+		     "restart many cards), `gro` and `offload` (generic XDP would switch GRO "
+		     "or a receive offload off), `load` (XDP would slow the interface down), "
+		     "`bridge`, `kind` (a program would not see its packets as its own "
+		     "counters do), `upper` (this exporter's program is on an interface above "
+		     "it), `busy` (another XDP program is on it, on its bridge or on an "
+		     "interface above it, or somebody detached this one), `new` (XDP follows), "
+		     "`native_refused`, `refused`, `no_slot`, `no_memory`. Alias: what `ip "
+		     "link set ... alias` gave it. Altnames: its alternative names (`ip link "
+		     "property add ... altname`), separated by commas, as many as fit in 255 "
+		     "bytes. While an interface is down the kernel reports no change of "
+		     "either; they are read again every ten seconds.",
 	  .per_iface = true,
 	  .emit = emit_info },
 };

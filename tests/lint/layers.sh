@@ -22,7 +22,7 @@ result() {
 base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|utf8'
 net='features|link'
 xdp='xdp|ring'
-metrics='sample|registry|encode'
+metrics='sample|registry|encode|catalogue'
 collect='shard|workers'
 export='http|listen|push|web'
 daemon='options|supervisor'

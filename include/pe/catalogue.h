@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is exported, for documents: every metric family with its type, its labels and its meaning,
+ * read from the tables that the encoder goes through. Constant; any thread; nothing blocks.
+ */
+#ifndef PE_CATALOGUE_H
+#define PE_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PE_CATALOGUE_NAME_MAX 96
+
+struct pe_catalogue_entry {
+	const char *section; /* the heading above it, if it is the first of a section, else NULL */
+	char name[PE_CATALOGUE_NAME_MAX]; /* as in the text format: a counter's ends in _total */
+	const char *type;		  /* "counter", "gauge", "histogram", "info" */
+	const char *labels; /* "interface, direction" or ""; a histogram's le is not among them */
+	/* Sentences; `x` is a literal. */
+	const char *help;      /* the HELP of the exposition */
+	const char *details;   /* what the HELP has no place for, or "" */
+	const char *condition; /* when the family exists, or "" for always */
+};
+
+/*
+ * Fills *ret_entry with the family of this index, from 0 on, in the order in which families are
+ * exposed. False, and *ret_entry is unchanged, behind the last one. The strings are static.
+ */
+bool pe_catalogue_get(size_t index, struct pe_catalogue_entry *ret_entry);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What documents say of the families is what the encoder exposes: names, types, labels, values. */
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "pe/catalogue.h"
+#include "pe/encode.h"
+#include "pe/strbuf.h"
+
+#include "snapshot-fixture.h"
+
+#define VALUE_MAX 256
+
+/* Everything that can be exposed, in the text format; terminated, the caller frees. */
+static char *expose_all(void)
+{
+	const struct pe_encode_options options = { .format = PE_FORMAT_TEXT, .legacy = true };
+	struct pe_snapshot *snapshot = fixture_snapshot(PE_REASON_COUNT, true, false);
+	struct pe_strbuf answer = PE_STRBUF_INIT;
+	struct pe_encoder *encoder;
+	char buf[4096];
+	ssize_t n;
+
+	for (unsigned int i = 0; i < PE_REASON_COUNT; i++)
+		snapshot->ifaces[i].info.mode_reason = (enum pe_mode_reason)i;
+	assert_int_equal(pe_encoder_new(snapshot, &options, &encoder), 0);
+	while ((n = pe_encoder_read(encoder, buf, sizeof(buf))) > 0)
+		pe_strbuf_add(&answer, buf, (size_t)n);
+	assert_int_equal(n, 0);
+	pe_encoder_free(encoder);
+	pe_snapshot_unref(snapshot);
+	pe_strbuf_addc(&answer, '\0');
+	assert_int_equal(answer.error, 0);
+	return answer.data;
+}
+
+/* Reads name="value" at *text and moves behind it and its comma; false at the brace. */
+static bool next_label(const char **text, char name[VALUE_MAX], char value[VALUE_MAX])
+{
+	const char *p = *text;
+	size_t n = 0;
+
+	if (*p == '}')
+		return false;
+	snprintf(name, VALUE_MAX, "%.*s", (int)strcspn(p, "="), p);
+	for (p += strcspn(p, "=") + 2; *p != '"'; p++) {
+		if (*p == '\\')
+			value[n++] = *p++;
+		value[n++] = *p;
+		assert_true(n < VALUE_MAX - 2);
+	}
+	value[n] = '\0';
+	*text = p + 1 + (p[1] == ',');
+	return true;
+}
+
+/* "mode_reason" has its values in a sentence that begins with "Mode reason". */
+static bool is_explained(const struct pe_catalogue_entry *entry, const char *name)
+{
+	static const char *const closed[] = { "family", "protocol", "flag",	  "mode",
+					      "reason", "result",   "mode_reason" };
+	char begin[VALUE_MAX];
+	bool is_closed = false;
+
+	for (size_t i = 0; i < sizeof(closed) / sizeof(*closed); i++)
+		is_closed |= strcmp(closed[i], name) == 0;
+	snprintf(begin, sizeof(begin), "%c%s", toupper((unsigned char)name[0]), name + 1);
+	for (char *p = begin; *p; p++)
+		if (*p == '_')
+			*p = ' ';
+	return is_closed && strstr(entry->details, begin);
+}
+
+static void check_sample(const struct pe_catalogue_entry *entry, const char *line)
+{
+	char name[VALUE_MAX], value[VALUE_MAX], literal[VALUE_MAX + 2], names[VALUE_MAX] = "";
+	const char *labels = line + strcspn(line, "{ ");
+	size_t len = 0;
+
+	for (labels += *labels == '{'; *labels != ' ' && next_label(&labels, name, value);) {
+		if (strcmp(name, "le") == 0)
+			continue;
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
+					name);
+		snprintf(literal, sizeof(literal), "`%s`", value);
+		if (*value && is_explained(entry, name) && !strstr(entry->details, literal))
+			fail_msg("%s does not explain %s=%s", entry->name, name, literal);
+	}
+	assert_string_equal(names, entry->labels);
+}
+
+/* Families come in the catalogue's order, each with samples, and there are no others. */
+static void test_is_what_is_exposed(void **state)
+{
+	char *answer = expose_all(), *line, *save = NULL;
+	struct pe_catalogue_entry entry = { .type = "" };
+	size_t families = 0, samples = 1;
+
+	for (line = strtok_r(answer, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char expected[VALUE_MAX];
+
+		if (strncmp(line, "# HELP ", 7) == 0) {
+			assert_true(samples > 0);
+			samples = 0;
+			assert_true(pe_catalogue_get(families++, &entry));
+			snprintf(expected, sizeof(expected), "# HELP %s %s", entry.name,
+				 entry.help);
+			assert_string_equal(line, expected);
+		} else if (*line == '#') {
+			/* The text format has no type for these. */
+			const bool info = strcmp(entry.type, "info") == 0;
+
+			snprintf(expected, sizeof(expected), "# TYPE %s %s", entry.name,
+				 info ? "gauge" : entry.type);
+			assert_string_equal(line, expected);
+		} else {
+			assert_memory_equal(line, entry.name, strlen(entry.name));
+			check_sample(&entry, line);
+			samples++;
+		}
+	}
+	assert_true(samples > 0);
+	assert_false(pe_catalogue_get(families, &entry));
+	free(answer);
+}
+
+/* Documents are divided by them; details are sentences. */
+static void test_is_readable(void **state)
+{
+	struct pe_catalogue_entry entry;
+
+	assert_true(pe_catalogue_get(0, &entry));
+	assert_non_null(entry.section);
+	for (size_t i = 0; pe_catalogue_get(i, &entry); i++) {
+		size_t len = strlen(entry.details), literals = 0;
+
+		assert_true(len == 0 || entry.details[len - 1] == '.');
+		for (const char *p = entry.details; (p = strchr(p, '`')); p++)
+			literals++;
+		assert_int_equal(literals % 2, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_is_what_is_exposed),
+		cmocka_unit_test(test_is_readable),
+	};
+
+	return cmocka_run_group_tests_name("catalogue", tests, NULL, NULL);
+}
