@@ -28,4 +28,7 @@ struct pe_catalogue_entry {
  */
 bool pe_catalogue_get(size_t index, struct pe_catalogue_entry *ret_entry);
 
+/* Whether a series of any family can have a label of this name, le of histograms included. */
+bool pe_catalogue_has_label(const char *name);
+
 #endif

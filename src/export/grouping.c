@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pe/catalogue.h"
 #include "pe/cleanup.h"
 #include "pe/push.h"
 #include "pe/strbuf.h"
@@ -24,16 +25,6 @@
 /* Far beyond any sensible key, and below what servers accept as a request line. */
 #define GROUPING_LABELS_MAX 64
 #define VALUE_BYTES_MAX	    1024
-
-/*
- * The gateway overwrites a label of a series with the grouping label of the same name: series that
- * differ only there would become one, and every push would be refused as inconsistent.
- */
-static const char *const series_labels[] = {
-	"alias",       "altnames", "code",	"dest",	  "destination", "direction", "family",
-	"flag",	       "ifindex",  "interface", "kind",	  "le",		 "master",    "mode",
-	"mode_reason", "protocol", "reason",	"result", "source",	 "version",
-};
 
 static void cleanup_url(CURLU **url)
 {
@@ -294,15 +285,6 @@ static bool is_label_name(const char *name)
 	return true;
 }
 
-static bool is_series_label(const char *name)
-{
-	for (size_t i = 0; i < sizeof(series_labels) / sizeof(series_labels[0]); i++) {
-		if (strcmp(series_labels[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int __attribute__((format(printf, 3, 4)))
 refuse(char *error, size_t error_size, const char *fmt, ...)
 {
@@ -366,7 +348,12 @@ static int check_name(const struct pe_push_label *labels, size_t index, char *er
 			      name);
 	if (strcmp(name, "job") == 0 || strcmp(name, "instance") == 0)
 		return refuse(error, size, "grouping label %s has an option of its own", name);
-	if (is_series_label(name))
+	/*
+	 * The gateway overwrites a label of a series with the grouping label of the same name:
+	 * series that differ only there would become one, and every push would be refused as
+	 * inconsistent.
+	 */
+	if (pe_catalogue_has_label(name))
 		return refuse(error, size,
 			      "grouping label %s would overwrite the label of the same name of the "
 			      "series",

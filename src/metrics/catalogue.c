@@ -5,6 +5,7 @@
 #include "pe/catalogue.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "families.h"
 
@@ -65,4 +66,30 @@ bool pe_catalogue_get(size_t index, struct pe_catalogue_entry *ret_entry)
 	snprintf(ret_entry->name, sizeof(ret_entry->name), "%s%s", family->name,
 		 types[family->type].suffix);
 	return true;
+}
+
+/* Whether "interface, direction" has the name. */
+static bool lists(const char *names, const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (; *names; names += strspn(names, ", ")) {
+		const size_t at = strcspn(names, ",");
+
+		if (at == len && memcmp(names, name, len) == 0)
+			return true;
+		names += at;
+	}
+	return false;
+}
+
+bool pe_catalogue_has_label(const char *name)
+{
+	struct pe_catalogue_entry entry;
+	size_t i;
+
+	for (i = 0; pe_catalogue_get(i, &entry); i++)
+		if (lists(entry.labels, name))
+			return true;
+	return strcmp(name, "le") == 0;
 }

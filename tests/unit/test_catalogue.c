@@ -147,11 +147,26 @@ static void test_is_readable(void **state)
 	}
 }
 
+static void test_labels(void **state)
+{
+	static const char *const none[] = { "", "instance", "inter", "interface, ifindex",
+					    "faces" };
+
+	assert_true(pe_catalogue_has_label("interface"));
+	assert_true(pe_catalogue_has_label("altnames")); /* a last one */
+	assert_true(pe_catalogue_has_label("ifindex"));	 /* in the middle */
+	assert_true(pe_catalogue_has_label("result"));	 /* of an array of numbers */
+	assert_true(pe_catalogue_has_label("le"));
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		assert_false(pe_catalogue_has_label(none[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_is_what_is_exposed),
 		cmocka_unit_test(test_is_readable),
+		cmocka_unit_test(test_labels),
 	};
 
 	return cmocka_run_group_tests_name("catalogue", tests, NULL, NULL);
