@@ -54,6 +54,9 @@ src_libpe_a_SOURCES = \
 	src/daemon/limits.h \
 	src/daemon/load.c \
 	src/daemon/load.h \
+	src/daemon/manual.c \
+	src/daemon/manual.h \
+	src/daemon/manual_markdown.c \
 	src/daemon/newcomers.c \
 	src/daemon/newcomers.h \
 	src/daemon/offloads.c \
@@ -172,3 +175,11 @@ packet_exporter_SOURCES = src/daemon/main.c
 packet_exporter_LDADD = $(pe_libs)
 
 EXTRA_DIST += src/README.md
+
+# The program prints its own man page, so a build for another machine has none.
+if !CROSS_COMPILING
+man_MANS = packet-exporter.8
+endif
+packet-exporter.8: packet-exporter$(EXEEXT)
+	$(AM_V_GEN)./packet-exporter$(EXEEXT) --help=man >$@.tmp && mv $@.tmp $@
+CLEANFILES += packet-exporter.8 packet-exporter.8.tmp

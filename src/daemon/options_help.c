@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The option table as people read it: --help, the README's table, and the nearest name to a wrong
- * one. Reads only the table. One thread, at start.
+ * The option table as people read it: --help, and the nearest name to a wrong one. Reads only the
+ * table. One thread, at start.
  */
 #include "options_table.h"
 
@@ -93,54 +93,18 @@ void pe_option_print_help(FILE *out)
 	}
 }
 
-/* In a table cell, '|' would begin the next one. */
-static void print_cell(FILE *out, const char *text)
+void pe_option_range(const struct pe_option *option, char ret_range[PE_OPTION_RANGE_MAX])
 {
-	for (; *text; text++) {
-		if (*text == '|')
-			fputc('\\', out);
-		fputc(*text, out);
-	}
-}
-
-static void print_row(FILE *out, const struct pe_option *option)
-{
-	char env[PE_OPTION_ENV_MAX], allowed[64];
-
-	fprintf(out, "| `--%s%s", option->name, option->arg ? "=" : "");
-	print_cell(out, option->arg ? option->arg : "");
-	fputs("` | ", out);
-	if (option->initial_text)
-		fputs(option->initial_text, out);
-	else if (option->initial && *option->initial)
-		fprintf(out, "`%s`", option->initial);
-	fputs(" | ", out);
-	if (pe_option_has_env(option)) {
-		pe_option_env_name(option, env);
-		fprintf(out, "`%s`", env);
-	}
-	fputs(" | ", out);
-	print_cell(out, option->help);
 	switch (option->type) {
 	case PE_OPTION_COUNT:
 	case PE_OPTION_SIZE:
 	case PE_OPTION_DURATION:
-		pe_option_allowed(option, allowed, sizeof(allowed));
-		fprintf(out, " (%s)", allowed);
+		pe_option_allowed(option, ret_range, PE_OPTION_RANGE_MAX);
 		break;
 	default:
+		*ret_range = '\0';
 		break;
 	}
-	fputs(" |\n", out);
-}
-
-void pe_option_print_markdown(FILE *out)
-{
-	size_t i;
-
-	fputs("| option | default | environment | meaning |\n|---|---|---|---|\n", out);
-	for (i = 0; i < pe_option_count; i++)
-		print_row(out, &pe_option_table[i]);
 }
 
 /* Levenshtein's distance; both are at most NAME_MAX_BYTES long. */

@@ -16,6 +16,8 @@
 
 #include "pe/cleanup.h"
 
+#include "manual.h"
+
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
 #endif
@@ -111,22 +113,36 @@ static int refuse_missing_value(const struct pe_option_parser *parser,
 	return -EINVAL;
 }
 
+/* --help, --help=man, --help=markdown; false for another value. */
+static bool print_help(const char *format, FILE *out)
+{
+	if (!format)
+		pe_option_print_help(out);
+	else if (strcmp(format, "man") == 0)
+		pe_manual_print_man(out);
+	else if (strcmp(format, "markdown") == 0)
+		pe_manual_print_markdown(out);
+	else
+		return false;
+	return true;
+}
+
 static int do_action(const struct pe_option_parser *parser, const struct pe_option *option,
 		     const char *value, FILE *out, enum pe_options_action *ret_action)
 {
-	bool markdown = option->type == PE_OPTION_HELP && value && strcmp(value, "markdown") == 0;
 	char source[PE_OPTION_ENV_MAX];
 
-	if (value && !markdown) {
-		snprintf(source, sizeof(source), "--%s", option->name);
-		return pe_option_refuse(parser, source, value, "is not allowed: it takes no value");
-	}
 	*ret_action = PE_OPTIONS_EXIT;
-	if (markdown)
-		pe_option_print_markdown(out);
-	else if (option->type == PE_OPTION_HELP)
-		pe_option_print_help(out);
-	else if (option->type == PE_OPTION_VERSION)
+	if (option->type == PE_OPTION_HELP && print_help(value, out))
+		return 0;
+	if (value) {
+		snprintf(source, sizeof(source), "--%s", option->name);
+		return pe_option_refuse(parser, source, value,
+					option->type == PE_OPTION_HELP
+						? "is not allowed (allowed: man, markdown)"
+						: "is not allowed: it takes no value");
+	}
+	if (option->type == PE_OPTION_VERSION)
 		fputs(PE_OPTIONS_PROGRAM " " PACKAGE_VERSION "\n", out);
 	else
 		*ret_action = PE_OPTIONS_CHECK_CONFIG;

@@ -378,7 +378,8 @@ const struct pe_option pe_option_table[] = {
 	{
 		.name = "help",
 		.type = PE_OPTION_HELP,
-		.help = "Print this help, then exit.",
+		.help = "Print this help, then exit. --help=man prints the man page, "
+			"--help=markdown the same as REFERENCE.md.",
 	},
 };
 

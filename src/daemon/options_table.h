@@ -25,6 +25,7 @@ enum pe_option_type {
 #define PE_OPTION_ENV_MAX   64
 #define PE_OPTION_VALUE_MAX 4096 /* bytes of one value */
 #define PE_OPTION_WHY_MAX   512
+#define PE_OPTION_RANGE_MAX 64
 
 struct pe_option {
 	const char *section; /* the heading above it, if it is the first of a section */
@@ -78,9 +79,11 @@ int pe_option_check_listen(const char *text, char *why, size_t why_size);
 int pe_option_check_path(const char *text, char *why, size_t why_size);
 int pe_option_check_label(const char *text, char *why, size_t why_size);
 
-/* --help and --help=markdown. */
+/* "1s to 1d": the limits of a number, "" for what is none. */
+void pe_option_range(const struct pe_option *option, char ret_range[PE_OPTION_RANGE_MAX]);
+
+/* --help. */
 void pe_option_print_help(FILE *out);
-void pe_option_print_markdown(FILE *out);
 
 /* The option whose name is most like this wrong one, NULL if none is near. */
 const struct pe_option *pe_option_suggest(const char *name, size_t len);

@@ -616,6 +616,8 @@ static void test_unknown(void **state)
 		     "(allowed: --log.level=debug|info|warn|error)");
 	expect_error(ARGV("--version=1"), NO_ENV,
 		     "--version: \"1\" is not allowed: it takes no value");
+	expect_error(ARGV("--help=html"), NO_ENV,
+		     "--help: \"html\" is not allowed (allowed: man, markdown)");
 	expect_field(ARGV("--egress=off", "--"), NO_ENV, "egress", "false");
 	expect_field(ARGV("--interface.include=--x"), NO_ENV, "interface.include", "--x");
 	expect_field(ARGV("--interface.include", "-x"), NO_ENV, "interface.include", "-x");
@@ -971,14 +973,18 @@ static void check_row(char *row, const char *help, size_t *settings)
 static void test_table(void **state)
 {
 	_cleanup_(result_fini) struct result markdown, help;
-	char *line, *rest, *save = NULL;
+	char *line, *rest, *end, *save = NULL;
 	size_t settings = 0, rows = 0;
 
 	run(&markdown, ARGV("--help=markdown"), NO_ENV);
 	run(&help, ARGV("--help"), NO_ENV);
 	assert_int_equal(markdown.action, PE_OPTIONS_EXIT);
 	assert_int_equal(help.action, PE_OPTIONS_EXIT);
-	rest = markdown.out;
+	rest = strstr(markdown.out, "| option |");
+	assert_non_null(rest);
+	end = strstr(rest, "\n\n");
+	assert_non_null(end);
+	*end = '\0';
 	while ((line = strtok_r(rest, "\n", &save))) {
 		rest = NULL;
 		if (++rows > 2)
@@ -989,6 +995,28 @@ static void test_table(void **state)
 
 	for (line = strtok_r(help.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		assert_true(strlen(line) <= 80);
+}
+
+/* Every line is text or one of the macros that it needs: no value and no help can be a request. */
+static void test_man(void **state)
+{
+	static const char *const macros[] = { "TH", "SH", "SS", "TP", "PP", "RS",
+					      "RE", "nf", "fi", "ad", "nh" };
+	_cleanup_(result_fini) struct result man;
+	char *line, *save = NULL;
+
+	run(&man, ARGV("--help=man"), NO_ENV);
+	assert_int_equal(man.action, PE_OPTIONS_EXIT);
+	assert_memory_equal(man.out, ".TH ", 4);
+	for (line = strtok_r(man.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		bool known = *line != '.' && *line != '\'';
+
+		for (size_t i = 0; !known && i < COUNT(macros); i++)
+			known = strncmp(line + 1, macros[i], 2) == 0 &&
+				(line[3] == ' ' || line[3] == '\0');
+		if (!known)
+			fail_msg("not a macro: %s", line);
+	}
 }
 
 static void test_fini(void **state)
@@ -1022,6 +1050,7 @@ int main(void)
 		cmocka_unit_test(test_check_config),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_man),
 		cmocka_unit_test(test_fini),
 	};
 

@@ -1,0 +1,153 @@
+#!/bin/sh
+# The documents say what the program says: REFERENCE.md and the man page are printed by it, and no
+# document names an option, a variable, a metric or a file that does not exist. TAP.
+set -u
+source=$(cd "${PE_SRCDIR:-.}" && pwd) || exit 1
+build=$(cd "${PE_BUILDDIR:-build}" && pwd) || exit 1
+program=$build/packet-exporter
+manual=$build/packet-exporter.8
+readme_lines_max=200
+n=0
+failed=0
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# result NAME OFFENDERS
+result() {
+	n=$((n + 1))
+	if [ -z "$2" ]; then
+		echo "ok $n - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok $n - $1"
+		echo "$2" | sed 's/^/# /'
+	fi
+}
+
+# known NAME KNOWN MENTIONED: nothing is mentioned that does not exist.
+known() {
+	if [ -s "$2" ] && [ -s "$3" ]; then
+		result "$1" "$(grep -vxFf "$2" "$3")"
+	else
+		result "$1" 'nothing to compare with'
+	fi
+}
+
+# all NAME EXPECTED TEXT: each line is a word of the text.
+all() {
+	if [ -s "$2" ]; then
+		result "$1" "$(while read -r word; do
+			grep -qwF -e "$word" "$3" || echo "$word"
+		done <"$2")"
+	else
+		result "$1" 'nothing is expected'
+	fi
+}
+
+cd "$work" || exit 1
+(cd "$source" && find . -name '*.md' -not -path './.*/*' -not -path './build*') | sed 's,^\./,,' |
+	sort >documents
+documents=$(sed "s,^,$source/," documents)
+"$program" --help=markdown >reference
+
+# ---- what is generated ----
+
+result 'REFERENCE.md is the output of --help=markdown' "$(diff "$source/REFERENCE.md" reference)"
+result "README.md has at most $readme_lines_max lines" "$(
+	awk -v max=$readme_lines_max 'END { if (NR > max) print NR " lines" }' "$source/README.md"
+)"
+sed -n 's/^| `--\([a-z.-]*\).*/\1/p' reference >options
+sed -n 's/^| `\([a-z_]*\)` | [a-z]* |.*/\1/p' reference >families
+if command -v groff >/dev/null; then
+	groff -man -Tutf8 -ww -P-cbu -rLL=500n "$manual" >manual.txt 2>manual.err
+	result 'the man page renders without warnings' "$(cat manual.err)"
+	sed 's/^/--/' options >options-long
+	all 'the man page names every option' options-long manual.txt
+	all 'the man page names every family' families manual.txt
+	result 'the man page has its sections' "$(
+		for section in NAME SYNOPSIS DESCRIPTION OPTIONS METRICS SIGNALS FILES 'EXIT STATUS' \
+			PRIVILEGES LIMITS EXAMPLES 'SEE ALSO'; do
+			grep -qx "$section" manual.txt || echo "$section"
+		done
+	)"
+else
+	n=$((n + 1))
+	echo "ok $n - the man page renders without warnings # SKIP groff is not installed"
+	: >manual.txt
+fi
+
+# ---- what is mentioned ----
+
+# Of other programs.
+foreign='cap-add|cap-drop|enable-tests|no-install-recommends|with-sanitizers'
+# shellcheck disable=SC2086 # a list
+cat $documents manual.txt >text
+grep -oE -e '(^|[^a-z-])--[a-z]+([.-][a-z]+)*' text | sed 's/.*--//' | sort -u |
+	grep -vxE "$foreign" >mentioned
+known 'every option that is mentioned exists' options mentioned
+
+# As they are exposed.
+awk -F' [|] ' '/^\| `[a-z_]*` \| [a-z]* \|/ {
+	gsub(/[|` ]/, "", $1)
+	print $1
+	if ($2 == "histogram") {
+		print $1 "_bucket"
+		print $1 "_count"
+		print $1 "_sum"
+	}
+}' reference >exposed
+grep -oE '(packet_exporter|process)_[a-z_]+[a-z]' text | sort -u |
+	grep -vxE 'packet_exporter_(push|departed_?)' >mentioned
+known 'every metric that is mentioned exists' exposed mentioned
+
+# Those of options; the others stand where they are read.
+sed -n 's/.*`\(PE_[A-Z_]*\)`.*/\1/p' reference >variables
+grep -ohrE 'PE_[A-Z_]+' "$source/tests" "$source/docker" "$source/src/daemon" "$source/autotools" \
+	--include='*.sh' --include='*.c' --include='*.py' --include='*.mk' --include='*.yml' \
+	--include=boot --include=bootstrap | sort -u >>variables
+grep -oE 'PE_[A-Z_]+' text | sort -u >mentioned
+known 'every variable that is mentioned exists' variables mentioned
+
+grep -oE '`(autotools|bpf|docker|include|src|tests)/[A-Za-z0-9_./-]*`' text | tr -d '`' | sort -u >mentioned
+result 'every file that is mentioned exists' "$(
+	while read -r file; do
+		[ -e "$source/$file" ] || [ -e "$build/$file" ] || echo "$file"
+	done <mentioned
+)"
+
+# ---- links ----
+
+# The anchors that a heading gets on a web page: "FILE#ANCHOR".
+anchors() {
+	# shellcheck disable=SC2016 # awk's
+	while read -r file; do
+		awk -v file="$file" '
+			/^```/ { code = !code }
+			!code && /^#+ / {
+				sub(/^#+ /, "")
+				$0 = tolower($0)
+				gsub(/[^a-z0-9 _-]/, "")
+				gsub(/ /, "-")
+				print file "#" $0
+			}' "$source/$file"
+	done <documents
+}
+
+anchors >anchors
+result 'every link between the documents leads somewhere' "$(
+	while read -r file; do
+		grep -oE '\]\([^)]*\)' "$source/$file" | sed 's/^](//; s/)$//' | grep -v '://' |
+			while read -r link; do
+				target=$(realpath -m --relative-to="$source" \
+					"$source/$(dirname "$file")/${link%%#*}")
+				[ -n "${link%%#*}" ] || target=$file
+				[ -e "$source/$target" ] || echo "$file: $link"
+				case $link in
+				*#*) grep -qxF "$target#${link#*#}" anchors || echo "$file: $link" ;;
+				esac
+			done
+	done <documents
+)"
+
+echo "1..$n"
+exit $((failed > 0))
