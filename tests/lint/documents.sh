@@ -1,6 +1,6 @@
 #!/bin/sh
 # The documents say what the program says: REFERENCE.md and the man page are printed by it, and no
-# document names an option, a variable, a metric or a file that does not exist. TAP.
+# document names an option, a variable, a metric, a file or a function that does not exist. TAP.
 set -u
 source=$(cd "${PE_SRCDIR:-.}" && pwd) || exit 1
 build=$(cd "${PE_BUILDDIR:-build}" && pwd) || exit 1
@@ -112,6 +112,27 @@ grep -oE '`(autotools|bpf|docker|include|src|tests)/[A-Za-z0-9_./-]*`' text | tr
 result 'every file that is mentioned exists' "$(
 	while read -r file; do
 		[ -e "$source/$file" ] || [ -e "$build/$file" ] || echo "$file"
+	done <mentioned
+)"
+
+# Which function stands in which file: rows of tables such as | … | `file` | `function()` |.
+sed -n 's/^|.*| `\([a-z0-9_./-]*\.[ch]\)` | \(`[a-z_`(), 0-9]*`\) |$/\1 \2/p' text | tr -d '`(),' >walked
+if [ -s walked ]; then
+	result 'every function of a walk is in its file' "$(
+		while read -r file functions; do
+			for function in $functions; do
+				grep -qsE "(^|[ *])$function\(|BPF_PROG\($function," "$source/$file" || echo "$file: $function()"
+			done
+		done <walked
+	)"
+else
+	result 'every function of a walk is in its file' 'there is no walk'
+fi
+grep -oE '`[a-z_0-9]+\(\)`' text | tr -d '`()' | sort -u >mentioned
+result 'every function that is mentioned exists' "$(
+	while read -r function; do
+		grep -rqwF "$function" "$source/src" "$source/bpf" "$source/include" "$source/tests" \
+			--include='*.[ch]' --include='*.py' --include='*.sh' || echo "$function()"
 	done <mentioned
 )"
 
