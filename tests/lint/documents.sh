@@ -1,5 +1,5 @@
 #!/bin/sh
-# The documents say what the program says: REFERENCE.md and the man page are printed by it, and no
+# The documents say what the program says: src/REFERENCE.md and the man page are printed by it, and no
 # document names an option, a variable, a metric, a file or a function that does not exist. TAP.
 set -u
 source=$(cd "${PE_SRCDIR:-.}" && pwd) || exit 1
@@ -52,7 +52,7 @@ documents=$(sed "s,^,$source/," documents)
 
 # ---- what is generated ----
 
-result 'REFERENCE.md is the output of --help=markdown' "$(diff "$source/REFERENCE.md" reference)"
+result 'src/REFERENCE.md is the output of --help=markdown' "$(diff "$source/src/REFERENCE.md" reference)"
 result "README.md has at most $readme_lines_max lines" "$(
 	awk -v max=$readme_lines_max 'END { if (NR > max) print NR " lines" }' "$source/README.md"
 )"
