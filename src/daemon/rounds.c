@@ -210,7 +210,9 @@ static void finish_one(struct pe_interfaces *interfaces)
 		return;
 	}
 	link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+	pe_watch_audit_blind(interfaces, link, watch);
 	r = pe_attacher_finish(&interfaces->attacher, link, &watch->attachment);
+	pe_watch_audit_blind(interfaces, link, watch);
 	if (r < 0 && !watch->retry_at_ns)
 		pe_watch_retry(interfaces, watch, true);
 	if (!r && watch->attachment.mode == PE_MODE_TCX)
@@ -220,6 +222,21 @@ static void finish_one(struct pe_interfaces *interfaces)
 }
 
 /* GRO or an offload may have been switched on or off. */
+static void follow(struct pe_interfaces *interfaces, const struct pe_link *link,
+		   struct pe_watch *watch)
+{
+	pe_watch_audit_blind(interfaces, link, watch);
+	if (!pe_attacher_follow(&interfaces->attacher, link, &watch->attachment))
+		return;
+	pe_watch_audit_blind(interfaces, link, watch);
+	interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
+	pe_watch_retry(interfaces, watch, watch->attachment.error < 0);
+	pe_watch_update(interfaces, link, watch);
+	if (!watch->attachment.error)
+		pe_info("xdp", "%s is counted now (%s): its receive features have changed",
+			link->name, pe_mode_name(watch->attachment.mode));
+}
+
 static void follow_touched(struct pe_interfaces *interfaces)
 {
 	for (unsigned int i = 0; interfaces->touched && i < PE_WATCH_BUCKETS; i++) {
@@ -232,16 +249,8 @@ static void follow_touched(struct pe_interfaces *interfaces)
 				return;
 			watch->touched = false;
 			link = pe_monitor_find(interfaces->monitor, watch->ifindex);
-			if (!link ||
-			    !pe_attacher_follow(&interfaces->attacher, link, &watch->attachment))
-				continue;
-			interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
-			pe_watch_retry(interfaces, watch, watch->attachment.error < 0);
-			pe_watch_update(interfaces, link, watch);
-			if (!watch->attachment.error)
-				pe_info("xdp",
-					"%s is counted now (%s): its receive features have changed",
-					link->name, pe_mode_name(watch->attachment.mode));
+			if (link)
+				follow(interfaces, link, watch);
 		}
 	}
 	interfaces->touched = false;

@@ -377,6 +377,47 @@ static void test_follow_is_tried_again(void **state)
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
+/* A bond, whose counters are not compared: what it receives while nothing counts is unobserved to
+ * the packet, also what comes just before something counts again. */
+static void test_blind_until_finished(void **state)
+{
+	struct scene *scene = *state;
+	struct pe_iface_sample now;
+
+	add_settled(scene, 3, 1, "");
+	fake_find(3)->link.master = 1;
+	fake_find(3)->features = (struct pe_feature_state){ PE_FEATURE_LRO, PE_FEATURE_LRO };
+	add(scene, 1, 1, "bond");
+	assert_shown(scene, 1, PE_MODE_NONE, PE_REASON_OFFLOAD);
+	fake_receive(1, 7, 0);
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_TCX, PE_REASON_OFFLOAD);
+	fake_receive(1, 100, 50);
+	now = shown(scene, 1);
+	assert_int_equal(now.unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 7);
+
+	touch(3, 1, 0);
+	touch(1, 1, 0);
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
+	fake_receive(1, 100, 50);
+	fake.may_lapse = true;
+	fake.tcx_error = -ENOMEM;
+	touch(3, 1, PE_FEATURE_LRO);
+	touch(1, 1, 0);
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_NONE, PE_REASON_OFFLOAD);
+	fake_receive(1, 9, 0);
+	touch(3, 1, 0);
+	touch(1, 1, 0);
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
+	fake_receive(1, 100, 50);
+	now = shown(scene, 1);
+	assert_int_equal(now.unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 7);
+	assert_int_equal(now.unobserved[PE_INGRESS][PE_UNOBSERVED_LOST].packets, 9);
+}
+
 /* The warnings that were held back come in a round. */
 static void test_grouped_warnings(void **state)
 {
@@ -413,6 +454,7 @@ int main(void)
 		test(test_follow_stops_for_events),
 		test(test_follow_stacked),
 		test(test_follow_is_tried_again),
+		test(test_blind_until_finished),
 		test(test_grouped_warnings),
 	};
 

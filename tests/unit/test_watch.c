@@ -234,6 +234,23 @@ static void test_taken_off_stacked(void **state)
 	assert_shown(scene, 1, PE_MODE_TCX, PE_REASON_BUSY);
 }
 
+/* A bond: from then on, what it receives is unobserved, and not from the round after. */
+static void test_taken_off_bond(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, 1, 1, "bond");
+	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
+	fake_receive(1, 100, 50);
+	fake.no_tcx = true;
+	fake_take_off(1, true, false);
+	audit_all(scene, 1);
+	assert_shown(scene, 1, PE_MODE_NONE, PE_REASON_BUSY);
+	fake_receive(1, 5, 0);
+	audit_all(scene, 1);
+	assert_int_equal(lost(scene, 1), 5);
+}
+
 /* ---- load ---- */
 
 static void load(struct scene *scene, unsigned int seconds, uint64_t packets)
@@ -446,6 +463,7 @@ int main(void)
 		test(test_missed_before_the_slot),
 		test(test_taken_off),
 		test(test_taken_off_stacked),
+		test(test_taken_off_bond),
 		test(test_load),
 		test(test_load_then_busy),
 		test(test_load_below_ours),
