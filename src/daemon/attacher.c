@@ -178,9 +178,19 @@ static bool is_blind(const struct pe_attacher *attacher, const struct pe_link *l
 	       !pe_xdp_egress(attacher->xdp);
 }
 
-/* The way for an interface as it is now. */
-static struct pe_way find_way(struct pe_attacher *attacher, enum pe_xdp_mode mode,
-			      const struct pe_link *link)
+/* What --xdp.mode comes to on this interface: where native cannot be, it is as auto. */
+static enum pe_xdp_mode mode_for(const struct pe_attacher *attacher, const struct pe_link *link,
+				 const struct pe_attachment *attachment)
+{
+	enum pe_xdp_mode mode = attacher->options->xdp_mode;
+
+	return mode == PE_XDP_NATIVE && (attachment->refused || !pe_policy_may_native(link))
+		       ? PE_XDP_AUTO
+		       : mode;
+}
+
+static struct pe_way look_for_way(struct pe_attacher *attacher, enum pe_xdp_mode mode,
+				  const struct pe_link *link)
 {
 	unsigned int own = 0, below = 0;
 	int ifindex[PE_OFFLOADS_MAX];
@@ -196,6 +206,18 @@ static struct pe_way find_way(struct pe_attacher *attacher, enum pe_xdp_mode mod
 	if (pe_offloads_look(attacher->features, ifindex, count, &own, &below) < 0)
 		own = PE_FEATURE_GRO | PE_FEATURES_LOST;
 	return pe_policy_way(mode, link, own, below);
+}
+
+/* The way for an interface as it is now. */
+static struct pe_way find_way(struct pe_attacher *attacher, const struct pe_link *link,
+			      const struct pe_attachment *attachment)
+{
+	enum pe_xdp_mode mode = mode_for(attacher, link, attachment);
+	struct pe_way way = look_for_way(attacher, mode, link);
+
+	if (mode != attacher->options->xdp_mode)
+		way.reason = PE_REASON_NATIVE_REFUSED;
+	return way;
 }
 
 /* Attaches the program in this mode. 0 or -errno. */
@@ -247,8 +269,8 @@ static int attach(struct pe_attacher *attacher, const struct pe_link *link, stru
 		return -EMFILE;
 	r = attach_as(attacher, link, way->mode, attachment);
 	if (r < 0 && way->mode == PE_MODE_NATIVE && r != -EBUSY && r != -ENODEV) {
-		*way = find_way(attacher, PE_XDP_AUTO, link);
-		way->reason = PE_REASON_NATIVE_REFUSED;
+		attachment->refused = true;
+		*way = find_way(attacher, link, attachment);
 		r = is_xdp(way) ? attach_as(attacher, link, way->mode, attachment) : 0;
 	}
 	if (!r)
@@ -289,7 +311,7 @@ int pe_attacher_begin(struct pe_attacher *attacher, const struct pe_link *link,
 		      struct pe_attachment *attachment)
 {
 	/* Native XDP comes before the tracepoint: going from one to the other is not exact. */
-	bool can_wait = pe_policy_may_xdp(attacher->options->xdp_mode, link);
+	bool can_wait = pe_policy_may_xdp(mode_for(attacher, link, attachment), link);
 
 	if (!can_wait || take_slot(attacher, link, attachment) < 0 ||
 	    fall_back(attacher, link, attachment) < 0)
@@ -337,7 +359,7 @@ int pe_attacher_advance(struct pe_attacher *attacher, const struct pe_link *link
 	if (attachment->token == PE_TOKEN_NONE)
 		r = take_slot(attacher, link, attachment);
 	if (!r && attachment->link_fd < 0) {
-		way = find_way(attacher, attacher->options->xdp_mode, link);
+		way = find_way(attacher, link, attachment);
 		if (is_xdp(&way))
 			r = attach(attacher, link, &way, attachment);
 		if (!r && !is_xdp(&way))
@@ -356,13 +378,14 @@ bool pe_attacher_follow(struct pe_attacher *attacher, const struct pe_link *link
 {
 	struct pe_way way;
 
-	if (attacher->options->xdp_mode != PE_XDP_AUTO || attachment->token == PE_TOKEN_NONE ||
-	    !pe_policy_may_xdp(PE_XDP_AUTO, link))
+	if (mode_for(attacher, link, attachment) != PE_XDP_AUTO ||
+	    attachment->token == PE_TOKEN_NONE || !pe_policy_may_xdp(PE_XDP_AUTO, link))
 		return false;
 	if (attachment->mode != PE_MODE_GENERIC && attachment->reason != PE_REASON_GRO &&
-	    attachment->reason != PE_REASON_OFFLOAD)
+	    attachment->reason != PE_REASON_OFFLOAD &&
+	    attachment->reason != PE_REASON_NATIVE_REFUSED)
 		return false;
-	way = find_way(attacher, PE_XDP_AUTO, link);
+	way = find_way(attacher, link, attachment);
 	if (is_xdp(&way) == (attachment->link_fd >= 0))
 		return false;
 	if (is_xdp(&way)) {
@@ -423,8 +446,9 @@ bool pe_attacher_yield(struct pe_attacher *attacher, const struct pe_link *link,
 		pe_attacher_advance(attacher, link, attachment);
 		return true;
 	}
-	if (attachment->mode != PE_MODE_GENERIC || attacher->options->xdp_mode != PE_XDP_AUTO ||
-	    !pe_policy_traced(link) || fall_back(attacher, link, attachment) < 0)
+	if (attachment->mode != PE_MODE_GENERIC ||
+	    mode_for(attacher, link, attachment) != PE_XDP_AUTO || !pe_policy_traced(link) ||
+	    fall_back(attacher, link, attachment) < 0)
 		return false;
 	detach_xdp(attacher, attachment);
 	attachment->reason = PE_REASON_LOAD;

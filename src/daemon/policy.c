@@ -142,10 +142,6 @@ struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
 		return without_xdp(link);
 	switch (mode) {
 	case PE_XDP_NATIVE:
-		/* A bond would put the program on its ports, under whose ifindexes it counts
-		 * nothing. */
-		if (kind_of(link)->origin == PE_ORIGIN_STACKED)
-			return (struct pe_way){ PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED };
 		return (struct pe_way){ PE_MODE_NATIVE, PE_REASON_NONE };
 	case PE_XDP_GENERIC:
 		return (struct pe_way){ PE_MODE_GENERIC, PE_REASON_NONE };
@@ -153,6 +149,12 @@ struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
 		break;
 	}
 	return automatic(link, features, below);
+}
+
+/* A bond would put the program on its ports, under whose ifindexes it counts nothing. */
+bool pe_policy_may_native(const struct pe_link *link)
+{
+	return kind_of(link)->origin != PE_ORIGIN_STACKED;
 }
 
 bool pe_policy_may_xdp(enum pe_xdp_mode mode, const struct pe_link *link)

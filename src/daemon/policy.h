@@ -25,6 +25,9 @@ struct pe_way {
 struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
 			    unsigned int features, unsigned int below);
 
+/* Whether XDP in its driver is worth a try. */
+bool pe_policy_may_native(const struct pe_link *link);
+
 /* Whether generic XDP may be the way, whatever the features are. */
 bool pe_policy_may_xdp(enum pe_xdp_mode mode, const struct pe_link *link);
 

@@ -339,7 +339,8 @@ int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_
 		return fake.xdp_error;
 	if (native && fake.no_native)
 		return -EOPNOTSUPP;
-	if (!native && fake.mode == PE_XDP_AUTO)
+	/* In place of native, too. */
+	if (!native && fake.mode != PE_XDP_GENERIC)
 		assert_false(interface->features.active &
 			     (pe_policy_traced(&interface->link) ? ~0u : PE_FEATURES_LOST));
 	if (!native)

@@ -25,6 +25,73 @@ static void test_follow_gro(void **state)
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
+/* Native XDP was refused: it follows GRO as auto does, and the driver is not asked again. */
+static void test_follow_where_native_was_refused(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *interface = add(scene, PE_XDP_NATIVE, "veth");
+
+	fake.no_native = true;
+	begin(scene);
+	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
+	assert_int_equal(interface->attempts, 2);
+	interface->features.active = interface->features.wanted = PE_FEATURE_GRO;
+	assert_true(follow(scene));
+	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_NATIVE_REFUSED);
+	assert_false(follow(scene));
+
+	interface->features.active = interface->features.wanted = 0;
+	assert_true(follow(scene));
+	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
+	assert_true(yield(scene, true));
+	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_LOAD);
+	assert_true(yield(scene, false));
+	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
+	assert_int_equal(interface->attempts, 4);
+}
+
+/* Where native XDP is in force, GRO is not lost, and load is no matter. */
+static void test_native_follows_nothing(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *interface = add(scene, PE_XDP_NATIVE, "veth");
+
+	begin(scene);
+	interface->features.active = interface->features.wanted = PE_FEATURE_GRO;
+	assert_false(follow(scene));
+	assert_false(yield(scene, true));
+	assert_way(scene, PE_MODE_NATIVE, PE_REASON_NONE);
+}
+
+/* A program in the driver of a bond is on its ports: it is as auto, also with what merges below. */
+static void test_native_on_a_bond(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *interface = add(scene, PE_XDP_NATIVE, "bond"), *port;
+
+	fake_add(LOWER, "")->master = IFINDEX;
+	port = fake_find(scene->below = LOWER);
+	assert_int_equal(begin(scene), 0);
+	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
+	assert_false(interface->native || port->xdp);
+	assert_int_equal(interface->attempts, 1);
+
+	port->features.active = port->features.wanted = PE_FEATURE_LRO;
+	fake.may_lapse = true;
+	assert_true(follow(scene));
+	assert_way(scene, PE_MODE_NONE, PE_REASON_NATIVE_REFUSED);
+	fake.may_lapse = false;
+	assert_int_equal(finish(scene), 0);
+	assert_way(scene, PE_MODE_TCX, PE_REASON_NATIVE_REFUSED);
+	assert_int_equal(port->features.wanted, PE_FEATURE_LRO);
+	teardown(state);
+
+	setup(state);
+	add(scene, PE_XDP_NATIVE, "bond")->features.active = PE_FEATURE_LRO;
+	assert_int_equal(begin(scene), 0);
+	assert_way(scene, PE_MODE_NONE, PE_REASON_NATIVE_REFUSED);
+}
+
 /* The tracepoint is refused: better XDP than nothing. */
 static void test_follow_without_tracepoint(void **state)
 {
@@ -399,6 +466,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(test_follow_gro),
+		test(test_follow_where_native_was_refused),
+		test(test_native_follows_nothing),
+		test(test_native_on_a_bond),
 		test(test_follow_without_tracepoint),
 		test(test_follow_into_busy),
 		test(test_follow_nothing),
