@@ -808,6 +808,10 @@ def test_drivers_without_native():
         wait_for_totals(exporter, "veth1", {"ingress": received(100, native=True), "egress": (0, 0)})
         wait_for_totals(exporter, "macvlan0", {"ingress": sent(100), "egress": (0, 0)})
         assert kernel_counters(host.link("macvlan0"))["ingress"] == sent(100)
+        # As auto would have it: what generic XDP would switch off decides, now and later.
+        for gro, mode in (("off", "generic"), ("on", "tracepoint"), ("off", "generic")):
+            run("ip", "netns", "exec", host.name, "ethtool", "-K", "vxlan0", "gro", gro)
+            wait_for_mode(exporter, mode, "vxlan0", reason="native_refused")
 
 
 # ---- bridges that change ----
