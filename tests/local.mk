@@ -16,6 +16,7 @@ unit_tests = \
 	tests/unit/test_load \
 	tests/unit/test_negotiate \
 	tests/unit/test_net \
+	tests/unit/test_offloads \
 	tests/unit/test_options \
 	tests/unit/test_policy \
 	tests/unit/test_privileges \
@@ -93,7 +94,8 @@ test_libs = $(pe_libs) $(CMOCKA_LIBS)
 fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h
 fake_kernel_wraps = $(foreach name, \
 	close pe_clock_monotonic_ns pe_log pe_features_new pe_features_read pe_features_want \
-	pe_monitor_dispatch pe_monitor_find pe_monitor_has_events pe_monitor_new \
+	pe_monitor_dispatch pe_monitor_find pe_monitor_has_events pe_monitor_is_current \
+	pe_monitor_new \
 	pe_monitor_read_stats pe_monitor_start \
 	pe_xdp_attach pe_xdp_attach_tcx pe_xdp_count_by pe_xdp_detach_tcx pe_xdp_egress \
 	pe_xdp_give_back pe_xdp_has_tcx pe_xdp_ignore pe_xdp_is_attached pe_xdp_is_ours \
@@ -101,6 +103,7 @@ fake_kernel_wraps = $(foreach name, \
 	-Wl$(comma)--wrap=$(name))
 comma = ,
 attacher_scene = tests/unit/attacher-scene.h $(fake_kernel)
+interfaces_scene = tests/unit/interfaces-scene.h $(fake_kernel)
 tests_unit_test_attacher_SOURCES = tests/unit/test_attacher.c $(attacher_scene)
 tests_unit_test_attacher_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_attacher_LDADD = $(test_libs)
@@ -126,6 +129,9 @@ tests_unit_test_listen_SOURCES = tests/unit/test_listen.c tests/unit/http_client
 tests_unit_test_listen_LDADD = $(test_libs)
 tests_unit_test_negotiate_LDADD = $(test_libs)
 tests_unit_test_net_LDADD = $(test_libs)
+tests_unit_test_offloads_SOURCES = tests/unit/test_offloads.c $(interfaces_scene)
+tests_unit_test_offloads_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_offloads_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
 tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_privileges_LDADD = $(test_libs)
@@ -133,7 +139,6 @@ tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registr
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)
 tests_unit_test_registry_LDADD = $(test_libs)
-interfaces_scene = tests/unit/interfaces-scene.h $(fake_kernel)
 tests_unit_test_rounds_SOURCES = tests/unit/test_rounds.c $(interfaces_scene)
 tests_unit_test_rounds_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_rounds_LDADD = $(test_libs)

@@ -113,6 +113,12 @@ int pe_monitor_start(struct pe_monitor *monitor);
 bool pe_monitor_has_events(const struct pe_monitor *monitor);
 
 /*
+ * Whether what was told is what the kernel has at this moment: no events wait, and none that were
+ * lost are still to be made up for. False in callbacks of a dump. Does not block.
+ */
+bool pe_monitor_is_current(const struct pe_monitor *monitor);
+
+/*
  * Reads the events that are there, at most a few thousand a call so that a storm cannot starve the
  * loop's other sources, and dumps again where it must. 0 or -errno; after an error the next call
  * begins with a dump. Blocks only for a dump.

@@ -145,11 +145,39 @@ static int take_slot(struct pe_attacher *attacher, const struct pe_link *link,
 	return r;
 }
 
-static void restore(struct pe_attacher *attacher, struct pe_attachment *attachment)
+static void warn_of_offloads(const char *where)
 {
-	if (!pe_offloads_restore(attacher->features, &attachment->offloads))
-		pe_warn("xdp", "a receive offload that generic XDP switched off could not be put "
-			       "back; see ethtool -k");
+	pe_warn("xdp",
+		"a receive offload that generic XDP switched off could not be put back%s; see "
+		"ethtool -k",
+		where);
+}
+
+void pe_attacher_put_back(struct pe_attacher *attacher)
+{
+	const struct pe_attacher_relations *relations = &attacher->relations;
+
+	attacher->owes = attacher->offloads.count && !relations->is_current(relations->userdata);
+	if (attacher->offloads.count && !attacher->owes &&
+	    pe_offloads_restore(&attacher->offloads, attacher->features, relations->is_used,
+				relations->userdata))
+		warn_of_offloads("");
+}
+
+void pe_attacher_forget(struct pe_attacher *attacher, const struct pe_link *link, bool moved)
+{
+	if (pe_offloads_forget(&attacher->offloads, link->ifindex) && moved)
+		pe_warn("xdp",
+			"%s has moved to another namespace before the receive offloads that "
+			"generic "
+			"XDP switched off could be put back; see ethtool -k there",
+			link->name);
+}
+
+void pe_attacher_fini(struct pe_attacher *attacher)
+{
+	if (pe_offloads_fini(&attacher->offloads))
+		warn_of_offloads(", because the interfaces keep changing");
 }
 
 static void detach_xdp(struct pe_attacher *attacher, struct pe_attachment *attachment)
@@ -159,7 +187,7 @@ static void detach_xdp(struct pe_attacher *attacher, struct pe_attachment *attac
 	close(attachment->link_fd);
 	attachment->link_fd = -1;
 	attacher->links--;
-	restore(attacher, attachment);
+	pe_attacher_put_back(attacher);
 }
 
 static void detach_tcx(struct pe_attacher *attacher, struct pe_attachment *attachment)
@@ -233,14 +261,13 @@ static int attach_as(struct pe_attacher *attacher, const struct pe_link *link, e
 		pe_xdp_count_by(attacher->xdp, attachment->token, PE_BY_RECEIVE,
 				pe_policy_shape(link, false));
 	if (!native)
-		r = pe_offloads_save(
-			attacher->features, ifindex,
-			attacher->relations.list_below(link, ifindex, attacher->relations.userdata),
-			&attachment->offloads);
+		r = pe_offloads_save(&attacher->offloads, attacher->features, ifindex,
+				     attacher->relations.list_below(link, ifindex,
+								    attacher->relations.userdata));
 	if (!r)
 		r = pe_xdp_attach(attacher->xdp, link->ifindex, native, &attachment->link_fd);
 	if (r < 0) {
-		restore(attacher, attachment);
+		pe_attacher_put_back(attacher);
 		return r;
 	}
 	attacher->links++;

@@ -33,6 +33,10 @@ struct pe_attacher_relations {
 	/* The interface itself, then all that it is stacked on, directly or not; at most
 	 * PE_OFFLOADS_MAX. How many. */
 	size_t (*list_below)(const struct pe_link *link, int *ret_ifindex, void *userdata);
+	/* Whether an XDP program of ours is on it or above it. */
+	bool (*is_used)(int ifindex, void *userdata);
+	/* Whether each ifindex is surely the interface that is known by it. */
+	bool (*is_current)(void *userdata);
 	void *userdata;
 };
 
@@ -54,6 +58,8 @@ struct pe_attacher {
 	unsigned int max_links;
 	/* its own */
 	unsigned int links;
+	struct pe_offloads offloads; /* that generic XDP has switched off */
+	bool owes;		     /* some of them could be put back, but for is_current() */
 	struct pe_attacher_grouped grouped[PE_ATTACH_ERRORS];
 	struct pe_log_once no_slot_log;
 	struct pe_log_once no_files_log;
@@ -70,9 +76,8 @@ struct pe_attachment {
 	bool refused;	/* its driver has refused native XDP: as auto from then on */
 	enum pe_mode mode;
 	enum pe_mode_reason reason;
-	int error;		     /* of the last attempt */
-	int tcx_error;		     /* likewise */
-	struct pe_offloads offloads; /* that generic XDP has switched off */
+	int error;     /* of the last attempt */
+	int tcx_error; /* likewise */
 };
 
 #define PE_ATTACHMENT_INIT                                           \
@@ -138,6 +143,17 @@ bool pe_attacher_yield(struct pe_attacher *attacher, const struct pe_link *link,
 
 /* Takes off what is on. The slot stays. */
 void pe_attacher_detach(struct pe_attacher *attacher, struct pe_attachment *attachment);
+
+/* Puts back the receive offloads that generic XDP has switched off where no program of ours needs
+ * that any more; nothing while is_current() is false, see pe_attacher.owes. */
+void pe_attacher_put_back(struct pe_attacher *attacher);
+
+/* The interface has gone from here, `moved` to another namespace if that is known: what would be
+ * put back on its ifindex is another one's. Says so. */
+void pe_attacher_forget(struct pe_attacher *attacher, const struct pe_link *link, bool moved);
+
+/* The end, after the last pe_attacher_detach(). Says what could not be put back. */
+void pe_attacher_fini(struct pe_attacher *attacher);
 
 /* Counts an error that came up elsewhere. */
 void pe_attacher_count_error(struct pe_attacher *attacher, int error);

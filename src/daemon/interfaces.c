@@ -19,6 +19,8 @@
 
 /* Interfaces that are down, asked for what the kernel does not report of them. */
 #define REFRESH_MOST 64
+/* At the end, until the events of interfaces are all read. */
+#define LAST_DISPATCHES 16
 
 /* Gives up a watch that has no series: whatever it holds, nobody else will give back. */
 static void drop(struct pe_interfaces *interfaces, struct pe_watch **at)
@@ -195,6 +197,8 @@ static void on_added(const struct pe_link *link, void *userdata)
 {
 	struct pe_interfaces *interfaces = userdata;
 
+	if (interfaces->ending)
+		return;
 	watch_link(interfaces, link);
 	pe_heirs_take(&interfaces->heirs, link->ifindex, NULL);
 }
@@ -215,6 +219,8 @@ static void on_changed(const struct pe_link *link, const struct pe_link *before,
 	struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
 	bool wanted = pe_options_match(interfaces->options.options, link->name, link->altnames);
 
+	if (interfaces->ending)
+		return;
 	/* When news of a rename were lost, another interface may have come by its name and series.
 	 */
 	if (watch && (!wanted || pe_watch_update(interfaces, link, watch) == -ENOENT)) {
@@ -238,13 +244,18 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	struct pe_interfaces *interfaces = userdata;
 	const struct pe_watch *watch = *pe_watch_find(interfaces, link->ifindex);
 	bool counted = watch && watch->attachment.token != PE_TOKEN_NONE, ingress = false;
+	bool has_heir = watch && why == PE_LINK_DELETED && pe_attacher_is_on(&watch->attachment);
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
+	/* Our program is on an heir only if it was so when the features were read. */
+	if (!has_heir)
+		pe_attacher_forget(&interfaces->attacher, link, why == PE_LINK_MOVED);
+	if (interfaces->ending)
+		return;
 	/* What XDP and TCX count needs the program on it: that of a deleted one is on an heir, or
 	 * nowhere. */
 	if (counted)
-		ingress = watch->attachment.mode == PE_MODE_TRACEPOINT ||
-			  (why == PE_LINK_DELETED && pe_attacher_is_on(&watch->attachment));
+		ingress = watch->attachment.mode == PE_MODE_TRACEPOINT || has_heir;
 	unwatch(interfaces, link, why != PE_LINK_DELETED);
 	if (counted)
 		pe_heirs_look(&interfaces->heirs, interfaces->monitor, link->ifindex, ingress,
@@ -272,6 +283,8 @@ static void on_synced(void *userdata)
 {
 	struct pe_interfaces *interfaces = userdata;
 
+	if (interfaces->ending)
+		return;
 	/* A port may have been dumped before its bridge. */
 	update_ports(interfaces, 0);
 	/* Ready means that all that was there before is as it should be, and what comes is counted.
@@ -309,6 +322,8 @@ int pe_interfaces_new(const struct pe_interfaces_options *options,
 		.max_links = options->max_links,
 		.relations = { .has_above = pe_watch_is_below_ours,
 			       .list_below = pe_watch_list_below,
+			       .is_used = pe_watch_is_used,
+			       .is_current = pe_watch_is_current,
 			       .userdata = interfaces },
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
@@ -332,6 +347,7 @@ struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces)
 {
 	if (!interfaces)
 		return NULL;
+	interfaces->ending = true;
 	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
 		while (interfaces->bucket[i]) {
 			struct pe_watch *watch = interfaces->bucket[i];
@@ -341,6 +357,12 @@ struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces)
 			free(watch);
 		}
 	}
+	/* What it is to be put back on may have gone meanwhile. */
+	for (int i = 0; interfaces->attacher.offloads.count && i < LAST_DISPATCHES; i++) {
+		pe_monitor_dispatch(interfaces->monitor);
+		pe_attacher_put_back(&interfaces->attacher);
+	}
+	pe_attacher_fini(&interfaces->attacher);
 	pe_monitor_free(interfaces->monitor);
 	pe_away_free(interfaces->away);
 	pe_features_free(interfaces->attacher.features);
@@ -366,6 +388,8 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 
 	interfaces->batch_ns = pe_clock_monotonic_ns();
 	r = pe_monitor_dispatch(interfaces->monitor);
+	if (interfaces->attacher.owes)
+		pe_attacher_put_back(&interfaces->attacher);
 	if (interfaces->was_synced)
 		pe_newcomers_prepare(&interfaces->newcomers);
 	return r;

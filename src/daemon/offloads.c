@@ -4,8 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-
-#include "pe/cleanup.h"
+#include <string.h>
 
 /* As pe_features_read(); one that has gone, or whose driver shows none, has none. */
 static int look(struct pe_features *features, int ifindex, struct pe_feature_state *ret_state)
@@ -37,47 +36,136 @@ int pe_offloads_look(struct pe_features *features, const int *ifindex, size_t co
 	return 0;
 }
 
-int pe_offloads_save(struct pe_features *features, const int *ifindex, size_t count,
-		     struct pe_offloads *ret_offloads)
+static struct pe_offload *find(struct pe_offloads *offloads, int ifindex)
 {
-	_cleanup_free_ struct pe_offload *item = calloc(count, sizeof(*item));
-	size_t used = 0;
+	for (size_t i = 0; i < offloads->count; i++) {
+		if (offloads->item[i].ifindex == ifindex)
+			return &offloads->item[i];
+	}
+	return NULL;
+}
 
-	if (!item)
-		return -ENOMEM;
+/* NULL for want of memory. */
+static struct pe_offload *find_or_add(struct pe_offloads *offloads, int ifindex)
+{
+	struct pe_offload *item = find(offloads, ifindex);
+	size_t size = offloads->size ? 2 * offloads->size : PE_OFFLOADS_MAX;
+
+	if (item)
+		return item;
+	if (offloads->count == offloads->size) {
+		item = realloc(offloads->item, size * sizeof(*item));
+		if (!item)
+			return NULL;
+		offloads->item = item;
+		offloads->size = size;
+	}
+	item = &offloads->item[offloads->count++];
+	*item = (struct pe_offload){ .ifindex = ifindex };
+	return item;
+}
+
+int pe_offloads_save(struct pe_offloads *offloads, struct pe_features *features, const int *ifindex,
+		     size_t count)
+{
 	for (size_t i = 0; i < count; i++) {
 		struct pe_feature_state state;
+		struct pe_offload *item;
 		int r = look(features, ifindex[i], &state);
 
 		if (r < 0)
 			return r;
-		if (state.wanted & PE_FEATURES_LOST)
-			item[used++] =
-				(struct pe_offload){ ifindex[i], state.wanted & PE_FEATURES_LOST };
+		if (!(state.wanted & PE_FEATURES_LOST))
+			continue;
+		item = find_or_add(offloads, ifindex[i]);
+		if (!item)
+			return -ENOMEM;
+		item->wanted |= state.wanted & PE_FEATURES_LOST;
+		item->active |= state.active & PE_FEATURES_LOST;
 	}
-	*ret_offloads = (struct pe_offloads){ 0 };
-	if (used)
-		*ret_offloads = (struct pe_offloads){ PE_TAKE_PTR(item), used };
 	return 0;
 }
 
-bool pe_offloads_restore(struct pe_features *features, struct pe_offloads *offloads)
+static void take(struct pe_offloads *offloads, struct pe_offload *item)
 {
-	bool all = true;
+	struct pe_offload *end = &offloads->item[--offloads->count];
 
-	for (size_t i = 0; i < offloads->count; i++) {
-		const struct pe_offload *item = &offloads->item[i];
-		struct pe_feature_state state;
-		unsigned int lost;
-		int r = look(features, item->ifindex, &state);
+	/* Those behind keep their order. */
+	memmove(item, item + 1, (size_t)(end - item) * sizeof(*item));
+}
 
-		/* What somebody asked for meanwhile stays. */
-		lost = r < 0 ? item->wanted : item->wanted & ~state.wanted;
-		if (lost)
-			r = pe_features_want(features, item->ifindex, lost, lost);
-		all &= r >= 0 || r == -ENODEV;
+bool pe_offloads_forget(struct pe_offloads *offloads, int ifindex)
+{
+	struct pe_offload *item = find(offloads, ifindex);
+
+	if (item)
+		take(offloads, item);
+	return item;
+}
+
+/*
+ * Asks once more for what was in force and is not. A port cannot have what its master does not want
+ * (netdev_sync_upper_features() in net/core/dev.c), and a master may go by what its ports have: by
+ * now all of them want it, and each request makes the kernel look at an interface anew.
+ */
+static void insist(struct pe_features *features, const struct pe_offload *item)
+{
+	struct pe_feature_state state;
+
+	if (!pe_features_read(features, item->ifindex, &state) && item->active & ~state.active)
+		pe_features_want(features, item->ifindex, item->active & ~state.active,
+				 item->active & ~state.active);
+}
+
+/* Whether it is there. What somebody asked for meanwhile stays. */
+static bool put_back(struct pe_features *features, const struct pe_offload *item)
+{
+	struct pe_feature_state state;
+	int r = pe_features_read(features, item->ifindex, &state);
+	unsigned int lost = r < 0 ? item->wanted : item->wanted & ~state.wanted;
+
+	if (lost && r != -ENODEV)
+		r = pe_features_want(features, item->ifindex, lost, lost);
+	return r != -ENODEV;
+}
+
+static bool is_as_before(struct pe_features *features, const struct pe_offload *item)
+{
+	struct pe_feature_state state;
+
+	return !pe_features_read(features, item->ifindex, &state) &&
+	       !(item->wanted & ~state.wanted) && !(item->active & ~state.active);
+}
+
+unsigned int pe_offloads_restore(struct pe_offloads *offloads, struct pe_features *features,
+				 bool (*is_used)(int ifindex, void *userdata), void *userdata)
+{
+	unsigned int failed = 0;
+
+	/* One that has just gone stays until its event says where. */
+	for (size_t i = offloads->count; i-- > 0;) {
+		struct pe_offload *item = &offloads->item[i];
+
+		item->due = !is_used(item->ifindex, userdata) && put_back(features, item);
 	}
+	for (size_t i = offloads->count; i-- > 0;) {
+		if (offloads->item[i].due)
+			insist(features, &offloads->item[i]);
+	}
+	for (size_t i = offloads->count; i-- > 0;) {
+		if (!offloads->item[i].due)
+			continue;
+		failed += !is_as_before(features, &offloads->item[i]);
+		take(offloads, &offloads->item[i]);
+	}
+	return failed;
+}
+
+size_t pe_offloads_fini(struct pe_offloads *offloads)
+{
+	size_t count = offloads->count;
+
 	free(offloads->item);
 	*offloads = (struct pe_offloads){ 0 };
-	return all;
+	return count;
 }

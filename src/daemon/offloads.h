@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Receive offloads that attaching generic XDP switches off, on the interface and on those below it,
- * and that the kernel leaves off: what was wanted before, to be put back. The supervisor's thread.
+ * and that the kernel leaves off: what was there before, to be put back. One account for all
+ * interfaces, because several of ours can be above the same card. The supervisor's thread.
  */
 #ifndef PE_DAEMON_OFFLOADS_H
 #define PE_DAEMON_OFFLOADS_H
@@ -17,11 +18,14 @@
 struct pe_offload {
 	int ifindex;
 	unsigned int wanted; /* of PE_FEATURES_LOST */
+	unsigned int active; /* likewise */
+	bool due;	     /* to be put back now */
 };
 
+/* All zero: nothing is owed. */
 struct pe_offloads {
 	struct pe_offload *item; /* owned; those that want any */
-	size_t count;
+	size_t count, size;
 };
 
 /*
@@ -32,12 +36,24 @@ struct pe_offloads {
 int pe_offloads_look(struct pe_features *features, const int *ifindex, size_t count,
 		     unsigned int *ret_own, unsigned int *ret_below);
 
-/* Remembers what is wanted on these interfaces. 0 or -errno; nothing is held on error. */
-int pe_offloads_save(struct pe_features *features, const int *ifindex, size_t count,
-		     struct pe_offloads *ret_offloads);
+/* Remembers what is wanted on these interfaces, besides what is remembered. 0 or -errno, with a
+ * part of them remembered. */
+int pe_offloads_save(struct pe_offloads *offloads, struct pe_features *features, const int *ifindex,
+		     size_t count);
 
-/* Puts back what is no longer wanted, and forgets. Whether all could be; one that has gone needs
- * nothing. */
-bool pe_offloads_restore(struct pe_features *features, struct pe_offloads *offloads);
+/* The interface is no longer here, and its ifindex may be another one's. Whether it was owed any.
+ */
+bool pe_offloads_forget(struct pe_offloads *offloads, int ifindex);
+
+/*
+ * Puts back what is no longer wanted, and forgets, of interfaces for which `is_used` is false and
+ * that are there. Looks whether all is in force that was. Some µs for each, or as long as the
+ * drivers need. How many are not as they were.
+ */
+unsigned int pe_offloads_restore(struct pe_offloads *offloads, struct pe_features *features,
+				 bool (*is_used)(int ifindex, void *userdata), void *userdata);
+
+/* Forgets all. How many there were. */
+size_t pe_offloads_fini(struct pe_offloads *offloads);
 
 #endif

@@ -274,6 +274,8 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 	interfaces->slot_freed = false;
 	follow_touched(interfaces);
 	finish_one(interfaces);
+	if (interfaces->attacher.owes)
+		pe_attacher_put_back(&interfaces->attacher);
 	pe_attacher_log_more(&interfaces->attacher);
 }
 

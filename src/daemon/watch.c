@@ -152,6 +152,39 @@ size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *u
 	return count;
 }
 
+/* Whether this one's XDP program switches off what it can on `ifindex`. */
+static bool reaches(struct pe_interfaces *interfaces, const struct pe_watch *watch, int ifindex)
+{
+	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
+	int below[PE_OFFLOADS_MAX];
+	size_t count = link ? pe_watch_list_below(link, below, interfaces) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (below[i] == ifindex)
+			return true;
+	}
+	return false;
+}
+
+bool pe_watch_is_used(int ifindex, void *userdata)
+{
+	struct pe_interfaces *interfaces = userdata;
+
+	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
+		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
+		     watch = watch->next) {
+			if (watch->attachment.link_fd >= 0 && reaches(interfaces, watch, ifindex))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool pe_watch_is_current(void *userdata)
+{
+	return pe_monitor_is_current(((struct pe_interfaces *)userdata)->monitor);
+}
+
 void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
 		    struct pe_watch *watch)
 {

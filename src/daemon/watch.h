@@ -44,6 +44,7 @@ struct pe_interfaces {
 	unsigned int fresh;   /* watches that XDP has yet to follow to */
 	uint64_t fresh_at_ns; /* since when there are some, or some have been served */
 	bool was_synced;
+	bool ending;	      /* what comes now is not watched */
 	bool slot_freed;      /* since the last round of retries */
 	bool touched;	      /* a watch may be so */
 	bool unfinished;      /* a watch may be so: see pe_attacher_is_unfinished() */
@@ -96,6 +97,8 @@ void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *
 /* How an attacher finds its way among them: `userdata` of pe_attacher_relations. */
 bool pe_watch_is_below_ours(const struct pe_link *link, void *userdata);
 size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata);
+bool pe_watch_is_used(int ifindex, void *userdata);
+bool pe_watch_is_current(void *userdata);
 
 /* Whether one with an XDP program of ours is above: then the kernel lets none be attached. */
 bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex);

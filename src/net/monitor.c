@@ -539,6 +539,11 @@ bool pe_monitor_has_events(const struct pe_monitor *monitor)
 	return pe_socket_has_input(monitor->events);
 }
 
+bool pe_monitor_is_current(const struct pe_monitor *monitor)
+{
+	return !monitor->resync && !pe_socket_has_input(monitor->events);
+}
+
 int pe_monitor_start(struct pe_monitor *monitor)
 {
 	return sync_table(monitor);

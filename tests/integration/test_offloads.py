@@ -119,6 +119,35 @@ def test_put_back_when_unwanted(wishing):
         wait_for(lambda: features(host, "free0") == before, lambda: features(host, "free0"))
 
 
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_another_has_its_index(wishing, how):
+    """The interface has gone before we hear of it, and another one has its ifindex: that one is not
+    given what the first one had."""
+    host, before = wishing
+    index = host.link("upper")["ifindex"]
+    with contextlib.ExitStack() as stack:
+        away = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--xdp.mode=generic"))
+        wait_for_mode(exporter, "generic", "upper")
+        exporter.process.send_signal(signal.SIGSTOP)
+        try:
+            if how == "deleted":
+                host.ip("link", "del", "upper")
+            else:
+                host.ip("link", "set", "upper", "netns", away.name)
+            host.ip("link", "add", "link", "lower", "name", "heir", "index", index, "type", "macvlan")
+            host.ip("link", "set", "heir", "up")
+        finally:
+            exporter.process.send_signal(signal.SIGCONT)
+        wait_for_mode(exporter, "generic", "heir")
+        without = {**before, "large-receive-offload": "off"}
+        assert features(host, "heir") == without
+        assert exporter.close() == 0
+        assert features(host, "heir") == without
+        assert ("moved to another namespace" in exporter.log()) == (how == "moved")
+        assert exporter.log().count("could be put back") == (how == "moved")
+
+
 def test_somebody_else_decides(wishing):
     """What was switched on or off while we were there stays as it is."""
     host, before = wishing

@@ -51,6 +51,17 @@ static inline size_t list_below(const struct pe_link *link, int *ret_ifindex, vo
 	return scene->below ? 2 : 1;
 }
 
+/* Nothing else is above what the one interface is stacked on. */
+static inline bool is_used(int ifindex, void *userdata)
+{
+	return ((struct scene *)userdata)->attachment.link_fd >= 0;
+}
+
+static inline bool is_current(void *userdata)
+{
+	return !fake.has_events;
+}
+
 static inline int announce(uint32_t token, void *userdata)
 {
 	struct scene *scene = userdata;
@@ -68,7 +79,7 @@ static inline int setup(void **state)
 	scene.attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
 	scene.attacher = (struct pe_attacher){
 		.options = &scene.options,
-		.relations = { has_above, list_below, &scene },
+		.relations = { has_above, list_below, is_used, is_current, &scene },
 		.announce = announce,
 		.userdata = &scene,
 		.max_links = 8,
@@ -87,7 +98,8 @@ static inline int teardown(void **state)
 	pe_attacher_detach(&scene->attacher, &scene->attachment);
 	assert_int_equal(scene->attacher.links, 0);
 	assert_int_equal(fake.links, 0);
-	assert_null(scene->attachment.offloads.item);
+	pe_attacher_fini(&scene->attacher);
+	assert_null(scene->attacher.offloads.item);
 	return 0;
 }
 

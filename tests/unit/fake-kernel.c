@@ -179,6 +179,20 @@ int __wrap_pe_features_read(struct pe_features *features, int ifindex,
 	return 0;
 }
 
+static bool is_above(const struct fake_interface *upper, const struct pe_link *link);
+
+/* Of what is wanted: netdev_sync_upper_features() in net/core/dev.c */
+static unsigned int in_force(const struct fake_interface *interface)
+{
+	unsigned int active = interface->features.wanted;
+
+	for (int i = 0; i < fake.used; i++) {
+		if (is_above(&fake.interface[i], &interface->link))
+			active &= fake.interface[i].features.wanted | ~PE_FEATURE_LRO;
+	}
+	return active;
+}
+
 int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned int mask,
 			    unsigned int wanted);
 int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned int mask,
@@ -189,10 +203,12 @@ int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned 
 	fake.feature_wants++;
 	if (!interface || fake.features_error)
 		return interface ? fake.features_error : -ENODEV;
-	/* What XDP has switched off cannot be in force while it is on. */
+	/* What XDP has switched off cannot be in force while it is on; nor is it to be put back on
+	 * what may be another interface by now. */
 	assert_false(interface->xdp && wanted & PE_FEATURES_LOST);
+	assert_false(fake.has_events);
 	interface->features.wanted = (interface->features.wanted & ~mask) | (wanted & mask);
-	interface->features.active = interface->features.wanted;
+	interface->features.active = in_force(interface);
 	return 0;
 }
 
@@ -440,6 +456,8 @@ int __wrap_pe_monitor_start(struct pe_monitor *monitor)
 int __wrap_pe_monitor_dispatch(struct pe_monitor *monitor);
 int __wrap_pe_monitor_dispatch(struct pe_monitor *monitor)
 {
+	if (fake.news)
+		fake.news();
 	return 0;
 }
 
@@ -447,6 +465,12 @@ bool __wrap_pe_monitor_has_events(const struct pe_monitor *monitor);
 bool __wrap_pe_monitor_has_events(const struct pe_monitor *monitor)
 {
 	return fake.has_events;
+}
+
+bool __wrap_pe_monitor_is_current(const struct pe_monitor *monitor);
+bool __wrap_pe_monitor_is_current(const struct pe_monitor *monitor)
+{
+	return !fake.has_events;
 }
 
 const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, int ifindex);

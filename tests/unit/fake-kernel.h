@@ -53,6 +53,7 @@ extern struct fake_kernel {
 	/* Called after each attempt at XDP: what happens meanwhile. */
 	void (*meanwhile)(int ifindex);
 	bool has_events;
+	void (*news)(void); /* in the next dispatch */
 	const struct pe_monitor_ops *monitor_ops;
 	void *monitor_userdata;
 	unsigned int warnings;

@@ -176,15 +176,19 @@ static void test_offloads_below_are_put_back(void **state)
 	struct fake_interface *interface = add_stacked(scene, PE_XDP_GENERIC);
 	struct fake_interface *lower = fake_find(LOWER);
 
-	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
+	interface->features.wanted = lower->features.wanted = PE_FEATURE_LRO;
+	lower->features.active = PE_FEATURE_LRO;
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(lower->features.wanted, 0);
 
+	/* The one below cannot have it before the one above wants it. */
 	fake.may_lapse = true;
 	pe_attacher_detach(&scene->attacher, &scene->attachment);
 	assert_int_equal(lower->features.wanted, PE_FEATURE_LRO);
-	assert_int_equal(interface->features.wanted, 0);
+	assert_int_equal(lower->features.active, PE_FEATURE_LRO);
+	assert_int_equal(interface->features.wanted, PE_FEATURE_LRO);
+	assert_int_equal(fake.warnings, 0);
 }
 
 /* What somebody has switched on or off meanwhile stays so, and is not asked for a second time: some
@@ -218,7 +222,7 @@ static void test_offloads_are_put_back_when_refused(void **state)
 	begin(scene);
 	assert_int_equal(advance(scene), -ENOMEM);
 	assert_int_equal(interface->features.wanted, PE_FEATURE_LRO);
-	assert_null(scene->attachment.offloads.item);
+	assert_int_equal(scene->attacher.offloads.count, 0);
 }
 
 static void test_offloads_cannot_be_put_back(void **state)
@@ -235,7 +239,7 @@ static void test_offloads_cannot_be_put_back(void **state)
 	assert_non_null(strstr(fake.warning, "could not be put back"));
 }
 
-/* One that has gone needs nothing. */
+/* One that has gone needs nothing, also when its event is still to come. */
 static void test_offloads_of_one_that_has_gone(void **state)
 {
 	struct scene *scene = *state;
@@ -246,7 +250,80 @@ static void test_offloads_of_one_that_has_gone(void **state)
 	fake.may_lapse = true;
 	fake_delete(LOWER);
 	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	assert_int_equal(scene->attacher.offloads.count, 1);
+	pe_attacher_forget(&scene->attacher, &(struct pe_link){ .ifindex = LOWER }, false);
+	assert_int_equal(scene->attacher.offloads.count, 0);
 	assert_int_equal(fake.warnings, 0);
+}
+
+/* While events wait, an ifindex may be another interface's. */
+static void test_offloads_wait_for_events(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *interface = add(scene, PE_XDP_GENERIC, "");
+
+	interface->features.active = interface->features.wanted = PE_FEATURE_LRO;
+	begin(scene);
+	advance(scene);
+	fake.may_lapse = true;
+	fake.has_events = true;
+	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	assert_int_equal(interface->features.wanted, 0);
+	assert_true(scene->attacher.owes);
+	pe_attacher_put_back(&scene->attacher);
+	assert_true(scene->attacher.owes);
+
+	fake.has_events = false;
+	pe_attacher_put_back(&scene->attacher);
+	assert_false(scene->attacher.owes);
+	assert_int_equal(interface->features.active, PE_FEATURE_LRO);
+	assert_int_equal(scene->attacher.offloads.count, 0);
+	assert_int_equal(fake.warnings, 0);
+}
+
+/* Another interface has the ifindex of the one below, which was deleted or has moved away. */
+static void test_offloads_of_another(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int moved = 0; moved < 2; moved++) {
+		struct pe_link below;
+
+		setup(state);
+		add_stacked(scene, PE_XDP_GENERIC);
+		below = fake_find(LOWER)->link;
+		fake_find(LOWER)->features.wanted = PE_FEATURE_LRO;
+		begin(scene);
+		fake_delete(LOWER);
+		fake_add(LOWER, "");
+		pe_attacher_forget(&scene->attacher, &below, moved);
+		assert_int_equal(fake.warnings, moved);
+		assert_true(!moved || strstr(fake.warning, "moved to another namespace"));
+		fake.may_lapse = true;
+		pe_attacher_detach(&scene->attacher, &scene->attachment);
+		assert_int_equal(fake_find(LOWER)->features.wanted, 0);
+		assert_int_equal(fake.feature_wants, 0);
+		assert_int_equal(fake.warnings, moved);
+	}
+}
+
+/* They have not come back until it is looked at: what is in force counts, not what is wanted. */
+static void test_offloads_are_not_in_force(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *lower;
+
+	add_stacked(scene, PE_XDP_GENERIC);
+	lower = fake_find(LOWER);
+	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
+	begin(scene);
+	fake.may_lapse = true;
+	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	/* The kernel takes it from a card below what does not want it. */
+	assert_int_equal(lower->features.wanted, PE_FEATURE_LRO);
+	assert_int_equal(lower->features.active, 0);
+	assert_int_equal(fake.warnings, 1);
+	assert_non_null(strstr(fake.warning, "could not be put back"));
 }
 
 static void test_look(void **state)
@@ -478,6 +555,9 @@ int main(void)
 		test(test_offloads_are_put_back_when_refused),
 		test(test_offloads_cannot_be_put_back),
 		test(test_offloads_of_one_that_has_gone),
+		test(test_offloads_wait_for_events),
+		test(test_offloads_of_another),
+		test(test_offloads_are_not_in_force),
 		test(test_look),
 		test(test_offload_below),
 		test(test_offload_below_comes),

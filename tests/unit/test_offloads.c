@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Receive offloads of several interfaces: of bonds and of their ports, of those that are deleted,
+ * move away and are replaced. */
+#include "interfaces-scene.h"
+
+#define LRO ((struct pe_feature_state){ PE_FEATURE_LRO, PE_FEATURE_LRO })
+
+static struct pe_link *add_card(int ifindex, int master)
+{
+	struct pe_link *link = fake_add(ifindex, "");
+
+	link->master = master;
+	fake_find(ifindex)->features = LRO;
+	return link;
+}
+
+static void tell_added(struct scene *scene, const struct pe_link *link)
+{
+	dispatch(scene);
+	fake.monitor_ops->added(link, fake.monitor_userdata);
+	fake.now_ns += 5 * MS;
+	pe_interfaces_settle(scene->interfaces);
+}
+
+static void tell_gone(int ifindex, enum pe_link_gone why)
+{
+	struct pe_link link = fake_find(ifindex)->link;
+
+	fake_delete(ifindex);
+	fake.monitor_ops->gone(&link, why, fake.monitor_userdata);
+}
+
+static void exclude_cards(struct scene *scene)
+{
+	regfree(&scene->options.exclude);
+	assert_int_equal(regcomp(&scene->options.exclude, "^eth", REG_EXTENDED), 0);
+}
+
+static void end(struct scene *scene)
+{
+	fake.may_lapse = true;
+	pe_interfaces_free(scene->interfaces);
+	scene->interfaces = NULL;
+}
+
+static void assert_as_before(int first, int count)
+{
+	for (int i = first; i < first + count; i++)
+		assert_memory_equal(&fake_find(i)->features, &LRO, sizeof(LRO));
+	assert_int_equal(fake.warnings, 0);
+}
+
+/* A bond of ports that have XDP or are excluded; either is detached first. */
+static void test_bond(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int round = 0; round < 1; round++) {
+		int ifindex = round & 1 ? 3 : 1;
+		struct pe_link *bond;
+
+		if (round & 2)
+			exclude_cards(scene);
+		fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
+		tell_added(scene, add_card(2, 0));
+		bond = fake_add(ifindex, "bond");
+		fake_find(ifindex)->features = LRO;
+		fake_find(2)->link.master = ifindex;
+		tell_added(scene, bond);
+		assert_true(fake_find(ifindex)->xdp);
+		assert_int_equal(fake_find(2)->xdp, !(round & 2));
+		assert_int_equal(fake_find(2)->features.wanted, 0);
+		assert_int_equal(fake_find(ifindex)->features.wanted, 0);
+		end(scene);
+		assert_as_before(2, 1);
+		assert_as_before(ifindex, 1);
+		teardown(state);
+		setup(state);
+	}
+}
+
+/* A port leaves while the bond keeps XDP: it has to wait for it, or is put back when it is free. */
+static void test_port_before_its_bond(void **state)
+{
+	struct scene *scene = *state;
+
+	fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
+	tell_added(scene, add_card(2, 0));
+	fake_find(2)->link.master = 1;
+	tell_added(scene, fake_add(1, "bond"));
+	fake_find(1)->features.wanted = PE_FEATURE_LRO;
+	fake.may_lapse = true;
+	fake_take_off(2, true, false);
+	pe_interfaces_audit(scene->interfaces);
+	for (int i = 0; i < 16; i++)
+		pe_interfaces_audit(scene->interfaces);
+	assert_shown(scene, 2, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
+	assert_int_equal(fake_find(2)->features.wanted, 0);
+	fake.warnings = 0;
+	tell_gone(1, PE_LINK_DELETED);
+	assert_as_before(2, 1);
+}
+
+/* What our program on a macvlan has switched off below is put back when the macvlan is deleted. */
+static void test_upper_is_deleted(void **state)
+{
+	struct scene *scene = *state;
+	struct pe_link *upper;
+
+	fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
+	exclude_cards(scene);
+	tell_added(scene, add_card(2, 0));
+	for (int i = 3; i <= 4; i++) {
+		upper = fake_add(i, "macvlan");
+		upper->peer = 2;
+		tell_added(scene, upper);
+	}
+	assert_int_equal(fake_find(2)->features.wanted, 0);
+	fake.may_lapse = true;
+	tell_gone(3, PE_LINK_DELETED);
+	assert_int_equal(fake_find(2)->features.wanted, 0);
+	/* Events wait: not now, but in a round, or with the next of them. */
+	fake.has_events = true;
+	tell_gone(4, PE_LINK_DELETED);
+	assert_int_equal(fake_find(2)->features.wanted, 0);
+	pe_interfaces_retry(scene->interfaces);
+	assert_int_equal(fake_find(2)->features.wanted, 0);
+	fake.has_events = false;
+	pe_interfaces_retry(scene->interfaces);
+	assert_as_before(2, 1);
+}
+
+/* Its event is read at the very end: another card has its ifindex. */
+static void replace_card(void)
+{
+	struct pe_link link = fake_find(2)->link;
+
+	fake.news = NULL;
+	fake_delete(2);
+	fake_add(2, "");
+	fake.has_events = false;
+	fake.monitor_ops->gone(&link, PE_LINK_MOVED, fake.monitor_userdata);
+	fake.monitor_ops->added(&fake_find(2)->link, fake.monitor_userdata);
+}
+
+static void test_replaced_at_the_end(void **state)
+{
+	struct scene *scene = *state;
+
+	fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
+	tell_added(scene, add_card(2, 0));
+	tell_added(scene, add_card(3, 0));
+	assert_true(fake_find(2)->xdp && fake_find(3)->xdp);
+	fake.has_events = true;
+	fake.news = replace_card;
+	end(scene);
+	assert_int_equal(fake_find(2)->features.wanted, 0);
+	assert_memory_equal(&fake_find(3)->features, &LRO, sizeof(LRO));
+	assert_int_equal(fake.feature_wants, 1);
+	assert_false(fake_find(2)->xdp);
+	assert_int_equal(fake.warnings, 1);
+	assert_non_null(strstr(fake.warning, "eth2 has moved to another namespace"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_bond),
+		test(test_port_before_its_bond),
+		test(test_upper_is_deleted),
+		test(test_replaced_at_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
