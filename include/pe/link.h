@@ -119,6 +119,13 @@ bool pe_monitor_has_events(const struct pe_monitor *monitor);
 bool pe_monitor_is_current(const struct pe_monitor *monitor);
 
 /*
+ * The interfaces whose master `master` is, as many as fit into ret_ifindex[max]. How many these
+ * are. Looks at all interfaces. Does not block.
+ */
+size_t pe_monitor_list_ports(const struct pe_monitor *monitor, int master, int *ret_ifindex,
+			     size_t max);
+
+/*
  * Reads the events that are there, at most a few thousand a call so that a storm cannot starve the
  * loop's other sources, and dumps again where it must. 0 or -errno; after an error the next call
  * begins with a dump. Blocks only for a dump.

@@ -87,25 +87,25 @@ static const struct kind kinds[] = {
 
 static const struct kind unknown = { NULL, PE_ORIGIN_OTHER, 0, XDP_GRO, false };
 
+static bool is(const struct pe_link *link, const char *kind)
+{
+	return strcmp(link->kind, kind) == 0;
+}
+
 static const struct kind *kind_of(const struct pe_link *link)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (strcmp(link->kind, kinds[i].name) == 0)
+		if (is(link, kinds[i].name))
 			return &kinds[i];
 	}
 	return &unknown;
-}
-
-static bool is_vrf(const struct pe_link *link)
-{
-	return strcmp(link->kind, "vrf") == 0;
 }
 
 /* An XDP program is not for it: how it is counted otherwise. */
 static struct pe_way without_xdp(const struct pe_link *link)
 {
 	return (struct pe_way){
-		.mode = is_vrf(link) ? PE_MODE_NONE : PE_MODE_TRACEPOINT,
+		.mode = is(link, "vrf") ? PE_MODE_NONE : PE_MODE_TRACEPOINT,
 		.reason = kind_of(link)->origin == PE_ORIGIN_BRIDGE ? PE_REASON_BRIDGE
 								    : PE_REASON_KIND,
 	};
@@ -164,7 +164,7 @@ bool pe_policy_may_xdp(enum pe_xdp_mode mode, const struct pe_link *link)
 
 bool pe_policy_traced(const struct pe_link *link)
 {
-	return kind_of(link)->origin != PE_ORIGIN_STACKED && !is_vrf(link);
+	return kind_of(link)->origin != PE_ORIGIN_STACKED && !is(link, "vrf");
 }
 
 /* dev_xdp_attach in net/core/dev.c. The two ends of a pair name each other, and neither is below.
@@ -174,6 +174,12 @@ int pe_policy_below(const struct pe_link *link)
 	bool is_pair = kind_of(link)->origin == PE_ORIGIN_LINK;
 
 	return link->peer_netnsid >= 0 || is_pair ? 0 : link->peer;
+}
+
+bool pe_policy_may_have_ports(const struct pe_link *link)
+{
+	return kind_of(link) == &unknown || is(link, "bond") || is(link, "team") ||
+	       is(link, "bridge") || is(link, "vrf");
 }
 
 bool pe_policy_tcx(const struct pe_link *link)

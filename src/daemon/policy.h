@@ -38,6 +38,9 @@ bool pe_policy_traced(const struct pe_link *link);
  */
 int pe_policy_below(const struct pe_link *link);
 
+/* Whether others may have it as their master: what is known of no kind can be that. */
+bool pe_policy_may_have_ports(const struct pe_link *link);
+
 /* Whether TCX sees what it receives, where the tracepoint does not. */
 bool pe_policy_tcx(const struct pe_link *link);
 

@@ -119,19 +119,10 @@ static size_t add_below(struct pe_interfaces *interfaces, const struct pe_link *
 
 	if (below && count < PE_OFFLOADS_MAX)
 		ret_ifindex[count++] = below;
-	/* The ports of a bond or team. */
-	if (!pe_policy_tcx(link))
-		return count;
-	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
-		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
-		     watch = watch->next) {
-			const struct pe_link *port =
-				pe_monitor_find(interfaces->monitor, watch->ifindex);
-
-			if (port && port->master == link->ifindex && count < PE_OFFLOADS_MAX)
-				ret_ifindex[count++] = port->ifindex;
-		}
-	}
+	/* Watched or not: the kernel asks nobody. */
+	if (pe_policy_may_have_ports(link))
+		count += pe_monitor_list_ports(interfaces->monitor, link->ifindex,
+					       ret_ifindex + count, PE_OFFLOADS_MAX - count);
 	return count;
 }
 

@@ -66,6 +66,19 @@ struct pe_links_entry *pe_links_find_name(const struct pe_links *table, const ch
 	return NULL;
 }
 
+size_t pe_links_list_ports(const struct pe_links *table, int master, int *ret_ifindex, size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < (size_t)1 << table->bits; i++) {
+		for (struct pe_links_entry *e = table->buckets[i]; e && count < max; e = e->next) {
+			if (e->link.master == master)
+				ret_ifindex[count++] = e->link.ifindex;
+		}
+	}
+	return count;
+}
+
 static void grow(struct pe_links *table)
 {
 	unsigned int bits = table->bits + 1;

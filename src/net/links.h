@@ -34,6 +34,9 @@ struct pe_links_entry *pe_links_find(const struct pe_links *table, int ifindex);
 /* The entry with this name, or NULL. Looks at all. */
 struct pe_links_entry *pe_links_find_name(const struct pe_links *table, const char *name);
 
+/* Those whose master it is, up to `max`; how many. Looks at all. */
+size_t pe_links_list_ports(const struct pe_links *table, int master, int *ret_ifindex, size_t max);
+
 /* Takes the entry over. Its ifindex must not be in the table yet. Never fails. */
 void pe_links_insert(struct pe_links *table, struct pe_links_entry *entry);
 

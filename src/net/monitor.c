@@ -544,6 +544,12 @@ bool pe_monitor_is_current(const struct pe_monitor *monitor)
 	return !monitor->resync && !pe_socket_has_input(monitor->events);
 }
 
+size_t pe_monitor_list_ports(const struct pe_monitor *monitor, int master, int *ret_ifindex,
+			     size_t max)
+{
+	return pe_links_list_ports(&monitor->table, master, ret_ifindex, max);
+}
+
 int pe_monitor_start(struct pe_monitor *monitor)
 {
 	return sync_table(monitor);

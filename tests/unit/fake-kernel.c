@@ -473,6 +473,20 @@ bool __wrap_pe_monitor_is_current(const struct pe_monitor *monitor)
 	return !fake.has_events;
 }
 
+size_t __wrap_pe_monitor_list_ports(const struct pe_monitor *monitor, int master, int *ret_ifindex,
+				    size_t max);
+size_t __wrap_pe_monitor_list_ports(const struct pe_monitor *monitor, int master, int *ret_ifindex,
+				    size_t max)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < fake.used && count < max; i++) {
+		if (fake.interface[i].link.ifindex && fake.interface[i].link.master == master)
+			ret_ifindex[count++] = fake.interface[i].link.ifindex;
+	}
+	return count;
+}
+
 const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, int ifindex);
 const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, int ifindex)
 {

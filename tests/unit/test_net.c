@@ -570,6 +570,7 @@ static void test_table(void **state)
 	struct pe_links table;
 	struct pe_links_entry *entry, *list;
 	size_t listed = 0;
+	int ports[100];
 
 	assert_int_equal(pe_links_init(&table), 0);
 	assert_null(pe_links_find(&table, 1));
@@ -604,7 +605,16 @@ static void test_table(void **state)
 	list = pe_links_take_unseen(&table);
 	assert_int_equal(table.count, 0);
 	pe_links_free_list(list);
-	pe_links_insert(&table, new_entry(1));
+	for (int i = 1; i <= 100; i++) {
+		entry = new_entry(i);
+		entry->link.master = i % 10;
+		pe_links_insert(&table, entry);
+	}
+	assert_int_equal(pe_links_list_ports(&table, 3, ports, 100), 10);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(ports[i] % 10, 3);
+	assert_int_equal(pe_links_list_ports(&table, 3, ports, 4), 4);
+	assert_int_equal(pe_links_list_ports(&table, 11, ports, 100), 0);
 	pe_links_fini(&table);
 	pe_links_fini(&table);
 }
@@ -664,8 +674,13 @@ static void test_monitor(void **state)
 	assert_int_equal(self.invalid, 0);
 
 	pe_monitor_request_resync(seen.monitor);
+	assert_false(pe_monitor_is_current(seen.monitor));
 	assert_int_equal(pe_monitor_dispatch(seen.monitor), 0);
 	assert_int_equal(seen.synced, 2);
+	/* Events of others may come at any time. */
+	for (int i = 0; i < 1000 && !pe_monitor_is_current(seen.monitor); i++)
+		pe_monitor_dispatch(seen.monitor);
+	assert_true(pe_monitor_is_current(seen.monitor));
 	pe_monitor_get_stats(seen.monitor, &self);
 	assert_true(self.resyncs >= 1);
 

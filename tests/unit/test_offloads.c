@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Receive offloads of several interfaces: of bonds and of their ports, of those that are deleted,
- * move away and are replaced. */
+ * move away and are replaced, and of ports whose master is of a kind that nobody knows. */
 #include "interfaces-scene.h"
 
 #define LRO ((struct pe_feature_state){ PE_FEATURE_LRO, PE_FEATURE_LRO })
@@ -55,7 +55,7 @@ static void test_bond(void **state)
 {
 	struct scene *scene = *state;
 
-	for (int round = 0; round < 1; round++) {
+	for (int round = 0; round < 4; round++) {
 		int ifindex = round & 1 ? 3 : 1;
 		struct pe_link *bond;
 
@@ -162,6 +162,27 @@ static void test_replaced_at_the_end(void **state)
 	assert_non_null(strstr(fake.warning, "eth2 has moved to another namespace"));
 }
 
+/* The kernel takes LRO from all ports, of whatever kind their master is, and watched or not. */
+static void test_ports_of_any_master(void **state)
+{
+	struct scene *scene = *state;
+
+	exclude_cards(scene);
+	for (int master = 1; master <= 3; master += 2) {
+		tell_added(scene, add_card(master + 1, master));
+		tell_added(scene, fake_add(master, master == 1 ? "batadv" : "bond"));
+		assert_false(fake_find(master)->xdp);
+		assert_as_before(master + 1, 1);
+	}
+	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD);
+	assert_shown(scene, 3, PE_MODE_NONE, PE_REASON_OFFLOAD);
+	/* Without, XDP is the way. */
+	fake_find(2)->features = (struct pe_feature_state){ 0 };
+	touch(1, 1, 0);
+	pe_interfaces_retry(scene->interfaces);
+	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +190,7 @@ int main(void)
 		test(test_port_before_its_bond),
 		test(test_upper_is_deleted),
 		test(test_replaced_at_the_end),
+		test(test_ports_of_any_master),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
