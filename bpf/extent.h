@@ -14,10 +14,33 @@
 
 #define GSO_TCP	       (1 << 0 | 1 << 4) /* SKB_GSO_TCPV4, SKB_GSO_TCPV6 */
 #define GSO_UDP	       (1 << 17)	 /* SKB_GSO_UDP_L4 */
+#define GSO_LIST       (1 << 18)	 /* SKB_GSO_FRAGLIST */
 #define UDP_HEADER     8
 #define NO_HEADER      0xffff
 #define SEALED_MORE    32 /* message_data_len(): wireguard's header and authentication */
 #define SEALED_PADDING 16
+
+static __always_inline __u32 transport_of(const struct sk_buff *skb)
+{
+	return BPF_CORE_READ_BITFIELD(skb, encapsulation) ? skb->inner_transport_header
+							  : skb->transport_header;
+}
+
+/*
+ * Whether these datagrams are what a sender has put into one packet (UDP_SEGMENT), and not what GRO
+ * has merged, which has a list of packets, a page at least for each datagram, or the first datagram
+ * in its linear part.
+ */
+static __always_inline bool is_sent_as_one(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *info = shared_info(skb);
+	__u32 type = READ_INFO(info, gso_type), payload = transport_of(skb) + UDP_HEADER;
+	__u64 end = (__u64)skb->data - (__u64)skb->head + skb->len - skb->data_len;
+
+	return type & GSO_UDP && !(type & GSO_LIST) && !READ_INFO(info, frag_list) &&
+	       READ_INFO(info, nr_frags) < READ_INFO(info, gso_segs) &&
+	       (!skb->data_len || end <= payload);
+}
 
 /*
  * Headers of one segment of a merged packet, from `start` (an offset from skb->head). As
@@ -25,8 +48,7 @@
  */
 static __always_inline __u32 segment_headers(const struct sk_buff *skb, __u32 start, __u32 gso_type)
 {
-	__u32 transport = BPF_CORE_READ_BITFIELD(skb, encapsulation) ? skb->inner_transport_header
-								     : skb->transport_header;
+	__u32 transport = transport_of(skb);
 	__u8 offset;
 
 	if (transport == NO_HEADER || transport < start)
@@ -52,10 +74,6 @@ static __always_inline void split(const struct sk_buff *skb, __u32 start, bool b
 	__u32 size = READ_INFO(info, gso_size), segments, headers;
 
 	if (likely(!size))
-		return;
-	/* Datagrams that a sender has put into one packet; GRO makes such only where it forwards.
-	 */
-	if (!by_division && READ_INFO(info, gso_type) & GSO_UDP)
 		return;
 	segments = READ_INFO(info, gso_segs);
 	headers = segment_headers(skb, start, READ_INFO(info, gso_type));

@@ -71,8 +71,10 @@ struct sk_buff {
 };
 
 struct skb_shared_info {
+	__u8 nr_frags;
 	unsigned short gso_size;
 	unsigned short gso_segs;
+	struct sk_buff *frag_list;
 	unsigned int gso_type;
 };
 

@@ -230,7 +230,8 @@ static __always_inline void count_received(const struct sk_buff *skb, const stru
 	} else if (unlikely(is_can(ref))) {
 		take_payload(counted.source, &extent);
 	} else if (by_napi || ((ref.flags & PE_SLOT_ORIGIN) == PE_ORIGIN_CARD && is_merged(skb))) {
-		split(skb, counted.source - (__u64)skb->head, false, &extent);
+		if (!by_napi || !is_sent_as_one(skb))
+			split(skb, counted.source - (__u64)skb->head, false, &extent);
 		if (by_napi)
 			take_off(counted.pulled, &extent);
 	} else {

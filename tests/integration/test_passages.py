@@ -395,6 +395,43 @@ def test_gro_stays_on():
         assert large == frames
 
 
+UDP_SEGMENT, UDP_GRO = 103, 104
+
+
+# How the host's end merges datagrams, and how the container's end sends such that were handed over as
+# one: each for itself, or as they are.
+@pytest.mark.parametrize("sender", ["splits", "hands over"])
+@pytest.mark.parametrize("merging", ["nothing", "socket", "rx-udp-gro-forwarding", "rx-gro-list"])
+def test_datagrams_with_gro(merging, sender):
+    """A veth counts datagrams before it merges them, and as one what a sender has put into one."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        container = stack.enter_context(Container(host, 1))
+        ethtool(container, "eth0", "tso", "off", "tx-udp-segmentation", "off" if sender == "splits" else "on")
+        ethtool(host, "veth1", "gro", "on")
+        with host.inside():
+            sink = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        with container.inside():
+            out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        sink.bind(("10.7.1.1", 0))
+        address = sink.getsockname()
+        if merging == "socket":
+            sink.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        elif merging != "nothing":
+            ethtool(host, "veth1", merging, "on")
+            address = "10.7.1.99", 9  # there is no socket for it here
+            container.ip("route", "add", "10.7.1.99", "via", "10.7.1.1")
+        out.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 1000)
+        exporter = stack.enter_context(Exporter(host))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == 1,
+                 lambda: exporter.scrape_text())
+        for size in (20_000, 20_500, 1_500, 1_000, 3_000) * 4:
+            out.sendto(bytes(size), address)
+        metrics = expect_exact(exporter, host)
+        datagrams = 4 * (20 + 21 + 2 + 1 + 3) if sender == "splits" else 4 * 5
+        assert datagrams <= metrics.totals("veth1")["ingress"][0] <= datagrams + 10
+
+
 def test_tunnel_with_gro():
     """A vxlan device counts before its own GRO merges; what it sends it counts without headers."""
     with contextlib.ExitStack() as stack:
