@@ -57,30 +57,29 @@ static __always_inline bool is_can(union pe_slot_ref ref)
 	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_CAN;
 }
 
-/* Copies the head of the pending packet to the window. How much. */
-static __always_inline __u32 fill_window(struct pe_cpu *cpu)
+/* Where the pending packet's frame is read: at its source, or its head in the window. */
+static __always_inline void find_pending(struct pe_cpu *cpu, struct frame *frame)
 {
 	__u64 size = cpu->pending.head;
 
+	frame->length = size;
+	frame->window = cpu->window;
+	if (frame->gathered)
+		return;
+	frame->source = (const void *)cpu->pending.source;
+	if (HAS_CASTS && pe_reads_bytes)
+		return;
 	hide(size);
 	if (size > PE_WINDOW)
 		size = PE_WINDOW;
-	if (cpu->pending.source &&
-	    bpf_probe_read_kernel(cpu->window, size, (const void *)cpu->pending.source))
-		return 0;
-	return size;
+	if (bpf_probe_read_kernel(cpu->window, size, frame->source))
+		frame->length = 0;
 }
 
-/*
- * Counts the packet that the CPU's state holds as pending. A global function: the verifier looks at
- * it once, and not once for each of the many ways in which a program comes here.
- */
-__noinline int count_pending(__u32 cpu_id, __u32 hook)
+static __always_inline int count_as_pending(__u32 cpu_id, __u32 hook, bool gathered)
 {
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
-	/* Long chains of headers behind the window are for the programs for old kernels alone: to
-	 * the verifier these are as much as all the rest. */
-	struct frame frame = { .is_skb = true, .gathered = HAS_CASTS };
+	struct frame frame = { .is_skb = true, .gathered = gathered };
 	struct packet packet = {};
 	struct extent extent;
 	union pe_slot_ref ref;
@@ -89,12 +88,7 @@ __noinline int count_pending(__u32 cpu_id, __u32 hook)
 		return 0;
 	ref.word = cpu->pending.ref;
 	extent = (struct extent){ cpu->pending.length, cpu->pending.more, cpu->pending.each };
-	frame.length = fill_window(cpu);
-	frame.window = cpu->window;
-	if (!HAS_CASTS && frame.length) {
-		frame.length = cpu->pending.head;
-		frame.source = (const void *)cpu->pending.source;
-	}
+	find_pending(cpu, &frame);
 	if (is_can(ref))
 		packet.class = PE_CLASS_OTHER;
 	else
@@ -106,6 +100,21 @@ __noinline int count_pending(__u32 cpu_id, __u32 hook)
 		packet.vlan = packet.odd = true;
 	account(cpu_id, ref, hook, &packet, &extent);
 	return 0;
+}
+
+/*
+ * Counts the packet that the CPU's state holds as pending. Global functions: the verifier looks at
+ * each once, and not once for each of the many ways in which a program comes here.
+ */
+__noinline int count_pending(__u32 cpu_id, __u32 hook)
+{
+	return count_as_pending(cpu_id, hook, false);
+}
+
+/* The same of one whose head is in the window, and the rest in pages. */
+__noinline int count_gathered(__u32 cpu_id, __u32 hook)
+{
+	return count_as_pending(cpu_id, hook, true);
 }
 
 /* A packet that is not simply as long as it is, or whose head is in the window already. */
@@ -129,7 +138,10 @@ static __always_inline void count_special(const struct sk_buff *skb, enum hook h
 		.each = extent->each,
 		.tagged = has_tag(skb),
 	};
-	count_pending(cpu_id, hook);
+	if (gathered)
+		count_gathered(cpu_id, hook);
+	else
+		count_pending(cpu_id, hook);
 }
 
 /*
