@@ -88,12 +88,12 @@ static __always_inline bool is_settled(struct pe_row *row, __u32 flags, enum hoo
  * only what is not marked. So one may be attached and the other detached at any time between, in
  * any order. XDP marks only while there may be a TCX program, or it would cost all others.
  */
-static __always_inline void account(__u32 cpu_id, union pe_slot_ref ref, enum hook hook,
-				    const struct packet *packet, const struct extent *extent)
+static __always_inline void account(struct pe_cpu *cpu, __u32 cpu_id, union pe_slot_ref ref,
+				    enum hook hook, const struct packet *packet,
+				    const struct extent *extent)
 {
 	enum pe_direction direction = hook == HOOK_EGRESS ? PE_EGRESS : PE_INGRESS;
 	struct pe_row *row = row_find(ref.slot, direction, cpu_id);
-	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	__u32 class = packet->class;
 	__u32 bucket = size_bucket(extent->length);
 	struct pe_count sum = { 1, extent->length };

@@ -42,17 +42,16 @@ static __always_inline __u32 frame_length(struct xdp_md *ctx, const struct frame
 }
 
 static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
-				  union pe_slot_ref ref, const struct packet *packet,
-				  bool several_buffers)
+				  union pe_slot_ref ref, struct pe_cpu *cpu, __u32 cpu_id,
+				  const struct packet *packet, bool several_buffers)
 {
-	__u32 cpu_id = bpf_get_smp_processor_id();
 	struct extent extent = {
 		.length = frame_length(ctx, frame, packet, several_buffers),
 	};
 
 	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
 		extent.length -= ETH_HLEN;
-	account(cpu_id, ref, several_buffers ? HOOK_NATIVE : HOOK_XDP, packet, &extent);
+	account(cpu, cpu_id, ref, several_buffers ? HOOK_NATIVE : HOOK_XDP, packet, &extent);
 }
 
 #define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_TCX)
@@ -64,6 +63,8 @@ static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 		.end = (const void *)(long)ctx->data_end,
 	};
 	union pe_slot_ref ref = interface_find(ctx->ingress_ifindex);
+	struct pe_cpu *cpu;
+	__u32 cpu_id;
 
 	if (!(ref.flags & PE_SLOT_ORIGIN) || is_elsewhere(ctx))
 		return XDP_PASS;
@@ -75,14 +76,22 @@ static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 
 		if (likely(parse_usual(frame.data, &usual))) {
 			ref.flags &= ~UNUSUAL_FLAGS; /* the compiler drops what they need */
-			count(ctx, &frame, ref, &usual, several_buffers);
+			cpu_id = bpf_get_smp_processor_id();
+			count(ctx, &frame, ref, cpu_find(cpu_id), cpu_id, &usual, several_buffers);
 			return XDP_PASS;
 		}
 	}
-	struct packet packet = {};
+	struct packet packet_here = {}, *packet = &packet_here;
 
-	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), &packet);
-	count(ctx, &frame, ref, &packet, several_buffers);
+	cpu_id = bpf_get_smp_processor_id();
+	cpu = cpu_find(cpu_id);
+	if (!cpu)
+		return XDP_PASS;
+	/* Verifiers of old kernels are slow. */
+	if (!HAS_CASTS)
+		packet = packet_of(cpu);
+	parse(&frame, !(ref.flags & PE_SLOT_NO_ETHERNET), packet);
+	count(ctx, &frame, ref, cpu, cpu_id, packet, several_buffers);
 	return XDP_PASS;
 }
 

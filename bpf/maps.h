@@ -99,6 +99,11 @@ static __always_inline union pe_slot_ref interface_find(__u32 ifindex)
 	return ref;
 }
 
+static __always_inline struct pe_cpu *cpu_find(__u32 cpu_id)
+{
+	return bpf_map_lookup_elem(&cpus, &cpu_id);
+}
+
 static __always_inline struct pe_row *row_find(__u32 slot, __u32 direction, __u32 cpu)
 {
 	__u32 index = (slot * PE_DIRECTIONS + direction) * pe_cpus + cpu;

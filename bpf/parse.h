@@ -57,6 +57,7 @@ struct packet {
 	__u32 class;
 	__u32 end; /* where the IP header says that the packet ends; before itself if it does not
 		      say */
+	__u32 at;  /* where the walk is */
 	__u8 ip_proto;
 	__u8 tcp_flags;
 	bool has_flow; /* the addresses are known */
@@ -66,6 +67,21 @@ struct packet {
 	bool truncated;
 	bool odd; /* vlan, fragment or truncated */
 };
+
+_Static_assert(sizeof(struct packet) <= sizeof(((struct pe_cpu *)0)->packet), "it has its place");
+
+/*
+ * The CPU's own packet, zeroed. The verifier follows what is on the stack through every way of
+ * parse(), and then looks at what is done with the packet once for each. Of what is in a map it
+ * knows nothing, and looks once.
+ */
+static __always_inline struct packet *packet_of(struct pe_cpu *cpu)
+{
+	struct packet *packet = (struct packet *)cpu->packet;
+
+	*packet = (struct packet){};
+	return packet;
+}
 
 /* IP protocol number → enum pe_proto; a table, because a switch is a chain of jumps. */
 const __u8 proto_of[256] = {
@@ -126,8 +142,19 @@ static __always_inline __u32 first_port(__u32 field)
 #endif
 }
 
-static __always_inline void parse_l4(const struct frame *frame, __u32 offset, struct packet *packet)
+/*
+ * Where the walk goes on. Again the verifier is to look once at what comes next, whatever way leads
+ * there: it sees an offset of which it knows the bound and nothing else.
+ */
+#define AT_MAX 16384 /* more than all headers that are walked over can be */
+static __always_inline __u32 place_of(const struct packet *packet)
 {
+	return *(const volatile __u32 *)&packet->at & (AT_MAX - 1);
+}
+
+static __always_inline void parse_l4(const struct frame *frame, struct packet *packet)
+{
+	__u32 offset = place_of(packet);
 	union {
 		struct tcp_head tcp;
 		__u32 ports;
@@ -180,9 +207,9 @@ static __always_inline __u64 addresses_of(const struct iphdr *ip)
 #endif
 }
 
-static __always_inline void parse_ipv4(const struct frame *frame, __u32 offset,
-				       struct packet *packet)
+static __always_inline void parse_ipv4(const struct frame *frame, struct packet *packet)
 {
+	__u32 offset = place_of(packet);
 	struct iphdr buf;
 	const struct iphdr *ip = frame_pull(frame, offset, sizeof(*ip), &buf);
 	__u16 fragment;
@@ -207,12 +234,13 @@ static __always_inline void parse_ipv4(const struct frame *frame, __u32 offset,
 		if (fragment & IP_OFFSET)
 			return;
 	}
-	parse_l4(frame, offset + ip->ihl * 4, packet);
+	packet->at = offset + ip->ihl * 4;
+	parse_l4(frame, packet);
 }
 
-static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
-				       struct packet *packet)
+static __always_inline void parse_ipv6(const struct frame *frame, struct packet *packet)
 {
+	__u32 offset = place_of(packet);
 	struct ipv6hdr buf;
 	const struct ipv6hdr *ip = frame_pull(frame, offset, sizeof(*ip), &buf);
 	const __u64 *addresses;
@@ -236,7 +264,7 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 	/* 0 with a jumbo payload: then the IP header does not say. */
 	if (ip->payload_len)
 		packet->end = offset + sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	offset += sizeof(*ip);
+	packet->at = offset + sizeof(*ip);
 
 	/* Counted in 64 bits: verifiers before 5.16 forget a narrower number that is on the stack,
 	 * and with it where the loop ends. */
@@ -247,6 +275,7 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
 		    next != IPPROTO_FRAGMENT)
 			break;
+		offset = place_of(packet);
 		extension = frame_pull(frame, offset, sizeof(*extension), &extension_buf);
 		if (!extension) {
 			packet->truncated = packet->odd = true;
@@ -256,7 +285,7 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 			__u16 fragment = bpf_ntohs(extension->fragment);
 
 			next = extension->next;
-			offset += sizeof(*extension);
+			packet->at = offset + sizeof(*extension);
 			/* An "atomic" fragment (RFC 6946) is a whole packet. */
 			if (fragment & 0xfff9)
 				packet->fragment = packet->odd = true;
@@ -267,23 +296,23 @@ static __always_inline void parse_ipv6(const struct frame *frame, __u32 offset,
 			}
 		} else {
 			next = extension->next;
-			offset += (extension->length + 1) * 8;
+			packet->at = offset + (extension->length + 1) * 8;
 		}
 	}
 	packet->ip_proto = next;
 	packet->class = PE_CLASS_IPV6 + proto_of[next];
-	parse_l4(frame, offset, packet);
+	parse_l4(frame, packet);
 }
 
-static __always_inline void parse_l3(const struct frame *frame, __u32 offset, __u16 ethertype,
+static __always_inline void parse_l3(const struct frame *frame, __u16 ethertype,
 				     struct packet *packet)
 {
 	switch (ethertype) {
 	case ETH_P_IP:
-		parse_ipv4(frame, offset, packet);
+		parse_ipv4(frame, packet);
 		break;
 	case ETH_P_IPV6:
-		parse_ipv6(frame, offset, packet);
+		parse_ipv6(frame, packet);
 		break;
 	case ETH_P_ARP:
 		packet->class = PE_CLASS_ARP;
@@ -343,7 +372,8 @@ static __always_inline void parse(const struct frame *frame, bool ethernet, stru
 		}
 		ethertype = *first >> 4 == 4 ? ETH_P_IP : *first >> 4 == 6 ? ETH_P_IPV6 : 0;
 	}
-	parse_l3(frame, offset, ethertype, packet);
+	packet->at = offset;
+	parse_l3(frame, ethertype, packet);
 }
 
 /*

@@ -80,25 +80,26 @@ static __always_inline int count_as_pending(__u32 cpu_id, __u32 hook, bool gathe
 {
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	struct frame frame = { .is_skb = true, .gathered = gathered };
-	struct packet packet = {};
+	struct packet *packet;
 	struct extent extent;
 	union pe_slot_ref ref;
 
 	if (!cpu)
 		return 0;
+	packet = packet_of(cpu);
 	ref.word = cpu->pending.ref;
 	extent = (struct extent){ cpu->pending.length, cpu->pending.more, cpu->pending.each };
 	find_pending(cpu, &frame);
 	if (is_can(ref))
-		packet.class = PE_CLASS_OTHER;
+		packet->class = PE_CLASS_OTHER;
 	else
-		parse(&frame, has_ethernet(ref), &packet);
+		parse(&frame, has_ethernet(ref), packet);
 	/* There is more of it than can be seen. */
 	if (cpu->pending.total > frame.length)
-		packet.truncated = false;
+		packet->truncated = false;
 	if (cpu->pending.tagged)
-		packet.vlan = packet.odd = true;
-	account(cpu_id, ref, hook, &packet, &extent);
+		packet->vlan = packet->odd = true;
+	account(cpu, cpu_id, ref, hook, packet, &extent);
 	return 0;
 }
 
@@ -193,7 +194,7 @@ static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buf
 		if (likely(parse_usual(head, &usual))) {
 			if (unlikely(has_tag(skb)))
 				usual.vlan = usual.odd = true;
-			account(cpu_id, counted->ref, hook, &usual, &extent);
+			account(cpu_find(cpu_id), cpu_id, counted->ref, hook, &usual, &extent);
 			return;
 		}
 	}
@@ -213,7 +214,7 @@ static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buf
 	}
 	if (unlikely(has_tag(skb)))
 		packet.vlan = packet.odd = true;
-	account(cpu_id, counted->ref, hook, &packet, &extent);
+	account(cpu_find(cpu_id), cpu_id, counted->ref, hook, &packet, &extent);
 #endif
 }
 

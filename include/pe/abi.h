@@ -246,7 +246,8 @@ struct pe_cpu {
 	__u64 bypassed;		      /* packets that found the cache busy; counted in row.lost */
 	__u64 missed;		      /* packets of unknown interfaces that found no spare slot */
 	struct pe_pending pending;
-	__u64 unused[5];
+	__u64 packet[8]; /* what was recognised of one: struct packet in bpf/parse.h */
+	__u64 unused[13];
 	__u8 window[PE_WINDOW];
 } __attribute__((aligned(128)));
 
@@ -267,7 +268,7 @@ _Static_assert(sizeof(union pe_slot_ref) == 8, "pe_slot_ref is written by one st
 _Static_assert(sizeof(struct pe_flow_head) == 24, "pe_flow_head has no hole");
 _Static_assert(sizeof(struct pe_flow4_set) == 64, "two flows of IPv4 are one cache line");
 _Static_assert(sizeof(struct pe_flow6) == 64, "a flow of IPv6 is one cache line");
-_Static_assert(sizeof(struct pe_cpu) == 256, "pe_cpu shares no line with its neighbour");
+_Static_assert(sizeof(struct pe_cpu) == 384, "pe_cpu shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_sweep) == 64, "pe_sweep is a raw tracepoint context");
 
 #endif
