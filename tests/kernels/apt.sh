@@ -59,10 +59,14 @@ apt_configure() {
 	CONF
 }
 
-# The lists are read anew once a day. Without network those at hand serve.
+# The lists are read anew once a day, or where the cache folder was moved: the configuration has its
+# path. Without network those at hand serve.
 apt_refresh() {
 	local kernels=$cache/apt/kernels
-	[ -z "$(find "$kernels" -mtime -1 2>/dev/null)" ] || return 0
+	if [ -n "$(find "$kernels" -mtime -1 2>/dev/null || true)" ] &&
+		grep -qsF "\"$cache/apt/lists\"" "$cache/apt/apt.conf"; then
+		return 0
+	fi
 	apt_configure
 	if APT_CONFIG=$cache/apt/apt.conf apt-get -qq update >&2; then
 		apt_kernels >"$kernels.new"
