@@ -178,7 +178,7 @@ static int tcp_sink(char **argument)
 static int get(char **argument)
 {
 	struct sockaddr_in to = address("127.0.0.1", argument[0]);
-	struct timeval patience = { .tv_sec = 5 };
+	struct timeval patience = { .tv_sec = 60 };
 	int fd = open_socket(SOCK_STREAM);
 	const char *body = NULL;
 	size_t length = 0;

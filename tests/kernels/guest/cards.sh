@@ -1,10 +1,15 @@
 # shellcheck shell=bash
 # Three drivers of cards. The first card of each pair is watched, the second is in a namespace and
-# talks to it. What the exporter does to a card by default is nothing.
+# talks to it. What the exporter does to a card by default is nothing. A word is an option for it: with
+# --xdp.mode=generic or native this fails.
 
 cards=(virtio_net igb e1000e)
 megabytes=30
-declare -A first=() number=() baseline=() features=() changes=()
+rounds=5
+options=()
+[ -z "$word_of_test" ] || options=("$word_of_test")
+# Of without and with, numbers of packets: one a round.
+declare -A first=() number=() without=() with=() features=() changes=()
 
 in_peer() {
 	ip netns exec "$card" "$@"
@@ -46,15 +51,57 @@ make_pair() {
 	ip -n "$card" link set "${pair[1]}" up
 }
 
+received() {
+	cat "/sys/class/net/${first[$card]}/statistics/rx_packets"
+}
+
 # rx_packets_of_tcp: how many packets the card receives for so many megabytes.
 rx_packets_of_tcp() {
-	local counter=/sys/class/net/${first[$card]}/statistics/rx_packets before sink
-	before=$(<"$counter")
-	timeout 60 traffic tcp-sink 5001 >/dev/null &
+	local before sink
+	before=$(received)
+	timeout 200 traffic tcp-sink 5001 >/dev/null &
 	sink=$!
-	in_peer timeout 60 traffic tcp-send "10.0.${number[$card]}.1" 5001 $((megabytes * 1000000))
+	in_peer timeout 200 traffic tcp-send "10.0.${number[$card]}.1" 5001 $((megabytes * 1000000))
 	wait $sink
-	echo $(($(<"$counter") - before))
+	echo $(($(received) - before))
+}
+
+# is_few: the best of the rounds is as good as what is usual without the exporter, within 1.3. One
+# sample says little: how many packets the other end sends depends on how busy the machine is.
+is_few() {
+	local best usual
+	best=$(printf '%s\n' ${with[$card]} | sort -n | head -n 1)
+	usual=$(printf '%s\n' ${without[$card]} | sort -n | awk '{ all[NR] = $1 }
+		END { print all[int((NR + 1) / 2)] }')
+	[ $((best * 10)) -le $((usual * 13)) ]
+}
+
+# Further rounds, with and without, for the cards that are not satisfied yet.
+in_few_packets() {
+	local round left
+	for ((round = 2; round <= rounds; round++)); do
+		left=()
+		for card in "${cards[@]}"; do
+			is_few || left+=("$card")
+		done
+		[ ${#left[@]} != 0 ] || break
+		exporter_end TERM
+		for card in "${left[@]}"; do
+			without[$card]+=" $(rx_packets_of_tcp)"
+		done
+		exporter_start "${options[@]}"
+		for card in "${left[@]}"; do
+			with[$card]+=" $(rx_packets_of_tcp)"
+		done
+	done
+	for card in "${cards[@]}"; do
+		if is_few; then
+			ok "$card: receives TCP in as few packets"
+		else
+			not_ok "$card: receives TCP in as few packets"
+		fi
+		note "$card: ${with[$card]} packets for $megabytes MB of TCP, ${without[$card]} without the exporter"
+	done
 }
 
 # same_features WHEN
@@ -69,34 +116,56 @@ same_features() {
 	done
 }
 
+listens() {
+	grep -qi ":$(printf %04x $((7000 + number[$card]))) " /proc/net/udp
+}
+
+has_received() {
+	[ "$(received)" -ge "$enough" ]
+}
+
+# flow PACKETS: until each card has got so many more of its steady flow, of which a second has 100.
+flow() {
+	local enough
+	local -A until=()
+	for card in "${cards[@]}"; do
+		until[$card]=$(($(received) + $1))
+	done
+	for card in "${cards[@]}"; do
+		enough=${until[$card]}
+		wait_for 60 has_received || not_ok "$card: the flow goes on"
+	done
+}
+
 # A steady flow to each card, from before the start to after SIGKILL.
 steady() {
 	local sinks=() senders=() missing came gap
 	for card in "${cards[@]}"; do
 		traffic udp-sink $((7000 + number[$card])) >"/tmp/sink.$card" &
 		sinks+=($!)
+		wait_for 60 listens || not_ok "$card: the sink listens"
 	done
-	sleep 1
 	for card in "${cards[@]}"; do
 		# Without exec, the process would be a shell above the sender.
 		(exec ip netns exec "$card" traffic udp-send "10.0.${number[$card]}.1" \
 			$((7000 + number[$card])) 1000000 200 10000) &
 		senders+=($!)
 	done
-	sleep 1
-	exporter_start
-	sleep 2
+	flow 50
+	exporter_start "${options[@]}"
+	flow 150
 	same_features "while it runs"
 	exporter_end TERM
-	sleep 2
+	flow 150
 	same_features "after SIGTERM"
-	exporter_start
-	sleep 2
+	exporter_start "${options[@]}"
+	flow 150
 	exporter_end KILL
-	sleep 2
+	flow 150
 	same_features "after SIGKILL"
 	kill "${senders[@]}"
-	sleep 1
+	wait "${senders[@]}" || true
+	wait_for 60 is_quiet || echo "packets arrive still"
 	kill "${sinks[@]}"
 	wait "${sinks[@]}"
 	for card in "${cards[@]}"; do
@@ -110,31 +179,39 @@ steady() {
 	done
 }
 
+# Nothing is on its way to a sink, or waits there to be read.
+is_quiet() {
+	local before
+	before=$(</proc/net/dev)
+	sleep 0.5
+	[ "$before" = "$(</proc/net/dev)" ] &&
+		awk '$5 ~ /:/ && $5 !~ /:0+$/ { waits = 1 } END { exit waits }' /proc/net/udp
+}
+
 # What the card counts; e1000e's bytes have the frames' check sequences, too.
 counts() {
-	local expected packets bytes seen_packets seen_bytes check=0
+	local check=0 end=$((SECONDS + 60)) packets bytes seen_packets seen_bytes
 	[ "$card" != e1000e ] || check=4
 	snapshot /tmp/old
 	ping -q -c 10 -i 0.02 "10.0.${number[$card]}.2" >/dev/null
 	ping -q -c 5 -i 0.02 -s 4000 "10.0.${number[$card]}.2" >/dev/null
 	in_peer traffic udp-send "10.0.${number[$card]}.1" 9 200 300 500
-	expected=${baseline[$card]}
-	packets=$(rx_packets_of_tcp)
-	if [ $((packets * 10)) -le $((expected * 13)) ]; then
-		ok "$card: receives TCP in as few packets"
-	else
-		not_ok "$card: receives TCP in as few packets" "$packets instead of $expected"
-	fi
-	note "$card: $packets packets for $megabytes MB of TCP, $expected without the exporter"
-	sleep 1
-	snapshot /tmp/new
-	difference /tmp/old /tmp/new | grep "^${first[$card]} ingress " >/tmp/row
-	read -r _ _ packets bytes seen_packets seen_bytes _ </tmp/row
-	if [ "$packets" = "$seen_packets" ] && [ "$bytes" = $((seen_bytes + check * packets)) ]; then
-		ok "$card: ingress is what the card counts"
-	else
-		not_ok "$card: ingress is what the card counts" "$(readable </tmp/row)"
-	fi
+	with[$card]=$(rx_packets_of_tcp)
+	while snapshot /tmp/new; do
+		difference /tmp/old /tmp/new | grep "^${first[$card]} ingress " >/tmp/row
+		read -r _ _ packets bytes seen_packets seen_bytes _ </tmp/row
+		if [ "$packets" = "$seen_packets" ] && [ "$bytes" = $((seen_bytes + check * packets)) ]; then
+			ok "$card: ingress is what the card counts"
+			return
+		fi
+		[ $SECONDS -lt $end ] || break
+		sleep 1
+	done
+	not_ok "$card: ingress is what the card counts" "$(readable </tmp/row)"
+}
+
+has_hook() {
+	ip link show dev "${first[$card]}" | grep -q 'prog/xdp'
 }
 
 load virtio_pci virtio_net igb e1000e
@@ -142,19 +219,19 @@ ulimit -l unlimited
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 for card in "${cards[@]}"; do
 	make_pair $((${#number[@]} + 1))
-	wait_for 30 reachable || not_ok "$card: the peer answers"
-	baseline[$card]=$(rx_packets_of_tcp)
+	wait_for 60 reachable || not_ok "$card: the peer answers"
+	without[$card]=$(rx_packets_of_tcp)
 	features[$card]=$(features)
 	changes[$card]=$(carrier_changes)
 done
 steady
-exporter_start
-sleep 1
+exporter_start "${options[@]}"
 for card in "${cards[@]}"; do
 	# A card that lost its carrier first gets it back.
-	wait_for 10 reachable || true
+	wait_for 60 reachable || true
 	counts
 done
+in_few_packets
 exporter_end TERM
 for card in "${cards[@]}"; do
 	if [ "$(carrier_changes)" = "${changes[$card]}" ]; then
@@ -166,8 +243,9 @@ done
 
 # Who asks for it gets a hook, and the features that this switched back at the end.
 exporter_start --xdp.mode=generic
-sleep 1
+for card in "${cards[@]}"; do
+	wait_for 60 has_hook || not_ok "$card: has a hook with --xdp.mode=generic"
+done
 exporter_end TERM
-sleep 1
 same_features "after --xdp.mode=generic"
 cat /tmp/exporter.log

@@ -47,7 +47,7 @@ ready() {
 exporter_start() {
 	packet-exporter --workers=1 "$@" >/tmp/exporter.log 2>&1 &
 	exporter=$!
-	if ! wait_for 60 ready || ! kill -0 "$exporter"; then
+	if ! wait_for 120 ready || ! kill -0 "$exporter"; then
 		echo "the exporter does not start:"
 		cat /tmp/exporter.log
 		traffic get $web_port /-/ready || echo "status $?"
@@ -99,7 +99,14 @@ exporter_modes() {
 			s/^([^ ]+ mode [^ ]+) .*,mode_reason="([^"]*)".*/\1 \2/'
 }
 
-# snapshot FILE: both sides at one moment at which nothing moves: DEVICE DIRECTION NAME VALUE, the
+# The devices that have to be still for a snapshot, a pattern of lines of /proc/net/dev.
+watched=:
+
+is_still() {
+	cmp -s <(grep "$watched" /tmp/before) <(grep "$watched" /tmp/after)
+}
+
+# snapshot FILE: both sides at one moment at which none of them moves: DEVICE DIRECTION NAME VALUE, the
 # kernel's names with `kernel_` before, and DEVICE mode MODE REASON.
 snapshot() {
 	local attempt
@@ -107,7 +114,7 @@ snapshot() {
 		grep -v ' lo:' /proc/net/dev >/tmp/before
 		scrape >/tmp/scrape
 		grep -v ' lo:' /proc/net/dev >/tmp/after
-		! cmp -s /tmp/before /tmp/after || break
+		! is_still || break
 		sleep 0.2
 	done
 	[ "$attempt" -lt 20 ] || echo "snapshot: never quiet"

@@ -9,7 +9,7 @@ as_nobody() {
 		--inh-caps=$caps --ambient-caps=$caps --bounding-set=$caps "$@"
 }
 
-if (ulimit -l 64 && as_nobody timeout 20 packet-exporter --workers=1) >/tmp/exporter.log 2>&1; then
+if (ulimit -l 64 && as_nobody timeout 120 packet-exporter --workers=1) >/tmp/exporter.log 2>&1; then
 	not_ok "64 KiB are refused" "$(</tmp/exporter.log)"
 elif grep -q RLIMIT_MEMLOCK /tmp/exporter.log; then
 	ok "a refusal for want of locked memory names RLIMIT_MEMLOCK"
@@ -20,7 +20,7 @@ fi
 ulimit -l unlimited
 as_nobody packet-exporter --workers=1 >/tmp/exporter.log 2>&1 &
 exporter=$!
-wait_for 20 ready || true
+wait_for 120 ready || true
 if kill -0 $exporter; then
 	ok "starts with enough of it"
 	exporter_end TERM

@@ -18,7 +18,7 @@ else
 	not_ok "$starts starts" "start $((count + 1)) fails" "$(</tmp/exporter.log)"
 fi
 kill $sender
-if wait_for 10 nothing_attached; then
+if wait_for 60 nothing_attached; then
 	ok "nothing stays attached"
 else
 	not_ok "nothing stays attached" "$(attached)"
