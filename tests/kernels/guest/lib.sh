@@ -31,11 +31,9 @@ wait_for() {
 	done
 }
 
+# load MODULE…: those that the kernel has.
 load() {
-	local module
-	for module in "$@"; do
-		modprobe -q "$module" || echo "no module $module"
-	done
+	modprobe -qa "$@" || true
 }
 
 ready() {
