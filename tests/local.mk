@@ -31,7 +31,7 @@ unit_tests = \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
 bpf_tests = tests/bpf/test_egress tests/bpf/test_features tests/bpf/test_ingress \
-	tests/bpf/test_sweep
+	tests/bpf/test_sweep tests/bpf/test_verifier
 thread_tests = \
 	tests/bpf/test_sweep \
 	tests/unit/test_base \
@@ -164,6 +164,7 @@ tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
 tests_bpf_test_sweep_SOURCES = tests/bpf/test_sweep.c tests/bpf/frames.h
 tests_bpf_test_sweep_LDADD = $(test_libs)
+tests_bpf_test_verifier_LDADD = $(test_libs)
 tests_integration_foreign_xdp_SOURCES = tests/integration/foreign-xdp.c
 tests_integration_foreign_xdp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/integration
 tests_integration_foreign_xdp_LDADD = $(LIBBPF_LIBS)

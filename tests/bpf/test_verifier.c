@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How much the verifier has to look at until the programs are loaded: the time of a start is mostly
+ * that. A branch in the wrong place multiplies it, and nothing else tells. Needs root.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+#include "pe/clock.h"
+#include "pe/xdp.h"
+#include "../../src/xdp/object.h"
+
+#include "packet_exporter.skel.h"
+
+/* The largest has 17,300 on Linux 6.18. A kernel's verifier may get worse, but not by so much. */
+#define INSTRUCTIONS_MAX 30000
+
+static void check(bool plain)
+{
+	const struct pe_xdp_options options = {
+		.max_interfaces = 16,
+		.rings = 1,
+		.flow_cache = 1024,
+		.ring_size = 1 << 16,
+		.active_ns = 60 * PE_NS_PER_S,
+		.egress = true,
+		.plain = plain,
+	};
+	const struct bpf_program *program;
+	struct pe_xdp *xdp;
+	unsigned int told = 0;
+
+	assert_int_equal(pe_xdp_open(&options, &xdp), 0);
+	for (program = bpf_object__next_program(xdp->skel->obj, NULL); program;
+	     program = bpf_object__next_program(xdp->skel->obj, (struct bpf_program *)program)) {
+		struct bpf_prog_info info = { 0 };
+		__u32 size = sizeof(info);
+
+		if (bpf_program__fd(program) < 0)
+			continue;
+		assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
+		told += info.verified_insns > 0;
+		if (info.verified_insns >= INSTRUCTIONS_MAX)
+			fail_msg("%s: %u instructions", bpf_program__name(program),
+				 info.verified_insns);
+	}
+	pe_xdp_close(xdp);
+	if (!told)
+		skip(); /* before Linux 5.16 it does not say */
+}
+
+static void test_usual(void **state)
+{
+	(void)state;
+	check(false);
+}
+
+static void test_plain(void **state)
+{
+	(void)state;
+	check(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_usual),
+		cmocka_unit_test(test_plain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
