@@ -26,6 +26,11 @@ peer() {
 	ip -n "$kind" "$@"
 }
 
+# address_of ip|peer DEVICE
+address_of() {
+	"$1" -brief link show dev "$2" | awk '{ print $3 }'
+}
+
 # What follows are batches of ip: each of its starts takes long in emulation.
 
 # lower: a veth pair to the namespace, u-KIND here and p0 there, with addresses.
@@ -138,8 +143,8 @@ make_macsec() {
 	lower
 	ip link add link u-macsec t-macsec type macsec encrypt on
 	peer link add link p0 o0 type macsec encrypt on
-	here=$(<"/sys/class/net/u-macsec/address")
-	there=$(peer -brief link show dev p0 | awk '{ print $3 }')
+	here=$(address_of ip u-macsec)
+	there=$(address_of peer p0)
 	ip macsec add t-macsec tx sa 0 pn 1 on key 01 $one
 	ip macsec add t-macsec rx port 1 address "$there"
 	ip macsec add t-macsec rx port 1 address "$there" sa 0 pn 1 on key 02 $two
@@ -249,6 +254,9 @@ make_batadv() {
 	ip link set u-batadv master t-batadv
 	peer link set p0 master o0
 	upper
+	# It answers ARP itself, which its counters have otherwise; when there is some is up to chance.
+	ip neighbour replace "10.$number.1.2" lladdr "$(address_of peer o0)" dev t-batadv
+	peer neighbour replace "10.$number.1.1" lladdr "$(address_of ip t-batadv)" dev o0
 }
 
 make_hsr() {
