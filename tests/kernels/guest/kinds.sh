@@ -380,7 +380,7 @@ judge() {
 
 # run PHASE: the traffic, and the comparison, for which the exporter has as long as its audit takes.
 run() {
-	local end=$((SECONDS + 60)) device direction rule verdict
+	local end=$((SECONDS + 150)) device direction rule verdict
 	snapshot /tmp/old
 	for kind in "${made[@]}"; do
 		number=${number_of[$kind]}
