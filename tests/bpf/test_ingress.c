@@ -63,18 +63,81 @@ static struct fixture *open_fixture(const struct pe_xdp_options *options, unsign
 	return t;
 }
 
-static int setup(void **state)
+static void close_fixture(struct fixture *t)
 {
-	*state = open_fixture(&usual, 0);
+	pe_ring_free(t->ring);
+	pe_xdp_close(t->xdp);
+	free(t);
+}
+
+/* Loading takes longer than most tests. Those that leave nothing but flows behind share what is
+ * loaded once. */
+enum kind { USUAL, PLAIN, TCX, TCX_COPYING, KINDS };
+static struct fixture *shared[KINDS];
+
+static int share(void **state, enum kind kind)
+{
+	struct pe_xdp_options options = usual;
+	struct fixture *t = shared[kind];
+
+	if (!t) {
+		options.plain = kind == PLAIN;
+		options.copy_heads = kind == TCX_COPYING;
+		t = shared[kind] = open_fixture(&options, 0);
+		if (kind >= TCX)
+			pe_slots_listen(t->xdp->slots, t->token, PE_SLOT_TCX);
+	}
+	t->by_tcx = kind >= TCX;
+	t->native = false;
+	*state = t;
 	return 0;
+}
+
+static int setup_shared(void **state)
+{
+	return share(state, USUAL);
 }
 
 static int setup_plain(void **state)
 {
-	struct pe_xdp_options options = usual;
+	return share(state, PLAIN);
+}
 
-	options.plain = true;
-	*state = open_fixture(&options, 0);
+static int setup_tcx(void **state)
+{
+	return share(state, TCX);
+}
+
+static int setup_tcx_copying(void **state)
+{
+	return share(state, TCX_COPYING);
+}
+
+/* Without the flows that the next test would find. */
+static int leave(void **state)
+{
+	struct fixture *t = *state;
+	struct pe_flow record[64];
+
+	assert_int_equal(pe_xdp_sweep(t->xdp, 0), 0);
+	while (pe_ring_read(t->ring, record, 64))
+		;
+	return 0;
+}
+
+static int close_shared(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KINDS; i++) {
+		if (shared[i])
+			close_fixture(shared[i]);
+	}
+	return 0;
+}
+
+static int setup(void **state)
+{
+	*state = open_fixture(&usual, 0);
 	return 0;
 }
 
@@ -84,36 +147,31 @@ static int setup_l3(void **state)
 	return 0;
 }
 
-static int open_tcx(void **state, bool copy_heads)
+static int open_tcx_and_xdp(void **state, bool copy_heads)
 {
 	struct pe_xdp_options options = usual;
 	struct fixture *t;
 
 	options.copy_heads = copy_heads;
 	t = open_fixture(&options, 0);
-	*state = t;
-	t->by_tcx = true;
 	pe_slots_listen(t->xdp->slots, t->token, PE_SLOT_TCX);
+	*state = t;
 	return 0;
 }
 
-static int setup_tcx(void **state)
+static int setup_tcx_and_xdp(void **state)
 {
-	return open_tcx(state, false);
+	return open_tcx_and_xdp(state, false);
 }
 
-static int setup_tcx_copying(void **state)
+static int setup_tcx_and_xdp_copying(void **state)
 {
-	return open_tcx(state, true);
+	return open_tcx_and_xdp(state, true);
 }
 
 static int teardown(void **state)
 {
-	struct fixture *t = *state;
-
-	pe_ring_free(t->ring);
-	pe_xdp_close(t->xdp);
-	free(t);
+	close_fixture(*state);
 	return 0;
 }
 
@@ -624,7 +682,7 @@ static void test_flow_active(void **state)
 	record = flow(t);
 	assert_int_equal(record.packets, 1);
 	assert_true(record.first - first > active_ns / pe_clock_tick_ns());
-	teardown((void **)&t);
+	close_fixture(t);
 }
 
 /* A pause is in no record: the time of a record is from its first packet to its last. */
@@ -652,7 +710,7 @@ static void test_flow_pauses(void **state)
 		assert_int_equal(record[i].last, record[i].first);
 	}
 	assert_true(record[1].first - record[0].first >= pause);
-	teardown((void **)&t);
+	close_fixture(t);
 }
 
 /* A flow is reported before its 32 bits for bytes are full. */
@@ -748,7 +806,7 @@ static void test_ring_full(void **state)
 	pe_xdp_get_stats(t->xdp, &stats);
 	assert_int_equal(stats.flows, 0);
 	assert_int_equal(stats.lost, lost_packets);
-	teardown((void **)&t);
+	close_fixture(t);
 }
 
 /* The default cache suits the host; what cannot be kept in a record is refused. */
@@ -810,7 +868,7 @@ static void test_ring_by_flow(void **state)
 		assert_true(per_ring[ring] > 600);
 	pe_ring_free(rings[1]);
 	pe_ring_free(rings[2]);
-	teardown((void **)&t);
+	close_fixture(t);
 }
 
 /* The sweep of one CPU keeps to its own part, also of a cache that is smaller than one step of it.
@@ -848,7 +906,7 @@ static void test_sweep_keeps_to_its_cpu(void **state)
 	assert_int_equal(packets, 60 * cpus);
 	assert_int_equal(stats.lost, 0);
 	assert_int_equal(stats.flows, 0);
-	teardown((void **)&t);
+	close_fixture(t);
 }
 
 /* Quiet flows are swept a quarter of the cache a call. */
@@ -880,7 +938,7 @@ static void test_sweep_in_parts(void **state)
 			packets += batch[i].packets;
 	}
 	assert_int_equal(packets, 2000);
-	teardown((void **)&t);
+	close_fixture(t);
 }
 
 /* Each use of a slot begins at zero; a stopped one counts no more. */
@@ -1005,7 +1063,7 @@ static void test_tcx_and_xdp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH(test) cmocka_unit_test_setup_teardown(test, setup_shared, leave)
 		WITH(test_ipv4_udp),
 		WITH(test_ipv4_options),
 		WITH(test_tcp_flags),
@@ -1031,10 +1089,10 @@ int main(void)
 		{ "test_ring_by_flow_ipv6", test_ring_by_flow, NULL, NULL, (void *)"" },
 		cmocka_unit_test(test_sweep_keeps_to_its_cpu),
 		cmocka_unit_test(test_sweep_in_parts),
-		WITH(test_slots),
-		WITH(test_slots_ignored),
-		WITH(test_slots_limit),
-#define WITH_PLAIN(test) { #test "_plain", test, setup_plain, teardown, NULL }
+		cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slots_ignored, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slots_limit, setup, teardown),
+#define WITH_PLAIN(test) { #test "_plain", test, setup_plain, leave, NULL }
 		WITH_PLAIN(test_ipv4_udp),
 		WITH_PLAIN(test_ipv4_options),
 		WITH_PLAIN(test_tcp_flags),
@@ -1050,9 +1108,9 @@ int main(void)
 		WITH_PLAIN(test_truncated),
 		WITH_PLAIN(test_long_frames),
 		WITH_PLAIN(test_flow_gathers),
-#define WITH_TCX(test)                                     \
-	{ #test "_tcx", test, setup_tcx, teardown, NULL }, \
-		{ #test "_tcx_copied", test, setup_tcx_copying, teardown, NULL }
+#define WITH_TCX(test)                                  \
+	{ #test "_tcx", test, setup_tcx, leave, NULL }, \
+		{ #test "_tcx_copied", test, setup_tcx_copying, leave, NULL }
 		WITH_TCX(test_ipv4_udp),
 		WITH_TCX(test_ipv4_options),
 		WITH_TCX(test_tcp_flags),
@@ -1065,7 +1123,9 @@ int main(void)
 		WITH_TCX(test_ipv6_fragments),
 		WITH_TCX(test_vlan),
 		WITH_TCX(test_not_ip),
-		WITH_TCX(test_tcx_and_xdp),
+		cmocka_unit_test_setup_teardown(test_tcx_and_xdp, setup_tcx_and_xdp, teardown),
+		{ "test_tcx_and_xdp_copied", test_tcx_and_xdp, setup_tcx_and_xdp_copying, teardown,
+		  NULL },
 	};
 	size_t count = sizeof(tests) / sizeof(*tests);
 	struct pe_xdp *probe = NULL;
@@ -1085,5 +1145,5 @@ int main(void)
 	CPU_ZERO(&pinned);
 	CPU_SET(sched_getcpu(), &pinned);
 	sched_setaffinity(0, sizeof(pinned), &pinned);
-	return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
+	return _cmocka_run_group_tests("tests", tests, count, NULL, close_shared);
 }
