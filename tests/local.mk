@@ -52,6 +52,7 @@ integration_scripts = \
 	tests/integration/harness.py \
 	tests/integration/pytest.sh \
 	tests/integration/redirect.bpf.c \
+	tests/integration/sanitized.py \
 	tests/integration/soak_model.py \
 	tests/integration/soak_run.py \
 	tests/integration/soak_world.py \
@@ -209,15 +210,16 @@ suite_order = tests/order/check.sh
 suite_kernels = tests/kernels/check.sh
 suite_kernels_programs = tests/kernels/traffic
 # In a build --with-sanitizers=address,undefined.
-suite_sanitized = $(cmocka_tests) $(fuzz_targets) tests/integration/pytest.sh
+# The seeds run with clang's sanitizers in the suite fuzz; of the BPF programs only the kernel's side
+# runs in the other tests. tests/integration/sanitized.py chooses from the integration tests.
+suite_sanitized = $(if $(cmocka_tests),$(unit_tests) tests/bpf/test_features tests/bpf/test_sweep) \
+	tests/integration/pytest.sh
 suite_sanitized_programs = $(test_helpers) tests/integration/redirect.clang.o
-# Where our own parsers and lifecycles are; the rest is about what the kernel counts, or takes long.
-suite_sanitized_env = PE_PYTEST='test_attack.py test_delivery.py test_hotplug.py test_identity.py \
-	test_limits.py test_monitor.py test_newcomers.py test_push.py test_soak.py test_web.py'
+suite_sanitized_env = PE_SUITE=sanitized
 # In a build --with-sanitizers=thread: what has threads.
 suite_threads = $(thread_tests) tests/integration/pytest.sh
 suite_threads_programs = $(test_helpers) tests/integration/redirect.clang.o
-suite_threads_env = PE_PYTEST='test_hotplug.py test_delivery.py'
+suite_threads_env = PE_SUITE=threads
 suites = unit integration fuzz docker order kernels sanitized threads
 
 # The log of its own: suites may run at the same time in the same folder, once they are compiled.

@@ -2,7 +2,8 @@
 """How the tests are run: in parallel, the long ones first, each process in a network namespace of its
 own; and reported as TAP on the descriptor PE_TAP, if it is set (see pytest.sh).
 
-Marks: `long` takes more than some five seconds, `soak` runs only by `make soak`.
+Marks: `long` takes more than some five seconds, `soak` runs only by `make soak`. With PE_SUITE set to
+`sanitized` or `threads`, what sanitized.py chooses for it runs.
 """
 import collections
 import ctypes
@@ -12,8 +13,12 @@ import subprocess
 
 from xdist.scheduler import LoadScheduling
 
+import sanitized
+
 CLONE_NEWNET = 0x40000000
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+
+SUITE = os.environ.get("PE_SUITE", "")
 
 # Set by pytest.sh.
 TAP = None
@@ -45,6 +50,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    chosen = [i for i in items if sanitized.runs(SUITE, i.path.name, i.originalname)]
+    if len(chosen) < len(items):
+        config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
+        items[:] = chosen
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
@@ -89,6 +98,7 @@ def pytest_sessionfinish(session):
     if whole_suite(session.config):
         here = pathlib.Path(__file__).parent
         silent = {file.name for file in here.glob("test_*.py")} - results.keys()
+        silent -= sanitized.without(SUITE)
         tap("not ok" if silent else "ok", "every file has a result", " ".join(["", *sorted(silent)]))
     if TAP:
         TAP.write(f"1..{results.total()}\n")

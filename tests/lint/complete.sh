@@ -52,6 +52,9 @@ result 'a suite runs every tests/lint/*.sh' "$(
 		grep -qx "$file" "$work/tests" || echo "$file"
 	done
 )"
+result 'the tests that are chosen for sanitizers exist' "$(
+	python3 -B "$source/tests/integration/sanitized.py"
+)"
 
 echo "1..$n"
 exit $((failed > 0))
