@@ -35,7 +35,7 @@ SANITIZED = bool(
     re.search(r"^LDFLAGS = .*-fsanitize=", (BUILD / "Makefile").read_text(encoding="utf-8"), re.M)
 )
 # Until a condition holds. Far more than a slow machine needs; it is what a failure takes.
-DEADLINE_S = 30
+DEADLINE_S = 60
 # What waits for nobody takes at most this: far more than on a slow machine, and far less than what it
 # could have waited for.
 PROMPT_S = 10

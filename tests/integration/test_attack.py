@@ -550,6 +550,7 @@ def test_memory_of_many_pushes(tmp_path):
         server.close()
 
 
+@pytest.mark.long
 def test_unanswered_push_is_not_overtaken():
     """A push that lies in a gateway that hangs is stored before the next one is sent."""
     server, hanging = None, threading.Event()
@@ -561,7 +562,7 @@ def test_unanswered_push_is_not_overtaken():
 
     server = Capture(respond)
     # Large: of its body, more pieces than one are sent. The second: on a connection that is kept.
-    process = Sample(server.url, "--interval-ms=1000", "--timeout-ms=400", "--interfaces=100")
+    process = Sample(server.url, "--interval-ms=1000", "--timeout-ms=1500", "--interfaces=100")
     try:
         server.answer_head = False
         process.wait_stats(lambda s: s["network"] >= 3, "it is asked again and again")
@@ -580,10 +581,11 @@ def test_unanswered_push_is_not_overtaken():
         server.close()
 
 
+@pytest.mark.long
 def test_states_stay_in_order(tmp_path):
     """What a stopped gateway has in its sockets when it goes on does not come last."""
     with Namespace() as host, Pushgateway(host) as gateway, host.inside():
-        process = Sample(gateway.url, "--interval-ms=1000", "--timeout-ms=300", "--interfaces=100")
+        process = Sample(gateway.url, "--interval-ms=1000", "--timeout-ms=1500", "--interfaces=100")
         try:
             shown = [0]
             for _ in range(2):

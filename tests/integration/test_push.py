@@ -390,6 +390,8 @@ class Paused:
         gateway.process.send_signal(signal.SIGSTOP)
         self.process.say("push 0")
         self.process.out.wait("^snapshot 2 ")
+        # It lies with the gateway: before, the end would take a newer state.
+        wait_for(lambda: any(int(line.split()[1]) for line in self.sockets()), "it is sent")
 
     def __enter__(self):
         return self
@@ -409,11 +411,14 @@ class Paused:
         self.gateway.process.send_signal(signal.SIGCONT)
         wait_for(lambda: self.connections() <= {"TIME-WAIT"}, "the gateway has closed all")
 
+    def sockets(self):
+        """Those of the gateway: state, bytes that it has not read, and more."""
+        return subprocess.run(["ss", "-Htn", f"sport = :{self.gateway.port}"],
+                              capture_output=True, text=True, check=True).stdout.splitlines()
+
     def connections(self):
         """Their states at the gateway."""
-        lines = subprocess.run(["ss", "-Htn", f"sport = :{self.gateway.port}"],
-                               capture_output=True, text=True, check=True).stdout.splitlines()
-        return {line.split()[0] for line in lines}
+        return {line.split()[0] for line in self.sockets()}
 
 
 @pytest.mark.parametrize("timeout_ms", [400, 60000])
