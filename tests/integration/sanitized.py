@@ -102,7 +102,7 @@ TESTS = {
             "test_allowed_sans", "test_client_auth_types", "test_prometheus",
             "test_stop_while_hashing_and_pushing", "test_tls_parameters", "test_verdicts",
         }),
-        ("test_passwords_take_no_places", "test_rotation", "test_stop_while_hashing"),
+        ("test_rotation", "test_stop_while_hashing"),
     ),
 }
 SUITES = ("sanitized", "threads")
