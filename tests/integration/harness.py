@@ -48,16 +48,21 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def wait_for(condition, what, deadline_s=DEADLINE_S):
-    """Returns the first true value of condition()."""
-    end = time.monotonic() + deadline_s
+    """Returns the first true value of condition().
+
+    To look takes CPU time, which what is waited for needs: the longer it takes, the fewer looks.
+    """
+    begin = time.monotonic()
+    end = begin + deadline_s
     pause = threading.Event()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             pytest.fail(f"not within {deadline_s} s: {what() if callable(what) else what}")
-        pause.wait(0.02)
+        pause.wait(min(max(0.02, (now - begin) / 5), 0.1))
 
 
 def run(*args, **kwargs):
