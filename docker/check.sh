@@ -23,6 +23,8 @@ base=debian:$suite-slim
 netns=pe-docker-$$
 cgroup=/pe-docker-$$
 compose_file=docker/docker-compose.yml
+# shellcheck source=base.sh
+. "$source_dir/docker/base.sh"
 engine= # pid of the unshare(1) that holds the engine
 monitor= # pid of ip(8)
 work=
@@ -136,18 +138,14 @@ cleanup() {
 # The base image without a registry. The package archive and how to reach it are the host's, as apt
 # knows them; none of it is written in the Dockerfiles.
 bootstrap_base() {
-	local root=$work/root mirror
-	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-		"Codename: $suite" 2>/dev/null | head -n 1)
-	debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"} || return
-	{
-		apt-config dump | grep -E '^Acquire::(https?::|Check-)'
-		[ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";"
-		[ -z "${https_proxy:-}" ] || echo "Acquire::https::Proxy \"$https_proxy\";"
-	} >"$root/etc/apt/apt.conf.d/90host"
-	rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
-	tar -C "$root" -c . | docker import --change 'CMD ["bash"]' - "$base" || return
-	rm -rf "$root"
+	local root=$work/root file
+	file=$(base_tar) || return
+	mkdir -p "$root/etc/apt/apt.conf.d"
+	base_apt "$root"
+	cp "$file" "$work/base.tar" &&
+		tar -C "$root" -rf "$work/base.tar" ./etc/apt/apt.conf.d/90host || return
+	docker import --change 'CMD ["bash"]' "$work/base.tar" "$base" || return
+	rm -rf "$root" "$work/base.tar"
 }
 
 import_busybox() {

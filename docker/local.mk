@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	docker/Dockerfile \
 	docker/Dockerfile.dockerignore \
 	docker/README.md \
+	docker/base.sh \
 	docker/check.sh \
 	docker/docker-compose.yml \
 	docker/prometheus.yml \

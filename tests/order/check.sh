@@ -6,7 +6,7 @@
 # found. `make check-order` calls it.
 #
 # The machine is a Debian in a folder, made by debootstrap from where this machine's apt has its
-# packages. It is entered in mount and PID namespaces of its own, so that nothing outlives this
+# packages; what apt has downloaded for this machine is not downloaded again. It is entered in mount and PID namespaces of its own, so that nothing outlives this
 # script; the exporter runs in a network namespace of its own.
 #
 # TAP; the exit status is 0 if nothing failed.
@@ -14,6 +14,8 @@
 set -u
 suite=bookworm
 source_dir=${PE_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+# shellcheck source=../../docker/base.sh
+. "$source_dir/docker/base.sh"
 work=${PE_BUILDDIR:-$source_dir/build}/order
 root=$work/root
 netns=pe-order-$$
@@ -54,38 +56,15 @@ finish() {
 cleanup() {
 	trap - EXIT INT TERM HUP
 	[ ! -e "/run/netns/$netns" ] || ip netns del "$netns"
-	rm -rf --one-file-system "$root"
+	rm -rf --one-file-system "$root" "$work/archives"
 }
 
 # ---- the machine ---------------------------------------------------------------------------------
 
-mirror() {
-	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $suite" \
-		2>/dev/null | head -n 1
-}
-
-# The packages of the base system are kept for the next time.
 make_root() {
-	local uri
-	uri=$(mirror)
-	mkdir -p "$work/packages" "$root/etc/dpkg/dpkg.cfg.d"
-	# Nobody reads its documents, and it need not survive a crash.
-	printf '%s\n' force-unsafe-io 'path-exclude=/usr/share/doc/*' 'path-exclude=/usr/share/man/*' \
-		'path-exclude=/usr/share/locale/*' >"$root/etc/dpkg/dpkg.cfg.d/quick"
-	# What it mounts goes with it, even if it is killed.
-	unshare --mount --fork --kill-child debootstrap --variant=minbase \
-		--cache-dir="$work/packages" "$suite" "$root" ${uri:+"$uri"} &&
-		apt_as_here && checkout
-}
-
-# Packages come from where they come from here.
-apt_as_here() {
-	{
-		apt-config dump | grep -E '^Acquire::(https?::|Check-)'
-		[ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";"
-		[ -z "${https_proxy:-}" ] || echo "Acquire::https::Proxy \"$https_proxy\";"
-	} >"$root/etc/apt/apt.conf.d/90host"
-	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+	local file
+	file=$(base_tar) && mkdir -p "$root" && tar -C "$root" -xf "$file" && base_apt "$root" &&
+		cp -L /etc/resolv.conf /etc/hosts "$root/etc/" && checkout
 }
 
 # The files of the clone as they are now.
@@ -98,12 +77,19 @@ checkout() {
 		) | tar -C "$source_dir" --null -T - -c | tar -C "$root/src" -x
 }
 
-# On the machine, in /src.
+# On the machine, in /src. Its apt finds the packages that were downloaded for this one, and adds to a
+# layer of its own.
 there() {
 	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb \
 		unshare --mount --pid --fork --kill-child sh -c '
-			mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" &&
-				exec chroot "$0" sh -c "cd /src && exec \"\$@\"" sh "$@"' "$root" "$@"
+			archives=/var/cache/apt/archives
+			mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" || exit
+			[ ! -d $archives ] || mount -t overlay overlay "$0$archives" \
+				-o "lowerdir=$archives,upperdir=$1/upper,workdir=$1/work" ||
+				echo "order: packages are downloaded again" >&2
+			shift
+			exec chroot "$0" sh -c "cd /src && exec \"\$@\"" sh "$@"' \
+		"$root" "$work/archives" "$@"
 }
 
 # ---- the two commands ----------------------------------------------------------------------------
@@ -170,8 +156,8 @@ for tool in debootstrap git ip unshare nsenter curl; do
 done
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
-rm -rf --one-file-system "$root"
-mkdir -p "$work"
+rm -rf --one-file-system "$root" "$work/archives"
+mkdir -p "$work"/archives/{upper,work}
 
 must "a machine with nothing" make_root
 must "run builds on it" there autotools/bootstrap run --check-config
