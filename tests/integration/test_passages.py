@@ -363,13 +363,13 @@ def test_gro_is_switched_under_load(mode):
         for _ in range(3):
             ethtool(host, "veth1", "gro", "on")
             if mode == "auto":
-                wait_for(counted_by("tracepoint", "gro"), lambda: exporter.scrape_text(), 3)
+                wait_for(counted_by("tracepoint", "gro"), lambda: exporter.scrape_text())
             pump(4)
             ethtool(host, "veth1", "gro", "off")
             pump(4)
             if mode == "auto":
                 wait_for(lambda: counted_by("generic", "")() or counted_by("tracepoint", "load")(),
-                         lambda: exporter.scrape_text(), 3)
+                         lambda: exporter.scrape_text())
         wait_for(lambda: not differences(exporter.scrape(), host),
                  lambda: differences(exporter.scrape(), host))
         metrics, kernel = exporter.scrape(), kernel_counters(host.link("veth1"))["ingress"]
