@@ -24,6 +24,7 @@ src_libpe_a_SOURCES = \
 	include/pe/shard.h \
 	include/pe/strbuf.h \
 	include/pe/supervisor.h \
+	include/pe/thread.h \
 	include/pe/utf8.h \
 	include/pe/web.h \
 	include/pe/workers.h \
@@ -34,6 +35,7 @@ src_libpe_a_SOURCES = \
 	src/base/loop.c \
 	src/base/memory.c \
 	src/base/strbuf.c \
+	src/base/thread.c \
 	src/base/utf8.c \
 	src/collect/hash.h \
 	src/collect/shard.c \

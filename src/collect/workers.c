@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 
 #include "pe/clock.h"
 #include "pe/shard.h"
+#include "pe/thread.h"
 
 #define WORKERS_MAX 256
 #define BATCH	    64
@@ -180,26 +180,18 @@ static int worker_start(struct worker *worker, unsigned int number)
 	r = watch(worker->epoll_fd, pe_ring_fd(worker->ring), EPOLLIN | EPOLLET);
 	if (r < 0)
 		return r;
-	r = -pthread_create(&worker->thread, NULL, worker_main, worker);
-	if (r < 0)
-		return r;
-	worker->started = true;
 	snprintf(name, sizeof(name), "pe-worker-%u", number);
-	(void)pthread_setname_np(worker->thread, name);
-	return 0;
+	r = pe_thread_new(&worker->thread, name, worker_main, worker);
+	worker->started = r == 0;
+	return r;
 }
 
 static int start_all(struct pe_workers *workers)
 {
-	sigset_t all, before;
 	int r = 0;
 
-	/* Threads inherit the mask: signals are the supervisor's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (unsigned int i = 0; i < workers->count && r == 0; i++)
 		r = worker_start(&workers->worker[i], i);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
 

@@ -9,10 +9,10 @@
 #include <crypt.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "pe/cleanup.h"
+#include "pe/thread.h"
 
 struct pe_hasher {
 	pthread_mutex_t lock;
@@ -76,18 +76,10 @@ static void *run(void *userdata)
 /* Under the lock. */
 static int start_thread(struct pe_hasher *hasher)
 {
-	sigset_t all, before;
-	int r;
-
 	if (hasher->started)
 		return 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&hasher->thread, NULL, run, hasher);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0)
+	if (pe_thread_new(&hasher->thread, "pe-hasher", run, hasher) < 0)
 		return -EAGAIN;
-	pthread_setname_np(hasher->thread, "pe-hasher");
 	hasher->started = true;
 	return 0;
 }

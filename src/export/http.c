@@ -26,6 +26,7 @@
 #include "pe/http.h"
 #include "pe/listen.h"
 #include "pe/log.h"
+#include "pe/thread.h"
 
 #include "crowd.h"
 #include "hasher.h"
@@ -307,7 +308,7 @@ static int start_all(struct pe_http *http, const struct pe_http_options *options
 	const size_t n = pe_listeners_count(http->listeners);
 	struct pe_web_state *web = pe_web_get(http->web);
 	const bool tls = web->tls;
-	sigset_t all, before;
+	sigset_t before;
 	int r = 0;
 
 	if (web->config->http2_wanted)
@@ -317,8 +318,7 @@ static int start_all(struct pe_http *http, const struct pe_http_options *options
 		return -EOPNOTSUPP;
 
 	/* Signals are the owner's: a thread inherits the mask of the one that makes it. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pe_thread_block_signals(&before);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		size_t connections =
 			options->max_connections / n + (i < options->max_connections % n);

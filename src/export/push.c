@@ -22,7 +22,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +29,7 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 #include "pe/push.h"
+#include "pe/thread.h"
 
 #include "push_group.h"
 #include "push_request.h"
@@ -400,19 +400,11 @@ static void *push_thread(void *arg)
 
 static int start_thread(struct pe_push *push)
 {
-	sigset_t all, before;
-	int r;
+	/* Its signals are blocked: SIGPIPE, too, which a TLS library may raise. */
+	int r = pe_thread_new(&push->thread, "pe-push", push_thread, push);
 
-	/* Signals are the main loop's. Also keeps SIGPIPE away, which a TLS library may raise. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&push->thread, NULL, push_thread, push);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0)
-		return -r;
-	push->thread_ready = true;
-	pthread_setname_np(push->thread, "pe-push");
-	return 0;
+	push->thread_ready = r == 0;
+	return r;
 }
 
 /* ---- the contract ---- */

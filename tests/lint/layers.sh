@@ -19,7 +19,7 @@ result() {
 }
 
 # The contract headers of each layer.
-base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|utf8'
+base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|thread|utf8'
 net='features|link'
 xdp='xdp|ring'
 metrics='sample|registry|encode|catalogue'
@@ -54,6 +54,7 @@ only() {
 only net 'netlink/'
 only xdp 'bpf/'
 only export 'microhttpd|curl/|gnutls/|yaml|crypt'
+only daemon 'seccomp|sys/capability'
 
 result 'bpf/ includes of ours only abi.h' "$(
 	grep -nE '^#include "pe/' bpf/* | grep -v '"pe/abi.h"'

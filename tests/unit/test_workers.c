@@ -405,6 +405,8 @@ static void test_threads_have_names_and_no_signals(void **state)
 	assert_true(thread_blocks("pe-worker-0", SIGTERM));
 	assert_true(thread_blocks("pe-worker-1", SIGTERM));
 	assert_true(thread_blocks("pe-worker-1", SIGHUP));
+	/* Blocked, it would kill the process. */
+	assert_false(thread_blocks("pe-worker-0", SIGSYS));
 	/* Theirs only, not that of the thread that started them. */
 	assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &own), 0);
 	assert_false(sigismember(&own, SIGTERM));
