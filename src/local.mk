@@ -48,10 +48,14 @@ src_libpe_a_SOURCES = \
 	src/daemon/audit.h \
 	src/daemon/away.c \
 	src/daemon/away.h \
+	src/daemon/calls.c \
+	src/daemon/calls.h \
 	src/daemon/heirs.c \
 	src/daemon/heirs.h \
 	src/daemon/interfaces.c \
 	src/daemon/interfaces.h \
+	src/daemon/landlock.c \
+	src/daemon/landlock.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
 	src/daemon/load.c \
@@ -75,9 +79,13 @@ src_libpe_a_SOURCES = \
 	src/daemon/privileges.c \
 	src/daemon/privileges.h \
 	src/daemon/rounds.c \
+	src/daemon/sandbox.c \
+	src/daemon/sandbox.h \
 	src/daemon/snapshot.c \
 	src/daemon/snapshot.h \
 	src/daemon/supervisor.c \
+	src/daemon/user.c \
+	src/daemon/user.h \
 	src/daemon/watch.c \
 	src/daemon/watch.h \
 	src/export/activation.c \
@@ -169,7 +177,7 @@ src/xdp/attach.$(OBJEXT) src/xdp/newcomers.$(OBJEXT) src/xdp/object.$(OBJEXT) sr
 src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
 
 pe_libs = src/libpe.a \
-	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(LIBNL_LIBS) \
+	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(SECCOMP_LIBS) $(LIBNL_LIBS) \
 	$(MICROHTTPD_LIBS) $(GNUTLS_LIBS) $(YAML_LIBS) $(CRYPT_LIBS) $(ZLIB_LIBS)
 
 bin_PROGRAMS += packet-exporter

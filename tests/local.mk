@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/test_registry_model \
 	tests/unit/test_rounds \
 	tests/unit/test_sample \
+	tests/unit/test_sandbox \
 	tests/unit/test_shard \
 	tests/unit/test_top \
 	tests/unit/test_watch \
@@ -56,6 +57,7 @@ integration_scripts = \
 	tests/integration/soak_model.py \
 	tests/integration/soak_run.py \
 	tests/integration/soak_world.py \
+	tests/integration/takeover.c \
 	tests/integration/test_attack.py \
 	tests/integration/test_clock.py \
 	tests/integration/test_coexist.py \
@@ -73,6 +75,7 @@ integration_scripts = \
 	tests/integration/test_privileges.py \
 	tests/integration/test_names.py \
 	tests/integration/test_push.py \
+	tests/integration/test_sandbox.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_start.py \
 	tests/integration/test_storm.py \
@@ -144,6 +147,7 @@ tests_unit_test_rounds_SOURCES = tests/unit/test_rounds.c $(interfaces_scene)
 tests_unit_test_rounds_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_rounds_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
+tests_unit_test_sandbox_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
 tests_unit_test_top_LDADD = $(test_libs)
 tests_unit_test_watch_SOURCES = tests/unit/test_watch.c $(interfaces_scene)
@@ -175,10 +179,15 @@ tests_integration_push_sample_SOURCES = tests/integration/push-sample.c
 tests_integration_push_sample_LDADD = $(pe_libs)
 
 # For tc, which loads it itself.
-check_DATA = tests/integration/redirect.clang.o
+check_DATA = tests/integration/redirect.clang.o tests/integration/takeover.so
 tests/integration/redirect.clang.o: $(top_srcdir)/tests/integration/redirect.bpf.c
 	@$(MKDIR_P) tests/integration
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o $@
+
+# Preloaded into the exporter of this build.
+tests/integration/takeover.so: $(top_srcdir)/tests/integration/takeover.c
+	@$(MKDIR_P) tests/integration
+	$(AM_V_CC)$(CC) $(DEFS) -D_GNU_SOURCE $(PE_CFLAGS) -O1 -fPIC -shared $< -o $@
 
 tests/integration/foreign_xdp-foreign-xdp.$(OBJEXT): tests/integration/foreign.skel.h
 tests/integration/foreign.skel.h: $(top_srcdir)/tests/integration/foreign.bpf.c
@@ -186,7 +195,7 @@ tests/integration/foreign.skel.h: $(top_srcdir)/tests/integration/foreign.bpf.c
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/integration/foreign.clang.o
 	$(V_SKEL)$(BPFTOOL) gen object tests/integration/foreign.bpfo tests/integration/foreign.clang.o
 	$(V_SKEL)$(BPFTOOL) gen skeleton tests/integration/foreign.bpfo name foreign_bpf >$@
-CLEANFILES += tests/integration/*.o tests/integration/*.bpfo tests/integration/*.skel.h
+CLEANFILES += tests/integration/*.so tests/integration/*.o tests/integration/*.bpfo tests/integration/*.skel.h
 
 TEST_EXTENSIONS = .sh
 tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/autotools/tap-driver.sh
@@ -203,7 +212,8 @@ AM_TESTS_ENVIRONMENT = \
 suite_unit = $(lint_tests) $(cmocka_tests) $(fuzz_targets)
 suite_integration = tests/integration/pytest.sh
 # The benchmarks are only compiled, so that they do not rot.
-suite_integration_programs = $(test_helpers) $(bench_programs) tests/integration/redirect.clang.o
+suite_integration_programs = $(test_helpers) $(bench_programs) tests/integration/redirect.clang.o \
+	tests/integration/takeover.so
 suite_fuzz = tests/fuzz/check.sh
 suite_docker = docker/check.sh
 suite_order = tests/order/check.sh

@@ -76,6 +76,9 @@ struct pe_options {
 	char *push_tls_ca_file;
 	char *push_tls_cert_file;
 	char *push_tls_key_file;
+	/* privileges */
+	char *user; /* name or number; NULL: no change */
+	bool sandbox;
 	/* log */
 	enum pe_log_level log_level;
 	enum pe_log_format log_format;

@@ -182,6 +182,13 @@ struct pe_process_sample {
 	uint64_t start_ns; /* wall clock */
 };
 
+/* What the sandbox is made of. */
+enum pe_sandbox_part {
+	PE_SANDBOX_CALLS, /* seccomp */
+	PE_SANDBOX_FILES, /* Landlock */
+	PE_SANDBOX_PARTS,
+};
+
 struct pe_self_sample {
 	uint64_t created_ns; /* wall clock: start of the exporter */
 	uint64_t interfaces_attached[PE_MODE_COUNT];
@@ -202,6 +209,8 @@ struct pe_self_sample {
 	uint64_t top_flow_records_dropped; /* memory was refused */
 	uint64_t departed_early; /* folded before the retention because there were too many */
 	uint64_t kernel_map_bytes;
+	uint64_t sandbox[PE_SANDBOX_PARTS]; /* 1 if it is in force */
+	uint64_t denied_system_calls;
 	struct pe_http_sample http;
 	struct pe_push_sample push;
 	struct pe_process_sample process;

@@ -28,4 +28,10 @@ int pe_web_new(const char *file, struct pe_web **ret_web, char *why, size_t why_
 /* NULL is fine. Returns NULL. */
 struct pe_web *pe_web_free(struct pe_web *web);
 
+/*
+ * The i-th of the files that were read last: the configuration, certificate, key, CA. NULL behind
+ * the last. Valid until it is reloaded, so this is for the start.
+ */
+const char *pe_web_file(const struct pe_web *web, size_t i);
+
 #endif

@@ -99,7 +99,9 @@ static const struct block after_metrics[] = {
 	     "the kernel's tracepoints: egress, bridges, and sweeping the flow cache"),
 	TEXT("CAP_SYS_ADMIN does for the last two where they cannot be given. Everything else "
 	     "is given up for good, root's rights included, once the ports are bound and the "
-	     "programs are loaded."),
+	     "programs are loaded, and with `--user` the user is changed. Then a sandbox (seccomp, "
+	     "Landlock) leaves the system calls and files that are needed; `docker/README.md` of "
+	     "the source tree says what that keeps from, and what not."),
 	SECTION("LIMITS"),
 	TEXT("One network namespace is counted. On egress a packet that a card will segment "
 	     "(TSO, GSO) counts once. What is sent past the queues (PACKET_QDISC_BYPASS, AF_XDP "

@@ -348,6 +348,27 @@ const struct pe_option pe_option_table[] = {
 		.help = "Key of the client certificate.",
 	},
 	{
+		.section = "Privileges",
+		.name = "user",
+		.arg = "NAME",
+		.type = PE_OPTION_STRING,
+		.optional = true,
+		.initial_text = "as started",
+		FIELD(user),
+		.check = pe_option_check_user,
+		.help = "Become this user, by name or number, once root's rights are no longer "
+			"needed.",
+	},
+	{
+		.name = "sandbox",
+		.arg = "on|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "on",
+		FIELD(sandbox),
+		.help = "After the start, do without system calls and files that are not needed "
+			"(seccomp, Landlock).",
+	},
+	{
 		.section = "Log",
 		.name = "log.level",
 		.arg = "debug|info|warn|error",

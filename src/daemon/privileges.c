@@ -3,6 +3,7 @@
 #include "privileges.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "pe/cleanup.h"
 #include "pe/log.h"
@@ -95,7 +97,35 @@ static int drop_bounding_set(const cap_value_t *keep, int count)
 	return 0;
 }
 
-int pe_privileges_drop(void)
+static bool is_user(const struct pe_user *user)
+{
+	return getuid() == user->uid && geteuid() == user->uid && getgid() == user->gid &&
+	       getegid() == user->gid;
+}
+
+/* The capabilities that are permitted stay so; which of them are kept comes after. */
+static int become(const struct pe_user *user)
+{
+	/* Otherwise files in /proc/self would be root's. */
+	int dumpable = prctl(PR_GET_DUMPABLE);
+	int r;
+
+	if (is_user(user))
+		return 0;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = user->name ? initgroups(user->name, user->gid) : setgroups(0, NULL);
+	if (r < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+	    setresuid(user->uid, user->uid, user->uid) < 0)
+		return -errno;
+	if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+		return -errno;
+	if (dumpable == 1)
+		prctl(PR_SET_DUMPABLE, 1);
+	return 0;
+}
+
+int pe_privileges_drop(const struct pe_user *user)
 {
 	_cleanup_(cap_freep) cap_t caps = cap_get_proc();
 	cap_value_t keep[NEEDS];
@@ -110,6 +140,8 @@ int pe_privileges_drop(void)
 	/* Without it the set stays, but nothing can be gained from it any more. */
 	if (has(caps, CAP_SETPCAP))
 		r = drop_bounding_set(keep, count);
+	if (r == 0 && user)
+		r = become(user);
 	if (r < 0)
 		return r;
 	if (cap_clear(caps) < 0 || cap_set_flag(caps, CAP_PERMITTED, count, keep, CAP_SET) < 0 ||

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+#include "user.h"
+
 /*
  * Whether the capabilities are there that everything else depends on. 0; -EPERM after one line of
  * log that names each missing one and what it is for.
@@ -17,12 +19,13 @@
 int pe_privileges_check(void);
 
 /*
- * Gives up all but what a running exporter needs: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or
- * CAP_SYS_ADMIN where that stands for the first and the last. The bounding set, where that is
- * permitted, and the inheritable and ambient sets follow, and no program that is executed can have
- * more (PR_SET_NO_NEW_PRIVS). 0 or -errno.
+ * Becomes the user, if one is given, with its groups, and gives up all but what a running exporter
+ * needs: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or CAP_SYS_ADMIN where that stands for the first
+ * and the last. The bounding set, where that is permitted, and the inheritable and ambient sets
+ * follow, and no program that is executed can have more (PR_SET_NO_NEW_PRIVS). 0; -EPERM also if
+ * changing the user takes CAP_SETUID and CAP_SETGID, and they are not there; -errno.
  */
-int pe_privileges_drop(void);
+int pe_privileges_drop(const struct pe_user *user);
 
 /*
  * Whether a kernel of this release (uname(2)) counts BPF maps against RLIMIT_MEMLOCK, getrlimit(2):

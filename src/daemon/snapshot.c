@@ -14,6 +14,8 @@
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 
+#include "sandbox.h"
+
 static uint64_t count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -139,6 +141,7 @@ int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_sna
 	sample_interfaces(sources, self);
 	sample_flows(sources, self);
 	sample_delivery(sources, self);
+	pe_sandbox_sample(self);
 	sample_process(&self->process, sources->start_ns);
 	/* Last of all: then nothing has begun later. */
 	snapshot->taken_ns = pe_clock_monotonic_ns();

@@ -20,6 +20,7 @@
 #include "interfaces.h"
 #include "limits.h"
 #include "privileges.h"
+#include "sandbox.h"
 #include "snapshot.h"
 
 #define TICK_NS PE_NS_PER_S
@@ -241,6 +242,7 @@ static void on_tick(void *userdata)
 	pe_interfaces_audit(s->interfaces);
 	pe_source_arm(s->brackets, pe_interfaces_brackets_at(s->interfaces), 0);
 	check_limits(s, &stats);
+	pe_sandbox_report();
 }
 
 /* The kernel is asked for all interfaces again, as after lost events. */
@@ -491,16 +493,6 @@ static int start_push(struct supervisor *s)
 	return r;
 }
 
-/* Before there are threads, and when all that needs more has been done. */
-static int drop_privileges(void)
-{
-	int r = pe_privileges_drop();
-
-	if (r < 0)
-		pe_error("main", "cannot give up privileges: %s", strerror(-r));
-	return r;
-}
-
 static int start(struct supervisor *s)
 {
 	int r;
@@ -515,7 +507,7 @@ static int start(struct supervisor *s)
 	if (!r)
 		r = start_kernel_side(s);
 	if (!r)
-		r = drop_privileges();
+		r = pe_sandbox_enter(s->options, s->web);
 	if (!r)
 		r = start_workers(s);
 	if (!r)
@@ -588,6 +580,7 @@ int pe_supervisor_run(const struct pe_options *options)
 	r = start(&s);
 	if (!r) {
 		pe_memory_settle();
+		pe_sandbox_seal();
 		pe_info("main", "ready");
 		r = pe_loop_run(s.loop);
 	}

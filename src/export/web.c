@@ -365,3 +365,8 @@ struct pe_web *pe_web_free(struct pe_web *web)
 	free(web);
 	return NULL;
 }
+
+const char *pe_web_file(const struct pe_web *web, size_t i)
+{
+	return i < web->file_count ? web->files[i].path : NULL;
+}

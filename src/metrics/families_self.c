@@ -45,6 +45,12 @@ static const char *const push_result_values[PE_PUSH_RESULTS] = {
 static const struct pe_label_values push_results = { "result", push_result_values,
 						     PE_PUSH_RESULTS };
 
+static const char *const sandbox_values[PE_SANDBOX_PARTS] = {
+	[PE_SANDBOX_CALLS] = "seccomp",
+	[PE_SANDBOX_FILES] = "landlock",
+};
+static const struct pe_label_values sandbox_parts = { "kind", sandbox_values, PE_SANDBOX_PARTS };
+
 static const struct pe_self_sample *begin(struct pe_emit *emit)
 {
 	pe_writer_labels(&emit->writer, emit->snapshot->self.created_ns);
@@ -279,6 +285,21 @@ static const struct pe_family families[] = {
 	  .help = "Kernel memory of the BPF maps.",
 	  .emit = emit_number,
 	  .offset = AT(kernel_map_bytes) },
+	{ .name = "packet_exporter_sandbox_active",
+	  .type = PE_GAUGE,
+	  .help = "Whether a part of the sandbox is in force (1), or not (0).",
+	  .details =
+		  "Kind: `seccomp`, `landlock`. It is 0 with `--sandbox=off`, or when the kernel "
+		  "has it not.",
+	  .emit = emit_numbers,
+	  .offset = AT(sandbox),
+	  .labels = &sandbox_parts },
+	{ .name = "packet_exporter_denied_system_calls",
+	  .type = PE_COUNTER,
+	  .help = "System calls that the sandbox refused.",
+	  .details = "More than 0 is an error of the exporter, or an attack.",
+	  .emit = emit_number,
+	  .offset = AT(denied_system_calls) },
 	{ .name = "packet_exporter_push_requests",
 	  .type = PE_COUNTER,
 	  .help = "Pushes by result.",

@@ -34,6 +34,8 @@ EXPORTER = BUILD / "packet-exporter"
 SANITIZED = bool(
     re.search(r"^LDFLAGS = .*-fsanitize=", (BUILD / "Makefile").read_text(encoding="utf-8"), re.M)
 )
+# In the log, once the sandbox has refused a system call.
+REFUSED = "the sandbox has refused"
 # Until a condition holds. Far more than a slow machine needs; it is what a failure takes.
 DEADLINE_S = 60
 # What waits for nobody takes at most this: far more than on a slow machine, and far less than what it
@@ -346,7 +348,8 @@ class Exporter:
 
     def close(self):
         status = stop(self.process)
-        print(self.log())
+        self.lines = self.log()
+        print(self.lines)
         return status
 
     def __enter__(self):
@@ -356,6 +359,7 @@ class Exporter:
         status = self.close()
         # Sanitizers end a program with a status of their own.
         assert status in (0, -signal.SIGKILL), f"the exporter ended with {status}"
+        assert REFUSED not in self.lines, "the sandbox refused what is needed"
 
 
 def clean_environment():

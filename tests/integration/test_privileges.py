@@ -119,3 +119,52 @@ def test_privileged_port():
         host = stack.enter_context(Namespace())
         exporter = stack.enter_context(Exporter(host, port=80))
         assert exporter.scrape().find("build_info")
+
+
+@pytest.mark.parametrize("user", ["nobody", str(NOBODY), "4242"])
+def test_another_user(user):
+    """Root becomes it after its port is bound, keeps the three, and all goes on."""
+    uid = 4242 if user == "4242" else NOBODY
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, f"--user={user}", port=80))
+        few = mask(NET_ADMIN, PERFMON, BPF)
+        pid = exporter.process.pid
+        for effective, sets, no_new_privs in rights(pid):
+            assert effective == uid
+            assert sets == {"Inh": 0, "Prm": few, "Eff": few, "Bnd": few, "Amb": 0}
+            assert no_new_privs == 1
+        status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert fields["Uid"].split() == [str(uid)] * 4
+        assert fields["Gid"].split() == [str(uid)] * 4
+        assert set(fields["Groups"].split()) <= {str(NOBODY)}
+        exchange(host, exporter)
+        # Although what it reads them from is no longer its own.
+        metrics = exporter.scrape()
+        values = {s.name: s.value for s in metrics.samples if s.name.startswith("process_")}
+        # One more for the scrape's connection.
+        files = len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+        assert values["process_open_fds"] in (files, files + 1)
+        assert values["process_threads"] == len(rights(pid))
+        assert min(values.values()) > 0
+
+
+def test_another_user_takes_rights():
+    with Namespace() as host:
+        done = subprocess.run(
+            ["ip", "netns", "exec", host.name, *as_nobody(NEEDED), EXPORTER, "--user=root",
+             "--web.listen-address=127.0.0.1:9817"],
+            capture_output=True, text=True, timeout=30, check=False, env=clean_environment(),
+        )
+    assert done.returncode == 1
+    assert "cannot become the user root: Operation not permitted; it takes CAP_SETUID and " \
+        "CAP_SETGID" in done.stderr
+
+
+def test_user_that_is_not_there():
+    done = subprocess.run([EXPORTER, "--user=no-such-user"], capture_output=True, text=True,
+                          timeout=30, check=False, env=clean_environment())
+    assert done.returncode == 2
+    assert done.stderr == ('packet-exporter: --user: "no-such-user" is no user of this system, by '
+                           'name or by number\n')

@@ -130,6 +130,8 @@ static const struct field {
 	F("push.tls-ca-file", 's', push_tls_ca_file),
 	F("push.tls-cert-file", 's', push_tls_cert_file),
 	F("push.tls-key-file", 's', push_tls_key_file),
+	F("user", 's', user),
+	F("sandbox", 'b', sandbox),
 	F("log.level", 'u', log_level),
 	F("log.format", 'u', log_format),
 #undef F
@@ -251,6 +253,11 @@ static const struct {
 	{ "push.tls-ca-file", "/ca", "/ca" },
 	{ "push.tls-cert-file", "/cert", "/cert" },
 	{ "push.tls-key-file", "/key", "/key" },
+	{ "user", "nobody", "nobody" },
+	{ "user", "0", "0" },
+	{ "user", "4294967294", "4294967294" }, /* a number needs no entry */
+	{ "sandbox", "on", "true" },
+	{ "sandbox", "off", "false" },
 	{ "log.level", "debug", "0" },
 	{ "log.level", "info", "1" },
 	{ "log.level", "warn", "2" },
@@ -301,6 +308,7 @@ static void test_good_values(void **state)
 #define LARGE                                                                                 \
 	"is too large (allowed: 4096 characters with repetitions written out, repetitions 3 " \
 	"deep, groups 63 deep)"
+#define NO_USER	     "is no user of this system, by name or by number"
 #define NOT_DURATION "is not a duration (allowed: 1s to 1d, as 15s, 1m30s)"
 #define BAD_DURATION "is out of range (allowed: 1s to 1d, as 15s, 1m30s)"
 
@@ -379,6 +387,12 @@ static const struct {
 	{ "push.departure-delay", "2d", "is out of range (allowed: 0s to 1d, as 15s, 1m30s)" },
 	{ "push.on-exit", "Push", "is not one of push, delete, none" },
 	{ "push.compression", "zstd", "is not one of gzip, none" },
+	{ "user", "no-such-user", NO_USER },
+	{ "user", "nobody ", NO_USER },
+	{ "user", "-1", NO_USER },
+	{ "user", "4294967295", NO_USER }, /* stands for none */
+	{ "user", "99999999999", NO_USER },
+	{ "sandbox", "true", "is not one of on, off" },
 	{ "log.level", "trace", "is not one of debug, info, warn, error" },
 	{ "log.format", "text", "is not one of logfmt, json" },
 };
