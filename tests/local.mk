@@ -80,8 +80,8 @@ integration_scripts = \
 	tests/integration/test_start.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_web.py
-lint_tests = tests/lint/complete.sh tests/lint/documents.sh tests/lint/layers.sh \
-	tests/lint/pointers.sh
+lint_tests = tests/lint/complete.sh tests/lint/documents.sh tests/lint/hardening.sh \
+	tests/lint/layers.sh tests/lint/pointers.sh
 
 if HAVE_CMOCKA
 cmocka_tests = $(unit_tests) $(bpf_tests)

@@ -48,6 +48,50 @@ AC_DEFUN([PE_WARNINGS], [
   AC_SUBST([PE_CFLAGS])
 ])
 
+# PE_IF_COMPILES(FLAGS, THEN): a program can be compiled and linked with them and the user's flags.
+AC_DEFUN([PE_IF_COMPILES], [
+  pe_save_CFLAGS=$CFLAGS
+  CFLAGS="$1 $CFLAGS -Werror"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stdio.h>]], [[puts("");]])], [$2])
+  CFLAGS=$pe_save_CFLAGS
+])
+
+# PE_HARDENING: what makes errors harder to exploit, as far as the compiler and linker know it. After
+# PE_SANITIZE. What the user gives in CFLAGS and LDFLAGS comes later on the command line and wins.
+AC_DEFUN([PE_HARDENING], [
+  AC_ARG_ENABLE([hardening],
+    [AS_HELP_STRING([--disable-hardening],
+      [without position-independent code, full RELRO, stack protector, FORTIFY, CET])],
+    [], [enable_hardening=yes])
+  AS_IF([test "$enable_hardening" != no], [
+    AC_MSG_CHECKING([for options that harden])
+    pe_hardening=
+    # Sanitizers check the calls that FORTIFY replaces. It takes optimization: without, it warns.
+    pe_fortify='3 2'
+    AS_IF([test -n "$with_sanitizers$enable_fuzzing" && test "$with_sanitizers$enable_fuzzing" != no],
+      [pe_fortify=])
+    for pe_option in $pe_fortify; do
+      pe_option="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$pe_option"
+      AS_IF([test -z "$pe_hardening"],
+        [PE_IF_COMPILES([$pe_option], [pe_hardening=" $pe_option"])])
+    done
+    for pe_option in -fstack-protector-strong -fstack-clash-protection \
+        -fcf-protection=full -mbranch-protection=standard; do
+      PE_IF_COMPILES([$pe_option], [pe_hardening="$pe_hardening $pe_option"])
+    done
+    PE_IF_COMPILES([-fPIE -pie], [
+      pe_hardening="$pe_hardening -fPIE"
+      PE_LDFLAGS="$PE_LDFLAGS -pie"
+    ])
+    for pe_option in -Wl,-z,relro,-z,now -Wl,-z,noexecstack; do
+      PE_IF_COMPILES([$pe_option], [PE_LDFLAGS="$PE_LDFLAGS $pe_option"])
+    done
+    PE_CFLAGS="$PE_CFLAGS$pe_hardening"
+    AC_MSG_RESULT([$pe_hardening$PE_LDFLAGS])
+  ])
+  AC_SUBST([PE_LDFLAGS])
+])
+
 # PE_SANITIZE: --with-sanitizers=address,undefined or =thread.
 AC_DEFUN([PE_SANITIZE], [
   AC_ARG_WITH([sanitizers],
