@@ -209,9 +209,9 @@ int pe_sandbox_enter(const struct pe_options *options, const struct pe_web *web)
 	r = restrict_files(options, &files);
 	sandbox.files = r == 0;
 	if (r < 0)
-		pe_warn("main",
-			"no Landlock (%s): files can be read as far as the user may read "
-			"them; it takes Linux 5.13 and its module \"landlock\"",
+		pe_info("main",
+			"no Landlock (%s): files can be read as far as the user may; it takes "
+			"Linux 5.13 with the module \"landlock\", which a container may use",
 			strerror(-r));
 	r = pe_calls_restrict();
 	sandbox.calls = r == 0;

@@ -98,6 +98,8 @@ TESTS = {
     "test_start.py": (NONE, NONE),
     # test_soak.py has storms of its own.
     "test_storm.py": (NONE, NONE),
+    # What systemd does with a unit.
+    "test_systemd.py": (NONE, NONE),
     # What GnuTLS and Prometheus agree upon, and how files are read: test_web_config,
     # fuzz_web_config, fuzz_certificate.
     "test_web.py": (
