@@ -80,6 +80,7 @@ integration_scripts = \
 	tests/integration/test_start.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_systemd.py \
+	tests/integration/test_waiting.py \
 	tests/integration/test_web.py
 lint_tests = tests/lint/complete.sh tests/lint/documents.sh tests/lint/hardening.sh \
 	tests/lint/layers.sh tests/lint/pointers.sh

@@ -2,7 +2,7 @@
 /*
  * The HTTP server: from a socket to an answer.
  *
- * libmicrohttpd parses, with one epoll thread a listening socket; site.c answers. Bounds:
+ * libmicrohttpd parses, with one thread a listening socket; site.c answers. Bounds:
  * connections in all (max_connections, split evenly over the sockets, at least one each; crowd.c
  * says who has to go when more come), memory a connection (a request line and headers that do
  * not fit get 414 or 431), idle time. Request bodies are never kept.
@@ -276,10 +276,13 @@ unsigned int pe_http_extra_files(const struct pe_listeners *listeners, const str
 static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned int connections,
 			unsigned int timeout_s)
 {
-	/* The inter-thread channel: else a daemon at its limit, which does not watch its socket,
+	/* With epoll, libmicrohttpd 0.9.75 takes a connection whose handshake waits for its peer
+	 * for one that can be read, and never sleeps; poll(2) has no limit of descriptors either.
+	 * The inter-thread channel: else a daemon at its limit, which does not watch its socket,
 	 * would not be told to stop. */
-	const unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-				   MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0);
+	const unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
+				   MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME |
+				   (tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL);
 	struct server *server = &http->servers[index];
 	/* A copy: libmicrohttpd closes what it was given, also in most of its failures. */
 	const int fd = fcntl(pe_listeners_fd(http->listeners, index), F_DUPFD_CLOEXEC, 0);
