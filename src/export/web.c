@@ -235,19 +235,23 @@ static int load(struct pe_web *web, struct pe_web_state **ret_state, char *why, 
 
 /* ---- one after the other ---- */
 
+/* Takes the new state. Under `reading`, so nobody else replaces the one in force. */
 static int replace(struct pe_web *web, struct pe_web_state *state, char *why, size_t why_size)
 {
-	struct pe_web_state *before;
+	struct pe_web_state *before = web->state;
+	const char *refusal = pe_web_config_refusal(before->config, state->config);
 
 	/* Each listening socket speaks one or the other from its start. */
-	if (!state->tls != !web->state->tls) {
+	if (!state->tls != !before->tls)
 		snprintf(why, why_size, "%s: TLS cannot be turned %s without a restart", web->file,
 			 state->tls ? "on" : "off");
+	else if (refusal)
+		snprintf(why, why_size, "%s: %s, which takes a restart", web->file, refusal);
+	if (!state->tls != !before->tls || refusal) {
 		pe_web_put(state);
 		return -EINVAL;
 	}
 	pthread_mutex_lock(&web->lock);
-	before = web->state;
 	web->state = state;
 	web->successful = true;
 	web->success_ns = pe_clock_monotonic_ns();

@@ -183,6 +183,7 @@ static int read_client_auth(struct reader *reader, const struct pe_yaml *value, 
 				    "RequireAnyClientCert, VerifyClientCertIfGiven, "
 				    "RequireAndVerifyClientCert)");
 	reader->config->client_auth = types[i].auth;
+	reader->config->client_auth_given = *value->text;
 	return 0;
 }
 
@@ -207,6 +208,7 @@ static int read_sans(struct reader *reader, const struct pe_yaml *list, size_t o
 	struct pe_texts *sans = &reader->config->allowed_sans;
 	const ssize_t count = count_elements(reader, list);
 
+	reader->config->allowed_sans_given = list->kind == PE_YAML_SEQUENCE;
 	if (count <= 0)
 		return (int)count;
 	sans->item = pe_arena_alloc(reader->config->arena, (size_t)count, sizeof(*sans->item));
@@ -502,7 +504,9 @@ int pe_web_config_parse(const char *data, size_t len, const char *directory,
 	config->min_version = PE_TLS_1_2;
 	config->max_version = PE_TLS_1_3;
 	config->prefer_server_suites = true;
+	config->unfinished = len > 0 && data[len - 1] != '\n';
 	r = pe_yaml_parse(data, len, config->arena, &root, ret_error);
+	config->empty = r == 0 && !root->first;
 	if (r == 0)
 		r = read_keys(&reader, root, keys, COUNT(keys));
 	if (r < 0) {
@@ -511,6 +515,29 @@ int pe_web_config_parse(const char *data, size_t len, const char *directory,
 	}
 	*ret_config = config;
 	return 0;
+}
+
+static bool demands_certificate(const struct pe_web_config *config)
+{
+	return config->client_auth == PE_CLIENT_AUTH_REQUIRE_ANY ||
+	       config->client_auth == PE_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+}
+
+const char *pe_web_config_refusal(const struct pe_web_config *before,
+				  const struct pe_web_config *after)
+{
+	if (after->empty && !before->empty)
+		return "is empty";
+	if (after->unfinished && !before->unfinished)
+		return "ends within a line, as if it were not written to its end";
+	if (before->user_count > 0 && after->user_count == 0)
+		return "has no users any more";
+	if (demands_certificate(before) && !after->client_auth_given)
+		return "has no client_auth_type any more";
+	if (before->allowed_sans.count > 0 && demands_certificate(after) &&
+	    !after->allowed_sans_given)
+		return "has no client_allowed_sans any more";
+	return NULL;
 }
 
 struct pe_web_config *pe_web_config_free(struct pe_web_config *config)

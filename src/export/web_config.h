@@ -42,6 +42,9 @@ struct pe_web_user {
 struct pe_web_config {
 	struct pe_arena *arena; /* owns all below */
 
+	bool empty;	 /* says nothing */
+	bool unfinished; /* ends within a line */
+
 	bool tls;
 	/* Of each pair at most one is given; PEM, or a path that is absolute or relative to the
 	 * daemon's folder. */
@@ -49,6 +52,7 @@ struct pe_web_config {
 	const char *key, *key_file;
 	const char *client_ca, *client_ca_file;
 	enum pe_client_auth client_auth;
+	bool client_auth_given, allowed_sans_given; /* written out, whatever they say */
 	struct pe_texts allowed_sans;
 	unsigned int min_version, max_version; /* in pe_tls_versions */
 	const struct pe_tls_suite **suites;
@@ -73,6 +77,14 @@ struct pe_web_config {
  */
 int pe_web_config_parse(const char *data, size_t len, const char *directory,
 			struct pe_web_config **ret_config, struct pe_yaml_error *ret_error);
+
+/*
+ * Why `after` must not replace `before` while the daemon runs, or NULL: it would let in who had to
+ * stay out, or was perhaps not written to its end. What is written out is meant; what has
+ * disappeared may be what a writer has not come to yet. The result is constant.
+ */
+const char *pe_web_config_refusal(const struct pe_web_config *before,
+				  const struct pe_web_config *after);
 
 /* NULL is fine. Returns NULL. */
 struct pe_web_config *pe_web_config_free(struct pe_web_config *config);

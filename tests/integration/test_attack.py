@@ -722,7 +722,7 @@ def test_nothing_is_left(tmp_path):
             front.mode = mode
             wait_for(lambda b=before: exporter.log().count("failed, the gateway keeps") > b, mode)
         front.mode = "good"
-        for text, line in (("nonsense: [", "stays in force"), ("", "again")):
+        for text, line in (("nonsense: [", "stays in force"), ("http_server_config: {}\n", "again")):
             config.write_text(text, encoding="ascii")
             wait_for(lambda t=line: exporter.scrape() and t in exporter.log(), line)
         for number in (2, 3):

@@ -400,10 +400,82 @@ def test_broken_and_repaired(tmp_path):
         file.write_text(users_config(alice=bcrypt("two")), encoding="utf-8")
         wait_for(lambda: gauge(host, "-u", "alice:two") == 1, "the new password is taken")
         assert curl(host, "http://127.0.0.1:9817/metrics", "-u", "alice:one")[0] == 401
-        # To do without users is as good a change as any other.
-        file.write_text("", encoding="utf-8")
-        wait_for(lambda: gauge(host) == 1, "nobody is asked any more")
         assert exporter.log().count("stays in force") == 4
+
+
+def reload(exporter):
+    """Sends SIGHUP and returns the line that says what became of it."""
+    def lines():
+        return re.findall(r"level=\w+ subsystem=web .*(?:stays in force|read .* again).*",
+                          exporter.log())
+
+    before = len(lines())
+    exporter.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(lines()) > before, "it is read")
+    assert len(lines()) == before + 1
+    return lines()[-1]
+
+
+def test_half_written(tmp_path):
+    """While a file is written in place nobody gets in who could not before, nor after it."""
+    def config(password):
+        return ("# users\n" + users_config(alice=bcrypt(password), bob=bcrypt(password)) +
+                "http_server_config:\n  headers:\n    X-Frame-Options: deny\n")
+
+    known = {"Authorization": "Basic " + base64.b64encode(b"alice:one").decode()}
+    with scene(tmp_path, config("one")) as (host, exporter):
+        def ask(headers=None):
+            return host.get(f"{exporter.url}/-/healthy", headers)[0]
+
+        def put(text):
+            """At once, so that each reload is of this."""
+            new = tmp_path / "new"
+            new.write_text(text, encoding="ascii")
+            new.replace(exporter.config)
+            return reload(exporter)
+
+        whole = config("two")
+        ends = {m.end() for m in re.finditer("\n", whole)} | set(range(0, len(whole), 17))
+        for end in sorted(ends - {len(whole)}):
+            # With a whole line of a user it is a file as good as any other.
+            good = whole[:end].endswith("\n") and "alice" in whole[:end]
+            assert ("again" if good else "stays in force") in put(whole[:end]), whole[:end]
+            assert (end, ask(), ask(known)) == (end, 401, 401 if good else 200)
+            assert " again" in put(config("one"))
+        statuses = []
+        with background(lambda: statuses.append(ask())):
+            exporter.config.write_text("", encoding="ascii")
+            wait_for(lambda: exporter.log().count("is empty, which takes a restart") == 2,
+                     "it is looked at while there is nothing in it")
+            exporter.config.write_text(whole, encoding="ascii")
+            wait_for(lambda: ask(known) == 401, "it is read when it is whole")
+        assert set(statuses) == {401}
+        assert gauge(host, "-u", "bob:two") == 1
+
+
+@pytest.mark.parametrize("lost,given", [
+    ("client_auth_type: RequireAndVerifyClientCert", "client_auth_type: NoClientCert"),
+    ("client_allowed_sans: [good]", "client_allowed_sans: []"),
+])
+def test_lost_line(tmp_path, lost, given):
+    """What asks for certificates and is gone was perhaps not written yet; what is written is meant."""
+    ca = Authority(tmp_path)
+    lines = ["client_auth_type: RequireAndVerifyClientCert", "client_ca_file: ca.pem",
+             "client_allowed_sans: [good]"]
+    pair = ca.server()
+    kept = [line for line in lines if line != lost]
+    if lost == lines[0]:
+        kept = []
+    with scene(tmp_path, tls_config(pair, *lines)) as (host, exporter):
+        def ask():
+            return curl(host, "https://127.0.0.1:9817/-/healthy", "--cacert", ca.cert)[0]
+
+        exporter.config.write_text(tls_config(pair, *kept), encoding="ascii")
+        assert f"has no {lost.partition(':')[0]} any more, which takes a restart" in reload(exporter)
+        assert ask() == 0
+        exporter.config.write_text(tls_config(pair, *kept, given), encoding="ascii")
+        assert " again" in reload(exporter)
+        assert ask() == (200 if lost == lines[0] else 0)
 
 
 def test_tls_is_not_turned_off(tmp_path):

@@ -236,7 +236,7 @@ static void test_reload(void **state)
 	assert_true(after.reload_success_ns == before.reload_success_ns);
 	assert_int_equal(ask_as(f->port, AUTH_RIGHT), 200);
 
-	/* Who was let in before is forgotten with the user. */
+	/* Who was let in before is not known without the user. */
 	write_file(f, "basic_auth_users:\n  bob: " HASH "\n");
 	assert_int_equal(pe_http_reload(f->http), 0);
 	pe_http_get_stats(f->http, &after);
@@ -247,9 +247,12 @@ static void test_reload(void **state)
 	unlink(f->file);
 	assert_int_equal(pe_http_reload(f->http), -ENOENT);
 	assert_int_equal(ask_as(f->port, ""), 401);
+	/* It lets in nobody who had to stay out, neither empty nor whole. */
 	write_file(f, "");
-	assert_int_equal(pe_http_reload(f->http), 0);
-	assert_int_equal(ask_as(f->port, ""), 200);
+	assert_int_equal(pe_http_reload(f->http), -EINVAL);
+	write_file(f, "basic_auth_users: {}\n");
+	assert_int_equal(pe_http_reload(f->http), -EINVAL);
+	assert_int_equal(ask_as(f->port, ""), 401);
 }
 
 static void test_bad_files(void **state)
