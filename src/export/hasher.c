@@ -3,6 +3,10 @@
  * See hasher.h. A bcrypt hash is made to be expensive, and whoever may connect can ask for one: so
  * there is one CPU for all of them and an end to the queue, and what is already known to be right
  * does not wait in it.
+ *
+ * Fair queueing by turns: a job's is one behind that of its origin's last one that waits, and not
+ * before the one that is being hashed. Who asks for the first time waits for one job of each other
+ * origin. With some 32 jobs, looking at all of them is cheaper than a list for each origin.
  */
 #include "hasher.h"
 
@@ -17,8 +21,9 @@
 struct pe_hasher {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	STAILQ_HEAD(, pe_hasher_job) waiting;
+	TAILQ_HEAD(jobs, pe_hasher_job) waiting; /* in the order in which they came */
 	unsigned int count;
+	uint64_t turn; /* of the job taken last */
 	bool started, stopping;
 	pthread_t thread;
 	struct crypt_data scratch; /* the thread's */
@@ -32,22 +37,91 @@ int pe_hasher_new(struct pe_hasher **ret_hasher)
 		return -ENOMEM;
 	pthread_mutex_init(&hasher->lock, NULL);
 	pthread_cond_init(&hasher->changed, NULL);
-	STAILQ_INIT(&hasher->waiting);
+	TAILQ_INIT(&hasher->waiting);
 	*ret_hasher = hasher;
 	return 0;
 }
 
-/* Under the lock. */
+/* ---- the queue, all under the lock ---- */
+
+static bool is_same(const struct pe_hash_origin *a, const struct pe_hash_origin *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* How many of an origin wait, and the last of them. */
+static unsigned int count_of(struct pe_hasher *hasher, const struct pe_hash_origin *origin,
+			     struct pe_hasher_job **ret_last)
+{
+	struct pe_hasher_job *job;
+	unsigned int count = 0;
+
+	*ret_last = NULL;
+	TAILQ_FOREACH(job, &hasher->waiting, link)
+	{
+		if (is_same(&job->origin, origin)) {
+			*ret_last = job;
+			count++;
+		}
+	}
+	return count;
+}
+
+static void take_out(struct pe_hasher *hasher, struct pe_hasher_job *job)
+{
+	TAILQ_REMOVE(&hasher->waiting, job, link);
+	hasher->count--;
+}
+
+/* The job whose turn it is, NULL if none waits. */
 static struct pe_hasher_job *take(struct pe_hasher *hasher)
 {
-	struct pe_hasher_job *job = STAILQ_FIRST(&hasher->waiting);
+	struct pe_hasher_job *next = NULL, *job;
 
-	if (job) {
-		STAILQ_REMOVE_HEAD(&hasher->waiting, link);
-		hasher->count--;
+	TAILQ_FOREACH(job, &hasher->waiting, link)
+	{
+		if (!next || job->turn < next->turn)
+			next = job;
 	}
-	return job;
+	if (next) {
+		take_out(hasher, next);
+		hasher->turn = next->turn;
+	}
+	return next;
 }
+
+static void append(struct pe_hasher *hasher, struct pe_hasher_job *job)
+{
+	struct pe_hasher_job *last;
+
+	count_of(hasher, &job->origin, &last);
+	job->turn = (last ? last->turn : hasher->turn) + 1;
+	TAILQ_INSERT_TAIL(&hasher->waiting, job, link);
+	hasher->count++;
+}
+
+/* Takes a place from who has the most; NULL if the new job's origin has about as many. */
+static struct pe_hasher_job *make_room(struct pe_hasher *hasher,
+				       const struct pe_hash_origin *origin)
+{
+	struct pe_hasher_job *job, *last, *loser = NULL;
+	unsigned int most = count_of(hasher, origin, &last) + 1;
+
+	TAILQ_FOREACH(job, &hasher->waiting, link)
+	{
+		const unsigned int count = count_of(hasher, &job->origin, &last);
+
+		if (count > most) {
+			most = count;
+			loser = last;
+		}
+	}
+	if (loser)
+		take_out(hasher, loser);
+	return loser;
+}
+
+/* ---- the thread ---- */
 
 static void *run(void *userdata)
 {
@@ -56,7 +130,7 @@ static void *run(void *userdata)
 	pthread_mutex_lock(&hasher->lock);
 	while (!hasher->stopping) {
 		struct pe_hasher_job *job = take(hasher);
-		bool valid;
+		enum pe_hash_verdict verdict = PE_HASH_VALID;
 
 		if (!job) {
 			pthread_cond_wait(&hasher->changed, &hasher->lock);
@@ -64,9 +138,10 @@ static void *run(void *userdata)
 		}
 		pthread_mutex_unlock(&hasher->lock);
 		/* One scraper's connections may all have come before its first hash was made. */
-		valid = pe_users_recall(job->users, &job->credentials) ||
-			pe_users_verify(job->users, &job->credentials, &hasher->scratch);
-		job->done(job, valid);
+		if (!pe_users_recall(job->users, &job->credentials) &&
+		    !pe_users_verify(job->users, &job->credentials, &hasher->scratch))
+			verdict = PE_HASH_INVALID;
+		job->done(job, verdict);
 		pthread_mutex_lock(&hasher->lock);
 	}
 	pthread_mutex_unlock(&hasher->lock);
@@ -86,17 +161,21 @@ static int start_thread(struct pe_hasher *hasher)
 
 int pe_hasher_add(struct pe_hasher *hasher, struct pe_hasher_job *job)
 {
+	struct pe_hasher_job *loser = NULL;
 	int r = -EBUSY;
 
 	pthread_mutex_lock(&hasher->lock);
+	if (!hasher->stopping && hasher->count == PE_HASHER_WAITING)
+		loser = make_room(hasher, &job->origin);
 	if (!hasher->stopping && hasher->count < PE_HASHER_WAITING)
 		r = start_thread(hasher);
 	if (r == 0) {
-		STAILQ_INSERT_TAIL(&hasher->waiting, job, link);
-		hasher->count++;
+		append(hasher, job);
 		pthread_cond_signal(&hasher->changed);
 	}
 	pthread_mutex_unlock(&hasher->lock);
+	if (loser)
+		loser->done(loser, PE_HASH_NOT_MADE);
 	return r;
 }
 
@@ -108,7 +187,7 @@ void pe_hasher_refuse(struct pe_hasher *hasher)
 	hasher->stopping = true;
 	while ((job = take(hasher))) {
 		pthread_mutex_unlock(&hasher->lock);
-		job->done(job, false);
+		job->done(job, PE_HASH_NOT_MADE);
 		pthread_mutex_lock(&hasher->lock);
 	}
 	pthread_cond_signal(&hasher->changed);

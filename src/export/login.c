@@ -9,11 +9,14 @@
 #include "login.h"
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pe/clock.h"
 #include "pe/log.h"
+
+#define NETWORK_BYTES 8 /* of an IPv6 address */
 
 struct pe_login {
 	struct pe_hasher_job job; /* first: job and login have one address */
@@ -32,28 +35,63 @@ struct pe_login *pe_login_free(struct pe_login *login)
 	return NULL;
 }
 
-static void on_hashed(struct pe_hasher_job *job, bool valid)
+static void log_busy(void)
 {
+	static struct pe_log_once logged;
+
+	if (pe_log_once(&logged, 60 * PE_NS_PER_S))
+		pe_warn("http", "a request was answered with 503: too many passwords wait "
+				"to be checked");
+}
+
+static void on_hashed(struct pe_hasher_job *job, enum pe_hash_verdict verdict)
+{
+	static const enum pe_login_verdict verdicts[] = {
+		[PE_HASH_VALID] = PE_LOGIN_ALLOWED,
+		[PE_HASH_INVALID] = PE_LOGIN_DENIED,
+		[PE_HASH_NOT_MADE] = PE_LOGIN_BUSY,
+	};
 	struct pe_login *login = (struct pe_login *)job;
 
-	login->verdict = valid ? PE_LOGIN_ALLOWED : PE_LOGIN_DENIED;
+	login->verdict = verdicts[verdict];
+	if (verdict == PE_HASH_NOT_MADE)
+		log_busy();
 	MHD_resume_connection(login->connection);
 }
 
 static enum pe_login_verdict wait_for_hash(struct pe_login *login, struct pe_hasher *hasher)
 {
-	static struct pe_log_once logged;
-
 	/* Before the hasher has it, which may be done at once. */
 	MHD_suspend_connection(login->connection);
 	if (pe_hasher_add(hasher, &login->job) < 0) {
-		if (pe_log_once(&logged, 60 * PE_NS_PER_S))
-			pe_warn("http", "a request was answered with 503: too many passwords wait "
-					"to be checked");
+		log_busy();
 		login->verdict = PE_LOGIN_BUSY;
 		MHD_resume_connection(login->connection);
 	}
 	return PE_LOGIN_WAIT;
+}
+
+/* Whoever has an IPv6 address has the other ones of its network, too. */
+static struct pe_hash_origin origin_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *addr = info ? info->client_addr : NULL;
+	struct pe_hash_origin origin = { 0 };
+
+	if (addr && addr->sa_family == AF_INET) {
+		const struct in_addr *v4 =
+			&((const struct sockaddr_in *)(const void *)addr)->sin_addr;
+
+		memcpy(origin.bytes, (const unsigned char[12]){ [10] = 0xff, [11] = 0xff }, 12);
+		memcpy(origin.bytes + 12, v4, sizeof(*v4));
+	} else if (addr && addr->sa_family == AF_INET6) {
+		const struct in6_addr *v6 =
+			&((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr;
+
+		memcpy(origin.bytes, v6, IN6_IS_ADDR_V4MAPPED(v6) ? 16 : NETWORK_BYTES);
+	}
+	return origin;
 }
 
 static enum pe_login_verdict begin(struct pe_web_state *state, struct pe_hasher *hasher,
@@ -72,6 +110,7 @@ static enum pe_login_verdict begin(struct pe_web_state *state, struct pe_hasher 
 		return PE_LOGIN_BUSY;
 	login->job.users = state->users;
 	login->job.done = on_hashed;
+	login->job.origin = origin_of(connection);
 	login->connection = connection;
 	if (!pe_credentials_parse(header, &login->job.credentials)) {
 		pe_login_free(login);

@@ -19,27 +19,67 @@
 #define DIGEST_BYTES 32
 #define REMEMBERED   64
 
-struct pe_users {
-	const struct pe_web_config *config;
-	/* Of nobody, as expensive as the most expensive one. */
-	struct pe_web_user nobody;
-	char nobody_hash[PE_BCRYPT_LEN + 1];
+/* Who has been let in, shared by all that came of one another: a password that was proven stays so
+ * when the file is read again, also if it was being hashed meanwhile. */
+struct memory {
+	unsigned int references; /* atomic */
 	unsigned char secret[DIGEST_BYTES];
 	pthread_mutex_t lock; /* for what follows */
 	unsigned char remembered[REMEMBERED][DIGEST_BYTES];
 	size_t next, count;
 };
 
-int pe_users_new(const struct pe_web_config *config, struct pe_users **ret_users)
+struct pe_users {
+	const struct pe_web_config *config;
+	/* Of nobody, as expensive as the most expensive one. */
+	struct pe_web_user nobody;
+	char nobody_hash[PE_BCRYPT_LEN + 1];
+	struct memory *memory;
+};
+
+static int new_memory(struct memory **ret_memory)
+{
+	struct memory *memory = calloc(1, sizeof(*memory));
+
+	if (!memory)
+		return -ENOMEM;
+	if (gnutls_rnd(GNUTLS_RND_KEY, memory->secret, sizeof(memory->secret)) < 0) {
+		free(memory);
+		return -EIO;
+	}
+	memory->references = 1;
+	pthread_mutex_init(&memory->lock, NULL);
+	*ret_memory = memory;
+	return 0;
+}
+
+static void put_memory(struct memory *memory)
+{
+	if (!memory || __atomic_sub_fetch(&memory->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	pthread_mutex_destroy(&memory->lock);
+	explicit_bzero(memory->secret, sizeof(memory->secret));
+	free(memory);
+}
+
+int pe_users_new(const struct pe_web_config *config, const struct pe_users *before,
+		 struct pe_users **ret_users)
 {
 	struct pe_users *users = calloc(1, sizeof(*users));
 	unsigned int cost = PE_BCRYPT_COST_MIN;
+	int r = 0;
 
 	if (!users)
 		return -ENOMEM;
-	if (gnutls_rnd(GNUTLS_RND_KEY, users->secret, sizeof(users->secret)) < 0) {
+	if (before) {
+		users->memory = before->memory;
+		__atomic_add_fetch(&users->memory->references, 1, __ATOMIC_RELAXED);
+	} else {
+		r = new_memory(&users->memory);
+	}
+	if (r < 0) {
 		free(users);
-		return -EIO;
+		return r;
 	}
 	users->config = config;
 	for (size_t i = 0; i < config->user_count; i++) {
@@ -52,7 +92,6 @@ int pe_users_new(const struct pe_web_config *config, struct pe_users **ret_users
 	users->nobody_hash[4] += (char)(cost / 10);
 	users->nobody_hash[5] += (char)(cost % 10);
 	users->nobody = (struct pe_web_user){ "", users->nobody_hash, cost };
-	pthread_mutex_init(&users->lock, NULL);
 	*ret_users = users;
 	return 0;
 }
@@ -61,8 +100,7 @@ struct pe_users *pe_users_free(struct pe_users *users)
 {
 	if (!users)
 		return NULL;
-	pthread_mutex_destroy(&users->lock);
-	explicit_bzero(users->secret, sizeof(users->secret));
+	put_memory(users->memory);
 	free(users);
 	return NULL;
 }
@@ -137,8 +175,8 @@ static int make_digest(const struct pe_users *users, const struct pe_web_user *u
 
 	text.credentials = *credentials;
 	memcpy(text.hash, user->hash, PE_BCRYPT_LEN);
-	r = gnutls_hmac_fast(GNUTLS_MAC_SHA256, users->secret, sizeof(users->secret), &text,
-			     sizeof(text), digest);
+	r = gnutls_hmac_fast(GNUTLS_MAC_SHA256, users->memory->secret,
+			     sizeof(users->memory->secret), &text, sizeof(text), digest);
 	explicit_bzero(&text, sizeof(text));
 	return r < 0 ? -EIO : 0;
 }
@@ -146,27 +184,28 @@ static int make_digest(const struct pe_users *users, const struct pe_web_user *u
 bool pe_users_recall(struct pe_users *users, const struct pe_credentials *credentials)
 {
 	const struct pe_web_user *user = find_user(users, credentials->user);
+	struct memory *memory = users->memory;
 	unsigned char digest[DIGEST_BYTES];
 	bool found = false;
 
 	/* The same work for a user that does not exist. */
 	if (make_digest(users, user ? user : &users->nobody, credentials, digest) < 0)
 		return false;
-	pthread_mutex_lock(&users->lock);
-	for (size_t i = 0; i < users->count; i++)
-		found |= gnutls_memcmp(users->remembered[i], digest, DIGEST_BYTES) == 0;
-	pthread_mutex_unlock(&users->lock);
+	pthread_mutex_lock(&memory->lock);
+	for (size_t i = 0; i < memory->count; i++)
+		found |= gnutls_memcmp(memory->remembered[i], digest, DIGEST_BYTES) == 0;
+	pthread_mutex_unlock(&memory->lock);
 	return found && user;
 }
 
-static void remember(struct pe_users *users, const unsigned char digest[DIGEST_BYTES])
+static void remember(struct memory *memory, const unsigned char digest[DIGEST_BYTES])
 {
-	pthread_mutex_lock(&users->lock);
-	memcpy(users->remembered[users->next], digest, DIGEST_BYTES);
-	users->next = (users->next + 1) % REMEMBERED;
-	if (users->count < REMEMBERED)
-		users->count++;
-	pthread_mutex_unlock(&users->lock);
+	pthread_mutex_lock(&memory->lock);
+	memcpy(memory->remembered[memory->next], digest, DIGEST_BYTES);
+	memory->next = (memory->next + 1) % REMEMBERED;
+	if (memory->count < REMEMBERED)
+		memory->count++;
+	pthread_mutex_unlock(&memory->lock);
 }
 
 bool pe_users_verify(struct pe_users *users, const struct pe_credentials *credentials,
@@ -180,7 +219,7 @@ bool pe_users_verify(struct pe_users *users, const struct pe_credentials *creden
 		     gnutls_memcmp(made, hash, PE_BCRYPT_LEN) == 0 && user;
 
 	if (valid && make_digest(users, user, credentials, digest) == 0)
-		remember(users, digest);
+		remember(users->memory, digest);
 	explicit_bzero(scratch, sizeof(*scratch));
 	return valid;
 }

@@ -24,9 +24,13 @@ struct pe_credentials {
 	char password[PE_PASSWORD_MAX];
 };
 
-/* Borrows the configuration for as long as the result lives. 0 or -ENOMEM, -EIO. The caller owns
- * *ret_users. */
-int pe_users_new(const struct pe_web_config *config, struct pe_users **ret_users);
+/*
+ * Borrows the configuration for as long as the result lives. Whom `before` (NULL if there is none)
+ * has let in, or still will, is known to the result as well, if name and hash are the same. 0 or
+ * -ENOMEM, -EIO. The caller owns *ret_users.
+ */
+int pe_users_new(const struct pe_web_config *config, const struct pe_users *before,
+		 struct pe_users **ret_users);
 
 /* NULL is fine. Returns NULL. */
 struct pe_users *pe_users_free(struct pe_users *users);

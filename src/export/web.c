@@ -226,7 +226,8 @@ static int load(struct pe_web *web, struct pe_web_state **ret_state, char *why, 
 	if (r == 0 && state->config->tls)
 		r = load_tls(web, state, why, why_size);
 	if (r == 0 && state->config->user_count > 0)
-		r = pe_users_new(state->config, &state->users);
+		r = pe_users_new(state->config, web->state ? web->state->users : NULL,
+				 &state->users);
 	if (r < 0)
 		return r;
 	*ret_state = PE_TAKE_PTR(state);

@@ -528,12 +528,12 @@ def test_users(tmp_path):
         assert "secret" not in exporter.log() and "sécret" not in exporter.log()
 
 
-def ask_raw(host, user, results, path="/-/healthy"):
+def ask_raw(host, user, results, path="/-/healthy", server=("127.0.0.1", 9817), source=None):
     """One request on a connection of its own; appends (status, seconds)."""
     token = base64.b64encode(user.encode()).decode()
     begin = time.monotonic()
     with host.inside():
-        sock = socket.create_connection(("127.0.0.1", 9817), 30)
+        sock = socket.create_connection(server, 30, source and (source, 0))
     with sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                      f"Authorization: Basic {token}\r\n\r\n".encode())
@@ -608,6 +608,97 @@ def test_passwords_take_no_places(tmp_path):
         assert {status for status, _ in known} == {200}
         # In the queue of those others it would have waited for 32 hashes.
         assert max(seconds for _, seconds in known) < max(1, 8 * one_hash_s)
+
+
+@contextlib.contextmanager
+def guessing(exporter, guess, count):
+    """So many threads that guess(number) again and again; ends with the exporter."""
+    ended = threading.Event()
+
+    def work(number):
+        while not ended.wait(0.05):
+            with contextlib.suppress(OSError):
+                guess(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        exporter.process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+
+
+def test_known_over_reload(tmp_path):
+    """Who was let in stays known as long as his hash is the same, however full the queue is."""
+    first, second = (crypt.crypt("one", f"$2b$12${salt}bcdefghijklmnopqrstuu") for salt in "ab")
+
+    def config(hashed, header):
+        return (users_config(alice=hashed, bob=bcrypt("x")) +
+                f"http_server_config: {{headers: {{X-Frame-Options: {header}}}}}\n")
+
+    with scene(tmp_path, config(first, "deny")) as (host, exporter):
+        def ask():
+            results = []
+            ask_raw(host, "alice:one", results)
+            return results[0][0]
+
+        def put(text):
+            exporter.config.write_text(text, encoding="ascii")
+            assert " again" in reload(exporter)
+
+        assert ask() == 200
+        before = hashed_s(exporter)
+        put(config(second, "deny"))
+        assert ask() == 200 and hashed_s(exporter) > before + 0.05, "the same word, another hash"
+        put(config(bcrypt("two"), "deny"))
+        assert ask() == 401
+        put(config(first, "deny"))
+        wrong = []
+        with guessing(exporter, lambda n: ask_raw(host, f"alice:wrong{n}", wrong), 48):
+            wait_for(lambda: 503 in {status for status, _ in wrong}, "as many wait as there may")
+            for header in ("sameorigin", "deny", "sameorigin"):
+                put(config(first, header))
+                assert ask() == 200
+
+
+def test_places_by_address(tmp_path):
+    """However many guess from one address or network, the passwords of others are looked at."""
+    names = [f"user{i}" for i in range(4)]
+    file = tmp_path / "web.yml"
+    file.write_text(users_config(**{name: bcrypt(name, cost=10) for name in names}),
+                    encoding="ascii")
+    with Namespace() as host, WebExporter(host, f"--web.config.file={file}",
+                                          "--web.listen-address=[::]:9818") as exporter:
+        host.write("net/ipv6/conf/lo/disable_ipv6", 0)
+        for net, i in itertools.product((1, 2), range(8)):
+            host.ip("addr", "add", f"fd00:{net}::{i + 1}/64", "dev", "lo", "nodad")
+        v4, v6 = ("127.0.0.1", 9817), ("fd00:2::1", 9818)
+        good, wrong = [], ([], [])
+        ask_raw(host, "nobody:x", good)
+        one_hash_s = good.pop()[1]
+
+        def guess(number):
+            """Half from one address, half from one network."""
+            server = (v4, v6)[number % 2]
+            source = None if server is v4 else f"fd00:1::{number // 2 % 8 + 1}"
+            ask_raw(host, f"user0:wrong{number}", wrong[number % 2], server=server, source=source)
+
+        with guessing(exporter, guess, 40):
+            for results in wrong:
+                wait_for(lambda r=results: 503 in {status for status, _ in r},
+                         "as many wait as there may")
+            for i, name in enumerate(names):
+                if i % 2:
+                    ask_raw(host, f"{name}:{name}", good, source=f"127.0.0.{i + 2}")
+                else:
+                    ask_raw(host, f"{name}:{name}", good, server=v6, source=f"fd00:2::{i + 1}")
+        assert [status for status, _ in good] == [200] * 4
+        # Each waits for the hash that is being made and for one of either half, not for all 32.
+        assert max(seconds for _, seconds in good) < 1 + 12 * one_hash_s
 
 
 def open_files(exporter, kind=""):
