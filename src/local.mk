@@ -98,6 +98,8 @@ src_libpe_a_SOURCES = \
 	src/export/grouping.h \
 	src/export/hasher.c \
 	src/export/hasher.h \
+	src/export/last_word.c \
+	src/export/last_word.h \
 	src/export/http.c \
 	src/export/libcurl.c \
 	src/export/libcurl.h \

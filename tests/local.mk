@@ -76,6 +76,7 @@ integration_scripts = \
 	tests/integration/test_names.py \
 	tests/integration/test_push.py \
 	tests/integration/test_sandbox.py \
+	tests/integration/test_refused.py \
 	tests/integration/test_soak.py \
 	tests/integration/test_start.py \
 	tests/integration/test_storm.py \

@@ -30,6 +30,7 @@
 
 #include "crowd.h"
 #include "hasher.h"
+#include "last_word.h"
 #include "login.h"
 #include "site.h"
 #include "web_state.h"
@@ -56,6 +57,9 @@ struct server {
 
 struct connection {
 	struct pe_guest guest;
+	struct pe_last_word last_word;
+	bool began;		  /* a request line has come once */
+	bool requested;		  /* and its request has not ended */
 	struct pe_web_state *web; /* whose TLS it speaks, NULL if none */
 };
 
@@ -80,7 +84,7 @@ void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sa
 
 /* Where a request is: libmicrohttpd keeps a pointer to one of them for us, or to a login that
  * waits, or NULL before its headers have come. */
-static char request_allowed, request_denied, request_busy, request_answered;
+static char request_malformed, request_allowed, request_denied, request_busy, request_answered;
 
 static void cleanup_web_state(struct pe_web_state **state)
 {
@@ -89,8 +93,8 @@ static void cleanup_web_state(struct pe_web_state **state)
 
 static bool is_login(const void *state)
 {
-	return state && state != &request_allowed && state != &request_denied &&
-	       state != &request_busy && state != &request_answered;
+	return state && state != &request_malformed && state != &request_allowed &&
+	       state != &request_denied && state != &request_busy && state != &request_answered;
 }
 
 static void *state_of(enum pe_login_verdict verdict, struct pe_login *login)
@@ -115,11 +119,25 @@ static enum pe_login_verdict verdict_of(const void *state)
 }
 
 /* NULL if there was no memory for one: then it is about to end. */
-static struct pe_guest *guest_of(struct MHD_Connection *connection)
+static struct connection *context_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct connection *c = info ? info->socket_context : NULL;
+
+	return info ? info->socket_context : NULL;
+}
+
+static gnutls_session_t session_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	return info ? info->tls_session : NULL;
+}
+
+static struct pe_guest *guest_of(struct MHD_Connection *connection)
+{
+	struct connection *c = context_of(connection);
 
 	return c ? &c->guest : NULL;
 }
@@ -146,6 +164,10 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	}
 	web = pe_web_get(http->web);
 	request.config = web->config;
+	if (*state == &request_malformed) {
+		*state = &request_answered;
+		return pe_site_refuse(&request);
+	}
 	if (!*state || is_login(*state)) {
 		struct pe_login *login = *state;
 
@@ -163,36 +185,75 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	return pe_site_answer(&request, verdict);
 }
 
-/* Without this callback on_completed() is not told of requests that never reach on_request(). */
+/*
+ * Called with the rest of the first line before it is parsed. Nothing here takes query arguments,
+ * so none are left to parse: libmicrohttpd 0.9.75 never answers more of them than it has memory
+ * for. The text is in its own buffer, which it changes next, too.
+ *
+ * A path that a NUL cuts off is another one than what a proxy before us has checked. Behind the
+ * text and its end comes the version, unless that NUL is not the end.
+ *
+ * Without this callback on_completed() is not told of requests that never reach on_request().
+ */
 static void *on_request_line(void *userdata, const char *uri, struct MHD_Connection *connection)
 {
-	return NULL;
+	struct connection *c = context_of(connection);
+	bool cut = strncmp(uri + strlen(uri) + 1, "HTTP/", 5) != 0;
+	char *query = strchr(uri, '?');
+
+	if (query)
+		query[1] = '\0';
+	if (c) {
+		c->began = c->requested = true;
+		pe_last_word_begin(&c->last_word, c->guest.fd);
+	}
+	return cut || strstr(uri, "%00") ? &request_malformed : NULL;
 }
 
-/* Counts what libmicrohttpd answered itself. */
+/* Answers and counts what libmicrohttpd closes without an answer. Its own answers on_log() counts,
+ * also those to what never became a request. */
 static void on_completed(void *userdata, struct MHD_Connection *connection, void **state,
 			 enum MHD_RequestTerminationCode reason)
 {
 	struct pe_http *http = userdata;
-	struct pe_guest *guest = guest_of(connection);
-	const union MHD_ConnectionInfo *info;
+	struct connection *c = context_of(connection);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
+	unsigned int status = MHD_HTTP_BAD_REQUEST;
 
-	if (guest)
-		pe_crowd_wait(guest);
-	if (*state == &request_answered)
-		return;
+	if (c) {
+		c->requested = false;
+		pe_crowd_wait(&c->guest);
+	}
 	if (is_login(*state))
 		pe_login_free(*state);
-	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
-	if (info)
-		pe_site_count(http->site, info->http_status);
+	if (reason == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		return;
+	if (reason == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED)
+		status = MHD_HTTP_REQUEST_TIMEOUT;
+	else if (info) /* there was one, and no memory for its header */
+		status = MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+	if (c)
+		pe_last_word_say(&c->last_word, c->guest.fd, session_of(connection), status);
+	if (!info && *state != &request_answered)
+		pe_site_count(http->site, status);
 }
 
 __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const char *fmt,
 							 va_list args)
 {
+	/* Of each answer that is its own it says the status first. */
+	static const char answered[] = "Error processing request (HTTP response code is %u ";
+	struct pe_http *http = userdata;
 	char line[512];
 
+	if (strncmp(fmt, answered, sizeof(answered) - 1) == 0) {
+		va_list copy;
+
+		va_copy(copy, args);
+		pe_site_count(http->site, va_arg(copy, unsigned int));
+		va_end(copy);
+	}
 	if (!pe_log_enabled(PE_LOG_DEBUG))
 		return;
 	vsnprintf(line, sizeof(line), fmt, args);
@@ -206,7 +267,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 static void prepare_tls(struct connection *c, struct pe_http *http,
 			struct MHD_Connection *connection)
 {
-	const union MHD_ConnectionInfo *info;
+	gnutls_session_t session = session_of(connection);
 	struct pe_web_state *web = pe_web_get(http->web);
 
 	if (!web->tls) {
@@ -214,11 +275,24 @@ static void prepare_tls(struct connection *c, struct pe_http *http,
 		return;
 	}
 	c->web = web;
-	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	if (info && info->tls_session && pe_tls_prepare(web->tls, info->tls_session) == 0)
+	if (session && pe_tls_prepare(web->tls, session) == 0)
 		return;
 	/* Not prepared, it has no certificate either: its handshake fails. */
 	pe_warn("http", "a connection could not be prepared for TLS");
+}
+
+static void leave(struct server *server, struct connection *c)
+{
+	/* A line that is none of HTTP, or has no end; the socket is shut already. */
+	if (!c->began && !c->web && pe_last_word_is_owed(c->guest.fd))
+		pe_site_count(server->http->site, MHD_HTTP_BAD_REQUEST);
+	/* More cookies than there is memory for: libmicrohttpd has counted an answer that it then
+	 * did not send, and on_completed() was not told. With TLS the session is gone by now. */
+	if (c->requested && !c->web)
+		pe_last_word_say(&c->last_word, c->guest.fd, NULL,
+				 MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
+	pe_crowd_leave(&c->guest);
+	pe_web_put(c->web);
 }
 
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
@@ -229,10 +303,8 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 	const union MHD_ConnectionInfo *info;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (c) {
-			pe_crowd_leave(&c->guest);
-			pe_web_put(c->web);
-		}
+		if (c)
+			leave(server, c);
 		free(c);
 		*context = NULL;
 		return;
@@ -293,7 +365,7 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 	pe_crowd_init(&server->crowd, connections);
 	errno = 0;
 	server->daemon = MHD_start_daemon(
-		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		connections + extra_connections(http->web), MHD_OPTION_CONNECTION_TIMEOUT,
 		timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,

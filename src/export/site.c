@@ -306,6 +306,11 @@ enum MHD_Result pe_site_answer(const struct pe_request *request, enum pe_login_v
 	}
 }
 
+enum MHD_Result pe_site_refuse(const struct pe_request *request)
+{
+	return send_text(request, MHD_HTTP_BAD_REQUEST, "Bad request\n");
+}
+
 /* ---- making it ---- */
 
 static void cleanup_site(struct pe_site **site)

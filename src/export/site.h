@@ -34,6 +34,9 @@ struct pe_site *pe_site_free(struct pe_site *site);
 /* Queues the answer and counts it. MHD_NO closes the connection. */
 enum MHD_Result pe_site_answer(const struct pe_request *request, enum pe_login_verdict verdict);
 
+/* Queues the answer to a request that is none, and counts it. */
+enum MHD_Result pe_site_refuse(const struct pe_request *request);
+
 /* Counts an answer that libmicrohttpd made itself. */
 void pe_site_count(struct pe_site *site, unsigned int status);
 

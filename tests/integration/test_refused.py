@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Requests that are none, or too much: each is answered at once, and counted."""
+import collections
+import contextlib
+import socket
+import ssl
+import time
+
+import pytest
+
+from harness import PROMPT_S, Metrics, Namespace, needs_root, wait_for
+from test_web import Authority, WebExporter, curl, tls_config
+
+pytestmark = needs_root
+
+
+def request(line=b"GET /-/healthy HTTP/1.1", *headers, body=b""):
+    return b"\r\n".join((line, b"Host: a", *headers, b"", body))
+
+
+def numbered(count, form, separator):
+    return separator.join(form % number for number in range(count))
+
+
+# (bytes, status of the answer, code that it counts as, whether also with TLS)
+SHAPES = {
+    "500 arguments": (request(b"GET /-/healthy?" + numbered(500, b"a%d=1", b"&") + b" HTTP/1.1"),
+                      200, "200", True),
+    "9000 arguments": (request(b"GET /-/healthy?" + b"&" * 9000 + b"=x HTTP/1.1"), 200, "200", True),
+    "an argument": (request(b"GET /-/healthy?a=%00 HTTP/1.1"), 200, "200", True),
+    "a question": (request(b"GET /-/healthy? HTTP/1.1"), 200, "200", True),
+    "a long path": (request(b"GET /" + b"a" * 40000 + b" HTTP/1.1"), 414, "414", True),
+    "a path that leaves no memory": (request(b"GET /" + b"a" * 32600 + b" HTTP/1.1"), 431, "404", True),
+    "a long method": (request(b"A" * 40000 + b" / HTTP/1.1"), 414, "414", True),
+    "empty lines": (b"\r\n" * 20000, 414, "414", True),
+    "a long header": (request(b"GET / HTTP/1.1", b"X: " + b"a" * 40000), 431, "431", True),
+    "600 headers": (request(b"GET / HTTP/1.1", numbered(600, b"X%d: a", b"\r\n")), 431, "431", True),
+    "600 cookies": (request(b"GET / HTTP/1.1", b"Cookie: " + numbered(600, b"a%d=b", b"; ")),
+                    431, "431", False),
+    "a long cookie": (request(b"GET / HTTP/1.1", b"Cookie: a=" + b"b" * 20000), 431, "431", True),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400, "400", True),
+    "no version": (b"GET /\r\n\r\n", 400, "400", True),
+    "another version": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "500", True),
+    "no colon": (request(b"GET / HTTP/1.1", b"abc"), 400, "400", True),
+    "a bad length": (request(b"POST / HTTP/1.1", b"Content-Length: -1"), 400, "400", True),
+    "a long length": (request(b"POST / HTTP/1.1", b"Content-Length: " + b"9" * 30), 413, "400", True),
+    "an escaped NUL": (request(b"GET /-/healthy%00x HTTP/1.1"), 400, "400", True),
+    "a NUL": (request(b"GET /-/healthy\0x HTTP/1.1"), 400, "400", True),
+    # Which it closes before anybody is told.
+    "no path": (b"GET\r\n\r\n", None, "400", False),
+    "a path with a space": (request(b"GET /a b HTTP/1.1"), None, "400", False),
+}
+
+
+def ask(host, data, context=None):
+    """The answer up to the end of its headers, or what came until the end."""
+    with host.inside():
+        sock = socket.create_connection(("127.0.0.1", 9817), PROMPT_S)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(sock)
+        if context:
+            sock = stack.enter_context(context.wrap_socket(sock))
+        # It may be cut off before all is sent.
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(data)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while b"\r\n\r\n" not in answer and (piece := sock.recv(65536)):
+                answer += piece
+    return answer
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_all_are_answered(tmp_path, tls):
+    context = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    file = tmp_path / "web.yml"
+    file.write_text(tls_config(Authority(tmp_path).server()) if tls else "", encoding="ascii")
+    with Namespace() as host, WebExporter(host, f"--web.config.file={file}") as exporter:
+        def counted():
+            url = f"http{'s' * tls}://127.0.0.1:9817/metrics"
+            metrics = Metrics(curl(host, url, "-k", "-H", "Accept: application/openmetrics-text")[1])
+            return collections.Counter({s.labels["code"]: s.value
+                                        for s in metrics.find("http_requests_total")
+                                        if s.labels["code"] != "200"})
+
+        expected = counted()
+        began = time.monotonic()
+        for name, (data, status, code, with_tls) in SHAPES.items():
+            if tls and not with_tls:
+                continue
+            answer = ask(host, data, context)
+            assert (name, answer.split()[1:2]) == (name, [b"%d" % status] if status else [])
+            expected[code] += code != "200"
+        assert time.monotonic() - began < PROMPT_S
+        wait_for(lambda: counted() == expected, lambda: f"{counted()} is {expected}")
+        assert exporter.log().count("libmicrohttpd: Error processing request") > len(SHAPES) / 3
