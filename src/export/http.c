@@ -152,7 +152,10 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	const bool is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 	const bool readable = is_head || strcmp(method, MHD_HTTP_METHOD_GET) == 0;
 	_cleanup_(cleanup_web_state) struct pe_web_state *web = NULL;
-	struct pe_request request = { http->site, NULL, connection, path, readable, is_head };
+	const bool is_old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
+	struct pe_request request = {
+		http->site, NULL, connection, path, readable, is_head, is_old
+	};
 	struct pe_guest *guest = guest_of(connection);
 	enum pe_login_verdict verdict;
 

@@ -10,6 +10,9 @@
  * off, and its place is taken by a new one. What was cut off ends within a round of
  * libmicrohttpd's; should it not, as many again are kept alive and then scrapes fail.
  *
+ * HTTP/1.0 knows no chunks: what is cut off would look whole. Its answers are made twice, the first
+ * time only to count their bytes.
+ *
  * Threads: `lock` guards the slots and the list of scrapes, and is held while a snapshot is built,
  * so snapshot() is never called twice at once. `stats_lock` is apart from it because snapshot()
  * reads our statistics. A scrape's stream is used only by the thread of its connection.
@@ -40,7 +43,7 @@
 #define GZIP_MEM_LEVEL	 6
 
 #define TEXT_BYTES  8192
-#define BLOCK_BYTES 8192 /* libmicrohttpd's buffer for HTTP/1.0 clients, which know no chunks */
+#define BLOCK_BYTES 8192 /* libmicrohttpd's buffer where there are no chunks */
 
 struct slot {
 	struct pe_snapshot *snapshot;
@@ -55,6 +58,7 @@ struct scrape {
 	int fd;
 	struct pe_encoder *encoder;
 	uint64_t busy_ns; /* building and encoding until now */
+	uint64_t size;	  /* of the whole, MHD_SIZE_UNKNOWN if it goes in chunks */
 	bool gzip;
 	bool text_ended;
 	bool stream_ended;
@@ -279,28 +283,36 @@ static ssize_t read_gzip(struct scrape *s, char *buf, size_t size)
 	return (ssize_t)(size - stream->avail_out);
 }
 
+static ssize_t read_on(struct scrape *s, char *buf, size_t size)
+{
+	return s->gzip ? read_gzip(s, buf, size) : pe_encoder_read(s->encoder, buf, size);
+}
+
 /* Called when the socket takes more. */
 static ssize_t on_read(void *userdata, uint64_t position, char *buf, size_t size)
 {
 	struct scrape *s = userdata;
 	struct pe_scraper *scraper = s->scraper;
 	const uint64_t start_ns = pe_clock_monotonic_ns();
-	const ssize_t n = s->gzip ? read_gzip(s, buf, size)
-				  : pe_encoder_read(s->encoder, buf, size);
+	ssize_t n = read_on(s, buf, size);
+	/* Of a size that is known libmicrohttpd does not ask for the end. */
+	const bool last = n > 0 && position + (uint64_t)n == s->size;
 
 	s->busy_ns += pe_clock_monotonic_ns() - start_ns;
-	if (n > 0)
-		return n;
+	if ((n == 0 && s->size != MHD_SIZE_UNKNOWN) || (last && s->gzip && !s->stream_ended))
+		n = -EIO; /* it is not what was measured */
 	if (n < 0) {
 		/* An end here would make half an answer look whole. */
 		if (pe_log_once(&scraper->failure_logged, 60 * PE_NS_PER_S))
 			pe_warn("http", "a scrape was cut off: %s", strerror((int)-n));
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	}
+	if (n > 0 && !last)
+		return n;
 	pthread_mutex_lock(&scraper->stats_lock);
 	pe_latency_observe(&scraper->duration, s->busy_ns);
 	pthread_mutex_unlock(&scraper->stats_lock);
-	return MHD_CONTENT_READER_END_OF_STREAM;
+	return n > 0 ? n : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
 static void on_free(void *userdata)
@@ -308,8 +320,29 @@ static void on_free(void *userdata)
 	scrape_free(userdata);
 }
 
+static int begin(struct scrape *s, const struct pe_encode_options *options)
+{
+	s->encoder = pe_encoder_free(s->encoder);
+	s->text_ended = s->stream_ended = false;
+	if (s->gzip)
+		deflateReset(&s->stream);
+	return pe_encoder_new(s->slot->snapshot, options, &s->encoder);
+}
+
+/* Makes all of it once to know how much it is: a snapshot is always the same. */
+static int measure(struct scrape *s, const struct pe_encode_options *options)
+{
+	char block[BLOCK_BYTES];
+	ssize_t n;
+
+	s->size = 0;
+	while ((n = read_on(s, block, sizeof(block))) > 0)
+		s->size += (uint64_t)n;
+	return n < 0 ? (int)n : begin(s, options);
+}
+
 int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format, bool gzip,
-		       struct MHD_Response **ret_response)
+		       bool measured, struct MHD_Response **ret_response)
 {
 	const struct pe_encode_options encode = { .format = format, .legacy = scraper->legacy };
 	const uint64_t start_ns = pe_clock_monotonic_ns();
@@ -320,19 +353,22 @@ int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format
 		return -ENOMEM;
 	s->scraper = scraper;
 	s->fd = fd;
+	s->size = MHD_SIZE_UNKNOWN;
 	r = join_slot(s);
-	if (r < 0)
-		return r;
-	r = pe_encoder_new(s->slot->snapshot, &encode, &s->encoder);
 	if (r < 0)
 		return r;
 	if (gzip && deflateInit2(&s->stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS,
 				 GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
 	s->gzip = gzip;
+	r = begin(s, &encode);
+	if (r == 0 && measured)
+		r = measure(s, &encode);
+	if (r < 0)
+		return r;
 	s->busy_ns = pe_clock_monotonic_ns() - start_ns;
-	*ret_response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, on_read, s,
-							  on_free);
+	*ret_response =
+		MHD_create_response_from_callback(s->size, BLOCK_BYTES, on_read, s, on_free);
 	if (!*ret_response)
 		return -ENOMEM;
 	(void)PE_TAKE_PTR(s);

@@ -22,13 +22,14 @@ int pe_scraper_new(const struct pe_http_options *options, struct pe_scraper **re
 struct pe_scraper *pe_scraper_free(struct pe_scraper *scraper);
 
 /*
- * A response with the metrics as its body, without headers. `fd` is the connection's socket; it
+ * A response with the metrics as its body, without headers; `measured` for a client that knows no
+ * chunks: its size is known, for twice the work. `fd` is the connection's socket; it
  * must outlive the response. 0 or -errno: what snapshot() returned, -ENOMEM, or -EBUSY if slow
  * readers hold all snapshots there may be and do not end although they were cut off. The caller
  * owns *ret_response.
  */
 int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format, bool gzip,
-		       struct MHD_Response **ret_response);
+		       bool measured, struct MHD_Response **ret_response);
 
 /* Scrapes cut off because they were slow and held what others needed. Any thread. */
 uint64_t pe_scraper_cut(const struct pe_scraper *scraper);

@@ -257,7 +257,8 @@ static enum MHD_Result answer_metrics(const struct pe_request *request)
 
 	if (!info)
 		return MHD_NO;
-	r = pe_scraper_respond(request->site->scraper, info->connect_fd, format, gzip, &response);
+	r = pe_scraper_respond(request->site->scraper, info->connect_fd, format, gzip,
+			       request->is_old && !request->is_head, &response);
 	/* After HEAD, libmicrohttpd 0.9.75 sends the last chunk of the body that there is not,
 	 * which the next answer would be taken for. Without chunks it sends nothing, and closes. */
 	if (r == 0 && request->is_head)

@@ -23,6 +23,7 @@ struct pe_request {
 	const char *path;
 	bool readable; /* GET or HEAD */
 	bool is_head;
+	bool is_old; /* HTTP/1.0 */
 };
 
 /* 0 or -ENOMEM. Options are copied. The caller owns *ret_site. */

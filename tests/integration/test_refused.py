@@ -2,13 +2,15 @@
 """Requests that are none, or too much: each is answered at once, and counted."""
 import collections
 import contextlib
+import gzip
+import re
 import socket
 import ssl
 import time
 
 import pytest
 
-from harness import PROMPT_S, Metrics, Namespace, needs_root, wait_for
+from harness import PROMPT_S, Exporter, Metrics, Namespace, needs_root, stop, wait_for
 from test_web import Authority, WebExporter, curl, tls_config
 
 pytestmark = needs_root
@@ -97,3 +99,55 @@ def test_all_are_answered(tmp_path, tls):
         assert time.monotonic() - began < PROMPT_S
         wait_for(lambda: counted() == expected, lambda: f"{counted()} is {expected}")
         assert exporter.log().count("libmicrohttpd: Error processing request") > len(SHAPES) / 3
+
+
+# ---- HTTP/1.0 ----
+
+
+def old_scrape(host, *headers, receive_bytes=None):
+    """(socket, length that the answer says it has, what has come of it)"""
+    with host.inside():
+        sock = socket.socket()
+        if receive_bytes:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        sock.settimeout(PROMPT_S)
+        sock.connect(("127.0.0.1", 9817))
+    sock.sendall(request(b"GET /metrics HTTP/1.0", *headers))
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += sock.recv(4096)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return sock, int(re.search(rb"^Content-Length: (\d+)", head, re.M)[1]), body
+
+
+def read_rest(sock, body):
+    with contextlib.suppress(ConnectionError):
+        while piece := sock.recv(65536):
+            body += piece
+    return body
+
+
+def test_old_clients():
+    """They know no chunks: an answer that is cut off must not look like a whole one."""
+    pairs = 150
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        # Sockets hold less than an answer.
+        host.write("net/ipv4/tcp_wmem", "4096 16384 65536")
+        exporter = stack.enter_context(Exporter(host))
+        host.batch(f"link add s{n} type veth peer name t{n}" for n in range(pairs))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 2 * pairs,
+                 "all are attached")
+        observed = exporter.scrape().sum("scrape_duration_seconds_count")
+        for headers in ((), (b"Accept-Encoding: gzip",)):
+            sock, length, body = old_scrape(host, *headers)
+            with sock:
+                body = read_rest(sock, body)
+            assert len(body) == length
+            text = gzip.decompress(body) if headers else body
+            assert text.count(b"packet_exporter_interface_info{") == 2 * pairs
+        assert exporter.scrape().sum("scrape_duration_seconds_count") == observed + 3
+        stuck, length, body = old_scrape(host, receive_bytes=4096)
+        with stuck:
+            stop(exporter.process)
+            assert len(read_rest(stuck, body)) < length
