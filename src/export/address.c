@@ -134,6 +134,28 @@ static int resolve(const struct pe_address *address, struct addrinfo **ret_list)
 	return address->ipv6 ? -EINVAL : -EADDRNOTAVAIL;
 }
 
+/*
+ * Is it many hosts' address, broadcast or multicast? The kernel binds to these and never accepts
+ * anything. Which ones are broadcast only its routes know: without SO_BROADCAST it refuses to send
+ * there.
+ */
+static bool is_shared(const struct addrinfo *item)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)item->ai_addr;
+	_cleanup_close_ int fd = -1;
+
+	if (item->ai_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 =
+			(const struct sockaddr_in6 *)(const void *)item->ai_addr;
+
+		return IN6_IS_ADDR_MULTICAST(&v6->sin6_addr);
+	}
+	if (IN_MULTICAST(ntohl(v4->sin_addr.s_addr)))
+		return true;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd >= 0 && connect(fd, item->ai_addr, item->ai_addrlen) < 0 && errno == EACCES;
+}
+
 /* /etc/hosts may give a name the same address twice. */
 static bool is_repeated(const struct addrinfo *list, const struct addrinfo *item)
 {
@@ -164,7 +186,8 @@ int pe_address_listen(const char *text, int fds[PE_ADDRESS_SOCKETS], uint16_t *r
 	if (r < 0)
 		return r;
 	for (struct addrinfo *i = list; i && count < PE_ADDRESS_SOCKETS; i = i->ai_next) {
-		if ((i->ai_family != AF_INET && i->ai_family != AF_INET6) || is_repeated(list, i))
+		if ((i->ai_family != AF_INET && i->ai_family != AF_INET6) || is_repeated(list, i) ||
+		    is_shared(i))
 			continue;
 		r = open_socket(i->ai_addr, i->ai_addrlen, false, &address.port);
 		if (r >= 0) {

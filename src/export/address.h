@@ -23,8 +23,8 @@ int pe_address_parse(const char *text, struct pe_address *ret_address);
  * Listens on every address that the text stands for: one socket without a host (dual-stack where
  * the kernel has IPv6), one for each address of a name that this host has. All get the same port.
  * Fills fds (PE_ADDRESS_SOCKETS places; the caller owns them) and the port. Returns how many, or
- * -errno: -EINVAL, -EADDRINUSE, -EACCES, -EADDRNOTAVAIL (not an address of this host, or the name
- * does not resolve); nothing is then left open.
+ * -errno: -EINVAL, -EADDRINUSE, -EACCES, -EADDRNOTAVAIL (not an address of this host alone, or the
+ * name does not resolve); nothing is then left open.
  */
 int pe_address_listen(const char *text, int fds[PE_ADDRESS_SOCKETS], uint16_t *ret_port);
 

@@ -136,6 +136,13 @@ static void test_bad_addresses(void **state)
 		{ "http://localhost:0", -EINVAL },
 		{ "192.0.2.1:0", -EADDRNOTAVAIL }, /* RFC 5737: nobody's */
 		{ "[2001:db8::1]:0", -EADDRNOTAVAIL },
+		/* Many hosts', which the kernel would bind to. */
+		{ "224.0.0.1:0", -EADDRNOTAVAIL },
+		{ "239.255.255.255:0", -EADDRNOTAVAIL },
+		{ "255.255.255.255:0", -EADDRNOTAVAIL },
+		{ "127.255.255.255:0", -EADDRNOTAVAIL }, /* the loopback's broadcast */
+		{ "[ff02::1]:0", -EADDRNOTAVAIL },
+		{ "[ff0e::1]:0", -EADDRNOTAVAIL },
 	};
 	struct pe_listeners *listeners;
 	char why[PE_LISTEN_WHY_MAX], expected[PE_LISTEN_WHY_MAX], longest[400];
