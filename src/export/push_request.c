@@ -35,8 +35,10 @@
 
 #define SECRET_BYTES_MAX 4096
 #define ANSWER_BYTES_MAX 4096
-#define POLL_MS_MAX	 1000
-#define CODE_CURL	 1000
+/* Of an answer, with its headers. What has come of it until then says all there is to say. */
+#define RECEIVED_BYTES_MAX ((size_t)64 * 1024)
+#define POLL_MS_MAX	   1000
+#define CODE_CURL	   1000
 
 struct pe_request {
 	CURLM *multi;
@@ -51,6 +53,7 @@ struct pe_request {
 	struct pe_push_body *body;
 	uint64_t cancel_ns; /* atomic */
 	char error[CURL_ERROR_SIZE];
+	size_t received; /* of the answer, with its headers */
 	size_t answer_len;
 	char answer[ANSWER_BYTES_MAX];
 };
@@ -161,12 +164,26 @@ static int set_credentials(struct pe_request *request, struct pe_outcome *outcom
 
 /* ---- transfer ---- */
 
+/* False if it is too much; libcurl then ends the connection. */
+static bool receive(struct pe_request *request, size_t len)
+{
+	request->received += len;
+	return request->received <= RECEIVED_BYTES_MAX;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *userdata)
+{
+	return receive(userdata, size * count) ? size * count : 0;
+}
+
 static size_t on_answer(char *data, size_t size, size_t count, void *userdata)
 {
 	struct pe_request *request = userdata;
 	size_t len = size * count;
 	size_t room = sizeof(request->answer) - request->answer_len;
 
+	if (!receive(request, len))
+		return 0;
 	memcpy(request->answer + request->answer_len, data, len < room ? len : room);
 	request->answer_len += len < room ? len : room;
 	return len;
@@ -257,10 +274,23 @@ static bool is_unanswered(struct pe_request *request)
 	return sent > 0 && !status;
 }
 
+static bool is_success(long status)
+{
+	return status == 200 || status == 202;
+}
+
 static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome *outcome)
 {
 	long status = 0;
 
+	libcurl.easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (request->received > RECEIVED_BYTES_MAX) {
+		snprintf(request->error, sizeof(request->error),
+			 "the answer is longer than %zu KiB", RECEIVED_BYTES_MAX / 1024);
+		/* A refusal is one, however much is said about it. */
+		if (request->answer_len > 0 && !is_success(status))
+			rc = CURLE_OK;
+	}
 	if (rc != CURLE_OK) {
 		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && is_unanswered(request);
 		hide_proxy(request->error);
@@ -268,10 +298,9 @@ static void classify(struct pe_request *request, CURLcode rc, struct pe_outcome 
 		     *request->error ? request->error : libcurl.easy_strerror(rc));
 		return;
 	}
-	libcurl.easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 	outcome->result = PE_PUSH_OK;
 	outcome->code = (int)status;
-	if (status != 200 && status != 202)
+	if (!is_success(status))
 		describe_rejection(
 			request, status >= 500 && status <= 599 ? PE_PUSH_SERVER : PE_PUSH_REJECTED,
 			status, outcome);
@@ -291,7 +320,7 @@ static void transfer(struct pe_request *request, uint64_t deadline_ns, struct pe
 		left_ms = INT_MAX;
 	libcurl.easy_setopt(request->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
 	*request->error = '\0';
-	request->answer_len = 0;
+	request->received = request->answer_len = 0;
 	if (libcurl.multi_add_handle(request->multi, request->easy) == CURLM_OK) {
 		outcome->cancelled = drive(request, &rc);
 		libcurl.multi_remove_handle(request->multi, request->easy);
@@ -462,6 +491,8 @@ static int set_fixed_options(struct pe_request *request, const struct pe_push_op
 	/* A resolver that hangs must not make the end of a transfer wait for it. */
 	libcurl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	libcurl.easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error);
+	libcurl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	libcurl.easy_setopt(easy, CURLOPT_HEADERDATA, request);
 	libcurl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
 	libcurl.easy_setopt(easy, CURLOPT_WRITEDATA, request);
 	libcurl.multi_setopt(request->multi, CURLMOPT_MAXCONNECTS, 1L);
