@@ -111,4 +111,11 @@ char *pe_push_group_url(const struct pe_push_options *options);
  */
 char *pe_push_redact_url(const char *url);
 
+/*
+ * Overwrites the password of a --push.url among these arguments with '*', in place: everybody on
+ * the host reads them in /proc/PID/cmdline. Ends at NULL; `argv` is main()'s own, and nothing may
+ * need it any more. True if there was one. One thread; never blocks.
+ */
+bool pe_push_hide_password(char **argv);
+
 #endif

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pe/log.h"
 #include "pe/options.h"
+#include "pe/push.h"
 #include "pe/supervisor.h"
 
 #define EXIT_USAGE 2
@@ -14,11 +16,16 @@ int main(int argc, char **argv)
 	enum pe_options_action action;
 	int r = pe_options_parse(&options, argc, argv, (const char *const *)environ, stdout, stderr,
 				 &action);
+	bool shown = pe_push_hide_password(argv);
 
 	if (r < 0)
 		return EXIT_USAGE;
 	if (action == PE_OPTIONS_RUN) {
 		pe_log_init(options.log_level, options.log_format);
+		if (shown)
+			pe_warn("push", "the password in --push.url could be seen by everybody on "
+					"this host until now: give it with --push.username and "
+					"--push.password-file, or --push.bearer-token-file");
 		r = pe_supervisor_run(&options);
 	} else if (action == PE_OPTIONS_CHECK_CONFIG) {
 		puts("packet-exporter: the configuration is valid");

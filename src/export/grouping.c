@@ -72,6 +72,31 @@ char *pe_push_redact_url(const char *url)
 	return redacted;
 }
 
+bool pe_push_hide_password(char **argv)
+{
+	static const char option[] = "--push.url";
+	const size_t len = sizeof(option) - 1;
+	bool hidden = false;
+
+	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
+		char *url, *colon, *at;
+
+		if (strcmp(*argv, option) == 0 && argv[1])
+			url = argv[1];
+		else if (strncmp(*argv, option, len) == 0 && (*argv)[len] == '=')
+			url = *argv + len + 1;
+		else
+			continue;
+		at = strrchr(url + scheme_length(url), '@');
+		colon = strchr(url + scheme_length(url), ':');
+		if (!at || !colon || colon >= at)
+			continue;
+		memset(colon + 1, '*', (size_t)(at - colon - 1));
+		hidden = true;
+	}
+	return hidden;
+}
+
 /* ---- the URL ---- */
 
 static CURLUcode parse_url(const char *text, CURLU **ret_url)

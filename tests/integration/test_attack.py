@@ -516,6 +516,27 @@ def test_broken_gateway():
             assert base64.b64encode(f"me:{SECRET}".encode()).decode() not in shown
 
 
+@pytest.mark.parametrize("form", ["--push.url={}", "--push.url {}"])
+def test_password_on_the_command_line(form):
+    """It is hidden from those who list processes, still used, and complained of once."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        with host.inside():
+            server = Capture(lambda handler, _: handler.answer(202))
+        stack.callback(server.close)
+        url = server.url.replace("://", f"://me:{SECRET}@")
+        exporter = stack.enter_context(Exporter(host, *form.format(url).split(), "--push.job=j"))
+        shown = pathlib.Path(f"/proc/{exporter.process.pid}/cmdline").read_bytes().decode()
+        assert SECRET not in shown
+        assert server.url.replace("://", f"://me:{'*' * len(SECRET)}@") in shown
+        assert shown.endswith("\0--push.job=j\0")
+        assert server.wait(1)[2]["Authorization"] == basic("me", SECRET)
+        warnings = [line for line in exporter.log().splitlines()
+                    if "level=warn" in line and "--push.password-file" in line]
+        assert len(warnings) == 1 and "--push.bearer-token-file" in warnings[0]
+        assert SECRET not in exporter.log()
+
+
 def test_memory_of_many_pushes(tmp_path):
     """Large groups, accepted, refused and cut off: the client keeps the memory of one."""
     answers = [
