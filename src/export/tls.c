@@ -201,16 +201,13 @@ static gnutls_datum_t datum(const struct pe_strbuf *buf)
 static int load_pair(struct pe_tls *tls, const struct pe_tls_material *material, char *why,
 		     size_t why_size)
 {
-	const struct pe_web_config *c = tls->config;
 	const gnutls_datum_t cert = datum(&material->cert), key = datum(&material->key);
 	const int r = gnutls_certificate_set_x509_key_mem2(tls->credentials, &cert, &key,
 							   GNUTLS_X509_FMT_PEM, NULL, 0);
 
 	if (r >= 0)
 		return 0;
-	snprintf(why, why_size, "cannot use the certificate %s with the key %s: %s",
-		 c->cert_file ? c->cert_file : "given as cert",
-		 c->key_file ? c->key_file : "given as key", gnutls_strerror(r));
+	snprintf(why, why_size, "cannot use the certificate with the key: %s", gnutls_strerror(r));
 	return r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EINVAL;
 }
 
@@ -227,7 +224,7 @@ static int load_trust(struct pe_tls *tls, const struct pe_tls_material *material
 		if (n > 0)
 			return 0;
 		snprintf(why, why_size, "no certificate in %s%s%s",
-			 c->client_ca_file ? c->client_ca_file : "client_ca", n < 0 ? ": " : "",
+			 c->client_ca_file ? "client_ca_file" : "client_ca", n < 0 ? ": " : "",
 			 n < 0 ? gnutls_strerror(n) : "");
 		return n == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EINVAL;
 	}

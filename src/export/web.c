@@ -110,10 +110,12 @@ static int read_opened(const char *path, struct stat *ret_stat, struct pe_strbuf
 	return -EFBIG;
 }
 
-/* Reads and watches. */
-static int read_file(struct pe_web *web, const char *path, struct pe_strbuf *content, char *why,
-		     size_t why_size)
+/* Reads and watches. `key` is what has named the path, NULL for an option: what a file names is
+ * never shown, as it may be a key that was written in the wrong place. */
+static int read_file(struct pe_web *web, const char *path, const char *key,
+		     struct pe_strbuf *content, char *why, size_t why_size)
 {
+	const char *colon = key ? ": " : "";
 	struct watched *file = &web->files[web->file_count];
 	int r;
 
@@ -122,12 +124,15 @@ static int read_file(struct pe_web *web, const char *path, struct pe_strbuf *con
 		return -ENOMEM;
 	web->file_count++;
 	r = read_opened(path, &file->stat, content);
+	key = key ? key : "";
 	if (r == -EINVAL)
-		snprintf(why, why_size, "%s: is not a regular file", path);
+		snprintf(why, why_size, "%s%s%s: is not a regular file", web->file, colon, key);
 	else if (r == -EFBIG)
-		snprintf(why, why_size, "%s: is larger than %zu bytes", path, FILE_MAX_BYTES);
+		snprintf(why, why_size, "%s%s%s: is larger than %zu bytes", web->file, colon, key,
+			 FILE_MAX_BYTES);
 	else if (r < 0)
-		snprintf(why, why_size, "%s: cannot be read: %s", path, strerror(-r));
+		snprintf(why, why_size, "%s%s%s: cannot be read: %s", web->file, colon, key,
+			 strerror(-r));
 	return r;
 }
 
@@ -162,7 +167,7 @@ static int read_config(struct pe_web *web, struct pe_web_config **ret_config, ch
 	int r = 0;
 
 	if (web->file)
-		r = read_file(web, web->file, &content, why, why_size);
+		r = read_file(web, web->file, NULL, &content, why, why_size);
 	if (r == 0) {
 		r = pe_web_config_parse(content.data ? content.data : "", content.len,
 					web->directory, ret_config, &error);
@@ -176,11 +181,11 @@ static int read_config(struct pe_web *web, struct pe_web_config **ret_config, ch
 }
 
 /* Of a text and a file, what is given. */
-static int read_material(struct pe_web *web, const char *text, const char *path,
+static int read_material(struct pe_web *web, const char *text, const char *path, const char *key,
 			 struct pe_strbuf *content, char *why, size_t why_size)
 {
 	if (path)
-		return read_file(web, path, content, why, why_size);
+		return read_file(web, path, key, content, why, why_size);
 	if (text)
 		pe_strbuf_adds(content, text);
 	return content->error;
@@ -191,13 +196,15 @@ static int load_tls(struct pe_web *web, struct pe_web_state *state, char *why, s
 	const struct pe_web_config *c = state->config;
 	struct pe_tls_material material = { 0 };
 	char detail[PE_WEB_WHY_MAX];
-	int r = read_material(web, c->cert, c->cert_file, &material.cert, why, why_size);
+	int r = read_material(web, c->cert, c->cert_file, "cert_file", &material.cert, why,
+			      why_size);
 
 	if (r == 0)
-		r = read_material(web, c->key, c->key_file, &material.key, why, why_size);
-	if (r == 0)
-		r = read_material(web, c->client_ca, c->client_ca_file, &material.client_ca, why,
+		r = read_material(web, c->key, c->key_file, "key_file", &material.key, why,
 				  why_size);
+	if (r == 0)
+		r = read_material(web, c->client_ca, c->client_ca_file, "client_ca_file",
+				  &material.client_ca, why, why_size);
 	if (r == 0) {
 		r = pe_tls_new(c, &material, &state->tls, detail, sizeof(detail));
 		if (r == -EINVAL)

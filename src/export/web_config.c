@@ -34,20 +34,16 @@ struct key {
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 #define FIELD(member) offsetof(struct pe_web_config, member)
 
+/* Whoever calls this has read the key, so it is one of those that we know. */
 static int wrong_type(struct reader *reader, const struct pe_yaml *value, const char *expected)
 {
-	char shown[PE_YAML_SHOWN_MAX];
-
 	return pe_yaml_refuse(reader->error, value->line, "%s%s%s is expected",
-			      value->key ? pe_yaml_show(value->key, shown) : "",
-			      value->key ? ": " : "", expected);
+			      value->key ? value->key : "", value->key ? ": " : "", expected);
 }
 
 static int read_keys(struct reader *reader, const struct pe_yaml *mapping, const struct key *keys,
 		     size_t count)
 {
-	char shown[PE_YAML_SHOWN_MAX];
-
 	if (mapping->kind == PE_YAML_NULL)
 		return 0;
 	if (mapping->kind != PE_YAML_MAPPING)
@@ -59,8 +55,7 @@ static int read_keys(struct reader *reader, const struct pe_yaml *mapping, const
 		while (i < count && strcmp(keys[i].name, value->key) != 0)
 			i++;
 		if (i == count)
-			return pe_yaml_refuse(reader->error, value->key_line, "unknown key \"%s\"",
-					      pe_yaml_show(value->key, shown));
+			return pe_yaml_refuse(reader->error, value->key_line, "unknown key");
 		r = keys[i].read(reader, value, keys[i].offset);
 		if (r < 0)
 			return r;
@@ -133,12 +128,9 @@ static size_t find_name(const char *text, const void *table, size_t count, size_
 
 static int unknown_name(struct reader *reader, const struct pe_yaml *value, const char *what)
 {
-	char shown[PE_YAML_SHOWN_MAX];
-
 	if (value->kind != PE_YAML_SCALAR)
 		return wrong_type(reader, value, "a text");
-	return pe_yaml_refuse(reader->error, value->line, "\"%s\" is not a known %s",
-			      pe_yaml_show(value->text, shown), what);
+	return pe_yaml_refuse(reader->error, value->line, "not a known %s", what);
 }
 
 static int read_version(struct reader *reader, const struct pe_yaml *value, size_t offset)
@@ -330,10 +322,7 @@ static int read_headers(struct reader *reader, const struct pe_yaml *value, size
 
 static int refuse_hash(struct reader *reader, const struct pe_yaml *value, const char *why)
 {
-	char shown[PE_YAML_SHOWN_MAX];
-
-	return pe_yaml_refuse(reader->error, value->line, "basic_auth_users: of \"%s\" %s",
-			      pe_yaml_show(value->key, shown), why);
+	return pe_yaml_refuse(reader->error, value->line, "basic_auth_users: %s", why);
 }
 
 static int read_user(struct reader *reader, const struct pe_yaml *value, struct pe_web_user *user)

@@ -6,7 +6,6 @@
  */
 #include "yaml.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,16 +30,6 @@ int pe_yaml_refuse(struct pe_yaml_error *error, size_t line, const char *fmt, ..
 	vsnprintf(error->text, sizeof(error->text), fmt, args);
 	va_end(args);
 	return -EINVAL;
-}
-
-const char *pe_yaml_show(const char *text, char shown[PE_YAML_SHOWN_MAX])
-{
-	size_t i;
-
-	for (i = 0; text[i] && i < PE_YAML_SHOWN_MAX - 1; i++)
-		shown[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
-	shown[i] = '\0';
-	return shown;
 }
 
 static int next_event(struct parser *p, yaml_event_t *ret_event)
@@ -164,15 +153,13 @@ static int read_sequence(struct parser *p, struct pe_yaml *sequence, unsigned in
 
 static int check_key(struct parser *p, const struct pe_yaml *mapping, const struct pe_yaml *key)
 {
-	char shown[PE_YAML_SHOWN_MAX];
-
 	if (!key->text)
 		return pe_yaml_refuse(p->error, key->line, "a key that is not a text");
 	for (const struct pe_yaml *other = mapping->first; other; other = other->next) {
 		if (strcmp(other->key, key->text) == 0)
 			return pe_yaml_refuse(p->error, key->line,
-					      "\"%s\" is there twice (first in line %zu)",
-					      pe_yaml_show(key->text, shown), other->key_line);
+					      "a key that is there twice (first in line %zu)",
+					      other->key_line);
 	}
 	return 0;
 }

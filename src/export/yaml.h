@@ -46,12 +46,9 @@ struct pe_yaml_error {
 int pe_yaml_parse(const char *data, size_t len, struct pe_arena *arena,
 		  const struct pe_yaml **ret_root, struct pe_yaml_error *ret_error);
 
-/* Fills the error; for whoever reads the tree. Returns -EINVAL. */
+/* Fills the error; for whoever reads the tree. It is logged, and the file may be another one than
+ * was meant, with secrets: nothing that is in it may be quoted. Returns -EINVAL. */
 int pe_yaml_refuse(struct pe_yaml_error *error, size_t line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-
-/* Of a string in an error: printable and bounded. */
-#define PE_YAML_SHOWN_MAX 64
-const char *pe_yaml_show(const char *text, char shown[PE_YAML_SHOWN_MAX]);
 
 #endif
