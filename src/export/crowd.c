@@ -38,33 +38,33 @@ static void take_out(struct pe_guest *guest)
 	--*count;
 }
 
-static void cut_one(struct pe_crowd *crowd)
+static void cut_first(struct pe_crowd *crowd, bool waiting)
 {
-	static struct pe_log_once logged;
-	const bool patient = crowd->waiting_count > 1 &&
-			     crowd->waiting_count > crowd->places / WAITING_SHARE;
-	struct pe_guest *guest =
-		TAILQ_FIRST(patient || !crowd->asking_count ? &crowd->waiting : &crowd->asking);
+	struct pe_guest *guest = TAILQ_FIRST(waiting ? &crowd->waiting : &crowd->asking);
 
 	take_out(guest);
 	guest->cut = true;
 	/* libmicrohttpd sees the end, and closes. */
 	shutdown(guest->fd, SHUT_RDWR);
 	__atomic_fetch_add(&crowd->cut, 1, __ATOMIC_RELAXED);
+}
+
+static void enter_list(struct pe_guest *guest)
+{
+	static struct pe_log_once logged;
+	struct pe_crowd *crowd = guest->crowd;
+	bool patient;
+
+	append(guest);
+	if (crowd->waiting_count + crowd->asking_count <= crowd->places)
+		return;
+	patient = crowd->waiting_count > 1 && crowd->waiting_count > crowd->places / WAITING_SHARE;
+	cut_first(crowd, patient || !crowd->asking_count);
 	if (pe_log_once(&logged, 60 * PE_NS_PER_S))
 		pe_warn("http",
 			"all connections are in use: the oldest are cut off for new ones; see "
 			"packet_exporter_http_connections_cut_total; raise "
 			"--web.max-connections");
-}
-
-static void enter_list(struct pe_guest *guest)
-{
-	struct pe_crowd *crowd = guest->crowd;
-
-	append(guest);
-	if (crowd->waiting_count + crowd->asking_count > crowd->places)
-		cut_one(crowd);
 }
 
 void pe_crowd_init(struct pe_crowd *crowd, unsigned int places)
@@ -113,6 +113,14 @@ void pe_crowd_send_away(struct pe_guest *guest)
 		return;
 	take_out(guest);
 	guest->away = true;
+}
+
+bool pe_crowd_make_room(struct pe_crowd *crowd)
+{
+	if (crowd->waiting_count + crowd->asking_count == 0)
+		return false;
+	cut_first(crowd, crowd->waiting_count > 0);
+	return true;
 }
 
 uint64_t pe_crowd_cut(const struct pe_crowd *crowd)

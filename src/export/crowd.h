@@ -54,6 +54,10 @@ void pe_crowd_wait(struct pe_guest *guest);
  * caller's to bound. */
 void pe_crowd_send_away(struct pe_guest *guest);
 
+/* Cuts one off although there are places, for what there is too little of. False if nobody is there
+ * who can be. */
+bool pe_crowd_make_room(struct pe_crowd *crowd);
+
 /* How many were cut off until now. Any thread. */
 uint64_t pe_crowd_cut(const struct pe_crowd *crowd);
 

@@ -15,14 +15,17 @@
 #include <fcntl.h>
 #include <gnutls/abstract.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "pe/cleanup.h"
+#include "pe/clock.h"
 #include "pe/http.h"
 #include "pe/listen.h"
 #include "pe/log.h"
@@ -46,12 +49,16 @@
 /* Of a listening socket: itself, its copy, and what its thread waits with. */
 #define SOCKET_FILES 4
 
+/* Until a listening socket is looked at again for which there is no descriptor. */
+#define SHORTAGE_PAUSE_NS (100 * (long)PE_NS_PER_MS)
+
 struct pe_http;
 
 /* One listening socket. */
 struct server {
 	struct pe_http *http;
 	struct MHD_Daemon *daemon; /* NULL if it does not run */
+	int fd;			   /* libmicrohttpd's */
 	struct pe_crowd crowd;
 };
 
@@ -242,20 +249,49 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 		pe_site_count(http->site, status);
 }
 
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/*
+ * There is no descriptor or no memory for a connection. libmicrohttpd waits until one of its own
+ * ends, so the oldest does; without any it would ask again and again. With epoll it also asks for
+ * one more than there are, for which none must go.
+ */
+static void make_room(struct server *server)
+{
+	static const struct timespec pause = { .tv_nsec = SHORTAGE_PAUSE_NS };
+	static struct pe_log_once logged;
+	struct pollfd asks = { .fd = server->fd, .events = POLLIN };
+
+	if (poll(&asks, 1, 0) <= 0)
+		return;
+	if (pe_log_once(&logged, 60 * PE_NS_PER_S))
+		pe_warn("http", "no descriptor or memory for another connection: the oldest are "
+				"cut off for new ones");
+	if (!pe_crowd_make_room(&server->crowd))
+		nanosleep(&pause, NULL);
+}
+
 __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const char *fmt,
 							 va_list args)
 {
 	/* Of each answer that is its own it says the status first. */
 	static const char answered[] = "Error processing request (HTTP response code is %u ";
-	struct pe_http *http = userdata;
+	static const char refused[] = "Error accepting connection";
+	struct server *server = userdata;
+	const int error = errno;
 	char line[512];
 
 	if (strncmp(fmt, answered, sizeof(answered) - 1) == 0) {
 		va_list copy;
 
 		va_copy(copy, args);
-		pe_site_count(http->site, va_arg(copy, unsigned int));
+		pe_site_count(server->http->site, va_arg(copy, unsigned int));
 		va_end(copy);
+	} else if (strncmp(fmt, refused, sizeof(refused) - 1) == 0 && is_shortage(error)) {
+		make_room(server);
 	}
 	if (!pe_log_enabled(PE_LOG_DEBUG))
 		return;
@@ -365,10 +401,11 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 	if (fd < 0)
 		return -errno;
 	server->http = http;
+	server->fd = fd;
 	pe_crowd_init(&server->crowd, connections);
 	errno = 0;
 	server->daemon = MHD_start_daemon(
-		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		connections + extra_connections(http->web), MHD_OPTION_CONNECTION_TIMEOUT,
 		timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,

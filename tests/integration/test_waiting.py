@@ -4,6 +4,7 @@ import base64
 import contextlib
 import itertools
 import pathlib
+import resource
 import socket
 import ssl
 import struct
@@ -233,3 +234,49 @@ def test_plain_stages(tmp_path):
     with scene(tmp_path, "") as (host, exporter):
         check_mixed(host, exporter, PLAIN_STAGES, ["1.3"])
 
+
+
+# ---- nothing to accept with ----
+
+
+def connect(host, data=b""):
+    with host.inside():
+        sock = socket.create_connection(("127.0.0.1", 9817), 10)
+    sock.sendall(data)
+    return sock
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_no_descriptors(tmp_path, tls):
+    """It waits for one, and costs nothing until there is."""
+    config = tls_config(Authority(tmp_path).server()) if tls else ""
+    with scene(tmp_path, config) as (host, exporter):
+        folder = pathlib.Path(f"/proc/{exporter.process.pid}/fd")
+
+        def limit(count):
+            resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (count, 1024))
+
+        def wait_accepted(count):
+            wait_for(lambda: len(list(folder.iterdir())) == len(files) + count,
+                     f"{count} are accepted")
+
+        files = [int(fd.name) for fd in folder.iterdir()]
+        assert len(files) == max(files) + 1, "there are none between them"
+        limit(len(files))
+        with connect(host) as first:
+            wait_quiet(exporter, SHARE_MIXED, "with no descriptor")
+            limit(len(files) + 1)
+            wait_accepted(1)
+            with connect(host) as second:
+                if tls:
+                    # poll(2) asks for what there is: the first is cut off for the second.
+                    assert first.recv(10) == b""
+                wait_quiet(exporter, SHARE_MIXED, "with no descriptor but those in use")
+                first.close()
+                if not tls:
+                    second.sendall(SCRAPE)
+                    assert second.recv(10)
+                wait_accepted(1)
+        wait_accepted(0)
+        limit(1024)
+        assert exporter.log().count("no descriptor or memory for another connection") == 1
