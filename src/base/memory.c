@@ -73,11 +73,16 @@ static int settle_object(struct dl_phdr_info *info, size_t size, void *userdata)
 	return 0;
 }
 
+void pe_memory_trim(void)
+{
+	malloc_trim(0);
+}
+
 void pe_memory_settle(void)
 {
 	_cleanup_close_ int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
-	malloc_trim(0);
+	pe_memory_trim();
 	if (pagemap >= 0)
 		dl_iterate_phdr(settle_object, &pagemap);
 }

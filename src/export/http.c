@@ -29,6 +29,7 @@
 #include "pe/http.h"
 #include "pe/listen.h"
 #include "pe/log.h"
+#include "pe/memory.h"
 #include "pe/thread.h"
 
 #include "crowd.h"
@@ -52,6 +53,10 @@
 /* Until a listening socket is looked at again for which there is no descriptor. */
 #define SHORTAGE_PAUSE_NS (100 * (long)PE_NS_PER_MS)
 
+/* Memory is given back when of a crowd of connections one in so many is left. */
+#define CROWD	    32
+#define CROWD_SHARE 8
+
 struct pe_http;
 
 /* One listening socket. */
@@ -59,6 +64,7 @@ struct server {
 	struct pe_http *http;
 	struct MHD_Daemon *daemon; /* NULL if it does not run */
 	int fd;			   /* libmicrohttpd's */
+	unsigned int count, most;  /* connections, and how many since memory was given back */
 	struct pe_crowd crowd;
 };
 
@@ -334,6 +340,17 @@ static void leave(struct server *server, struct connection *c)
 	pe_web_put(c->web);
 }
 
+/* A crowd that goes leaves memory, of which the few that stay need little. */
+static void count_out(struct server *server)
+{
+	const unsigned int left = --server->count;
+
+	if (server->most < CROWD || left > server->most / CROWD_SHARE)
+		return;
+	pe_memory_trim();
+	server->most = left;
+}
+
 static void on_connection(void *userdata, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
@@ -346,8 +363,12 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 			leave(server, c);
 		free(c);
 		*context = NULL;
+		count_out(server);
 		return;
 	}
+	server->count++;
+	if (server->most < server->count)
+		server->most = server->count;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (!info)
 		return;
