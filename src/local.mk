@@ -126,6 +126,8 @@ src_libpe_a_SOURCES = \
 	src/export/site.h \
 	src/export/tls.c \
 	src/export/tls.h \
+	src/export/tls_memory.c \
+	src/export/tls_memory.h \
 	src/export/tls_names.c \
 	src/export/tls_names.h \
 	src/export/users.c \

@@ -54,6 +54,7 @@ integration_scripts = \
 	tests/integration/pytest.sh \
 	tests/integration/redirect.bpf.c \
 	tests/integration/sanitized.py \
+	tests/integration/short-memory.c \
 	tests/integration/soak_model.py \
 	tests/integration/soak_run.py \
 	tests/integration/soak_world.py \

@@ -37,6 +37,7 @@
 #include "last_word.h"
 #include "login.h"
 #include "site.h"
+#include "tls_memory.h"
 #include "web_state.h"
 
 /* Request line, headers and the output of one connection. Prometheus sends about 500 bytes. */
@@ -310,8 +311,9 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 
 /* A connection keeps the configuration whose TLS it speaks. */
 static void prepare_tls(struct connection *c, struct pe_http *http,
-			struct MHD_Connection *connection)
+			struct MHD_Connection *connection, int fd)
 {
+	static struct pe_log_once logged;
 	gnutls_session_t session = session_of(connection);
 	struct pe_web_state *web = pe_web_get(http->web);
 
@@ -320,10 +322,12 @@ static void prepare_tls(struct connection *c, struct pe_http *http,
 		return;
 	}
 	c->web = web;
-	if (session && pe_tls_prepare(web->tls, session) == 0)
+	if (session && !pe_tls_memory_is_short() && pe_tls_prepare(web->tls, session) == 0)
 		return;
-	/* Not prepared, it has no certificate either: its handshake fails. */
-	pe_warn("http", "a connection could not be prepared for TLS");
+	/* Not prepared, it has no certificate either: its handshake would fail. */
+	shutdown(fd, SHUT_RDWR);
+	if (pe_log_once(&logged, 60 * PE_NS_PER_S))
+		pe_warn("http", "a connection was refused: no memory for TLS");
 }
 
 static void leave(struct server *server, struct connection *c)
@@ -378,7 +382,7 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 		return;
 	}
 	*context = c;
-	prepare_tls(c, server->http, connection);
+	prepare_tls(c, server->http, connection, info->connect_fd);
 	pe_crowd_enter(&server->crowd, &c->guest, info->connect_fd);
 }
 

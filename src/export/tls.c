@@ -19,6 +19,7 @@
 #include "pe/log.h"
 
 #include "san.h"
+#include "tls_memory.h"
 
 struct pe_tls {
 	const struct pe_web_config *config;
@@ -269,6 +270,9 @@ int pe_tls_new(const struct pe_web_config *config, const struct pe_tls_material 
 	if (!tls)
 		return -ENOMEM;
 	tls->config = config;
+	r = pe_tls_memory_init();
+	if (r < 0)
+		return r;
 	if (gnutls_certificate_allocate_credentials(&tls->credentials) < 0)
 		return -ENOMEM;
 	r = load_pair(tls, material, why, why_size);

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import SANITIZED, Namespace, needs_root, wait_for
+from harness import ROOT, SANITIZED, Namespace, needs_root, run, wait_for
 from test_web import Authority, WebExporter, bcrypt, tls_config, users_config
 
 pytestmark = needs_root
@@ -77,7 +77,7 @@ class Peer:
         """What the client sends when it has got all that the server says first."""
         self.sock.sendall(self.hello())
         while not self.to_send.pending:
-            self.received.write(self.sock.recv(65536))
+            self.receive()
             with contextlib.suppress(ssl.SSLWantReadError):
                 self.tls.do_handshake()
         return self.to_send.read()
@@ -86,7 +86,13 @@ class Peer:
         self.sock.sendall(self.answer_hello())
         # TLS 1.2: the server has the last word.
         while not self.is_done():
-            self.received.write(self.sock.recv(65536))
+            self.receive()
+
+    def receive(self):
+        data = self.sock.recv(65536)
+        if not data:
+            raise ConnectionError("the server has gone")
+        self.received.write(data)
 
     def is_done(self):
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -280,3 +286,48 @@ def test_no_descriptors(tmp_path, tls):
         wait_accepted(0)
         limit(1024)
         assert exporter.log().count("no descriptor or memory for another connection") == 1
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers have an allocator of their own")
+def test_no_memory(tmp_path):
+    """What is reckoned in a handshake does not end the daemon, which refuses others meanwhile."""
+    library, gate = tmp_path / "short-memory.so", tmp_path / "gate"
+    run("cc", "-shared", "-fPIC", "-o", library, ROOT / "tests/integration/short-memory.c")
+    gate.write_bytes(b"\0")
+    file = tmp_path / "web.yml"
+    pair = Authority(tmp_path).server(key=("rsa:2048",))
+    file.write_text(tls_config(pair), encoding="ascii")
+    with Namespace() as host, WebExporter(
+            host, f"--web.config.file={file}",
+            env={"LD_PRELOAD": str(library), "SHORT_MEMORY": str(gate)}) as exporter:
+        def ask(version="1.3"):
+            with contextlib.suppress(OSError, ssl.SSLError):
+                peer = Peer(host, VERSIONS[version])
+                with peer.sock:
+                    peer.sock.settimeout(10)
+                    peer.connect()
+                    return True
+            return False
+
+        def fail(share_of_256):
+            with gate.open("r+b") as file:
+                file.write(bytes([share_of_256]))
+
+        assert ask()
+        for share_of_256 in (1, 16, 255):
+            fail(share_of_256)
+            for _, version in itertools.product(range(10), VERSIONS):
+                ask(version)
+            assert exporter.process.poll() is None
+        assert "connections are refused until there is" in exporter.log()
+        fail(0)
+        wait_for(ask, "it is answered again")
+        # The other kind of shortage: there is none for another mapping.
+        def limit(address_space):
+            resource.prlimit(exporter.process.pid, resource.RLIMIT_AS,
+                             (address_space, resource.RLIM_INFINITY))
+
+        limit(1 << 20)
+        assert not ask()
+        limit(resource.RLIM_INFINITY)
+        assert ask()
