@@ -257,6 +257,34 @@ static void check_again(const struct pe_web_config *config)
 	pe_strbuf_fini(&buf);
 }
 
+static bool demands(const struct pe_web_config *config)
+{
+	return config->client_auth == PE_CLIENT_AUTH_REQUIRE_ANY ||
+	       config->client_auth == PE_CLIENT_AUTH_REQUIRE_AND_VERIFY;
+}
+
+/* A file that is cut off anywhere replaces the whole one only where it lets in nobody else. */
+static void check_halves(const struct pe_web_config *config, const uint8_t *data, size_t size)
+{
+	fuzz_check(!pe_web_config_refusal(config, config), "it must not replace itself");
+	for (size_t len = size / 2, rounds = 0; rounds < 16; rounds++, len += size / 33 + 1) {
+		struct pe_web_config *half = NULL;
+		struct pe_yaml_error error = { 0 };
+
+		if (len >= size)
+			break;
+		if (pe_web_config_parse((const char *)data, len, DIRECTORY, &half, &error) < 0)
+			continue;
+		if (!pe_web_config_refusal(config, half)) {
+			fuzz_check(!config->user_count || half->user_count, "no users are left");
+			fuzz_check(!demands(config) || half->client_auth_given,
+				   "no certificate is asked for");
+			fuzz_check(config->empty || !half->empty, "nothing is left");
+		}
+		pe_web_config_free(half);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct pe_web_config *const untouched = (struct pe_web_config *)data;
@@ -274,6 +302,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_headers(config);
 	check_users(config);
 	check_again(config);
+	check_halves(config, data, size);
 	pe_web_config_free(config);
 	return 0;
 }

@@ -12,6 +12,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_shard \
+	tests/fuzz/fuzz_tls \
 	tests/fuzz/fuzz_web_config
 tests_fuzz_fuzz_certificate_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_encode_LDADD = $(fuzz_libs)
@@ -21,6 +22,7 @@ tests_fuzz_fuzz_headers_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_tls_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_web_config_LDADD = $(fuzz_libs)
 
 check_PROGRAMS += $(fuzz_targets)
