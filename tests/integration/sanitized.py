@@ -90,6 +90,7 @@ TESTS = {
         }),
         NONE,
     ),
+    "test_refused.py": (AllBut(), NONE),
     # What a sandbox that is wider for sanitizers refuses says nothing; that it lets pass what is
     # needed, the other files show.
     "test_sandbox.py": (("test_configuration_is_read_again",), NONE),
@@ -100,14 +101,16 @@ TESTS = {
     "test_storm.py": (NONE, NONE),
     # What systemd does with a unit.
     "test_systemd.py": (NONE, NONE),
+    # With sanitizers, allocations fail otherwise.
+    "test_waiting.py": (AllBut({"test_no_memory"}), NONE),
     # What GnuTLS and Prometheus agree upon, and how files are read: test_web_config,
     # fuzz_web_config, fuzz_certificate.
     "test_web.py": (
         AllBut({
-            "test_allowed_sans", "test_client_auth_types", "test_prometheus",
+            "test_allowed_sans", "test_client_auth_types", "test_nothing_is_quoted", "test_prometheus",
             "test_stop_while_hashing_and_pushing", "test_tls_parameters", "test_verdicts",
         }),
-        ("test_rotation", "test_stop_while_hashing"),
+        ("test_known_over_reload", "test_rotation", "test_stop_while_hashing"),
     ),
 }
 SUITES = ("sanitized", "threads")
