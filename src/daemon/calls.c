@@ -136,6 +136,7 @@ static const struct rule rules[] = {
 	{ "prlimit64", { INT(0, 0), LONG(2, 0) } },
 	{ "sched_setaffinity", { INT(0, 0) } },
 	{ "prctl", { INT(0, PR_SET_NAME) } },
+	{ "prctl", { INT(0, PR_GET_NAME) } },
 	{ "prctl", { INT(0, PR_SET_DUMPABLE), LONG(1, 0) } },
 	{ "prctl", { INT(0, PR_SET_VMA) } },
 	{ "bpf", { INT(0, BPF_MAP_LOOKUP_ELEM) } },
