@@ -243,7 +243,7 @@ $(suites:%=check-%): check-%: compile-%
 	$(suite_$*_env) $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(suite_$*)' \
 		check_PROGRAMS='$(suite_programs)' TEST_SUITE_LOG=check-$*.log $(suite_$*_variables)
 $(suites:%=compile-%): compile-%: all
-	$(MAKE) $(AM_MAKEFLAGS) $(suite_programs) packet-exporter
+	$(MAKE) $(AM_MAKEFLAGS) $(suite_programs) $(check_LIBRARIES) packet-exporter
 $(suites:%=list-%): list-%:
 	@printf '%s\n' $(suite_$*)
 compile-fuzz: fuzz-build
