@@ -115,7 +115,8 @@ def wait_for_totals(exporter, interface, wanted):
 
 
 def wait_for_truth(exporter, host, *interfaces):
-    """Observed and unobserved packets are the kernel's, in each direction. Returns the metrics."""
+    """Observed and unobserved packets, less those overcounted, are the kernel's, in each direction.
+    Returns the metrics."""
     wrong = None
 
     def compare():
@@ -123,10 +124,12 @@ def wait_for_truth(exporter, host, *interfaces):
         metrics = exporter.scrape()
         for name in interfaces:
             kernel, ours = kernel_counters(host.link(name)), metrics.totals(name)
-            missing = metrics.unobserved(name)
+            missing, above = metrics.unobserved(name), metrics.overcounted(name)
             for direction in ("ingress", "egress"):
-                if ours[direction][0] + missing[direction][0] != kernel[direction][0]:
-                    wrong = f"{name}: ours {ours} + unobserved {missing}, the kernel's {kernel}"
+                if (ours[direction][0] + missing[direction][0] - above[direction][0]
+                        != kernel[direction][0]):
+                    wrong = (f"{name}: ours {ours} + unobserved {missing} - overcounted {above}, "
+                             f"the kernel's {kernel}")
                     return None
         return metrics
 
@@ -324,7 +327,9 @@ def test_it_leaves_under_traffic():
         host.ip("link", "del", "veth1")
         metrics = wait_for(lambda: not info(m := exporter.scrape(), "veth1") and m, "it is gone")
         ours = metrics.totals("veth1")["ingress"][0]
-        missing = metrics.unobserved("veth1")["ingress"][0]
+        # What lay on an overloaded CPU for long was called lost, and is told as overcounted then.
+        missing = (metrics.unobserved("veth1")["ingress"][0] -
+                   metrics.overcounted("veth1")["ingress"][0])
         assert ours + missing == total and seen_by_foreign < total
         # One grace period at about 20,000 packets a second.
         assert missing < total / 10

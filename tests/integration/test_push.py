@@ -11,6 +11,7 @@ import gzip
 import http.server
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -388,6 +389,8 @@ class Paused:
         self.process.wait_stats(lambda s: s["ok"] >= 1, "one push")
         self.failed = self.process.stats()["network"]
         gateway.process.send_signal(signal.SIGSTOP)
+        # Each thread stops when it sees the signal: until then it reads what comes.
+        wait_for(self.is_stopped, "the gateway is stopped")
         self.process.say("push 0")
         self.process.out.wait("^snapshot 2 ")
         # It lies with the gateway: before, the end would take a newer state.
@@ -410,6 +413,11 @@ class Paused:
         """Until the gateway, which goes on, has nothing more to read."""
         self.gateway.process.send_signal(signal.SIGCONT)
         wait_for(lambda: self.connections() <= {"TIME-WAIT"}, "the gateway has closed all")
+
+    def is_stopped(self):
+        tasks = pathlib.Path(f"/proc/{self.gateway.process.pid}/task").iterdir()
+        return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+                   for task in tasks)
 
     def sockets(self):
         """Those of the gateway: state, bytes that it has not read, and more."""

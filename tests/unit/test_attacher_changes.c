@@ -289,6 +289,7 @@ static void test_offloads_of_another(void **state)
 	for (int moved = 0; moved < 2; moved++) {
 		struct pe_link below;
 
+		teardown(state);
 		setup(state);
 		add_stacked(scene, PE_XDP_GENERIC);
 		below = fake_find(LOWER)->link;
