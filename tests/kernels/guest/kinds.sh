@@ -378,9 +378,18 @@ judge() {
 		}' /tests/kinds.table -
 }
 
+# Of what is audited, nothing is left to be told from before: what is told later is of later packets.
+accounted() {
+	echo begin >/tmp/begin
+	snapshot /tmp/new && difference /tmp/begin /tmp/new | awk '$3 > 0' | judge tcp >/tmp/verdicts
+	! grep -q ' audited wrong$' /tmp/verdicts
+}
+
 # run PHASE: the traffic, and the comparison, for which the exporter has as long as its audit takes.
 run() {
-	local end=$((SECONDS + 150)) device direction rule verdict
+	local end device direction rule verdict
+	wait_for 60 accounted || not_ok "$1: all is told from before"
+	end=$((SECONDS + 150))
 	snapshot /tmp/old
 	for kind in "${made[@]}"; do
 		number=${number_of[$kind]}
