@@ -11,6 +11,7 @@ src_libpe_a_SOURCES = \
 	include/pe/features.h \
 	include/pe/flow.h \
 	include/pe/http.h \
+	include/pe/interfaces.h \
 	include/pe/link.h \
 	include/pe/listen.h \
 	include/pe/log.h \
@@ -25,6 +26,7 @@ src_libpe_a_SOURCES = \
 	include/pe/strbuf.h \
 	include/pe/supervisor.h \
 	include/pe/thread.h \
+	include/pe/user.h \
 	include/pe/utf8.h \
 	include/pe/web.h \
 	include/pe/workers.h \
@@ -36,127 +38,81 @@ src_libpe_a_SOURCES = \
 	src/base/memory.c \
 	src/base/strbuf.c \
 	src/base/thread.c \
+	src/base/user.c \
 	src/base/utf8.c \
 	src/collect/hash.h \
 	src/collect/shard.c \
 	src/collect/tokens.h \
 	src/collect/top.c \
 	src/collect/workers.c \
-	src/daemon/attacher.c \
-	src/daemon/attacher.h \
-	src/daemon/audit.c \
-	src/daemon/audit.h \
-	src/daemon/away.c \
-	src/daemon/away.h \
+	src/config/checks.c \
+	src/config/help.c \
+	src/config/manual.c \
+	src/config/manual.h \
+	src/config/manual_markdown.c \
+	src/config/options.c \
+	src/config/source.c \
+	src/config/source.h \
+	src/config/table.c \
+	src/config/table.h \
+	src/config/value.c \
 	src/daemon/calls.c \
 	src/daemon/calls.h \
-	src/daemon/heirs.c \
-	src/daemon/heirs.h \
-	src/daemon/interfaces.c \
-	src/daemon/interfaces.h \
 	src/daemon/landlock.c \
 	src/daemon/landlock.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
-	src/daemon/load.c \
-	src/daemon/load.h \
-	src/daemon/manual.c \
-	src/daemon/manual.h \
-	src/daemon/manual_markdown.c \
-	src/daemon/newcomers.c \
-	src/daemon/newcomers.h \
-	src/daemon/offloads.c \
-	src/daemon/offloads.h \
-	src/daemon/options.c \
-	src/daemon/options_help.c \
-	src/daemon/options_source.c \
-	src/daemon/options_source.h \
-	src/daemon/options_table.c \
-	src/daemon/options_table.h \
-	src/daemon/options_value.c \
-	src/daemon/policy.c \
-	src/daemon/policy.h \
 	src/daemon/privileges.c \
 	src/daemon/privileges.h \
-	src/daemon/rounds.c \
 	src/daemon/sandbox.c \
 	src/daemon/sandbox.h \
 	src/daemon/snapshot.c \
 	src/daemon/snapshot.h \
 	src/daemon/supervisor.c \
-	src/daemon/user.c \
-	src/daemon/user.h \
-	src/daemon/watch.c \
-	src/daemon/watch.h \
-	src/export/activation.c \
-	src/export/activation.h \
-	src/export/address.c \
-	src/export/address.h \
-	src/export/crowd.c \
-	src/export/crowd.h \
-	src/export/grouping.c \
-	src/export/grouping.h \
-	src/export/hasher.c \
-	src/export/hasher.h \
-	src/export/last_word.c \
-	src/export/last_word.h \
-	src/export/http.c \
-	src/export/libcurl.c \
-	src/export/libcurl.h \
-	src/export/listen.c \
-	src/export/login.c \
-	src/export/login.h \
-	src/export/negotiate.c \
-	src/export/page.c \
-	src/export/page.h \
-	src/export/push.c \
-	src/export/push_body.c \
-	src/export/push_body.h \
-	src/export/push_group.c \
-	src/export/push_group.h \
-	src/export/push_request.c \
-	src/export/push_schedule.c \
-	src/export/push_schedule.h \
-	src/export/push_request.h \
-	src/export/san.c \
-	src/export/san.h \
-	src/export/scrape.c \
-	src/export/scrape.h \
-	src/export/site.c \
-	src/export/site.h \
-	src/export/tls.c \
-	src/export/tls.h \
-	src/export/tls_memory.c \
-	src/export/tls_memory.h \
-	src/export/tls_names.c \
-	src/export/tls_names.h \
-	src/export/users.c \
-	src/export/users.h \
-	src/export/web.c \
-	src/export/web_config.c \
-	src/export/web_config.h \
-	src/export/web_state.h \
-	src/export/yaml.c \
-	src/export/yaml.h \
-	src/metrics/carry.c \
-	src/metrics/carry.h \
-	src/metrics/catalogue.c \
-	src/metrics/encode.c \
-	src/metrics/endpoint.c \
-	src/metrics/families.h \
-	src/metrics/families_departed.c \
-	src/metrics/families_flow.c \
-	src/metrics/families_iface.c \
-	src/metrics/families_self.c \
-	src/metrics/families_top.c \
-	src/metrics/fold.c \
-	src/metrics/fold.h \
-	src/metrics/registry.c \
-	src/metrics/sample.c \
-	src/metrics/table.c \
-	src/metrics/table.h \
-	src/metrics/writer.c \
-	src/metrics/writer.h \
+	src/deliver/grouping.c \
+	src/deliver/grouping.h \
+	src/deliver/libcurl.c \
+	src/deliver/libcurl.h \
+	src/deliver/push.c \
+	src/deliver/push_body.c \
+	src/deliver/push_body.h \
+	src/deliver/push_group.c \
+	src/deliver/push_group.h \
+	src/deliver/push_request.c \
+	src/deliver/push_request.h \
+	src/deliver/push_schedule.c \
+	src/deliver/push_schedule.h \
+	src/expose/catalogue.c \
+	src/expose/encode.c \
+	src/expose/endpoint.c \
+	src/expose/families.h \
+	src/expose/families_departed.c \
+	src/expose/families_flow.c \
+	src/expose/families_iface.c \
+	src/expose/families_self.c \
+	src/expose/families_top.c \
+	src/expose/writer.c \
+	src/expose/writer.h \
+	src/iface/attacher.c \
+	src/iface/attacher.h \
+	src/iface/audit.c \
+	src/iface/audit.h \
+	src/iface/away.c \
+	src/iface/away.h \
+	src/iface/heirs.c \
+	src/iface/heirs.h \
+	src/iface/interfaces.c \
+	src/iface/load.c \
+	src/iface/load.h \
+	src/iface/newcomers.c \
+	src/iface/newcomers.h \
+	src/iface/offloads.c \
+	src/iface/offloads.h \
+	src/iface/policy.c \
+	src/iface/policy.h \
+	src/iface/rounds.c \
+	src/iface/watch.c \
+	src/iface/watch.h \
 	src/net/features.c \
 	src/net/links.c \
 	src/net/links.h \
@@ -167,6 +123,51 @@ src_libpe_a_SOURCES = \
 	src/net/requests.h \
 	src/net/socket.c \
 	src/net/socket.h \
+	src/series/carry.c \
+	src/series/carry.h \
+	src/series/fold.c \
+	src/series/fold.h \
+	src/series/registry.c \
+	src/series/sample.c \
+	src/series/table.c \
+	src/series/table.h \
+	src/web/activation.c \
+	src/web/activation.h \
+	src/web/address.c \
+	src/web/address.h \
+	src/web/crowd.c \
+	src/web/crowd.h \
+	src/web/hasher.c \
+	src/web/hasher.h \
+	src/web/http.c \
+	src/web/last_word.c \
+	src/web/last_word.h \
+	src/web/listen.c \
+	src/web/login.c \
+	src/web/login.h \
+	src/web/negotiate.c \
+	src/web/page.c \
+	src/web/page.h \
+	src/web/san.c \
+	src/web/san.h \
+	src/web/scrape.c \
+	src/web/scrape.h \
+	src/web/site.c \
+	src/web/site.h \
+	src/web/tls.c \
+	src/web/tls.h \
+	src/web/tls_memory.c \
+	src/web/tls_memory.h \
+	src/web/tls_names.c \
+	src/web/tls_names.h \
+	src/web/users.c \
+	src/web/users.h \
+	src/web/web.c \
+	src/web/web_config.c \
+	src/web/web_config.h \
+	src/web/web_state.h \
+	src/web/yaml.c \
+	src/web/yaml.h \
 	src/xdp/attach.c \
 	src/xdp/newcomers.c \
 	src/xdp/object.c \

@@ -19,6 +19,11 @@
 #include "pe/encode.h"
 #include "pe/sample.h"
 
+/* What the server answers beside the telemetry path. */
+#define PE_PATH_INDEX	"/"
+#define PE_PATH_HEALTHY "/-/healthy"
+#define PE_PATH_READY	"/-/ready"
+
 struct pe_http;
 struct pe_listeners;
 struct pe_web;
@@ -75,6 +80,9 @@ int pe_http_reload(struct pe_http *http);
 
 /* Any thread. */
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample);
+
+/* Whether a path is one of PE_PATH_*, which the telemetry path cannot be. Pure. */
+bool pe_http_is_reserved(const char *path);
 
 /* Content negotiation, pure. `accept` and `accept_encoding` may be NULL. */
 enum pe_format pe_negotiate_format(const char *accept);

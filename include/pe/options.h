@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Options: one table (src/daemon/options_table.c) gives the flags, the environment and --help.
+ * Options: one table (src/config/table.c) gives the flags, the environment and --help.
  *
  * --push.url=X ⇔ PE_PUSH_URL=X; a flag wins over the environment, the environment over the default.
  * A repeatable option's environment value is split at commas. Also PE_PORT (=>

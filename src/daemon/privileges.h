@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "user.h"
+#include "pe/user.h"
 
 /*
  * Whether the capabilities are there that everything else depends on. 0; -EPERM after one line of

@@ -83,7 +83,7 @@ static void sample_flows(const struct pe_sources *sources, struct pe_self_sample
 
 static void sample_interfaces(const struct pe_sources *sources, struct pe_self_sample *self)
 {
-	struct pe_attacher_stats interfaces;
+	struct pe_interfaces_stats interfaces;
 	struct pe_monitor_stats netlink;
 
 	pe_interfaces_get_stats(sources->interfaces, &interfaces);

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "interfaces.h"
+#include "pe/interfaces.h"
 #include "pe/http.h"
 #include "pe/push.h"
 #include "pe/workers.h"

@@ -17,7 +17,7 @@
 #include "pe/memory.h"
 #include "pe/web.h"
 
-#include "interfaces.h"
+#include "pe/interfaces.h"
 #include "limits.h"
 #include "privileges.h"
 #include "sandbox.h"

@@ -12,7 +12,7 @@
 #include <arpa/inet.h>
 
 #include "pe/strbuf.h"
-#include "../../src/export/san.h"
+#include "../../src/web/san.h"
 
 #define ALLOWED_MAX 8
 #define TEXT_MAX    256

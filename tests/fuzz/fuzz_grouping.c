@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 #include "pe/push.h"
-#include "../../src/export/libcurl.h"
+#include "../../src/deliver/libcurl.h"
 
 #define LABELS_MAX 80
 #define TEXT_MAX   2000

@@ -14,12 +14,12 @@
 #include "pe/http.h"
 #include "pe/options.h"
 #include "pe/push.h"
-#include "../../src/daemon/options_table.h"
-#include "../../src/export/address.h"
-#include "../../src/export/grouping.h"
-#include "../../src/export/libcurl.h"
-#include "../../src/export/page.h"
-#include "../../src/export/users.h"
+#include "../../src/config/table.h"
+#include "../../src/web/address.h"
+#include "../../src/deliver/grouping.h"
+#include "../../src/deliver/libcurl.h"
+#include "../../src/web/page.h"
+#include "../../src/web/users.h"
 
 #define TEXT_MAX   4000
 #define HEADER_MAX (2 * TEXT_MAX) /* as base64 */

@@ -11,8 +11,8 @@
 #include <errno.h>
 
 #include "pe/options.h"
-#include "../../src/daemon/options_table.h"
-#include "../../src/export/address.h"
+#include "../../src/config/table.h"
+#include "../../src/web/address.h"
 
 #define TEXTS_MAX  40
 #define TEXT_MAX   6000

@@ -15,8 +15,8 @@
 #include <gnutls/gnutls.h>
 
 #include "pe/cleanup.h"
-#include "../../src/export/tls.h"
-#include "../../src/export/web_config.h"
+#include "../../src/web/tls.h"
+#include "../../src/web/web_config.h"
 
 #define VARIANTS    4
 #define IDLE_MAX    64

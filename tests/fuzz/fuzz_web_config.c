@@ -12,7 +12,7 @@
 
 #include "pe/strbuf.h"
 #include "pe/utf8.h"
-#include "../../src/export/web_config.h"
+#include "../../src/web/web_config.h"
 
 #define DIRECTORY "/etc/pe"
 

@@ -102,7 +102,7 @@ known 'every metric that is mentioned exists' exposed mentioned
 
 # Those of options; the others stand where they are read.
 sed -n 's/.*`\(PE_[A-Z_]*\)`.*/\1/p' reference >variables
-grep -ohrE 'PE_[A-Z_]+' "$source/tests" "$source/docker" "$source/src/daemon" "$source/autotools" \
+grep -ohrE 'PE_[A-Z_]+' "$source/tests" "$source/docker" "$source/src/config" "$source/src/daemon" "$source/autotools" \
 	--include='*.sh' --include='*.c' --include='*.py' --include='*.mk' --include='*.yml' \
 	--include=boot --include=bootstrap | sort -u >>variables
 grep -oE 'PE_[A-Z_]+' text | sort -u >mentioned

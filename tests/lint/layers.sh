@@ -19,13 +19,17 @@ result() {
 }
 
 # The contract headers of each layer.
-base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|thread|utf8'
+base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|thread|user|utf8'
 net='features|link'
 xdp='xdp|ring'
-metrics='sample|registry|encode|catalogue'
+series='sample|registry'
+expose='encode|catalogue'
 collect='shard|workers'
-export='http|listen|push|web'
-daemon='options|supervisor'
+deliver='push'
+web='http|listen|web'
+config='options'
+iface='interfaces'
+daemon='supervisor'
 
 # may FOLDER HEADERS: every pe/ header that the folder includes is one of these.
 may() {
@@ -40,10 +44,14 @@ may() {
 may base "$base"
 may net "$base|$net"
 may xdp "$base|$xdp"
-may metrics "$base|$metrics"
-may collect "$base|$xdp|$metrics|$collect"
-may export "$base|$metrics|$export"
-may daemon "$base|$net|$xdp|$metrics|$collect|$export|$daemon"
+may series "$base|$series"
+may expose "$base|$series|$expose"
+may collect "$base|$xdp|$series|$collect"
+may deliver "$base|$series|$expose|$deliver"
+may web "$base|$series|$expose|$web"
+may config "$base|link|catalogue|$deliver|$web|$config"
+may iface "$base|$net|$xdp|$series|$config|$iface"
+may daemon "$base|$net|$xdp|$series|$collect|$deliver|$web|$config|$iface|$daemon"
 
 # only FOLDER PATTERN: nobody else includes this library.
 only() {
@@ -53,7 +61,8 @@ only() {
 }
 only net 'netlink/'
 only xdp 'bpf/'
-only export 'microhttpd|curl/|gnutls/|yaml|crypt'
+only web 'microhttpd|gnutls/|yaml|crypt|gmp'
+only deliver 'curl/'
 only daemon 'seccomp|sys/capability'
 
 result 'bpf/ includes of ours only abi.h' "$(

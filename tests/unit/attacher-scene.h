@@ -17,8 +17,8 @@
 
 #include "pe/clock.h"
 
-#include "../../src/daemon/attacher.h"
-#include "../../src/daemon/policy.h"
+#include "../../src/iface/attacher.h"
+#include "../../src/iface/policy.h"
 
 #include "fake-kernel.h"
 
@@ -138,7 +138,7 @@ static inline bool yield(struct scene *scene, bool heavy)
 
 static inline uint64_t errors(struct scene *scene, enum pe_attach_error error)
 {
-	struct pe_attacher_stats stats;
+	struct pe_interfaces_stats stats;
 
 	pe_attacher_get_stats(&scene->attacher, &stats);
 	return stats.errors[error];

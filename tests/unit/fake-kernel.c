@@ -18,7 +18,7 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 
-#include "../../src/daemon/policy.h"
+#include "../../src/iface/policy.h"
 
 /* Descriptors of links, which are none of the process. */
 #define FIRST_FD 100000

@@ -16,7 +16,7 @@
 #include "pe/options.h"
 #include "pe/xdp.h"
 
-#include "../../src/daemon/offloads.h"
+#include "../../src/iface/offloads.h"
 
 #define FAKE_INTERFACES 512 /* at most */
 

@@ -16,7 +16,7 @@
 #include "pe/clock.h"
 #include "pe/registry.h"
 
-#include "../../src/daemon/watch.h"
+#include "../../src/iface/watch.h"
 
 #include "fake-kernel.h"
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "../../src/daemon/audit.h"
+#include "../../src/iface/audit.h"
 
 #define IFINDEX 7
 #define TOKEN	PE_TOKEN(1, 1)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/daemon/away.h"
+#include "../../src/iface/away.h"
 
 static struct pe_link make_link(unsigned int number, const char *kind, uint64_t packets)
 {

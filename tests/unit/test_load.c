@@ -8,7 +8,7 @@
 
 #include "pe/clock.h"
 
-#include "../../src/daemon/load.h"
+#include "../../src/iface/load.h"
 
 struct scene {
 	struct pe_load load;

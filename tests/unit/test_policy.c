@@ -13,7 +13,7 @@
 #include "pe/abi.h"
 #include "pe/features.h"
 
-#include "../../src/daemon/policy.h"
+#include "../../src/iface/policy.h"
 
 static struct pe_link make_link(const char *kind, unsigned short type)
 {

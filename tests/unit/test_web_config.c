@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/export/web_config.h"
+#include "../../src/web/web_config.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define HASH_TAIL    "X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#include "options_table.h"
+#include "table.h"
 
 #include "pe/catalogue.h"
 

@@ -3,7 +3,7 @@
  * Every option, once. Flags, environment, defaults, limits, --help and error messages all come from
  * this table; an option is added here and as a field of struct pe_options, nowhere else.
  */
-#include "options_table.h"
+#include "table.h"
 
 #include "pe/clock.h"
 

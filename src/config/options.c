@@ -3,7 +3,7 @@
  * The options of the daemon: what all sources together give, made ready and checked as a whole.
  * Invariant: options that were refused leave nothing behind. One thread, at start.
  */
-#include "options_source.h"
+#include "source.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 /*
  * The user that --user names. One thread, at start: the user database may be behind a network.
  */
-#ifndef PE_DAEMON_USER_H
-#define PE_DAEMON_USER_H
+#ifndef PE_USER_H
+#define PE_USER_H
 
 #include <sys/types.h>
 

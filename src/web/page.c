@@ -7,6 +7,8 @@
 
 #include "page.h"
 
+#include "pe/http.h"
+
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
 #endif
@@ -42,8 +44,8 @@ int pe_page_build(struct pe_strbuf *page, const char *telemetry_path)
 		"<ul>\n"
 		"<li><a href=\"";
 	static const char tail[] = "\">Metrics</a></li>\n"
-				   "<li><a href=\"/-/healthy\">Healthy</a></li>\n"
-				   "<li><a href=\"/-/ready\">Ready</a></li>\n"
+				   "<li><a href=\"" PE_PATH_HEALTHY "\">Healthy</a></li>\n"
+				   "<li><a href=\"" PE_PATH_READY "\">Ready</a></li>\n"
 				   "</ul>\n"
 				   "</body>\n"
 				   "</html>\n";

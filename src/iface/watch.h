@@ -6,10 +6,11 @@
 #ifndef PE_WATCH_H
 #define PE_WATCH_H
 
+#include "attacher.h"
 #include "audit.h"
 #include "away.h"
 #include "heirs.h"
-#include "interfaces.h"
+#include "pe/interfaces.h"
 #include "load.h"
 #include "newcomers.h"
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See user.h, and the check of the option. */
-#include "user.h"
+/* See pe/user.h. */
+#include "pe/user.h"
 
 #include <errno.h>
 #include <pwd.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pe/cleanup.h"
-
-#include "options_table.h"
 
 #define ENTRY_MAX_BYTES (1u << 20)
 
@@ -78,20 +76,4 @@ void pe_user_fini(struct pe_user *user)
 {
 	free(user->name);
 	*user = (struct pe_user){ 0 };
-}
-
-int pe_option_check_user(const char *text, char *why, size_t why_size)
-{
-	struct pe_user user;
-	int r = *text ? pe_user_find(text, &user) : 0;
-
-	if (*text)
-		pe_user_fini(&user);
-	if (r == 0)
-		return 0;
-	if (r == -ENOENT)
-		snprintf(why, why_size, "is no user of this system, by name or by number");
-	else
-		snprintf(why, why_size, "cannot be looked up: %s", strerror(-r));
-	return -EINVAL;
 }

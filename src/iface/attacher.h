@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "pe/features.h"
+#include "pe/interfaces.h"
 #include "pe/link.h"
 #include "pe/log.h"
 #include "pe/options.h"
@@ -19,11 +20,6 @@
 #include "pe/xdp.h"
 
 #include "offloads.h"
-
-struct pe_attacher_stats {
-	struct pe_latency latency;
-	uint64_t errors[PE_ATTACH_ERRORS];
-};
 
 /* What the attacher needs to know of other interfaces. */
 struct pe_attacher_relations {
@@ -64,7 +60,7 @@ struct pe_attacher {
 	struct pe_log_once no_slot_log;
 	struct pe_log_once no_files_log;
 	pthread_mutex_t mutex; /* stats */
-	struct pe_attacher_stats stats;
+	struct pe_interfaces_stats stats;
 };
 
 struct pe_attachment {
@@ -162,6 +158,6 @@ void pe_attacher_count_error(struct pe_attacher *attacher, int error);
 void pe_attacher_observe(struct pe_attacher *attacher, uint64_t ns);
 
 /* Any thread. */
-void pe_attacher_get_stats(struct pe_attacher *attacher, struct pe_attacher_stats *ret_stats);
+void pe_attacher_get_stats(struct pe_attacher *attacher, struct pe_interfaces_stats *ret_stats);
 
 #endif

@@ -11,7 +11,7 @@
 #include "pe/registry.h"
 #include "pe/xdp.h"
 
-#include "interfaces.h"
+#include "pe/interfaces.h"
 
 struct pe_newcomers {
 	const struct pe_interfaces_options *options;

@@ -6,7 +6,7 @@
 #ifndef PE_DAEMON_OPTIONS_SOURCE_H
 #define PE_DAEMON_OPTIONS_SOURCE_H
 
-#include "options_table.h"
+#include "table.h"
 
 #define PE_OPTIONS_PROGRAM "packet-exporter"
 

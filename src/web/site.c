@@ -272,16 +272,26 @@ static enum MHD_Result answer_metrics(const struct pe_request *request)
 			 r == -EBUSY ? "Too many slow readers\n" : "No snapshot\n");
 }
 
+static const struct {
+	const char *path;
+	enum MHD_Result (*answer)(const struct pe_request *request);
+} routes[] = {
+	{ PE_PATH_INDEX, answer_page },
+	{ PE_PATH_HEALTHY, answer_healthy },
+	{ PE_PATH_READY, answer_ready },
+};
+
+bool pe_http_is_reserved(const char *path)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (strcmp(path, routes[i].path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static enum MHD_Result route(const struct pe_request *request)
 {
-	static const struct {
-		const char *path;
-		enum MHD_Result (*answer)(const struct pe_request *request);
-	} routes[] = {
-		{ "/", answer_page },
-		{ "/-/healthy", answer_healthy },
-		{ "/-/ready", answer_ready },
-	};
 	enum MHD_Result (*answer)(const struct pe_request *request) = answer_not_found;
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {

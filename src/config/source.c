@@ -9,7 +9,7 @@
 #include <config.h>
 #endif
 
-#include "options_source.h"
+#include "source.h"
 
 #include <errno.h>
 #include <string.h>

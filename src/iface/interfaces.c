@@ -406,7 +406,8 @@ void pe_interfaces_refresh(struct pe_interfaces *interfaces)
 	pe_monitor_refresh(interfaces->monitor, REFRESH_MOST);
 }
 
-void pe_interfaces_get_stats(struct pe_interfaces *interfaces, struct pe_attacher_stats *ret_stats)
+void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
+			     struct pe_interfaces_stats *ret_stats)
 {
 	pe_attacher_get_stats(&interfaces->attacher, ret_stats);
 }

@@ -3,7 +3,7 @@
  * The option table as people read it: --help, and the nearest name to a wrong one. Reads only the
  * table. One thread, at start.
  */
-#include "options_table.h"
+#include "table.h"
 
 #include <ctype.h>
 #include <string.h>

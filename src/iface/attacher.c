@@ -533,7 +533,7 @@ void pe_attacher_observe(struct pe_attacher *attacher, uint64_t ns)
 	pthread_mutex_unlock(&attacher->mutex);
 }
 
-void pe_attacher_get_stats(struct pe_attacher *attacher, struct pe_attacher_stats *ret_stats)
+void pe_attacher_get_stats(struct pe_attacher *attacher, struct pe_interfaces_stats *ret_stats)
 {
 	pthread_mutex_lock(&attacher->mutex);
 	*ret_stats = attacher->stats;

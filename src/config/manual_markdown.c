@@ -5,7 +5,7 @@
  */
 #include "manual.h"
 
-#include "options_table.h"
+#include "table.h"
 
 #include "pe/catalogue.h"
 

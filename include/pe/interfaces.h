@@ -9,11 +9,15 @@
 #include "pe/link.h"
 #include "pe/options.h"
 #include "pe/registry.h"
+#include "pe/sample.h"
 #include "pe/xdp.h"
 
-#include "attacher.h"
-
 struct pe_interfaces;
+
+struct pe_interfaces_stats {
+	struct pe_latency latency; /* from the event of an interface to its being counted */
+	uint64_t errors[PE_ATTACH_ERRORS];
+};
 
 struct pe_interfaces_options {
 	const struct pe_options *options;
@@ -86,6 +90,7 @@ void pe_interfaces_resync(struct pe_interfaces *interfaces);
 void pe_interfaces_refresh(struct pe_interfaces *interfaces);
 
 /* Any thread. */
-void pe_interfaces_get_stats(struct pe_interfaces *interfaces, struct pe_attacher_stats *ret_stats);
+void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
+			     struct pe_interfaces_stats *ret_stats);
 
 #endif
