@@ -85,13 +85,19 @@ src_libpe_a_SOURCES = \
 	src/expose/catalogue.c \
 	src/expose/encode.c \
 	src/expose/endpoint.c \
+	src/expose/families.c \
 	src/expose/families.h \
 	src/expose/families_departed.c \
 	src/expose/families_flow.c \
 	src/expose/families_iface.c \
 	src/expose/families_self.c \
 	src/expose/families_top.c \
-	src/expose/writer.c \
+	src/expose/text_writer.c \
+	src/expose/labels.c \
+	src/expose/labels.h \
+	src/expose/lines.c \
+	src/expose/lines.h \
+	src/expose/openmetrics_writer.c \
 	src/expose/writer.h \
 	src/iface/attacher.c \
 	src/iface/attacher.h \

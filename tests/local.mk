@@ -9,6 +9,7 @@ unit_tests = \
 	tests/unit/test_base \
 	tests/unit/test_catalogue \
 	tests/unit/test_encode \
+	tests/unit/test_families \
 	tests/unit/test_grouping \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
@@ -126,6 +127,7 @@ tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c tests/unit/snaps
 tests_unit_test_catalogue_LDADD = $(test_libs)
 tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/encode-expected.h
 tests_unit_test_encode_LDADD = $(test_libs)
+tests_unit_test_families_LDADD = $(test_libs)
 tests_unit_test_grouping_LDADD = $(test_libs)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h
 tests_unit_test_http_LDADD = $(test_libs)

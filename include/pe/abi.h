@@ -47,7 +47,7 @@ enum pe_class {
 	PE_CLASS_COUNT,
 };
 
-/* Upper bounds 64, 128, … 65536 bytes, then +Inf. */
+/* Upper bounds 64, 128, … 65536 bytes, then +Inf: PE_SIZE_BOUNDS of pe/sample.h. */
 #define PE_SIZE_BUCKETS 12
 
 enum pe_tcp_kind {

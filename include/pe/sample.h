@@ -20,10 +20,54 @@ struct pe_arena;
 
 /* ---- flows ---- */
 
-/* Upper bounds in ms: 10, 50, 100, 500, 1000, 5000, 10000, 30000, 60000, 300000, 1800000, +Inf. */
-#define PE_DURATION_BUCKETS 12
-/* Upper bounds in bytes: powers of four from 256 to 1 GiB, +Inf. */
-#define PE_FLOW_SIZE_BUCKETS 13
+/*
+ * Upper bounds of histograms, each once: X(number, text), where the text is what is exposed. It is
+ * written as Prometheus itself writes such a number: with an exponent from a million up. The last
+ * bucket is +Inf.
+ */
+/* clang-format off */
+#define PE_DURATION_BOUNDS_MS(X)                                                           \
+	X(10, "0.01") X(50, "0.05") X(100, "0.1") X(500, "0.5") X(1000, "1.0") X(5000, "5.0") \
+	X(10000, "10.0") X(30000, "30.0") X(60000, "60.0") X(300000, "300.0") X(1800000, "1800.0")
+#define PE_FLOW_SIZE_BOUNDS(X)                                                             \
+	X(0x100, "256.0") X(0x400, "1024.0") X(0x1000, "4096.0") X(0x4000, "16384.0")      \
+	X(0x10000, "65536.0") X(0x40000, "262144.0") X(0x100000, "1.048576e+06")           \
+	X(0x400000, "4.194304e+06") X(0x1000000, "1.6777216e+07")                          \
+	X(0x4000000, "6.7108864e+07") X(0x10000000, "2.68435456e+08")                      \
+	X(0x40000000, "1.073741824e+09")
+#define PE_LATENCY_BOUNDS_US(X)                                                            \
+	X(10, "1e-05") X(50, "5e-05") X(100, "0.0001") X(500, "0.0005") X(1000, "0.001")   \
+	X(5000, "0.005") X(10000, "0.01") X(50000, "0.05") X(100000, "0.1")                \
+	X(500000, "0.5") X(1000000, "1.0")
+/* Of the kernel side, which finds them by shifting (size_bucket() in bpf/account.h). */
+#define PE_SIZE_BOUNDS(X)                                                                  \
+	X(64, "64.0") X(128, "128.0") X(256, "256.0") X(512, "512.0") X(1024, "1024.0")    \
+	X(2048, "2048.0") X(4096, "4096.0") X(8192, "8192.0") X(16384, "16384.0")          \
+	X(32768, "32768.0") X(65536, "65536.0")
+/* clang-format on */
+#define PE_BOUND_ONE(number, text)    +1
+#define PE_BOUND_NUMBER(number, text) number,
+#define PE_DURATION_BUCKETS	      (1 PE_DURATION_BOUNDS_MS(PE_BOUND_ONE))
+#define PE_FLOW_SIZE_BUCKETS	      (1 PE_FLOW_SIZE_BOUNDS(PE_BOUND_ONE))
+#define PE_LATENCY_BUCKETS	      (1 PE_LATENCY_BOUNDS_US(PE_BOUND_ONE))
+_Static_assert((1 PE_SIZE_BOUNDS(PE_BOUND_ONE)) == PE_SIZE_BUCKETS, "the kernel side's");
+
+/* Protocols of IP: X(enum pe_proto without its prefix, its name in labels). */
+#define PE_PROTOS(X)        \
+	X(OTHER, "other")   \
+	X(TCP, "tcp")       \
+	X(UDP, "udp")       \
+	X(ICMP, "icmp")     \
+	X(ICMPV6, "icmpv6") \
+	X(SCTP, "sctp")     \
+	X(IGMP, "igmp")     \
+	X(GRE, "gre")       \
+	X(ESP, "esp")       \
+	X(AH, "ah")         \
+	X(IPIP, "ipip")     \
+	X(IPV6, "ipv6")
+#define PE_PROTO_ONE(proto, name) +1
+_Static_assert((0 PE_PROTOS(PE_PROTO_ONE)) == PE_PROTO_COUNT, "every protocol has a name");
 
 /* The flows of one interface and one protocol. */
 struct pe_flow_stats {
@@ -127,8 +171,6 @@ struct pe_departed_sample {
 
 /* ---- the exporter itself ---- */
 
-/* Upper bounds in µs: 10, 50, 100, 500, 1000, 5000, 10000, 50000, 100000, 500000, 1000000, +Inf. */
-#define PE_LATENCY_BUCKETS 12
 struct pe_latency {
 	uint64_t bucket[PE_LATENCY_BUCKETS]; /* not cumulative */
 	uint64_t sum_ns;

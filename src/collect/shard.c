@@ -147,9 +147,8 @@ static struct pe_flow_stats *stats_of(struct iface *iface, const struct pe_flow_
 
 static void observe_end(const struct pe_shard *shard, const struct flow *flow)
 {
-	static const uint32_t duration_ms[PE_DURATION_BUCKETS - 1] = {
-		10, 50, 100, 500, 1000, 5000, 10000, 30000, 60000, 300000, 1800000,
-	};
+	static const uint32_t duration_ms[] = { PE_DURATION_BOUNDS_MS(PE_BOUND_NUMBER) };
+	static const uint64_t size_bytes[] = { PE_FLOW_SIZE_BOUNDS(PE_BOUND_NUMBER) };
 	struct pe_flow_stats *stats = flow->iface->proto[pe_proto_from_ip(flow->key.ip_proto)];
 	uint64_t duration_ns = flow->span * shard->options.tick_ns;
 	size_t i = 0;
@@ -159,7 +158,7 @@ static void observe_end(const struct pe_shard *shard, const struct flow *flow)
 	stats->duration[i]++;
 	stats->duration_sum_ns += duration_ns;
 
-	for (i = 0; i < PE_FLOW_SIZE_BUCKETS - 1 && flow->bytes > UINT64_C(256) << (2 * i); i++)
+	for (i = 0; i < PE_FLOW_SIZE_BUCKETS - 1 && flow->bytes > size_bytes[i]; i++)
 		;
 	stats->size[i]++;
 	stats->size_sum_bytes += flow->bytes;

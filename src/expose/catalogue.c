@@ -9,11 +9,6 @@
 
 #include "families.h"
 
-const struct pe_family_table *const pe_family_tables[PE_FAMILY_TABLES] = {
-	&pe_families_iface,    &pe_families_flow, &pe_families_top,
-	&pe_families_departed, &pe_families_self,
-};
-
 static const struct {
 	const char *name, *suffix;
 } types[] = {
@@ -42,7 +37,7 @@ static const char *label_names(const struct pe_family *family)
 {
 	if (family->label_names)
 		return family->label_names;
-	return family->labels ? family->labels->name : "";
+	return family->values ? family->values->name : "";
 }
 
 bool pe_catalogue_get(size_t index, struct pe_catalogue_entry *ret_entry)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The encoder: goes through families and interfaces and renders one pair at a time.
+ * The encoder: walks over families and interfaces, and has the writer write one pair at a time.
  *
- * Invariant: `out` of the writer holds what was rendered and not yet read, from `read_at` on; it is
- * refilled only when empty. A family's metadata waits in it, in front of the first sample, and is
- * dropped if none comes. One thread at a time.
+ * Invariant: `out` of the writer holds what was written and not yet read, from `read_at` on; it is
+ * refilled only when empty. One thread at a time.
  */
 #include "pe/encode.h"
 
@@ -19,14 +18,14 @@ struct pe_encoder {
 	struct pe_snapshot *snapshot;
 	struct pe_emit emit;
 	unsigned int has; /* PE_WANTS_* that can be met */
-	/* interface="…" of each interface; the text of one ends where that of the next begins */
-	struct pe_strbuf labels;
+	/* The label of each interface; the text of one ends where that of the next begins. */
+	struct pe_strbuf texts;
 	size_t *label_at;
+	struct pe_label label; /* of the interface at hand */
 	/* What is rendered next. */
 	size_t table;
 	size_t family;
 	size_t iface;
-	bool begun; /* the family at hand has samples */
 	bool done;
 	size_t read_at;
 };
@@ -38,25 +37,26 @@ const char *pe_format_content_type(enum pe_format format)
 	return "text/plain; version=0.0.4; charset=utf-8";
 }
 
+/* The texts of the interfaces' labels, one behind the other. */
 static int render_labels(struct pe_encoder *encoder)
 {
 	const struct pe_snapshot *snapshot = encoder->snapshot;
-	struct pe_writer writer = { 0 };
+	struct pe_label_set set = { 0 };
 	size_t i;
 
 	encoder->label_at = calloc(snapshot->iface_count + 1, sizeof(*encoder->label_at));
 	if (!encoder->label_at)
 		return -ENOMEM;
 	for (i = 0; i < snapshot->iface_count; i++) {
-		pe_writer_labels(&writer, 0);
-		pe_writer_label(&writer, "interface", snapshot->ifaces[i].info.name);
-		pe_strbuf_add(&encoder->labels, writer.labels.data, writer.labels.len);
-		encoder->label_at[i + 1] = encoder->labels.len;
+		pe_label_set_clear(&set);
+		pe_label_set_add(&set, "interface", snapshot->ifaces[i].info.name);
+		pe_strbuf_add(&encoder->texts, set.text.data, set.text.len);
+		encoder->label_at[i + 1] = encoder->texts.len;
 	}
-	if (writer.labels.error)
-		encoder->labels.error = writer.labels.error;
-	pe_writer_fini(&writer);
-	return encoder->labels.error;
+	if (set.text.error)
+		encoder->texts.error = set.text.error;
+	pe_label_set_fini(&set);
+	return encoder->texts.error;
 }
 
 static void free_encoder(struct pe_encoder **encoder)
@@ -74,7 +74,8 @@ int pe_encoder_new(struct pe_snapshot *snapshot, const struct pe_encode_options 
 		return -ENOMEM;
 	encoder->snapshot = pe_snapshot_ref(snapshot);
 	encoder->emit.snapshot = snapshot;
-	encoder->emit.writer.openmetrics = options->format == PE_FORMAT_OPENMETRICS;
+	encoder->emit.writer.ops = options->format == PE_FORMAT_OPENMETRICS ? &pe_openmetrics_writer
+									    : &pe_text_writer;
 	encoder->has = (snapshot->top_flows ? PE_WANTS_TOP : 0) |
 		       (snapshot->self.push.enabled ? PE_WANTS_PUSH : 0) |
 		       (options->no_process ? 0 : PE_WANTS_PROCESS) |
@@ -91,8 +92,11 @@ struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder)
 	if (!encoder)
 		return NULL;
 	pe_snapshot_unref(encoder->snapshot);
-	pe_writer_fini(&encoder->emit.writer);
-	pe_strbuf_fini(&encoder->labels);
+	pe_strbuf_fini(&encoder->emit.writer.out);
+	pe_label_set_fini(&encoder->emit.labels);
+	pe_strbuf_fini(&encoder->emit.endpoint[0]);
+	pe_strbuf_fini(&encoder->emit.endpoint[1]);
+	pe_strbuf_fini(&encoder->texts);
 	free(encoder->emit.top);
 	free(encoder->label_at);
 	free(encoder);
@@ -101,40 +105,38 @@ struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder)
 
 static void emit_iface(struct pe_encoder *encoder, size_t i)
 {
+	const struct pe_snapshot *snapshot = encoder->snapshot;
 	struct pe_emit *emit = &encoder->emit;
 
-	emit->iface = &encoder->snapshot->ifaces[i];
-	emit->iface_label.data = encoder->labels.data + encoder->label_at[i];
-	emit->iface_label.len = encoder->label_at[i + 1] - encoder->label_at[i];
+	emit->iface = &snapshot->ifaces[i];
+	encoder->label = (struct pe_label){
+		PE_SPAN("interface"),
+		{ emit->iface->info.name, strlen(emit->iface->info.name) },
+	};
+	emit->iface_labels = (struct pe_labels){
+		&encoder->label,
+		1,
+		{ encoder->texts.data + encoder->label_at[i],
+		  encoder->label_at[i + 1] - encoder->label_at[i] },
+	};
 	emit->labelled = -1;
 	emit->family->emit(emit);
 }
 
-/* Renders until there is a sample or the family ends. Returns whether it ended. */
-static bool render_family(struct pe_encoder *encoder, const struct pe_family *family)
+/* Until there is a sample or the family ends. Returns whether it ended. */
+static bool write_family(struct pe_encoder *encoder, const struct pe_family *family)
 {
 	struct pe_emit *emit = &encoder->emit;
-	struct pe_strbuf *out = &emit->writer.out;
 	size_t count = family->per_iface ? encoder->snapshot->iface_count : 1;
-	size_t metadata = 0;
 
 	emit->family = family;
-	if (!encoder->begun) {
-		pe_writer_family(&emit->writer, family->name, family->type, family->unit,
-				 family->help);
-		metadata = out->len;
-	}
-	while (encoder->iface < count && out->len == metadata) {
+	while (encoder->iface < count && emit->writer.out.len == 0) {
 		if (family->per_iface)
 			emit_iface(encoder, encoder->iface);
 		else
 			family->emit(emit);
 		encoder->iface++;
 	}
-	if (out->len > metadata)
-		encoder->begun = true;
-	else
-		out->len = 0;
 	return encoder->iface == count;
 }
 
@@ -155,16 +157,15 @@ static void refill(struct pe_encoder *encoder)
 			continue;
 		}
 		family = &table->families[encoder->family];
-		if ((family->wants & ~encoder->has) == 0 && !render_family(encoder, family))
+		if ((family->wants & ~encoder->has) == 0 && !write_family(encoder, family))
 			continue;
 		encoder->family++;
 		encoder->iface = 0;
-		encoder->begun = false;
+		encoder->emit.begun = false;
 	}
 	if (out->len == 0 && !encoder->done) {
 		encoder->done = true;
-		if (encoder->emit.writer.openmetrics)
-			pe_strbuf_adds(out, "# EOF\n");
+		encoder->emit.writer.ops->end(&encoder->emit.writer);
 	}
 }
 
@@ -179,7 +180,7 @@ ssize_t pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size)
 
 		if (n == 0) {
 			refill(encoder);
-			if (emit->no_memory || pe_writer_error(&emit->writer) < 0)
+			if (emit->no_memory || out->error < 0 || emit->labels.text.error < 0)
 				return -ENOMEM;
 			if (out->len == 0)
 				break;

@@ -3,7 +3,7 @@
  * Addresses as text: inet_ntop(3) goes through printf, and a snapshot may hold a million of them.
  * Pure; any thread.
  */
-#include "writer.h"
+#include "labels.h"
 
 static void add_ipv4(struct pe_strbuf *buf, const uint8_t *addr)
 {

@@ -2,12 +2,12 @@
 /*
  * The table of families: what is exported, under which name, and how a snapshot becomes it.
  *
- * Each families_*.c holds a part of the table; the encoder goes through them in order and calls
- * `emit` once for each interface, or once for the snapshot. An emit function writes samples only:
- * the encoder writes the metadata and drops it again when no sample follows. One thread at a time.
+ * Each families_*.c holds a part of the table; the walk (encode.c) goes through them in order and
+ * calls `emit` once for each interface, or once for the snapshot. An emit function gives samples to
+ * the writer; a family is announced to the writer with its first sample. One thread at a time.
  */
-#ifndef PE_METRICS_FAMILIES_H
-#define PE_METRICS_FAMILIES_H
+#ifndef PE_EXPOSE_FAMILIES_H
+#define PE_EXPOSE_FAMILIES_H
 
 #include "pe/sample.h"
 
@@ -17,13 +17,18 @@ struct pe_emit {
 	struct pe_writer writer;
 	const struct pe_snapshot *snapshot;
 	const struct pe_family *family;
+	bool begun; /* the writer knows the family */
+	/* Of the series at hand: */
+	struct pe_label_set labels;
+	uint64_t created_ns;
 	/* Families of an interface only: */
 	const struct pe_iface_sample *iface;
-	struct pe_span iface_label; /* interface="…" */
-	int labelled;		    /* the direction in the writer's labels, -1 if none */
-	struct pe_top_flow *top;    /* scratch, grows */
+	struct pe_labels iface_labels; /* interface */
+	int labelled;		       /* the direction in `labels`, -1 if none */
+	struct pe_top_flow *top;       /* scratch, grows */
 	size_t top_size;
-	bool no_memory; /* for the scratch */
+	struct pe_strbuf endpoint[2]; /* scratch: values of labels */
+	bool no_memory;		      /* for the scratch */
 };
 
 /* Which numbers must exist for a family to have a meaning. */
@@ -32,6 +37,7 @@ struct pe_emit {
 #define PE_WANTS_PROCESS 0x04
 #define PE_WANTS_LEGACY	 0x08
 
+/* The values of a label of which an array has a number each. */
 struct pe_label_values {
 	const char *name;
 	const char *const *values;
@@ -45,12 +51,12 @@ struct pe_family {
 	const char *unit;	 /* the name's suffix, or NULL */
 	const char *help;	 /* exposed */
 	const char *details;	 /* what documents say beside it, or NULL; `x` is a literal */
-	const char *label_names; /* "interface, direction"; NULL: none but that of `labels` */
+	const char *label_names; /* "interface, direction"; NULL: none but that of `values` */
 	unsigned int wants;
 	bool per_iface;
 	void (*emit)(struct pe_emit *emit);
 	size_t offset;			      /* of the number in the structure that emit reads */
-	const struct pe_label_values *labels; /* of an array of numbers */
+	const struct pe_label_values *values; /* of an array of numbers */
 };
 
 struct pe_family_table {
@@ -68,12 +74,12 @@ extern const struct pe_family_table pe_families_top;
 extern const struct pe_family_table pe_families_departed;
 extern const struct pe_family_table pe_families_self;
 
-/* protocol="tcp", … by enum pe_proto. */
-extern const struct pe_span pe_proto_label[PE_PROTO_COUNT];
-/* direction="ingress", … */
-extern const struct pe_span pe_direction_label[PE_DIRECTIONS];
-/* reason="before_attach", … */
-extern const struct pe_span pe_unobserved_label[PE_UNOBSERVED_REASONS];
+/* protocol, by enum pe_proto. */
+extern const struct pe_labels pe_proto_labels[PE_PROTO_COUNT];
+/* direction */
+extern const struct pe_labels pe_direction_labels[PE_DIRECTIONS];
+/* reason */
+extern const struct pe_labels pe_unobserved_labels[PE_UNOBSERVED_REASONS];
 
 /* The number at an offset; it may be a uint64_t or a __u64, which C takes for different types. */
 static inline uint64_t pe_number_at(const void *base, size_t offset)
@@ -84,33 +90,48 @@ static inline uint64_t pe_number_at(const void *base, size_t offset)
 	return value;
 }
 
-/* Begins a label set of the interface at hand. */
-static inline void pe_emit_label_iface(struct pe_emit *emit)
+/* Begins a series that counts since `created_ns` (wall clock), without labels. */
+static inline void pe_emit_begin(struct pe_emit *emit, uint64_t created_ns)
 {
-	pe_writer_labels(&emit->writer, emit->iface->created_ns);
-	pe_writer_label_text(&emit->writer, emit->iface_label.data, emit->iface_label.len);
+	pe_label_set_clear(&emit->labels);
+	emit->created_ns = created_ns;
 	emit->labelled = -1;
 }
 
-static inline void pe_emit_label_direction(struct pe_emit *emit, unsigned int direction)
+/* The same of the interface at hand. */
+static inline void pe_emit_begin_iface(struct pe_emit *emit)
 {
-	const struct pe_span label = pe_direction_label[direction];
+	pe_emit_begin(emit, emit->iface->created_ns);
+	pe_label_set_add_all(&emit->labels, &emit->iface_labels);
+}
 
+static inline void pe_emit_begin_direction(struct pe_emit *emit, unsigned int direction)
+{
 	if (emit->labelled == (int)direction)
 		return;
-	pe_emit_label_iface(emit);
-	pe_writer_label_text(&emit->writer, label.data, label.len);
+	pe_emit_begin_iface(emit);
+	pe_label_set_add_all(&emit->labels, &pe_direction_labels[direction]);
 	emit->labelled = (int)direction;
 }
 
-/* One series of a direction, left out if zero. The labels before it are rendered when needed. */
-static inline void pe_emit_direction(struct pe_emit *emit, unsigned int direction,
-				     struct pe_span label, uint64_t value)
+/* Gives a sample to the writer: of the series begun, with further labels or PE_NO_LABELS. */
+void pe_emit_value(struct pe_emit *emit, struct pe_labels more, struct pe_value value);
+void pe_emit_histogram(struct pe_emit *emit, struct pe_labels more,
+		       const struct pe_histogram *histogram);
+
+static inline void pe_emit_number(struct pe_emit *emit, struct pe_labels more, uint64_t number)
 {
-	if (value == 0)
+	pe_emit_value(emit, more, (struct pe_value){ .number = number });
+}
+
+/* One series of a direction, left out if zero. The labels before it are set when needed. */
+static inline void pe_emit_direction(struct pe_emit *emit, unsigned int direction,
+				     struct pe_labels more, uint64_t number)
+{
+	if (number == 0)
 		return;
-	pe_emit_label_direction(emit, direction);
-	pe_writer_value(&emit->writer, label, value);
+	pe_emit_begin_direction(emit, direction);
+	pe_emit_number(emit, more, number);
 }
 
 #endif

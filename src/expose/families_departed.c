@@ -7,9 +7,9 @@
 
 static void label_group(struct pe_emit *emit, const struct pe_departed_sample *group)
 {
-	pe_writer_labels(&emit->writer, group->created_ns);
-	pe_writer_label(&emit->writer, "kind", group->kind);
-	pe_writer_label(&emit->writer, "master", group->master);
+	pe_emit_begin(emit, group->created_ns);
+	pe_label_set_add(&emit->labels, "kind", group->kind);
+	pe_label_set_add(&emit->labels, "master", group->master);
 }
 
 static void emit_interfaces(struct pe_emit *emit)
@@ -22,7 +22,7 @@ static void emit_interfaces(struct pe_emit *emit)
 		if (group->interfaces == 0)
 			continue;
 		label_group(emit, group);
-		pe_writer_value(&emit->writer, PE_NO_LABEL, group->interfaces);
+		pe_emit_number(emit, PE_NO_LABELS, group->interfaces);
 	}
 }
 
@@ -40,7 +40,7 @@ static void emit_counts(struct pe_emit *emit)
 			uint64_t value = pe_number_at(group, offset);
 
 			if (value > 0)
-				pe_writer_value(&emit->writer, pe_direction_label[d], value);
+				pe_emit_number(emit, pe_direction_labels[d], value);
 		}
 	}
 }
@@ -58,15 +58,13 @@ static void emit_unobserved(struct pe_emit *emit)
 
 		for (d = 0; d < PE_DIRECTIONS; d++) {
 			label_group(emit, group);
-			pe_writer_label_text(&emit->writer, pe_direction_label[d].data,
-					     pe_direction_label[d].len);
+			pe_label_set_add_all(&emit->labels, &pe_direction_labels[d]);
 			for (reason = 0; reason < PE_UNOBSERVED_REASONS; reason++) {
 				uint64_t value = pe_number_at(&group->unobserved[d][reason],
 							      emit->family->offset);
 
 				if (value > 0)
-					pe_writer_value(&emit->writer, pe_unobserved_label[reason],
-							value);
+					pe_emit_number(emit, pe_unobserved_labels[reason], value);
 			}
 		}
 	}

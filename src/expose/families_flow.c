@@ -13,7 +13,7 @@ static void emit_flows(struct pe_emit *emit)
 			const struct pe_flow_stats *stats = emit->iface->flows.proto[i];
 
 			if (stats)
-				pe_emit_direction(emit, d, pe_proto_label[i], stats->flows[d]);
+				pe_emit_direction(emit, d, pe_proto_labels[i], stats->flows[d]);
 		}
 	}
 }
@@ -22,8 +22,8 @@ static void emit_flows_active(struct pe_emit *emit)
 {
 	if (emit->iface->departed)
 		return;
-	pe_emit_label_iface(emit);
-	pe_writer_value(&emit->writer, PE_NO_LABEL, emit->iface->flows.active);
+	pe_emit_begin_iface(emit);
+	pe_emit_number(emit, PE_NO_LABELS, emit->iface->flows.active);
 }
 
 static void emit_flow_histogram(struct pe_emit *emit, size_t proto,
@@ -31,19 +31,14 @@ static void emit_flow_histogram(struct pe_emit *emit, size_t proto,
 {
 	if (pe_histogram_total(histogram) == 0)
 		return;
-	pe_emit_label_iface(emit);
-	pe_writer_label_text(&emit->writer, pe_proto_label[proto].data, pe_proto_label[proto].len);
-	pe_writer_histogram(&emit->writer, histogram);
+	pe_emit_begin_iface(emit);
+	pe_emit_histogram(emit, pe_proto_labels[proto], histogram);
 }
+
+static const struct pe_labels duration_le[] = { PE_DURATION_BOUNDS_MS(PE_LE) PE_LE_INF };
 
 static void emit_flow_duration(struct pe_emit *emit)
 {
-	static const struct pe_span le[PE_DURATION_BUCKETS] = {
-		PE_SPAN("le=\"0.01\""),	 PE_SPAN("le=\"0.05\""),   PE_SPAN("le=\"0.1\""),
-		PE_SPAN("le=\"0.5\""),	 PE_SPAN("le=\"1.0\""),	   PE_SPAN("le=\"5.0\""),
-		PE_SPAN("le=\"10.0\""),	 PE_SPAN("le=\"30.0\""),   PE_SPAN("le=\"60.0\""),
-		PE_SPAN("le=\"300.0\""), PE_SPAN("le=\"1800.0\""), PE_SPAN("le=\"+Inf\""),
-	};
 	size_t i;
 
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
@@ -52,28 +47,18 @@ static void emit_flow_duration(struct pe_emit *emit)
 		if (stats)
 			emit_flow_histogram(emit, i,
 					    &(struct pe_histogram){
-						    .le = le,
+						    .le = duration_le,
 						    .buckets = stats->duration,
 						    .count = PE_DURATION_BUCKETS,
-						    .sum = stats->duration_sum_ns,
-						    .sum_is_ns = true,
+						    .sum = { stats->duration_sum_ns, 9 },
 					    });
 	}
 }
 
-/* The bounds are written as Prometheus itself writes such numbers: an exponent from a million up.
- */
+static const struct pe_labels flow_size_le[] = { PE_FLOW_SIZE_BOUNDS(PE_LE) PE_LE_INF };
+
 static void emit_flow_size(struct pe_emit *emit)
 {
-	static const struct pe_span le[PE_FLOW_SIZE_BUCKETS] = {
-		PE_SPAN("le=\"256.0\""),	  PE_SPAN("le=\"1024.0\""),
-		PE_SPAN("le=\"4096.0\""),	  PE_SPAN("le=\"16384.0\""),
-		PE_SPAN("le=\"65536.0\""),	  PE_SPAN("le=\"262144.0\""),
-		PE_SPAN("le=\"1.048576e+06\""),	  PE_SPAN("le=\"4.194304e+06\""),
-		PE_SPAN("le=\"1.6777216e+07\""),  PE_SPAN("le=\"6.7108864e+07\""),
-		PE_SPAN("le=\"2.68435456e+08\""), PE_SPAN("le=\"1.073741824e+09\""),
-		PE_SPAN("le=\"+Inf\""),
-	};
 	size_t i;
 
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
@@ -82,10 +67,10 @@ static void emit_flow_size(struct pe_emit *emit)
 		if (stats)
 			emit_flow_histogram(emit, i,
 					    &(struct pe_histogram){
-						    .le = le,
+						    .le = flow_size_le,
 						    .buckets = stats->size,
 						    .count = PE_FLOW_SIZE_BUCKETS,
-						    .sum = stats->size_sum_bytes,
+						    .sum = { .number = stats->size_sum_bytes },
 					    });
 	}
 }
@@ -98,7 +83,7 @@ static void emit_flow_lost(struct pe_emit *emit)
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_PROTO_COUNT; i++)
 			pe_emit_direction(
-				emit, d, pe_proto_label[i],
+				emit, d, pe_proto_labels[i],
 				pe_number_at(&emit->iface->row[d].lost[i], emit->family->offset));
 }
 

@@ -8,46 +8,28 @@
  */
 #include "families.h"
 
-#define PROTO(name) PE_SPAN("protocol=\"" name "\"")
-const struct pe_span pe_proto_label[PE_PROTO_COUNT] = {
-	[PE_PROTO_OTHER] = PROTO("other"),   [PE_PROTO_TCP] = PROTO("tcp"),
-	[PE_PROTO_UDP] = PROTO("udp"),	     [PE_PROTO_ICMP] = PROTO("icmp"),
-	[PE_PROTO_ICMPV6] = PROTO("icmpv6"), [PE_PROTO_SCTP] = PROTO("sctp"),
-	[PE_PROTO_IGMP] = PROTO("igmp"),     [PE_PROTO_GRE] = PROTO("gre"),
-	[PE_PROTO_ESP] = PROTO("esp"),	     [PE_PROTO_AH] = PROTO("ah"),
-	[PE_PROTO_IPIP] = PROTO("ipip"),     [PE_PROTO_IPV6] = PROTO("ipv6"),
+#include <stdio.h>
+
+#define PROTO(proto, name) [PE_PROTO_##proto] = PE_LABELS("protocol", name),
+const struct pe_labels pe_proto_labels[PE_PROTO_COUNT] = { PE_PROTOS(PROTO) };
+
+const struct pe_labels pe_direction_labels[PE_DIRECTIONS] = {
+	[PE_INGRESS] = PE_LABELS("direction", "ingress"),
+	[PE_EGRESS] = PE_LABELS("direction", "egress"),
 };
 
-const struct pe_span pe_direction_label[PE_DIRECTIONS] = {
-	[PE_INGRESS] = PE_SPAN("direction=\"ingress\""),
-	[PE_EGRESS] = PE_SPAN("direction=\"egress\""),
+const struct pe_labels pe_unobserved_labels[PE_UNOBSERVED_REASONS] = {
+	[PE_UNOBSERVED_BEFORE_ATTACH] = PE_LABELS("reason", "before_attach"),
+	[PE_UNOBSERVED_LOST] = PE_LABELS("reason", "lost"),
 };
 
-const struct pe_span pe_unobserved_label[PE_UNOBSERVED_REASONS] = {
-	[PE_UNOBSERVED_BEFORE_ATTACH] = PE_SPAN("reason=\"before_attach\""),
-	[PE_UNOBSERVED_LOST] = PE_SPAN("reason=\"lost\""),
-};
-
-#define CLASS(family, proto) PE_SPAN("family=\"" family "\",protocol=\"" proto "\"")
-#define IP_CLASSES(base, family)                                        \
-	[(base) + PE_PROTO_OTHER] = CLASS(family, "other"),             \
-		  [(base) + PE_PROTO_TCP] = CLASS(family, "tcp"),       \
-		  [(base) + PE_PROTO_UDP] = CLASS(family, "udp"),       \
-		  [(base) + PE_PROTO_ICMP] = CLASS(family, "icmp"),     \
-		  [(base) + PE_PROTO_ICMPV6] = CLASS(family, "icmpv6"), \
-		  [(base) + PE_PROTO_SCTP] = CLASS(family, "sctp"),     \
-		  [(base) + PE_PROTO_IGMP] = CLASS(family, "igmp"),     \
-		  [(base) + PE_PROTO_GRE] = CLASS(family, "gre"),       \
-		  [(base) + PE_PROTO_ESP] = CLASS(family, "esp"),       \
-		  [(base) + PE_PROTO_AH] = CLASS(family, "ah"),         \
-		  [(base) + PE_PROTO_IPIP] = CLASS(family, "ipip"),     \
-		  [(base) + PE_PROTO_IPV6] = CLASS(family, "ipv6")
-static const struct pe_span class_label[PE_CLASS_COUNT] = {
-	IP_CLASSES(PE_CLASS_IPV4, "ipv4"),
-	IP_CLASSES(PE_CLASS_IPV6, "ipv6"),
-	[PE_CLASS_ARP] = CLASS("arp", ""),
-	[PE_CLASS_OTHER] = CLASS("other", ""),
-};
+#define CLASS(family, proto) PE_TWO_LABELS("family", family, "protocol", proto)
+#define IPV4(proto, name)    [PE_CLASS_IPV4 + PE_PROTO_##proto] = CLASS("ipv4", name),
+#define IPV6(proto, name)    [PE_CLASS_IPV6 + PE_PROTO_##proto] = CLASS("ipv6", name),
+static const struct pe_labels class_labels[PE_CLASS_COUNT] = { [PE_CLASS_ARP] = CLASS("arp", ""),
+							       [PE_CLASS_OTHER] =
+								       CLASS("other", ""),
+							       PE_PROTOS(IPV4) PE_PROTOS(IPV6) };
 
 /* offset: in struct pe_count */
 static void emit_classes(struct pe_emit *emit)
@@ -58,48 +40,45 @@ static void emit_classes(struct pe_emit *emit)
 		const struct pe_row *row = &emit->iface->row[d];
 
 		for (i = 0; i < PE_CLASS_COUNT; i++)
-			pe_emit_direction(emit, d, class_label[i],
+			pe_emit_direction(emit, d, class_labels[i],
 					  pe_number_at(&row->class[i], emit -> family -> offset));
 	}
 }
 
+static const struct pe_labels packet_size_le[] = { PE_SIZE_BOUNDS(PE_LE) PE_LE_INF };
+
 /* Counters of the link itself come without sizes: those packets are in +Inf alone. */
 static void emit_packet_size(struct pe_emit *emit)
 {
-	static const struct pe_span le[PE_SIZE_BUCKETS] = {
-		PE_SPAN("le=\"64.0\""),	   PE_SPAN("le=\"128.0\""),   PE_SPAN("le=\"256.0\""),
-		PE_SPAN("le=\"512.0\""),   PE_SPAN("le=\"1024.0\""),  PE_SPAN("le=\"2048.0\""),
-		PE_SPAN("le=\"4096.0\""),  PE_SPAN("le=\"8192.0\""),  PE_SPAN("le=\"16384.0\""),
-		PE_SPAN("le=\"32768.0\""), PE_SPAN("le=\"65536.0\""), PE_SPAN("le=\"+Inf\""),
-	};
 	size_t d;
 
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		const struct pe_row *row = &emit->iface->row[d];
 		struct pe_count total = pe_row_total(row);
 		struct pe_histogram histogram = {
-			.le = le,
+			.le = packet_size_le,
 			.buckets = row->size,
 			.count = PE_SIZE_BUCKETS,
 			.observations = total.packets,
-			.sum = total.bytes,
+			.sum = { .number = total.bytes },
 		};
 
 		if (emit->iface->departed && total.packets == 0)
 			continue;
-		pe_emit_label_direction(emit, (unsigned int)d);
-		pe_writer_histogram(&emit->writer, &histogram);
+		pe_emit_begin_direction(emit, (unsigned int)d);
+		pe_emit_histogram(emit, PE_NO_LABELS, &histogram);
 	}
 }
 
+static const struct pe_labels flags[PE_TCP_KINDS] = {
+	[PE_TCP_SYN] = PE_LABELS("flag", "syn"),
+	[PE_TCP_SYNACK] = PE_LABELS("flag", "synack"),
+	[PE_TCP_FIN] = PE_LABELS("flag", "fin"),
+	[PE_TCP_RST] = PE_LABELS("flag", "rst"),
+};
+
 static void emit_tcp_segments(struct pe_emit *emit)
 {
-	static const struct pe_span flags[PE_TCP_KINDS] = {
-		[PE_TCP_SYN] = PE_SPAN("flag=\"syn\""),
-		[PE_TCP_SYNACK] = PE_SPAN("flag=\"synack\""),
-		[PE_TCP_FIN] = PE_SPAN("flag=\"fin\""),
-		[PE_TCP_RST] = PE_SPAN("flag=\"rst\""),
-	};
 	size_t d, i;
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
@@ -113,7 +92,7 @@ static void emit_row(struct pe_emit *emit)
 	size_t d;
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
-		pe_emit_direction(emit, d, PE_NO_LABEL,
+		pe_emit_direction(emit, d, PE_NO_LABELS,
 				  pe_number_at(&emit->iface->row[d], emit->family->offset));
 }
 
@@ -125,7 +104,7 @@ static void emit_unobserved(struct pe_emit *emit)
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
 			pe_emit_direction(
-				emit, d, pe_unobserved_label[i],
+				emit, d, pe_unobserved_labels[i],
 				pe_number_at(&emit->iface->unobserved[d][i], emit->family->offset));
 }
 
@@ -135,28 +114,28 @@ static void emit_overcounted(struct pe_emit *emit)
 	size_t d;
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
-		pe_emit_direction(emit, d, PE_NO_LABEL,
+		pe_emit_direction(emit, d, PE_NO_LABELS,
 				  pe_number_at(&emit->iface->overcounted[d], emit->family->offset));
 }
 
 static void emit_info(struct pe_emit *emit)
 {
 	const struct pe_iface_info *info = &emit->iface->info;
-	struct pe_writer *writer = &emit->writer;
+	struct pe_label_set *labels = &emit->labels;
+	char ifindex[16];
 
 	if (emit->iface->departed)
 		return;
-	pe_emit_label_iface(emit);
-	pe_strbuf_adds(&writer->labels, ",ifindex=\"");
-	pe_strbuf_add_u64(&writer->labels, (uint64_t)info->ifindex);
-	pe_strbuf_addc(&writer->labels, '"');
-	pe_writer_label(writer, "kind", info->kind);
-	pe_writer_label(writer, "master", info->master);
-	pe_writer_label(writer, "mode", pe_mode_name(info->mode));
-	pe_writer_label(writer, "mode_reason", pe_mode_reason_name(info->mode_reason));
-	pe_writer_label(writer, "alias", info->alias);
-	pe_writer_label(writer, "altnames", info->altnames);
-	pe_writer_value(writer, PE_NO_LABEL, 1);
+	snprintf(ifindex, sizeof(ifindex), "%d", info->ifindex);
+	pe_emit_begin_iface(emit);
+	pe_label_set_add(labels, "ifindex", ifindex);
+	pe_label_set_add(labels, "kind", info->kind);
+	pe_label_set_add(labels, "master", info->master);
+	pe_label_set_add(labels, "mode", pe_mode_name(info->mode));
+	pe_label_set_add(labels, "mode_reason", pe_mode_reason_name(info->mode_reason));
+	pe_label_set_add(labels, "alias", info->alias);
+	pe_label_set_add(labels, "altnames", info->altnames);
+	pe_emit_number(emit, PE_NO_LABELS, 1);
 }
 
 static const struct pe_family families[] = {

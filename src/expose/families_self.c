@@ -53,7 +53,7 @@ static const struct pe_label_values sandbox_parts = { "kind", sandbox_values, PE
 
 static const struct pe_self_sample *begin(struct pe_emit *emit)
 {
-	pe_writer_labels(&emit->writer, emit->snapshot->self.created_ns);
+	pe_emit_begin(emit, emit->snapshot->self.created_ns);
 	return &emit->snapshot->self;
 }
 
@@ -62,21 +62,21 @@ static void emit_number(struct pe_emit *emit)
 {
 	const struct pe_self_sample *self = begin(emit);
 
-	pe_writer_value(&emit->writer, PE_NO_LABEL, pe_number_at(self, emit->family->offset));
+	pe_emit_number(emit, PE_NO_LABELS, pe_number_at(self, emit->family->offset));
 }
 
 /* offset: of an array, one number for each label value */
 static void emit_numbers(struct pe_emit *emit)
 {
-	const struct pe_label_values *labels = emit->family->labels;
+	const struct pe_label_values *values = emit->family->values;
 	size_t i;
 
-	for (i = 0; i < labels->count; i++) {
+	for (i = 0; i < values->count; i++) {
 		const struct pe_self_sample *self = begin(emit);
 
-		pe_writer_label(&emit->writer, labels->name, labels->values[i]);
-		pe_writer_value(&emit->writer, PE_NO_LABEL,
-				pe_number_at(self, emit->family->offset + i * sizeof(uint64_t)));
+		pe_label_set_add(&emit->labels, values->name, values->values[i]);
+		pe_emit_number(emit, PE_NO_LABELS,
+			       pe_number_at(self, emit->family->offset + i * sizeof(uint64_t)));
 	}
 }
 
@@ -87,8 +87,8 @@ static void emit_modes(struct pe_emit *emit)
 	for (i = 0; i < PE_MODE_COUNT; i++) {
 		uint64_t count = begin(emit)->interfaces_attached[i];
 
-		pe_writer_label(&emit->writer, "mode", pe_mode_name((enum pe_mode)i));
-		pe_writer_value(&emit->writer, PE_NO_LABEL, count);
+		pe_label_set_add(&emit->labels, "mode", pe_mode_name((enum pe_mode)i));
+		pe_emit_number(emit, PE_NO_LABELS, count);
 	}
 }
 
@@ -97,44 +97,41 @@ static void emit_timestamp(struct pe_emit *emit)
 {
 	const struct pe_self_sample *self = begin(emit);
 
-	pe_writer_value_ns(&emit->writer, PE_NO_LABEL, pe_number_at(self, emit->family->offset),
-			   TIMESTAMP_DECIMALS);
+	pe_emit_value(
+		emit, PE_NO_LABELS,
+		(struct pe_value){ pe_number_at(self, emit->family->offset), TIMESTAMP_DECIMALS });
 }
+
+static const struct pe_labels latency_le[] = { PE_LATENCY_BOUNDS_US(PE_LE) PE_LE_INF };
 
 /* offset: of a struct pe_latency */
 static void emit_latency(struct pe_emit *emit)
 {
-	static const struct pe_span le[PE_LATENCY_BUCKETS] = {
-		PE_SPAN("le=\"1e-05\""),  PE_SPAN("le=\"5e-05\""), PE_SPAN("le=\"0.0001\""),
-		PE_SPAN("le=\"0.0005\""), PE_SPAN("le=\"0.001\""), PE_SPAN("le=\"0.005\""),
-		PE_SPAN("le=\"0.01\""),	  PE_SPAN("le=\"0.05\""),  PE_SPAN("le=\"0.1\""),
-		PE_SPAN("le=\"0.5\""),	  PE_SPAN("le=\"1.0\""),   PE_SPAN("le=\"+Inf\""),
-	};
 	const char *self = (const char *)begin(emit);
 	const struct pe_latency *latency = (const void *)(self + emit->family->offset);
 
-	pe_writer_histogram(&emit->writer, &(struct pe_histogram){
-						   .le = le,
-						   .buckets = latency->bucket,
-						   .count = PE_LATENCY_BUCKETS,
-						   .sum = latency->sum_ns,
-						   .sum_is_ns = true,
-					   });
+	pe_emit_histogram(emit, PE_NO_LABELS,
+			  &(struct pe_histogram){
+				  .le = latency_le,
+				  .buckets = latency->bucket,
+				  .count = PE_LATENCY_BUCKETS,
+				  .sum = { latency->sum_ns, DURATION_DECIMALS },
+			  });
 }
 
 static void emit_egress(struct pe_emit *emit)
 {
-	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->egress_available);
+	pe_emit_number(emit, PE_NO_LABELS, begin(emit)->egress_available);
 }
 
 static void emit_reload(struct pe_emit *emit)
 {
-	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->http.reload_successful);
+	pe_emit_number(emit, PE_NO_LABELS, begin(emit)->http.reload_successful);
 }
 
 static void emit_legacy_refused(struct pe_emit *emit)
 {
-	pe_writer_value(&emit->writer, PE_NO_LABEL, begin(emit)->push.legacy_refused);
+	pe_emit_number(emit, PE_NO_LABELS, begin(emit)->push.legacy_refused);
 }
 
 static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)
@@ -143,8 +140,8 @@ static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)
 
 	begin(emit);
 	snprintf(text, sizeof(text), "%u", code);
-	pe_writer_label(&emit->writer, "code", text);
-	pe_writer_value(&emit->writer, PE_NO_LABEL, count);
+	pe_label_set_add(&emit->labels, "code", text);
+	pe_emit_number(emit, PE_NO_LABELS, count);
 }
 
 static void emit_http_requests(struct pe_emit *emit)
@@ -164,16 +161,16 @@ static void emit_http_requests(struct pe_emit *emit)
 static void emit_build(struct pe_emit *emit)
 {
 	begin(emit);
-	pe_writer_label(&emit->writer, "version", PACKAGE_VERSION);
-	pe_writer_value(&emit->writer, PE_NO_LABEL, 1);
+	pe_label_set_add(&emit->labels, "version", PACKAGE_VERSION);
+	pe_emit_number(emit, PE_NO_LABELS, 1);
 }
 
 static void emit_process_cpu(struct pe_emit *emit)
 {
 	const struct pe_process_sample *process = &emit->snapshot->self.process;
 
-	pe_writer_labels(&emit->writer, process->start_ns);
-	pe_writer_value_ns(&emit->writer, PE_NO_LABEL, process->cpu_ns, DURATION_DECIMALS);
+	pe_emit_begin(emit, process->start_ns);
+	pe_emit_value(emit, PE_NO_LABELS, (struct pe_value){ process->cpu_ns, DURATION_DECIMALS });
 }
 
 #define AT(field) offsetof(struct pe_self_sample, field)
@@ -199,7 +196,7 @@ static const struct pe_family families[] = {
 		     "(`--max-interfaces`), `vanished`, `no_memory`.",
 	  .emit = emit_numbers,
 	  .offset = AT(attach_errors),
-	  .labels = &attach_errors },
+	  .values = &attach_errors },
 	{ .name = "packet_exporter_egress_attached",
 	  .type = PE_GAUGE,
 	  .help = "Whether the egress tracepoint is attached (1), or egress is not counted (0).",
@@ -261,7 +258,7 @@ static const struct pe_family families[] = {
 		     "pauses), `idle`.",
 	  .emit = emit_numbers,
 	  .offset = AT(flow_evictions),
-	  .labels = &evictions },
+	  .values = &evictions },
 	{ .name = "packet_exporter_flow_table_evictions",
 	  .type = PE_COUNTER,
 	  .help = "Flows ended early because a worker's table was full.",
@@ -293,7 +290,7 @@ static const struct pe_family families[] = {
 		  "has it not.",
 	  .emit = emit_numbers,
 	  .offset = AT(sandbox),
-	  .labels = &sandbox_parts },
+	  .values = &sandbox_parts },
 	{ .name = "packet_exporter_denied_system_calls",
 	  .type = PE_COUNTER,
 	  .help = "System calls that the sandbox refused.",
@@ -307,7 +304,7 @@ static const struct pe_family families[] = {
 	  .wants = PE_WANTS_PUSH,
 	  .emit = emit_numbers,
 	  .offset = AT(push.requests),
-	  .labels = &push_results },
+	  .values = &push_results },
 	{ .name = "packet_exporter_push_duration_seconds",
 	  .type = PE_HISTOGRAM,
 	  .unit = "seconds",

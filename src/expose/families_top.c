@@ -81,20 +81,15 @@ static size_t gather(struct pe_emit *emit, bool ports)
 	return n + 1;
 }
 
-static void add_span(struct pe_emit *emit, struct pe_span label)
+static void add_endpoint(struct pe_emit *emit, unsigned int nth, const char *name,
+			 const struct pe_flow_key *key, int port)
 {
-	pe_writer_label_text(&emit->writer, label.data, label.len);
-}
+	struct pe_strbuf *text = &emit->endpoint[nth];
 
-static void add_endpoint(struct pe_emit *emit, const char *name, const struct pe_flow_key *key,
-			 const __u8 *addr, int port)
-{
-	struct pe_strbuf *labels = &emit->writer.labels;
-
-	pe_writer_label_text(&emit->writer, name, strlen(name));
-	pe_strbuf_adds(labels, "=\"");
-	pe_text_endpoint(labels, addr, PE_FLOW_IS_IPV6(key->tag), port);
-	pe_strbuf_addc(labels, '"');
+	text->len = 0;
+	pe_text_endpoint(text, nth ? key->daddr : key->saddr, PE_FLOW_IS_IPV6(key->tag), port);
+	pe_label_set_add_plain(&emit->labels, name, (struct pe_span){ text->data, text->len });
+	emit->no_memory |= text->error < 0;
 }
 
 static void emit_top_flow(struct pe_emit *emit, const struct pe_top_flow *top)
@@ -102,25 +97,26 @@ static void emit_top_flow(struct pe_emit *emit, const struct pe_top_flow *top)
 	const struct pe_flow_key *key = &top->key;
 	const enum pe_proto proto = (enum pe_proto)key->ip_proto;
 	const bool ports = pe_proto_has_ports(proto);
-	uint64_t value = pe_number_at(&top->count, emit->family->offset);
+	uint64_t number = pe_number_at(&top->count, emit->family->offset);
 
-	if (value == 0)
+	if (number == 0)
 		return;
 	/* The series began when the flow became one of the largest, not with the interface. */
-	pe_writer_labels(&emit->writer, top->since_ns);
-	add_span(emit, emit->iface_label);
-	add_span(emit, pe_direction_label[PE_FLOW_DIRECTION(key->tag)]);
-	add_span(emit, pe_proto_label[proto]);
-	add_endpoint(emit, "source", key, key->saddr, ports ? ntohs(key->sport) : PE_NO_PORT);
-	add_endpoint(emit, "destination", key, key->daddr, ports ? ntohs(key->dport) : PE_NO_PORT);
-	pe_writer_value(&emit->writer, PE_NO_LABEL, value);
+	pe_emit_begin(emit, top->since_ns);
+	pe_label_set_add_all(&emit->labels, &emit->iface_labels);
+	pe_label_set_add_all(&emit->labels, &pe_direction_labels[PE_FLOW_DIRECTION(key->tag)]);
+	pe_label_set_add_all(&emit->labels, &pe_proto_labels[proto]);
+	add_endpoint(emit, 0, "source", key, ports ? ntohs(key->sport) : PE_NO_PORT);
+	add_endpoint(emit, 1, "destination", key, ports ? ntohs(key->dport) : PE_NO_PORT);
+	pe_emit_number(emit, PE_NO_LABELS, number);
 }
+
+static const struct pe_labels all_others = PE_TWO_LABELS("source", "other", "destination", "other");
 
 /* All packets that are in no flow shown: of smaller flows, or of lost records. offset: in struct
  * pe_count */
 static void emit_top_flows(struct pe_emit *emit)
 {
-	static const struct pe_span other = PE_SPAN("source=\"other\",destination=\"other\"");
 	const size_t offset = emit->family->offset;
 	size_t count = gather(emit, true), d, i;
 
@@ -133,10 +129,10 @@ static void emit_top_flows(struct pe_emit *emit)
 
 			if (rest == 0)
 				continue;
-			emit->labelled = -1;
-			pe_emit_label_direction(emit, (unsigned int)d);
-			add_span(emit, pe_proto_label[i]);
-			pe_writer_value(&emit->writer, other, rest);
+			pe_emit_begin_iface(emit);
+			pe_label_set_add_all(&emit->labels, &pe_direction_labels[d]);
+			pe_label_set_add_all(&emit->labels, &pe_proto_labels[i]);
+			pe_emit_number(emit, all_others, rest);
 		}
 	}
 }
@@ -172,29 +168,31 @@ static void legacy_totals(const struct pe_emit *emit, struct pe_count *ret_total
 	add_count(&ret_totals[PE_PROTO_OTHER], &row->class[PE_CLASS_OTHER]);
 }
 
+static const struct pe_labels legacy_arp = PE_LABELS("protocol", "arp");
+static const struct pe_labels legacy_le = PE_LE_INF;
+static const struct pe_labels legacy_others = PE_TWO_LABELS("source", "other", "dest", "other");
+
 /* Both have the same series: its histogram of bytes has one bucket, and so its count is packets. */
 static void end_legacy(struct pe_emit *emit, size_t proto, const struct pe_count *count)
 {
-	static const struct pe_span arp = PE_SPAN("protocol=\"arp\"");
-	static const struct pe_span le = PE_SPAN("le=\"+Inf\"");
-
-	add_span(emit, emit->iface_label);
-	add_span(emit, proto == LEGACY_ARP ? arp : pe_proto_label[proto]);
+	pe_label_set_add_all(&emit->labels, &emit->iface_labels);
+	pe_label_set_add_all(&emit->labels,
+			     proto == LEGACY_ARP ? &legacy_arp : &pe_proto_labels[proto]);
 	if (emit->family->type == PE_HISTOGRAM)
-		pe_writer_histogram(&emit->writer, &(struct pe_histogram){
-							   .le = &le,
-							   .buckets = &count->packets,
-							   .count = 1,
-							   .sum = count->bytes,
-						   });
+		pe_emit_histogram(emit, PE_NO_LABELS,
+				  &(struct pe_histogram){
+					  .le = &legacy_le,
+					  .buckets = &count->packets,
+					  .count = 1,
+					  .sum = { .number = count->bytes },
+				  });
 	else
-		pe_writer_value(&emit->writer, PE_NO_LABEL, count->packets);
+		pe_emit_number(emit, PE_NO_LABELS, count->packets);
 }
 
 /* Ingress only, as XDP saw it. */
 static void emit_legacy(struct pe_emit *emit)
 {
-	static const struct pe_span other = PE_SPAN("source=\"other\",dest=\"other\"");
 	struct pe_count totals[LEGACY_COUNT];
 	size_t count = gather(emit, false), i;
 
@@ -206,16 +204,16 @@ static void emit_legacy(struct pe_emit *emit)
 		if (PE_FLOW_DIRECTION(key->tag) != PE_INGRESS || top->count.packets == 0)
 			continue;
 		take_count(&totals[key->ip_proto], &top->count);
-		pe_writer_labels(&emit->writer, top->since_ns);
-		add_endpoint(emit, "source", key, key->saddr, PE_NO_PORT);
-		add_endpoint(emit, "dest", key, key->daddr, PE_NO_PORT);
+		pe_emit_begin(emit, top->since_ns);
+		add_endpoint(emit, 0, "source", key, PE_NO_PORT);
+		add_endpoint(emit, 1, "dest", key, PE_NO_PORT);
 		end_legacy(emit, key->ip_proto, &top->count);
 	}
 	for (i = 0; i < LEGACY_COUNT; i++) {
 		if (totals[i].packets == 0)
 			continue;
-		pe_writer_labels(&emit->writer, emit->iface->created_ns);
-		add_span(emit, other);
+		pe_emit_begin(emit, emit->iface->created_ns);
+		pe_label_set_add_all(&emit->labels, &legacy_others);
 		end_legacy(emit, i, &totals[i]);
 	}
 }

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Lines of exposition text: metadata, labels, samples, in both formats.
- *
- * A writer has one family and one label set at a time; samples are written under them. Memory
- * errors stick in the buffers, pe_writer_error() tells at the end. One thread at a time.
- *
- * OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/), Prometheus text 0.0.4
- * (https://prometheus.io/docs/instrumenting/exposition_formats/).
+ * What turns families and samples into bytes: one for each format, all driven by the same walk
+ * (encode.c). A writer is told of a family before its first sample, and of the end after the last.
+ * Memory errors stick in `out`. One thread at a time.
  */
-#ifndef PE_METRICS_WRITER_H
-#define PE_METRICS_WRITER_H
+#ifndef PE_EXPOSE_WRITER_H
+#define PE_EXPOSE_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,17 +13,7 @@
 
 #include "pe/strbuf.h"
 
-struct pe_span {
-	const char *data;
-	size_t len;
-};
-
-/* An initialiser: static const struct pe_span x = PE_SPAN("text"); */
-#define PE_SPAN(literal)                        \
-	{                                       \
-		(literal), sizeof(literal) - 1, \
-	}
-#define PE_NO_LABEL ((struct pe_span){ 0 })
+#include "labels.h"
 
 enum pe_type {
 	PE_COUNTER,
@@ -37,65 +23,66 @@ enum pe_type {
 	PE_INFO,
 };
 
-struct pe_writer {
-	struct pe_strbuf out;
-	bool openmetrics;
-	struct pe_span name; /* of the family */
+/* What a format says of a family as a whole. */
+struct pe_metadata {
+	const char *name; /* without the suffix of its samples */
 	enum pe_type type;
-	struct pe_strbuf labels; /* of the label set, without braces */
-	uint64_t created_ns;
-	char created[32]; /* the same as text, with the line's end */
-	size_t created_len;
+	const char *unit; /* the name's suffix, or NULL */
+	const char *help;
 };
 
-void pe_writer_fini(struct pe_writer *writer);
+/* Of which series a sample is. */
+struct pe_series {
+	struct pe_labels labels; /* of all series of an interface, say, */
+	struct pe_labels more;	 /* and what one of them has more */
+	uint64_t created_ns;	 /* wall clock: since when it counts */
+};
 
-/* 0 or -ENOMEM. */
-int pe_writer_error(const struct pe_writer *writer);
-
-/* Begins a family: its metadata is appended. `unit` is the name's suffix or NULL. */
-void pe_writer_family(struct pe_writer *writer, const char *name, enum pe_type type,
-		      const char *unit, const char *help);
-
-/* Begins a label set of series that count since `created_ns` (wall clock). */
-void pe_writer_labels(struct pe_writer *writer, uint64_t created_ns);
-
-/*
- * Adds a label; the value may hold any bytes. A byte that is not part of valid UTF-8 becomes U+FFFD
- * and the byte's two hexadecimal digits. U+FFFD itself is treated in the same way, so different
- * values never look equal.
- */
-void pe_writer_label(struct pe_writer *writer, const char *name, const char *value);
-
-/* Adds labels that are text already: name="value",… */
-void pe_writer_label_text(struct pe_writer *writer, const char *text, size_t len);
-
-/*
- * One series under the label set and one further label, PE_NO_LABEL for none. The sample's suffix
- * and the _created line follow from the family's type. _ns shows nanoseconds as seconds with
- * `decimals` (1..9) places, cut off.
- */
-void pe_writer_value(struct pe_writer *writer, struct pe_span label, uint64_t value);
-void pe_writer_value_ns(struct pe_writer *writer, struct pe_span label, uint64_t ns,
-			unsigned int decimals);
+struct pe_value {
+	uint64_t number;
+	/* 0: a plain number; 1..9: nanoseconds, shown as seconds with so many places, cut off. */
+	unsigned int decimals;
+};
 
 struct pe_histogram {
-	const struct pe_span *le; /* as labels, le="64.0"; the last one is +Inf */
-	const void *buckets;	  /* of 64 bits each, as many as le, not cumulative */
+	const struct pe_labels *le; /* one label each; the last one is +Inf */
+	const void *buckets;	    /* of 64 bits each, as many as le, not cumulative */
 	size_t count;
 	uint64_t observations; /* if more than the buckets hold, the difference is in +Inf alone */
-	uint64_t sum;
-	bool sum_is_ns;
+	struct pe_value sum;
 };
 
 /* The observations in all buckets. */
 uint64_t pe_histogram_total(const struct pe_histogram *histogram);
-void pe_writer_histogram(struct pe_writer *writer, const struct pe_histogram *histogram);
+/* Those in one bucket. */
+uint64_t pe_histogram_bucket(const struct pe_histogram *histogram, size_t i);
 
-#define PE_NO_PORT (-1)
+struct pe_writer;
 
-/* Appends "192.0.2.1:80" or "[2001:db8::1]:80"; without a port the address alone (RFC 5952).
- * `addr` has 16 bytes, IPv4 in the first four. */
-void pe_text_endpoint(struct pe_strbuf *buf, const uint8_t *addr, bool ipv6, int port);
+struct pe_writer_ops {
+	void (*family)(struct pe_writer *writer, const struct pe_metadata *family);
+	/* Of a family that is no histogram, and of one that is. */
+	void (*sample)(struct pe_writer *writer, const struct pe_series *series,
+		       struct pe_value value);
+	void (*histogram)(struct pe_writer *writer, const struct pe_series *series,
+			  const struct pe_histogram *histogram);
+	void (*end)(struct pe_writer *writer);
+};
+
+struct pe_writer {
+	const struct pe_writer_ops *ops;
+	struct pe_strbuf out; /* what was written; its reader empties it */
+	struct pe_metadata family;
+	size_t name_len;
+	/* OpenMetrics: the time that was shown last, as text with the line's end. */
+	uint64_t created_ns;
+	char created[32];
+	size_t created_len;
+};
+
+/* Prometheus text 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+extern const struct pe_writer_ops pe_text_writer;
+/* OpenMetrics 1.0: https://prometheus.io/docs/specs/om/open_metrics_spec/ */
+extern const struct pe_writer_ops pe_openmetrics_writer;
 
 #endif

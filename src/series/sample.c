@@ -90,9 +90,7 @@ int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count)
 
 void pe_latency_observe(struct pe_latency *latency, uint64_t ns)
 {
-	static const uint64_t bounds_us[PE_LATENCY_BUCKETS - 1] = {
-		10, 50, 100, 500, 1000, 5000, 10000, 50000, 100000, 500000, 1000000,
-	};
+	static const uint64_t bounds_us[] = { PE_LATENCY_BOUNDS_US(PE_BOUND_NUMBER) };
 	size_t i = 0;
 
 	while (i < PE_LATENCY_BUCKETS - 1 && ns > bounds_us[i] * 1000)
@@ -172,12 +170,9 @@ int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 
 const char *pe_proto_name(enum pe_proto proto)
 {
-	static const char *const names[PE_PROTO_COUNT] = {
-		[PE_PROTO_OTHER] = "other", [PE_PROTO_TCP] = "tcp",	  [PE_PROTO_UDP] = "udp",
-		[PE_PROTO_ICMP] = "icmp",   [PE_PROTO_ICMPV6] = "icmpv6", [PE_PROTO_SCTP] = "sctp",
-		[PE_PROTO_IGMP] = "igmp",   [PE_PROTO_GRE] = "gre",	  [PE_PROTO_ESP] = "esp",
-		[PE_PROTO_AH] = "ah",	    [PE_PROTO_IPIP] = "ipip",	  [PE_PROTO_IPV6] = "ipv6",
-	};
+#define NAME(proto, name) [PE_PROTO_##proto] = name,
+	static const char *const names[PE_PROTO_COUNT] = { PE_PROTOS(NAME) };
+#undef NAME
 
 	return names[proto];
 }

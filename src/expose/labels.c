@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Labels and their text. One thread at a time. */
+#include "labels.h"
+
+#include <stdlib.h>
+
+#include "pe/utf8.h"
+
+void pe_label_set_fini(struct pe_label_set *set)
+{
+	pe_strbuf_fini(&set->text);
+}
+
+static void add_value(struct pe_strbuf *buf, const char *value)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *s = (const unsigned char *)value;
+	size_t len;
+
+	for (; *s; s += len) {
+		len = pe_utf8_length((const char *)s);
+		/* U+FFFD itself as well, so that it always means a byte that could not be shown. */
+		if (len == 0 || (len == 3 && memcmp(s, "\xef\xbf\xbd", 3) == 0)) {
+			pe_strbuf_adds(buf, "\xef\xbf\xbd");
+			pe_strbuf_addc(buf, hex[*s >> 4]);
+			pe_strbuf_addc(buf, hex[*s & 15]);
+			len = 1;
+		} else if (*s == '\n') {
+			pe_strbuf_adds(buf, "\\n");
+		} else {
+			if (*s == '\\' || *s == '"')
+				pe_strbuf_addc(buf, '\\');
+			pe_strbuf_add(buf, s, len);
+		}
+	}
+}
+
+/* More labels than a family has are a defect of this program, and would not be exported unseen. */
+static void put(struct pe_label_set *set, struct pe_label label)
+{
+	if (set->count == PE_LABELS_MAX)
+		abort();
+	set->label[set->count++] = label;
+}
+
+static void begin_text(struct pe_label_set *set, const char *name)
+{
+	if (set->text.len > 0)
+		pe_strbuf_addc(&set->text, ',');
+	pe_strbuf_adds(&set->text, name);
+	pe_strbuf_adds(&set->text, "=\"");
+}
+
+void pe_label_set_add(struct pe_label_set *set, const char *name, const char *value)
+{
+	put(set, (struct pe_label){ { name, strlen(name) }, { value, strlen(value) } });
+	begin_text(set, name);
+	add_value(&set->text, value);
+	pe_strbuf_addc(&set->text, '"');
+}
+
+void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct pe_span value)
+{
+	put(set, (struct pe_label){ { name, strlen(name) }, value });
+	begin_text(set, name);
+	pe_strbuf_add(&set->text, value.data, value.len);
+	pe_strbuf_addc(&set->text, '"');
+}
+
+void pe_label_set_add_all(struct pe_label_set *set, const struct pe_labels *labels)
+{
+	for (size_t i = 0; i < labels->count; i++)
+		put(set, labels->label[i]);
+	if (set->text.len > 0)
+		pe_strbuf_addc(&set->text, ',');
+	pe_strbuf_add(&set->text, labels->text.data, labels->text.len);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Labels as name and value, with the text that both text formats show for them, which is rendered
+ * once and then copied. Sets that are known at compile time cost nothing; a struct pe_label_set
+ * gathers the others. One thread at a time.
+ */
+#ifndef PE_EXPOSE_LABELS_H
+#define PE_EXPOSE_LABELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pe/strbuf.h"
+
+struct pe_span {
+	const char *data;
+	size_t len;
+};
+
+/* An initialiser: static const struct pe_span x = PE_SPAN("text"); */
+#define PE_SPAN(literal)                        \
+	{                                       \
+		(literal), sizeof(literal) - 1, \
+	}
+
+struct pe_label {
+	struct pe_span name;
+	struct pe_span value; /* any bytes */
+};
+
+struct pe_labels {
+	const struct pe_label *label;
+	size_t count;
+	struct pe_span text; /* name="value",… without braces */
+};
+
+#define PE_NO_LABELS ((struct pe_labels){ 0 })
+
+/* Initialisers of sets with one and two labels. The values need no escaping. */
+#define PE_LABELS(name, value)                                                     \
+	{                                                                          \
+		(const struct pe_label[]){ { PE_SPAN(name), PE_SPAN(value) } }, 1, \
+			PE_SPAN(name "=\"" value "\""),                            \
+	}
+#define PE_TWO_LABELS(name, value, name2, value2)                                   \
+	{                                                                           \
+		(const struct pe_label[]){ { PE_SPAN(name), PE_SPAN(value) },       \
+					   { PE_SPAN(name2), PE_SPAN(value2) } },   \
+			2, PE_SPAN(name "=\"" value "\"," name2 "=\"" value2 "\""), \
+	}
+
+/* A bound of a histogram: see PE_DURATION_BOUNDS_MS. */
+#define PE_LE(number, text) PE_LABELS("le", text),
+#define PE_LE_INF	    PE_LABELS("le", "+Inf")
+
+#define PE_LABELS_MAX 12
+
+/* Zeroed is empty. Memory errors stick in `text`. */
+struct pe_label_set {
+	struct pe_label label[PE_LABELS_MAX];
+	size_t count;
+	struct pe_strbuf text;
+};
+
+void pe_label_set_fini(struct pe_label_set *set);
+
+/* Keeps the memory. */
+static inline void pe_label_set_clear(struct pe_label_set *set)
+{
+	set->count = 0;
+	set->text.len = 0;
+}
+
+/*
+ * Adds a label. `name` is a constant, `value` must stay as long as the label is in the set.
+ * The value may hold any bytes: in the text a byte that is not part of valid UTF-8 becomes U+FFFD
+ * and the byte's two hexadecimal digits. U+FFFD itself is treated in the same way, so different
+ * values never look equal.
+ */
+void pe_label_set_add(struct pe_label_set *set, const char *name, const char *value);
+
+/* Likewise, with a value that needs no escaping. */
+void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct pe_span value);
+
+/* Adds labels that have their text already. */
+void pe_label_set_add_all(struct pe_label_set *set, const struct pe_labels *labels);
+
+/* Valid until the set changes. */
+static inline struct pe_labels pe_label_set_get(const struct pe_label_set *set)
+{
+	return (struct pe_labels){ set->label, set->count, { set->text.data, set->text.len } };
+}
+
+#define PE_NO_PORT (-1)
+
+/* Appends "192.0.2.1:80" or "[2001:db8::1]:80"; without a port the address alone (RFC 5952).
+ * `addr` has 16 bytes, IPv4 in the first four. */
+void pe_text_endpoint(struct pe_strbuf *buf, const uint8_t *addr, bool ipv6, int port);
+
+#endif

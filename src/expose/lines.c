@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Lines of exposition text.
+ *
+ * A sample is a few copies of text that is ready and one integer conversion; nothing here
+ * allocates except by growing a buffer that is used again. One thread at a time.
+ */
+#include "lines.h"
+
+#include "pe/clock.h"
+
+/* More than braces, separators and any number need. */
+#define LINE_SLACK 64
+
+struct pe_span pe_lines_suffix(enum pe_type type)
+{
+	switch (type) {
+	case PE_COUNTER:
+		return PE_TEXT("_total");
+	case PE_INFO:
+		return PE_TEXT("_info");
+	case PE_BARE_COUNTER:
+	case PE_GAUGE:
+	case PE_HISTOGRAM:
+		break;
+	}
+	return PE_TEXT("");
+}
+
+void pe_lines_begin(struct pe_writer *writer, const struct pe_metadata *family)
+{
+	writer->family = *family;
+	writer->name_len = strlen(family->name);
+}
+
+void pe_lines_comment(struct pe_writer *writer, const char *word, struct pe_span suffix,
+		      const char *text, const char *escaped)
+{
+	struct pe_strbuf *out = &writer->out;
+
+	pe_strbuf_adds(out, "# ");
+	pe_strbuf_adds(out, word);
+	pe_strbuf_addc(out, ' ');
+	pe_strbuf_add(out, writer->family.name, writer->name_len);
+	pe_strbuf_add(out, suffix.data, suffix.len);
+	pe_strbuf_addc(out, ' ');
+	for (; *text; text++) {
+		if (*text == '\n') {
+			pe_strbuf_adds(out, "\\n");
+			continue;
+		}
+		if (strchr(escaped, *text))
+			pe_strbuf_addc(out, '\\');
+		pe_strbuf_addc(out, *text);
+	}
+	pe_strbuf_addc(out, '\n');
+}
+
+void pe_lines_seconds(struct pe_strbuf *buf, uint64_t ns, unsigned int decimals)
+{
+	uint64_t fraction = ns % PE_NS_PER_S;
+	char digits[9];
+	size_t i;
+
+	for (i = sizeof(digits); i > 0; i--) {
+		digits[i - 1] = (char)('0' + fraction % 10);
+		fraction /= 10;
+	}
+	pe_strbuf_add_u64(buf, ns / PE_NS_PER_S);
+	pe_strbuf_addc(buf, '.');
+	pe_strbuf_add(buf, digits, decimals);
+}
+
+static char *put(char *p, const char *data, size_t len)
+{
+	memcpy(p, data, len);
+	return p + len;
+}
+
+static char *put_labels(char *p, const char *begin, struct pe_span text)
+{
+	if (!text.len)
+		return p;
+	if (p != begin)
+		*p++ = ',';
+	return put(p, text.data, text.len);
+}
+
+bool pe_lines_name(struct pe_writer *writer, struct pe_span suffix, const struct pe_series *series,
+		   const struct pe_labels *more)
+{
+	struct pe_strbuf *out = &writer->out;
+	size_t labels =
+		series->labels.text.len + series->more.text.len + (more ? more->text.len : 0);
+	size_t need = writer->name_len + suffix.len + labels + LINE_SLACK;
+	char *p, *begin;
+
+	if (out->cap - out->len < need && pe_strbuf_reserve(out, need) < 0)
+		return false;
+	p = put(out->data + out->len, writer->family.name, writer->name_len);
+	p = put(p, suffix.data, suffix.len);
+	if (labels > 0) {
+		*p++ = '{';
+		begin = p;
+		p = put_labels(p, begin, series->labels.text);
+		p = put_labels(p, begin, series->more.text);
+		if (more)
+			p = put_labels(p, begin, more->text);
+		*p++ = '}';
+	}
+	*p++ = ' ';
+	out->len = (size_t)(p - out->data);
+	return true;
+}
+
+void pe_lines_sample(struct pe_writer *writer, struct pe_span suffix,
+		     const struct pe_series *series, const struct pe_labels *more,
+		     struct pe_value value)
+{
+	if (!pe_lines_name(writer, suffix, series, more))
+		return;
+	if (value.decimals)
+		pe_lines_seconds(&writer->out, value.number, value.decimals);
+	else
+		pe_strbuf_add_u64(&writer->out, value.number);
+	pe_strbuf_addc(&writer->out, '\n');
+}
+
+/* Buckets come as uint64_t and as __u64, which C takes for different types. */
+uint64_t pe_histogram_bucket(const struct pe_histogram *histogram, size_t i)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)histogram->buckets + i * sizeof(value), sizeof(value));
+	return value;
+}
+
+uint64_t pe_histogram_total(const struct pe_histogram *histogram)
+{
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < histogram->count; i++)
+		total += pe_histogram_bucket(histogram, i);
+	return total;
+}
+
+void pe_lines_histogram(struct pe_writer *writer, const struct pe_series *series,
+			const struct pe_histogram *histogram)
+{
+	struct pe_value below = { 0 };
+	size_t i;
+
+	for (i = 0; i < histogram->count; i++) {
+		below.number += pe_histogram_bucket(histogram, i);
+		if (i + 1 == histogram->count && below.number < histogram->observations)
+			below.number = histogram->observations;
+		pe_lines_sample(writer, PE_TEXT("_bucket"), series, &histogram->le[i], below);
+	}
+	pe_lines_sample(writer, PE_TEXT("_count"), series, NULL, below);
+	pe_lines_sample(writer, PE_TEXT("_sum"), series, NULL, histogram->sum);
+}
