@@ -95,7 +95,7 @@ cmocka_tests =
 endif
 check_PROGRAMS += $(cmocka_tests) $(test_helpers)
 TESTS += $(cmocka_tests) $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/pointers.py $(suite_order) $(integration_scripts) $(bench_sources)
+EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/pointers.py $(suite_order) $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 

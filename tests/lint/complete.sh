@@ -3,31 +3,18 @@
 # named like a test is one that a suite runs. (That each file of tests/integration has a result is
 # said by its conftest.py.) TAP.
 set -u
+# shellcheck source=tests/lint/tap.inc
+. "$(dirname "$0")/tap.inc"
 source=${PE_SRCDIR:-.}
 build=${PE_BUILDDIR:-build}
-n=0
-failed=0
 work=$(mktemp -d) || exit 1
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-
-# result NAME OFFENDERS
-result() {
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
 
 name='every file in git is in the distribution'
 # What only a clone has a use for.
 clone_only='\.ci/.*|.*\.?gitignore|\.gitattributes|\.editorconfig'
 if [ ! -e "$source/.git" ]; then
-	n=$((n + 1))
-	echo "ok $n - $name # SKIP this is no clone"
+	skip "$name" "this is no clone"
 elif ! make -C "$build" -s distdir distdir="$work/dist" >"$work/make.out" 2>&1; then
 	result "$name" "$(cat "$work/make.out")"
 else
@@ -56,5 +43,4 @@ result 'the tests that are chosen for sanitizers exist' "$(
 	python3 -B "$source/tests/integration/sanitized.py"
 )"
 
-echo "1..$n"
-exit $((failed > 0))
+finish

@@ -2,27 +2,15 @@
 # The documents say what the program says: src/REFERENCE.md and the man page are printed by it, and no
 # document names an option, a variable, a metric, a file or a function that does not exist. TAP.
 set -u
+# shellcheck source=tests/lint/tap.inc
+. "$(dirname "$0")/tap.inc"
 source=$(cd "${PE_SRCDIR:-.}" && pwd) || exit 1
 build=$(cd "${PE_BUILDDIR:-build}" && pwd) || exit 1
 program=$build/packet-exporter
 manual=$build/packet-exporter.8
 readme_lines_max=200
-n=0
-failed=0
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-
-# result NAME OFFENDERS
-result() {
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
 
 # known NAME KNOWN MENTIONED: nothing is mentioned that does not exist.
 known() {
@@ -71,8 +59,7 @@ if command -v groff >/dev/null; then
 		done
 	)"
 else
-	n=$((n + 1))
-	echo "ok $n - the man page renders without warnings # SKIP groff is not installed"
+	skip "the man page renders without warnings" "groff is not installed"
 	: >manual.txt
 fi
 
@@ -170,5 +157,4 @@ result 'every link between the documents leads somewhere' "$(
 	done <documents
 )"
 
-echo "1..$n"
-exit $((failed > 0))
+finish

@@ -2,23 +2,11 @@
 # The program is hardened as configure says it is: read from the ELF file. That each look can fail is
 # seen with a program that is compiled without. TAP.
 set -u
+# shellcheck source=tests/lint/tap.inc
+. "$(dirname "$0")/tap.inc"
 build=${PE_BUILDDIR:-build}
-n=0
-failed=0
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-
-# result NAME OFFENDERS
-result() {
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
 
 pie() { readelf -hW "$1" | grep -qE 'Type: +DYN' && readelf -dW "$1" | grep -q 'FLAGS_1.*PIE'; }
 relro() { readelf -lW "$1" | grep -q GNU_RELRO && readelf -dW "$1" | grep -qE 'BIND_NOW|FLAGS_1.*NOW'; }
@@ -87,5 +75,4 @@ case "$(variable PE_CFLAGS)" in
 	;;
 esac
 
-echo "1..$n"
-exit $((failed > 0))
+finish

@@ -2,21 +2,9 @@
 # The architecture as a test: a folder includes only lower layers, siblings never include each
 # other, and each foreign library has one folder. TAP.
 set -u
+# shellcheck source=tests/lint/tap.inc
+. "$(dirname "$0")/tap.inc"
 cd "${PE_SRCDIR:-.}" || exit 1
-n=0
-failed=0
-
-# result NAME OFFENDERS
-result() {
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
 
 # The contract headers of each layer.
 base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|thread|user|utf8'
@@ -81,8 +69,6 @@ if command -v clang-format >/dev/null; then
 			grep -E 'warning:' | cut -d: -f1 | sort -u
 	)"
 else
-	n=$((n + 1))
-	echo "ok $n - sources are formatted # SKIP clang-format is not installed"
+	skip "sources are formatted" "clang-format is not installed"
 fi
-echo "1..$n"
-exit $((failed > 0))
+finish
