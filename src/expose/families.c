@@ -8,7 +8,7 @@ const struct pe_family_table *const pe_family_tables[PE_FAMILY_TABLES] = {
 };
 
 /* The series at hand; the writer hears of the family first. */
-static struct pe_series begin_sample(struct pe_emit *emit, struct pe_labels more)
+static struct pe_series begin_sample(struct pe_emit *emit, const struct pe_labels *more)
 {
 	const struct pe_family *family = emit->family;
 
@@ -21,17 +21,17 @@ static struct pe_series begin_sample(struct pe_emit *emit, struct pe_labels more
 								.help = family->help,
 							});
 	}
-	return (struct pe_series){ pe_label_set_get(&emit->labels), more, emit->created_ns };
+	return (struct pe_series){ &emit->labels.labels, more, emit->created_ns };
 }
 
-void pe_emit_value(struct pe_emit *emit, struct pe_labels more, struct pe_value value)
+void pe_emit_value(struct pe_emit *emit, const struct pe_labels *more, struct pe_value value)
 {
 	const struct pe_series series = begin_sample(emit, more);
 
 	emit->writer.ops->sample(&emit->writer, &series, value);
 }
 
-void pe_emit_histogram(struct pe_emit *emit, struct pe_labels more,
+void pe_emit_histogram(struct pe_emit *emit, const struct pe_labels *more,
 		       const struct pe_histogram *histogram)
 {
 	const struct pe_series series = begin_sample(emit, more);

@@ -114,19 +114,20 @@ static inline void pe_emit_begin_direction(struct pe_emit *emit, unsigned int di
 	emit->labelled = (int)direction;
 }
 
-/* Gives a sample to the writer: of the series begun, with further labels or PE_NO_LABELS. */
-void pe_emit_value(struct pe_emit *emit, struct pe_labels more, struct pe_value value);
-void pe_emit_histogram(struct pe_emit *emit, struct pe_labels more,
+/* Gives a sample to the writer: of the series begun, with further labels or NULL. */
+void pe_emit_value(struct pe_emit *emit, const struct pe_labels *more, struct pe_value value);
+void pe_emit_histogram(struct pe_emit *emit, const struct pe_labels *more,
 		       const struct pe_histogram *histogram);
 
-static inline void pe_emit_number(struct pe_emit *emit, struct pe_labels more, uint64_t number)
+static inline void pe_emit_number(struct pe_emit *emit, const struct pe_labels *more,
+				  uint64_t number)
 {
 	pe_emit_value(emit, more, (struct pe_value){ .number = number });
 }
 
 /* One series of a direction, left out if zero. The labels before it are set when needed. */
 static inline void pe_emit_direction(struct pe_emit *emit, unsigned int direction,
-				     struct pe_labels more, uint64_t number)
+				     const struct pe_labels *more, uint64_t number)
 {
 	if (number == 0)
 		return;

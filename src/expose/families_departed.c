@@ -22,7 +22,7 @@ static void emit_interfaces(struct pe_emit *emit)
 		if (group->interfaces == 0)
 			continue;
 		label_group(emit, group);
-		pe_emit_number(emit, PE_NO_LABELS, group->interfaces);
+		pe_emit_number(emit, NULL, group->interfaces);
 	}
 }
 
@@ -40,7 +40,7 @@ static void emit_counts(struct pe_emit *emit)
 			uint64_t value = pe_number_at(group, offset);
 
 			if (value > 0)
-				pe_emit_number(emit, pe_direction_labels[d], value);
+				pe_emit_number(emit, &pe_direction_labels[d], value);
 		}
 	}
 }
@@ -64,7 +64,7 @@ static void emit_unobserved(struct pe_emit *emit)
 							      emit->family->offset);
 
 				if (value > 0)
-					pe_emit_number(emit, pe_unobserved_labels[reason], value);
+					pe_emit_number(emit, &pe_unobserved_labels[reason], value);
 			}
 		}
 	}

@@ -13,7 +13,7 @@ static void emit_flows(struct pe_emit *emit)
 			const struct pe_flow_stats *stats = emit->iface->flows.proto[i];
 
 			if (stats)
-				pe_emit_direction(emit, d, pe_proto_labels[i], stats->flows[d]);
+				pe_emit_direction(emit, d, &pe_proto_labels[i], stats->flows[d]);
 		}
 	}
 }
@@ -23,7 +23,7 @@ static void emit_flows_active(struct pe_emit *emit)
 	if (emit->iface->departed)
 		return;
 	pe_emit_begin_iface(emit);
-	pe_emit_number(emit, PE_NO_LABELS, emit->iface->flows.active);
+	pe_emit_number(emit, NULL, emit->iface->flows.active);
 }
 
 static void emit_flow_histogram(struct pe_emit *emit, size_t proto,
@@ -32,7 +32,7 @@ static void emit_flow_histogram(struct pe_emit *emit, size_t proto,
 	if (pe_histogram_total(histogram) == 0)
 		return;
 	pe_emit_begin_iface(emit);
-	pe_emit_histogram(emit, pe_proto_labels[proto], histogram);
+	pe_emit_histogram(emit, &pe_proto_labels[proto], histogram);
 }
 
 static const struct pe_labels duration_le[] = { PE_DURATION_BOUNDS_MS(PE_LE) PE_LE_INF };
@@ -83,7 +83,7 @@ static void emit_flow_lost(struct pe_emit *emit)
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_PROTO_COUNT; i++)
 			pe_emit_direction(
-				emit, d, pe_proto_labels[i],
+				emit, d, &pe_proto_labels[i],
 				pe_number_at(&emit->iface->row[d].lost[i], emit->family->offset));
 }
 

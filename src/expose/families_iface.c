@@ -40,7 +40,7 @@ static void emit_classes(struct pe_emit *emit)
 		const struct pe_row *row = &emit->iface->row[d];
 
 		for (i = 0; i < PE_CLASS_COUNT; i++)
-			pe_emit_direction(emit, d, class_labels[i],
+			pe_emit_direction(emit, d, &class_labels[i],
 					  pe_number_at(&row->class[i], emit -> family -> offset));
 	}
 }
@@ -66,7 +66,7 @@ static void emit_packet_size(struct pe_emit *emit)
 		if (emit->iface->departed && total.packets == 0)
 			continue;
 		pe_emit_begin_direction(emit, (unsigned int)d);
-		pe_emit_histogram(emit, PE_NO_LABELS, &histogram);
+		pe_emit_histogram(emit, NULL, &histogram);
 	}
 }
 
@@ -83,7 +83,7 @@ static void emit_tcp_segments(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_TCP_KINDS; i++)
-			pe_emit_direction(emit, d, flags[i], emit->iface->row[d].tcp[i]);
+			pe_emit_direction(emit, d, &flags[i], emit->iface->row[d].tcp[i]);
 }
 
 /* offset: in struct pe_row */
@@ -92,7 +92,7 @@ static void emit_row(struct pe_emit *emit)
 	size_t d;
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
-		pe_emit_direction(emit, d, PE_NO_LABELS,
+		pe_emit_direction(emit, d, NULL,
 				  pe_number_at(&emit->iface->row[d], emit->family->offset));
 }
 
@@ -104,7 +104,7 @@ static void emit_unobserved(struct pe_emit *emit)
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
 			pe_emit_direction(
-				emit, d, pe_unobserved_labels[i],
+				emit, d, &pe_unobserved_labels[i],
 				pe_number_at(&emit->iface->unobserved[d][i], emit->family->offset));
 }
 
@@ -114,7 +114,7 @@ static void emit_overcounted(struct pe_emit *emit)
 	size_t d;
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
-		pe_emit_direction(emit, d, PE_NO_LABELS,
+		pe_emit_direction(emit, d, NULL,
 				  pe_number_at(&emit->iface->overcounted[d], emit->family->offset));
 }
 
@@ -135,7 +135,7 @@ static void emit_info(struct pe_emit *emit)
 	pe_label_set_add(labels, "mode_reason", pe_mode_reason_name(info->mode_reason));
 	pe_label_set_add(labels, "alias", info->alias);
 	pe_label_set_add(labels, "altnames", info->altnames);
-	pe_emit_number(emit, PE_NO_LABELS, 1);
+	pe_emit_number(emit, NULL, 1);
 }
 
 static const struct pe_family families[] = {

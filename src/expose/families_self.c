@@ -62,7 +62,7 @@ static void emit_number(struct pe_emit *emit)
 {
 	const struct pe_self_sample *self = begin(emit);
 
-	pe_emit_number(emit, PE_NO_LABELS, pe_number_at(self, emit->family->offset));
+	pe_emit_number(emit, NULL, pe_number_at(self, emit->family->offset));
 }
 
 /* offset: of an array, one number for each label value */
@@ -75,7 +75,7 @@ static void emit_numbers(struct pe_emit *emit)
 		const struct pe_self_sample *self = begin(emit);
 
 		pe_label_set_add(&emit->labels, values->name, values->values[i]);
-		pe_emit_number(emit, PE_NO_LABELS,
+		pe_emit_number(emit, NULL,
 			       pe_number_at(self, emit->family->offset + i * sizeof(uint64_t)));
 	}
 }
@@ -88,7 +88,7 @@ static void emit_modes(struct pe_emit *emit)
 		uint64_t count = begin(emit)->interfaces_attached[i];
 
 		pe_label_set_add(&emit->labels, "mode", pe_mode_name((enum pe_mode)i));
-		pe_emit_number(emit, PE_NO_LABELS, count);
+		pe_emit_number(emit, NULL, count);
 	}
 }
 
@@ -98,7 +98,7 @@ static void emit_timestamp(struct pe_emit *emit)
 	const struct pe_self_sample *self = begin(emit);
 
 	pe_emit_value(
-		emit, PE_NO_LABELS,
+		emit, NULL,
 		(struct pe_value){ pe_number_at(self, emit->family->offset), TIMESTAMP_DECIMALS });
 }
 
@@ -110,7 +110,7 @@ static void emit_latency(struct pe_emit *emit)
 	const char *self = (const char *)begin(emit);
 	const struct pe_latency *latency = (const void *)(self + emit->family->offset);
 
-	pe_emit_histogram(emit, PE_NO_LABELS,
+	pe_emit_histogram(emit, NULL,
 			  &(struct pe_histogram){
 				  .le = latency_le,
 				  .buckets = latency->bucket,
@@ -121,17 +121,17 @@ static void emit_latency(struct pe_emit *emit)
 
 static void emit_egress(struct pe_emit *emit)
 {
-	pe_emit_number(emit, PE_NO_LABELS, begin(emit)->egress_available);
+	pe_emit_number(emit, NULL, begin(emit)->egress_available);
 }
 
 static void emit_reload(struct pe_emit *emit)
 {
-	pe_emit_number(emit, PE_NO_LABELS, begin(emit)->http.reload_successful);
+	pe_emit_number(emit, NULL, begin(emit)->http.reload_successful);
 }
 
 static void emit_legacy_refused(struct pe_emit *emit)
 {
-	pe_emit_number(emit, PE_NO_LABELS, begin(emit)->push.legacy_refused);
+	pe_emit_number(emit, NULL, begin(emit)->push.legacy_refused);
 }
 
 static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)
@@ -141,7 +141,7 @@ static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)
 	begin(emit);
 	snprintf(text, sizeof(text), "%u", code);
 	pe_label_set_add(&emit->labels, "code", text);
-	pe_emit_number(emit, PE_NO_LABELS, count);
+	pe_emit_number(emit, NULL, count);
 }
 
 static void emit_http_requests(struct pe_emit *emit)
@@ -162,7 +162,7 @@ static void emit_build(struct pe_emit *emit)
 {
 	begin(emit);
 	pe_label_set_add(&emit->labels, "version", PACKAGE_VERSION);
-	pe_emit_number(emit, PE_NO_LABELS, 1);
+	pe_emit_number(emit, NULL, 1);
 }
 
 static void emit_process_cpu(struct pe_emit *emit)
@@ -170,7 +170,7 @@ static void emit_process_cpu(struct pe_emit *emit)
 	const struct pe_process_sample *process = &emit->snapshot->self.process;
 
 	pe_emit_begin(emit, process->start_ns);
-	pe_emit_value(emit, PE_NO_LABELS, (struct pe_value){ process->cpu_ns, DURATION_DECIMALS });
+	pe_emit_value(emit, NULL, (struct pe_value){ process->cpu_ns, DURATION_DECIMALS });
 }
 
 #define AT(field) offsetof(struct pe_self_sample, field)

@@ -108,7 +108,7 @@ static void emit_top_flow(struct pe_emit *emit, const struct pe_top_flow *top)
 	pe_label_set_add_all(&emit->labels, &pe_proto_labels[proto]);
 	add_endpoint(emit, 0, "source", key, ports ? ntohs(key->sport) : PE_NO_PORT);
 	add_endpoint(emit, 1, "destination", key, ports ? ntohs(key->dport) : PE_NO_PORT);
-	pe_emit_number(emit, PE_NO_LABELS, number);
+	pe_emit_number(emit, NULL, number);
 }
 
 static const struct pe_labels all_others = PE_TWO_LABELS("source", "other", "destination", "other");
@@ -132,7 +132,7 @@ static void emit_top_flows(struct pe_emit *emit)
 			pe_emit_begin_iface(emit);
 			pe_label_set_add_all(&emit->labels, &pe_direction_labels[d]);
 			pe_label_set_add_all(&emit->labels, &pe_proto_labels[i]);
-			pe_emit_number(emit, all_others, rest);
+			pe_emit_number(emit, &all_others, rest);
 		}
 	}
 }
@@ -179,7 +179,7 @@ static void end_legacy(struct pe_emit *emit, size_t proto, const struct pe_count
 	pe_label_set_add_all(&emit->labels,
 			     proto == LEGACY_ARP ? &legacy_arp : &pe_proto_labels[proto]);
 	if (emit->family->type == PE_HISTOGRAM)
-		pe_emit_histogram(emit, PE_NO_LABELS,
+		pe_emit_histogram(emit, NULL,
 				  &(struct pe_histogram){
 					  .le = &legacy_le,
 					  .buckets = &count->packets,
@@ -187,7 +187,7 @@ static void end_legacy(struct pe_emit *emit, size_t proto, const struct pe_count
 					  .sum = { .number = count->bytes },
 				  });
 	else
-		pe_emit_number(emit, PE_NO_LABELS, count->packets);
+		pe_emit_number(emit, NULL, count->packets);
 }
 
 /* Ingress only, as XDP saw it. */

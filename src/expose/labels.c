@@ -38,9 +38,15 @@ static void add_value(struct pe_strbuf *buf, const char *value)
 /* More labels than a family has are a defect of this program, and would not be exported unseen. */
 static void put(struct pe_label_set *set, struct pe_label label)
 {
-	if (set->count == PE_LABELS_MAX)
+	if (set->labels.count == PE_LABELS_MAX)
 		abort();
-	set->label[set->count++] = label;
+	set->label[set->labels.count++] = label;
+}
+
+static void end_text(struct pe_label_set *set)
+{
+	set->labels.label = set->label;
+	set->labels.text = (struct pe_span){ set->text.data, set->text.len };
 }
 
 static void begin_text(struct pe_label_set *set, const char *name)
@@ -57,6 +63,7 @@ void pe_label_set_add(struct pe_label_set *set, const char *name, const char *va
 	begin_text(set, name);
 	add_value(&set->text, value);
 	pe_strbuf_addc(&set->text, '"');
+	end_text(set);
 }
 
 void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct pe_span value)
@@ -65,6 +72,7 @@ void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct p
 	begin_text(set, name);
 	pe_strbuf_add(&set->text, value.data, value.len);
 	pe_strbuf_addc(&set->text, '"');
+	end_text(set);
 }
 
 void pe_label_set_add_all(struct pe_label_set *set, const struct pe_labels *labels)
@@ -74,4 +82,5 @@ void pe_label_set_add_all(struct pe_label_set *set, const struct pe_labels *labe
 	if (set->text.len > 0)
 		pe_strbuf_addc(&set->text, ',');
 	pe_strbuf_add(&set->text, labels->text.data, labels->text.len);
+	end_text(set);
 }

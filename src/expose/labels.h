@@ -35,8 +35,6 @@ struct pe_labels {
 	struct pe_span text; /* name="value",… without braces */
 };
 
-#define PE_NO_LABELS ((struct pe_labels){ 0 })
-
 /* Initialisers of sets with one and two labels. The values need no escaping. */
 #define PE_LABELS(name, value)                                                     \
 	{                                                                          \
@@ -58,8 +56,8 @@ struct pe_labels {
 
 /* Zeroed is empty. Memory errors stick in `text`. */
 struct pe_label_set {
+	struct pe_labels labels; /* what is in it */
 	struct pe_label label[PE_LABELS_MAX];
-	size_t count;
 	struct pe_strbuf text;
 };
 
@@ -68,7 +66,7 @@ void pe_label_set_fini(struct pe_label_set *set);
 /* Keeps the memory. */
 static inline void pe_label_set_clear(struct pe_label_set *set)
 {
-	set->count = 0;
+	set->labels = (struct pe_labels){ 0 };
 	set->text.len = 0;
 }
 
@@ -85,12 +83,6 @@ void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct p
 
 /* Adds labels that have their text already. */
 void pe_label_set_add_all(struct pe_label_set *set, const struct pe_labels *labels);
-
-/* Valid until the set changes. */
-static inline struct pe_labels pe_label_set_get(const struct pe_label_set *set)
-{
-	return (struct pe_labels){ set->label, set->count, { set->text.data, set->text.len } };
-}
 
 #define PE_NO_PORT (-1)
 

@@ -77,47 +77,59 @@ static char *put(char *p, const char *data, size_t len)
 	return p + len;
 }
 
-static char *put_labels(char *p, const char *begin, struct pe_span text)
+/* "name<suffix>{labels", and the comma before a further label if `more_follow`. */
+static char *put_begin(char *p, const struct pe_writer *writer, struct pe_span suffix,
+		       const struct pe_series *series, bool more_follow)
 {
-	if (!text.len)
+	struct pe_span labels = series->labels->text;
+	struct pe_span more = series->more ? series->more->text : (struct pe_span){ 0 };
+
+	p = put(p, writer->family.name, writer->name_len);
+	p = put(p, suffix.data, suffix.len);
+	if (labels.len + more.len == 0 && !more_follow)
 		return p;
-	if (p != begin)
+	*p++ = '{';
+	if (labels.len)
+		p = put(p, labels.data, labels.len);
+	if (labels.len && more.len)
 		*p++ = ',';
-	return put(p, text.data, text.len);
+	if (more.len)
+		p = put(p, more.data, more.len);
+	*p++ = more_follow ? ',' : '}';
+	if (more_follow && labels.len + more.len == 0)
+		p--;
+	return p;
 }
 
-bool pe_lines_name(struct pe_writer *writer, struct pe_span suffix, const struct pe_series *series,
-		   const struct pe_labels *more)
+/* Room for a line, but for `le`. */
+static char *reserve(struct pe_writer *writer, struct pe_span suffix,
+		     const struct pe_series *series, size_t le)
 {
 	struct pe_strbuf *out = &writer->out;
-	size_t labels =
-		series->labels.text.len + series->more.text.len + (more ? more->text.len : 0);
-	size_t need = writer->name_len + suffix.len + labels + LINE_SLACK;
-	char *p, *begin;
+	size_t need = writer->name_len + suffix.len + series->labels->text.len +
+		      (series->more ? series->more->text.len : 0) + le + LINE_SLACK;
 
 	if (out->cap - out->len < need && pe_strbuf_reserve(out, need) < 0)
+		return NULL;
+	return out->data + out->len;
+}
+
+bool pe_lines_name(struct pe_writer *writer, struct pe_span suffix, const struct pe_series *series)
+{
+	char *p = reserve(writer, suffix, series, 0);
+
+	if (!p)
 		return false;
-	p = put(out->data + out->len, writer->family.name, writer->name_len);
-	p = put(p, suffix.data, suffix.len);
-	if (labels > 0) {
-		*p++ = '{';
-		begin = p;
-		p = put_labels(p, begin, series->labels.text);
-		p = put_labels(p, begin, series->more.text);
-		if (more)
-			p = put_labels(p, begin, more->text);
-		*p++ = '}';
-	}
+	p = put_begin(p, writer, suffix, series, false);
 	*p++ = ' ';
-	out->len = (size_t)(p - out->data);
+	writer->out.len = (size_t)(p - writer->out.data);
 	return true;
 }
 
 void pe_lines_sample(struct pe_writer *writer, struct pe_span suffix,
-		     const struct pe_series *series, const struct pe_labels *more,
-		     struct pe_value value)
+		     const struct pe_series *series, struct pe_value value)
 {
-	if (!pe_lines_name(writer, suffix, series, more))
+	if (!pe_lines_name(writer, suffix, series))
 		return;
 	if (value.decimals)
 		pe_lines_seconds(&writer->out, value.number, value.decimals);
@@ -145,18 +157,46 @@ uint64_t pe_histogram_total(const struct pe_histogram *histogram)
 	return total;
 }
 
+/* All bucket lines begin alike: that is put together for the first one. */
+static void add_bucket(struct pe_writer *writer, const struct pe_series *series, struct pe_span le,
+		       uint64_t below, size_t *begin_at, size_t *begin_len)
+{
+	const struct pe_span suffix = PE_TEXT("_bucket");
+	struct pe_strbuf *out = &writer->out;
+	char *p = reserve(writer, suffix, series, le.len);
+
+	if (!p)
+		return;
+	if (*begin_len) {
+		p = put(p, out->data + *begin_at, *begin_len);
+	} else {
+		char *begin = p;
+
+		p = put_begin(p, writer, suffix, series, true);
+		*begin_at = out->len;
+		*begin_len = (size_t)(p - begin);
+	}
+	p = put(p, le.data, le.len);
+	*p++ = '}';
+	*p++ = ' ';
+	out->len = (size_t)(p - out->data);
+	pe_strbuf_add_u64(out, below);
+	pe_strbuf_addc(out, '\n');
+}
+
 void pe_lines_histogram(struct pe_writer *writer, const struct pe_series *series,
 			const struct pe_histogram *histogram)
 {
 	struct pe_value below = { 0 };
-	size_t i;
+	size_t i, begin_at = 0, begin_len = 0;
 
 	for (i = 0; i < histogram->count; i++) {
 		below.number += pe_histogram_bucket(histogram, i);
 		if (i + 1 == histogram->count && below.number < histogram->observations)
 			below.number = histogram->observations;
-		pe_lines_sample(writer, PE_TEXT("_bucket"), series, &histogram->le[i], below);
+		add_bucket(writer, series, histogram->le[i].text, below.number, &begin_at,
+			   &begin_len);
 	}
-	pe_lines_sample(writer, PE_TEXT("_count"), series, NULL, below);
-	pe_lines_sample(writer, PE_TEXT("_sum"), series, NULL, histogram->sum);
+	pe_lines_sample(writer, PE_TEXT("_count"), series, below);
+	pe_lines_sample(writer, PE_TEXT("_sum"), series, histogram->sum);
 }

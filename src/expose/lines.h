@@ -20,13 +20,11 @@ void pe_lines_comment(struct pe_writer *writer, const char *word, struct pe_span
 void pe_lines_begin(struct pe_writer *writer, const struct pe_metadata *family);
 
 /* "name<suffix>{labels} " and room for any number behind it. False without memory. */
-bool pe_lines_name(struct pe_writer *writer, struct pe_span suffix, const struct pe_series *series,
-		   const struct pe_labels *more);
+bool pe_lines_name(struct pe_writer *writer, struct pe_span suffix, const struct pe_series *series);
 
-/* A whole line; `more` is a further label set, or NULL. */
+/* A whole line. */
 void pe_lines_sample(struct pe_writer *writer, struct pe_span suffix,
-		     const struct pe_series *series, const struct pe_labels *more,
-		     struct pe_value value);
+		     const struct pe_series *series, struct pe_value value);
 
 void pe_lines_histogram(struct pe_writer *writer, const struct pe_series *series,
 			const struct pe_histogram *histogram);

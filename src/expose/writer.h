@@ -33,9 +33,9 @@ struct pe_metadata {
 
 /* Of which series a sample is. */
 struct pe_series {
-	struct pe_labels labels; /* of all series of an interface, say, */
-	struct pe_labels more;	 /* and what one of them has more */
-	uint64_t created_ns;	 /* wall clock: since when it counts */
+	const struct pe_labels *labels; /* of all series of an interface, say, */
+	const struct pe_labels *more;	/* and what one of them has more; NULL: nothing */
+	uint64_t created_ns;		/* wall clock: since when it counts */
 };
 
 struct pe_value {
