@@ -113,8 +113,8 @@ int pe_monitor_start(struct pe_monitor *monitor);
 bool pe_monitor_has_events(const struct pe_monitor *monitor);
 
 /*
- * Whether what was told is what the kernel has at this moment: no events wait, and none that were
- * lost are still to be made up for. False in callbacks of a dump. Does not block.
+ * Whether what was reported is what the kernel has at this moment: no events wait, and none that
+ * were lost are still to be made up for. False in callbacks of a dump. Does not block.
  */
 bool pe_monitor_is_current(const struct pe_monitor *monitor);
 

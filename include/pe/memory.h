@@ -18,8 +18,8 @@ void pe_memory_init(void);
  */
 void pe_memory_settle(void);
 
-/* Gives free heap back to the kernel: what small blocks leave stays otherwise, for who needs as
- * many again. Any thread, while others run; takes some ms if there is much. */
+/* Gives free heap back to the kernel: what small blocks leave stays otherwise, for a caller
+ * that needs as many again. Any thread, while others run; takes some ms if there is much. */
 void pe_memory_trim(void);
 
 #endif

@@ -21,7 +21,7 @@ int pe_landlock_allow(int rules, const char *path);
 /* Puts the rules in force, for good. Needs no_new_privs. 0 or -errno. */
 int pe_landlock_enforce(int rules);
 
-/* Is told a place and whether it is a folder. */
+/* Gets a place and whether it is a folder. */
 typedef void (*pe_landlock_place_fn)(const char *place, void *userdata);
 
 /*

@@ -152,7 +152,7 @@ static void allow_configured_place(const char *place, void *userdata)
 	const int *rules = userdata;
 	int r = pe_landlock_allow(*rules, place);
 
-	/* Of what may not be read at all has been told. */
+	/* What may not be read at all has been reported. */
 	if (r < 0 && r != -EACCES)
 		pe_warn("main", "%s: %s; files in it cannot be read later", place, strerror(-r));
 	else if (is_broad(place) && geteuid() == 0)

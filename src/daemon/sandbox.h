@@ -13,7 +13,7 @@
 /*
  * Becomes --user, keeps three capabilities and, unless --sandbox=off, what of files and system
  * calls is needed. Comes when all that needs more has been done, and before there are other
- * threads. What the kernel lacks is told in one line of log. 0; -errno after a line of log.
+ * threads. What the kernel lacks is logged in one line. 0; -errno after a line of log.
  */
 int pe_sandbox_enter(const struct pe_options *options, const struct pe_web *web);
 

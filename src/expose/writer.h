@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What turns families and samples into bytes: one for each format, all driven by the same walk
- * (encode.c). A writer is told of a family before its first sample, and of the end after the last.
+ * (encode.c). A writer gets a family before its first sample, and the end after the last.
  * Memory errors stick in `out`. One thread at a time.
  */
 #ifndef PE_EXPOSE_WRITER_H

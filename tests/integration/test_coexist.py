@@ -327,7 +327,7 @@ def test_it_leaves_under_traffic():
         host.ip("link", "del", "veth1")
         metrics = wait_for(lambda: not info(m := exporter.scrape(), "veth1") and m, "it is gone")
         ours = metrics.totals("veth1")["ingress"][0]
-        # What lay on an overloaded CPU for long was called lost, and is told as overcounted then.
+        # What lay on an overloaded CPU for long was called lost, and is reported as overcounted then.
         missing = (metrics.unobserved("veth1")["ingress"][0] -
                    metrics.overcounted("veth1")["ingress"][0])
         assert ours + missing == total and seen_by_foreign < total

@@ -378,7 +378,8 @@ judge() {
 		}' /tests/kinds.table -
 }
 
-# Of what is audited, nothing is left to be told from before: what is told later is of later packets.
+# Of what is audited, nothing from before is left to be reported: what is reported later is of later
+# packets.
 accounted() {
 	echo begin >/tmp/begin
 	snapshot /tmp/new && difference /tmp/begin /tmp/new | awk '$3 > 0' | judge tcp >/tmp/verdicts
@@ -388,7 +389,7 @@ accounted() {
 # run PHASE: the traffic, and the comparison, for which the exporter has as long as its audit takes.
 run() {
 	local end device direction rule verdict
-	wait_for 60 accounted || not_ok "$1: all is told from before"
+	wait_for 60 accounted || not_ok "$1: all from before is reported"
 	end=$((SECONDS + 150))
 	snapshot /tmp/old
 	for kind in "${made[@]}"; do
