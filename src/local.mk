@@ -10,6 +10,7 @@ src_libpe_a_SOURCES = \
 	include/pe/encode.h \
 	include/pe/features.h \
 	include/pe/flow.h \
+	include/pe/gzip.h \
 	include/pe/http.h \
 	include/pe/interfaces.h \
 	include/pe/link.h \
@@ -33,6 +34,7 @@ src_libpe_a_SOURCES = \
 	include/pe/xdp.h \
 	src/base/arena.c \
 	src/base/clock.c \
+	src/base/gzip.c \
 	src/base/log.c \
 	src/base/loop.c \
 	src/base/memory.c \

@@ -3,22 +3,17 @@
 #include "push_body.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "pe/cleanup.h"
 #include "pe/encode.h"
+#include "pe/gzip.h"
 
-#define PIECE_BYTES	 16384
-#define GZIP_WINDOW_BITS (15 + 16) /* 16 asks zlib for the gzip format */
-#define GZIP_MEM_LEVEL	 8
+#define PIECE_BYTES 16384
 
 struct pe_push_body {
-	bool gzip;
-	z_stream deflate;
+	struct pe_gzip *gzip; /* NULL for plain text */
 	struct pe_strbuf text;
-	char piece[PIECE_BYTES];
 };
 
 static void cleanup_encoder(struct pe_encoder **encoder)
@@ -26,56 +21,36 @@ static void cleanup_encoder(struct pe_encoder **encoder)
 	pe_encoder_free(*encoder);
 }
 
+static void cleanup_body(struct pe_push_body **body)
+{
+	pe_push_body_free(*body);
+}
+
 int pe_push_body_new(bool gzip, struct pe_push_body **ret_body)
 {
-	struct pe_push_body *body = calloc(1, sizeof(*body));
+	_cleanup_(cleanup_body) struct pe_push_body *body = calloc(1, sizeof(*body));
+	int r = body ? 0 : -ENOMEM;
 
-	if (!body)
-		return -ENOMEM;
-	if (gzip && deflateInit2(&body->deflate, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW_BITS,
-				 GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
-		free(body);
-		return -ENOMEM;
-	}
-	body->gzip = gzip;
-	*ret_body = body;
-	return 0;
+	if (r == 0 && gzip)
+		r = pe_gzip_new(&body->gzip);
+	if (r == 0)
+		*ret_body = PE_TAKE_PTR(body);
+	return r;
 }
 
 struct pe_push_body *pe_push_body_free(struct pe_push_body *body)
 {
 	if (!body)
 		return NULL;
-	if (body->gzip)
-		deflateEnd(&body->deflate);
+	pe_gzip_free(body->gzip);
 	pe_strbuf_fini(&body->text);
 	free(body);
 	return NULL;
 }
 
-static int add_deflated(struct pe_push_body *body, size_t len, bool last)
+static ssize_t read_text(void *userdata, char *buf, size_t size)
 {
-	z_stream *z = &body->deflate;
-	struct pe_strbuf *text = &body->text;
-
-	z->next_in = (Bytef *)body->piece;
-	z->avail_in = (uInt)len;
-	do {
-		size_t room;
-		int r = pe_strbuf_reserve(text, PIECE_BYTES);
-
-		if (r < 0)
-			return r;
-		room = text->cap - text->len;
-		if (room > UINT_MAX)
-			room = UINT_MAX;
-		z->next_out = (Bytef *)text->data + text->len;
-		z->avail_out = (uInt)room;
-		if (deflate(z, last ? Z_FINISH : Z_NO_FLUSH) == Z_STREAM_ERROR)
-			return -EINVAL;
-		text->len += room - z->avail_out;
-	} while (z->avail_out == 0);
-	return 0;
+	return pe_encoder_read(userdata, buf, size);
 }
 
 static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy)
@@ -86,27 +61,32 @@ static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool 
 		.no_process = true,
 	};
 	_cleanup_(cleanup_encoder) struct pe_encoder *encoder = NULL;
+	struct pe_strbuf *text = &body->text;
 	ssize_t n;
 	int r;
 
 	r = pe_encoder_new(snapshot, &options, &encoder);
 	if (r < 0)
 		return r;
-	body->text.len = 0;
 	if (body->gzip)
-		deflateReset(&body->deflate);
+		pe_gzip_begin(body->gzip, read_text, encoder);
+	text->len = 0;
 	do {
-		n = pe_encoder_read(encoder, body->piece, sizeof(body->piece));
-		if (n < 0)
-			return (int)n;
-		if (body->gzip)
-			r = add_deflated(body, (size_t)n, n == 0);
-		else
-			pe_strbuf_add(&body->text, body->piece, (size_t)n);
+		char *end;
+		size_t room;
+
+		r = pe_strbuf_reserve(text, PIECE_BYTES);
 		if (r < 0)
 			return r;
+		end = text->data + text->len;
+		room = text->cap - text->len;
+		n = body->gzip ? pe_gzip_read(body->gzip, end, room)
+			       : read_text(encoder, end, room);
+		if (n < 0)
+			return (int)n;
+		text->len += (size_t)n;
 	} while (n > 0);
-	return body->text.error;
+	return 0;
 }
 
 int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy,

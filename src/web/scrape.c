@@ -25,24 +25,16 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <zlib.h>
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
+#include "pe/gzip.h"
 #include "pe/log.h"
 
 #include "scrape.h"
 
 #define SNAPSHOTS 4
 
-/* 8 KiB of window and a small hash table: 64 KiB a stream instead of zlib's usual 256. Exposition
- * text repeats itself within a few lines: 5.5 MB of it became 8.9 % this way, 9.3 % the usual way.
- */
-#define GZIP_LEVEL	 1
-#define GZIP_WINDOW_BITS (13 + 16) /* + 16: a gzip header, not zlib's */
-#define GZIP_MEM_LEVEL	 6
-
-#define TEXT_BYTES  8192
 #define BLOCK_BYTES 8192 /* libmicrohttpd's buffer where there are no chunks */
 
 struct slot {
@@ -57,13 +49,9 @@ struct scrape {
 	struct slot *slot;
 	int fd;
 	struct pe_encoder *encoder;
-	uint64_t busy_ns; /* building and encoding until now */
-	uint64_t size;	  /* of the whole, MHD_SIZE_UNKNOWN if it goes in chunks */
-	bool gzip;
-	bool text_ended;
-	bool stream_ended;
-	z_stream stream;
-	char text[TEXT_BYTES]; /* input of the stream */
+	uint64_t busy_ns;     /* building and encoding until now */
+	uint64_t size;	      /* of the whole, MHD_SIZE_UNKNOWN if it goes in chunks */
+	struct pe_gzip *gzip; /* NULL for plain text */
 };
 
 struct pe_scraper {
@@ -241,8 +229,7 @@ static struct scrape *scrape_free(struct scrape *s)
 {
 	if (!s)
 		return NULL;
-	if (s->gzip)
-		deflateEnd(&s->stream);
+	pe_gzip_free(s->gzip);
 	s->encoder = pe_encoder_free(s->encoder);
 	leave_slot(s);
 	free(s);
@@ -254,38 +241,16 @@ static void cleanup_scrape(struct scrape **s)
 	scrape_free(*s);
 }
 
-static ssize_t read_gzip(struct scrape *s, char *buf, size_t size)
+static ssize_t read_text(void *userdata, char *buf, size_t size)
 {
-	z_stream *stream = &s->stream;
+	struct scrape *s = userdata;
 
-	if (size > UINT_MAX)
-		size = UINT_MAX;
-	stream->next_out = (Bytef *)buf;
-	stream->avail_out = (uInt)size;
-	while (stream->avail_out > 0 && !s->stream_ended) {
-		int r;
-
-		if (stream->avail_in == 0 && !s->text_ended) {
-			const ssize_t n = pe_encoder_read(s->encoder, s->text, sizeof(s->text));
-
-			if (n < 0)
-				return n;
-			s->text_ended = n == 0;
-			stream->next_in = (Bytef *)s->text;
-			stream->avail_in = (uInt)n;
-		}
-		r = deflate(stream, s->text_ended ? Z_FINISH : Z_NO_FLUSH);
-		if (r == Z_STREAM_END)
-			s->stream_ended = true;
-		else if (r != Z_OK)
-			return -EIO;
-	}
-	return (ssize_t)(size - stream->avail_out);
+	return pe_encoder_read(s->encoder, buf, size);
 }
 
 static ssize_t read_on(struct scrape *s, char *buf, size_t size)
 {
-	return s->gzip ? read_gzip(s, buf, size) : pe_encoder_read(s->encoder, buf, size);
+	return s->gzip ? pe_gzip_read(s->gzip, buf, size) : read_text(s, buf, size);
 }
 
 /* Called when the socket takes more. */
@@ -299,7 +264,7 @@ static ssize_t on_read(void *userdata, uint64_t position, char *buf, size_t size
 	const bool last = n > 0 && position + (uint64_t)n == s->size;
 
 	s->busy_ns += pe_clock_monotonic_ns() - start_ns;
-	if ((n == 0 && s->size != MHD_SIZE_UNKNOWN) || (last && s->gzip && !s->stream_ended))
+	if ((n == 0 && s->size != MHD_SIZE_UNKNOWN) || (last && s->gzip && !pe_gzip_ended(s->gzip)))
 		n = -EIO; /* it is not what was measured */
 	if (n < 0) {
 		/* An end here would make half an answer look whole. */
@@ -323,9 +288,8 @@ static void on_free(void *userdata)
 static int begin(struct scrape *s, const struct pe_encode_options *options)
 {
 	s->encoder = pe_encoder_free(s->encoder);
-	s->text_ended = s->stream_ended = false;
 	if (s->gzip)
-		deflateReset(&s->stream);
+		pe_gzip_begin(s->gzip, read_text, s);
 	return pe_encoder_new(s->slot->snapshot, options, &s->encoder);
 }
 
@@ -357,11 +321,10 @@ int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format
 	r = join_slot(s);
 	if (r < 0)
 		return r;
-	if (gzip && deflateInit2(&s->stream, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS,
-				 GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-		return -ENOMEM;
-	s->gzip = gzip;
-	r = begin(s, &encode);
+	if (gzip)
+		r = pe_gzip_new(&s->gzip);
+	if (r == 0)
+		r = begin(s, &encode);
 	if (r == 0 && measured)
 		r = measure(s, &encode);
 	if (r < 0)

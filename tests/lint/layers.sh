@@ -7,7 +7,7 @@ set -u
 cd "${PE_SRCDIR:-.}" || exit 1
 
 # The contract headers of each layer.
-base='abi|arena|cleanup|clock|flow|log|loop|memory|strbuf|thread|user|utf8'
+base='abi|arena|cleanup|clock|flow|gzip|log|loop|memory|strbuf|thread|user|utf8'
 net='features|link'
 xdp='xdp|ring'
 series='sample|registry'
@@ -47,6 +47,7 @@ only() {
 		grep -rnE "^#include <($2)" src include | grep -v "^src/$1/"
 	)"
 }
+only base 'zlib'
 only net 'netlink/'
 only xdp 'bpf/'
 only web 'microhttpd|gnutls/|yaml|crypt|gmp'

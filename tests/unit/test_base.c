@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The base layer: log lines as they reach standard error, the loop with real fds, timers and
- * signals, the string buffer and the arena.
+ * signals, the string buffer, the arena and the gzip stream.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,12 +21,14 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
 #include "pe/arena.h"
 #include "pe/cleanup.h"
 #include "pe/clock.h"
+#include "pe/gzip.h"
 #include "pe/log.h"
 #include "pe/loop.h"
 #include "pe/memory.h"
@@ -737,6 +739,115 @@ static void test_memory_settle(void **state)
 	assert_int_equal(header[EI_PAD], 0xff);
 }
 
+/* ---- the gzip stream ---- */
+
+#define PLAIN_BYTES 100000
+
+struct plain {
+	size_t given;
+	size_t fails_at; /* SIZE_MAX for never */
+};
+
+/* Digits, which cannot be guessed from those before: half their size remains. */
+static char plain_byte(size_t at)
+{
+	uint32_t mixed = (uint32_t)at * UINT32_C(2654435761);
+
+	return "0123456789abcdef"[(mixed ^ mixed >> 15) * UINT32_C(2246822519) >> 28];
+}
+
+static ssize_t give_plain(void *userdata, char *buf, size_t size)
+{
+	struct plain *plain = userdata;
+	size_t n = 0;
+
+	if (plain->given >= plain->fails_at)
+		return -ENOMEM;
+	/* A source may give less than there is room for. */
+	for (; n < size - size / 8 && plain->given < PLAIN_BYTES; n++)
+		buf[n] = plain_byte(plain->given++);
+	return (ssize_t)n;
+}
+
+static void assert_inflates(const char *packed, size_t len)
+{
+	static unsigned char out[PLAIN_BYTES + 1];
+	z_stream z = { .next_in = (unsigned char *)packed, .avail_in = (unsigned int)len };
+
+	/* 16: the gzip format alone. */
+	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+	z.next_out = out;
+	z.avail_out = sizeof(out);
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(z.avail_in, 0);
+	assert_int_equal(z.total_out, PLAIN_BYTES);
+	inflateEnd(&z);
+	for (size_t i = 0; i < PLAIN_BYTES; i++) {
+		if (out[i] != (unsigned char)plain_byte(i))
+			fail_msg("byte %zu", i);
+	}
+}
+
+static void test_gzip(void **state)
+{
+	static const size_t sizes[] = { 1, 7, 4096, 2 * PLAIN_BYTES };
+	static char packed[2 * PLAIN_BYTES];
+	struct pe_gzip *gzip;
+	size_t first = 0;
+
+	(void)state;
+	assert_int_equal(pe_gzip_new(&gzip), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		struct plain plain = { .fails_at = SIZE_MAX };
+		size_t len = 0;
+		ssize_t n;
+
+		pe_gzip_begin(gzip, give_plain, &plain);
+		do {
+			assert_false(pe_gzip_ended(gzip));
+			n = pe_gzip_read(gzip, packed + len, sizes[i]);
+			assert_true(n >= 0 && (size_t)n <= sizes[i]);
+			len += (size_t)n;
+		} while (n == (ssize_t)sizes[i] && !pe_gzip_ended(gzip));
+		assert_true(pe_gzip_ended(gzip));
+		assert_int_equal(pe_gzip_read(gzip, packed + len, 1), 0);
+		assert_inflates(packed, len);
+		/* It is small, and the same however it is read. */
+		assert_true(len < PLAIN_BYTES * 3 / 5);
+		assert_true(i == 0 || len == first);
+		first = len;
+	}
+	assert_null(pe_gzip_free(gzip));
+	assert_null(pe_gzip_free(NULL));
+}
+
+/* A stream that ends early must not look whole, and the next one is not spoilt by it. */
+static void test_gzip_fails(void **state)
+{
+	static char packed[2 * PLAIN_BYTES];
+	struct plain failing = { .fails_at = PLAIN_BYTES / 2 }, plain = { .fails_at = SIZE_MAX };
+	struct pe_gzip *gzip;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pe_gzip_new(&gzip), 0);
+	pe_gzip_begin(gzip, give_plain, &failing);
+	assert_int_equal(pe_gzip_read(gzip, packed, sizeof(packed)), -ENOMEM);
+	assert_false(pe_gzip_ended(gzip));
+	/* In the middle, perhaps with input that zlib has not taken. */
+	for (size_t cut = 16; cut < PLAIN_BYTES / 2; cut += 1709) {
+		plain.given = 0;
+		pe_gzip_begin(gzip, give_plain, &plain);
+		assert_int_equal(pe_gzip_read(gzip, packed, cut), cut);
+		plain.given = 0;
+		pe_gzip_begin(gzip, give_plain, &plain);
+		n = pe_gzip_read(gzip, packed, sizeof(packed));
+		assert_true(n > 0);
+		assert_inflates(packed, (size_t)n);
+	}
+	pe_gzip_free(gzip);
+}
+
 int main(void)
 {
 #define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, loop_setup, loop_teardown)
@@ -762,6 +873,8 @@ int main(void)
 		cmocka_unit_test(test_arena_strings),
 		cmocka_unit_test(test_arena_limits),
 		cmocka_unit_test(test_memory_settle),
+		cmocka_unit_test(test_gzip),
+		cmocka_unit_test(test_gzip_fails),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
