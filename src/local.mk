@@ -24,6 +24,7 @@ src_libpe_a_SOURCES = \
 	include/pe/ring.h \
 	include/pe/sample.h \
 	include/pe/shard.h \
+	include/pe/sink.h \
 	include/pe/strbuf.h \
 	include/pe/supervisor.h \
 	include/pe/thread.h \
@@ -71,19 +72,27 @@ src_libpe_a_SOURCES = \
 	src/daemon/snapshot.c \
 	src/daemon/snapshot.h \
 	src/daemon/supervisor.c \
+	src/deliver/credentials.c \
+	src/deliver/credentials.h \
 	src/deliver/grouping.c \
 	src/deliver/grouping.h \
 	src/deliver/libcurl.c \
 	src/deliver/libcurl.h \
+	src/deliver/outcome.c \
+	src/deliver/outcome.h \
 	src/deliver/push.c \
 	src/deliver/push_body.c \
 	src/deliver/push_body.h \
 	src/deliver/push_group.c \
 	src/deliver/push_group.h \
-	src/deliver/push_request.c \
-	src/deliver/push_request.h \
-	src/deliver/push_schedule.c \
-	src/deliver/push_schedule.h \
+	src/deliver/schedule.c \
+	src/deliver/schedule.h \
+	src/deliver/sink.c \
+	src/deliver/sink_log.c \
+	src/deliver/sink_log.h \
+	src/deliver/sink_ops.h \
+	src/deliver/transfer.c \
+	src/deliver/transfer.h \
 	src/expose/catalogue.c \
 	src/expose/encode.c \
 	src/expose/endpoint.c \

@@ -27,6 +27,7 @@ unit_tests = \
 	tests/unit/test_sample \
 	tests/unit/test_sandbox \
 	tests/unit/test_shard \
+	tests/unit/test_sink \
 	tests/unit/test_top \
 	tests/unit/test_watch \
 	tests/unit/test_web \
@@ -41,6 +42,7 @@ thread_tests = \
 	tests/unit/test_http_limits \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
+	tests/unit/test_sink \
 	tests/unit/test_web \
 	tests/unit/test_workers
 test_helpers = \
@@ -155,6 +157,10 @@ tests_unit_test_rounds_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
 tests_unit_test_sandbox_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
+# The test's clock, chance and log.
+tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) $(foreach name, clock_nanosleep getrandom \
+	pe_clock_monotonic_ns pe_log pthread_cond_timedwait, -Wl$(comma)--wrap=$(name))
+tests_unit_test_sink_LDADD = $(test_libs)
 tests_unit_test_top_LDADD = $(test_libs)
 tests_unit_test_watch_SOURCES = tests/unit/test_watch.c $(interfaces_scene)
 tests_unit_test_watch_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The push client (libcurl, one thread of its own): PUT of text 0.0.4 to a Pushgateway.
+ * The Pushgateway as a sink (sink.h): PUT of text 0.0.4, by libcurl.
  *
  * See https://github.com/prometheus/pushgateway#api. One state at a time is under way, so two
- * states never arrive out of order. A failure is retried with jittered exponential back-off up to
- * the interval, each time with the state of that moment; a 400 waits for the next interval, but for
- * a push with the legacy metrics, which is repeated without them. After a time-out without any
- * answer, nothing is sent until a HEAD is answered; so it is at the end, when there is time to ask
- * once: without an answer the last state is not sent. Redirects are not followed: they name another
- * group.
+ * states never arrive out of order. A 400 waits for the next interval, but for a push with the
+ * legacy metrics, which is repeated without them. After a time-out without any answer, nothing is
+ * sent until a HEAD is answered; so it is at the end, when there is time to ask once: without an
+ * answer the last state is not sent, which the gateway could store before the older one; a DELETE
+ * is. Redirects are not followed: they name another group.
+ *
+ * pe_sink_reload() tries legacy metrics that were refused again, and reads the host's name anew if
+ * the instance is that. (While it is only a placeholder, it is read before each push.) Once a push
+ * under another name was stored, the group of the old one, if it was pushed by us, is deleted.
  */
 #ifndef PE_PUSH_H
 #define PE_PUSH_H
@@ -18,8 +21,7 @@
 #include <stdint.h>
 
 #include "pe/sample.h"
-
-struct pe_push;
+#include "pe/sink.h"
 
 enum pe_push_exit {
 	PE_PUSH_EXIT_PUSH,
@@ -36,7 +38,7 @@ struct pe_push_options {
 	const char *url; /* http(s)://[user:password@]host[:port][/prefix] */
 	const char *job;
 	const char *instance;
-	bool instance_is_host; /* it is the host's name, and follows it: see pe_push_reload() */
+	bool instance_is_host;		      /* it is the host's name, and follows it: see above */
 	const struct pe_push_label *grouping; /* further labels */
 	size_t grouping_count;
 	uint64_t interval_ns;
@@ -55,32 +57,10 @@ struct pe_push_options {
 };
 
 /*
- * Starts the thread; the first push is made at once. 0 or -errno: -EINVAL for options that
- * pe_push_check() refuses. Options are copied. The caller owns *ret_push.
+ * Starts the sink; the first push is made at once. 0 or -errno: -EINVAL for options that
+ * pe_push_check() refuses. Options are copied. The caller owns *ret_sink.
  */
-int pe_push_new(const struct pe_push_options *options, struct pe_push **ret_push);
-
-/*
- * Stops the thread after the last push (or DELETE) that on_exit asks for. Blocks for that, at most
- * `timeout_ns`. A gateway that hangs with a push unanswered gets no last push, which it could store
- * before the older one; it does get a DELETE. Statistics can still be read. NULL is fine.
- */
-void pe_push_stop(struct pe_push *push, uint64_t timeout_ns);
-
-/* The same unless it was stopped, then frees it. NULL is fine. Returns NULL. */
-struct pe_push *pe_push_free(struct pe_push *push, uint64_t timeout_ns);
-
-/* Asks for a push within delay_ns; requests that come meanwhile join it. Any thread; never blocks.
- */
-void pe_push_request(struct pe_push *push, uint64_t delay_ns);
-
-/*
- * Asks for a push at once, with legacy metrics that were refused tried again, and the host's name
- * read anew if the instance is that. (While it is only a placeholder, it is read before each push.)
- * Once a push under another name was stored, the group of the old one, if it was pushed by us, is
- * deleted. Any thread; never blocks. NULL is fine.
- */
-void pe_push_reload(struct pe_push *push);
+int pe_push_new(const struct pe_push_options *options, struct pe_sink **ret_sink);
 
 /* Room for a host's name, HOST_NAME_MAX bytes, and its NUL. */
 #define PE_PUSH_HOST_MAX 65
@@ -90,9 +70,6 @@ void pe_push_host_name(char ret_name[PE_PUSH_HOST_MAX]);
 
 /* Whether hosts are only called so until they get a name of their own. Pure. */
 bool pe_push_is_placeholder(const char *name);
-
-/* Any thread. */
-void pe_push_get_stats(const struct pe_push *push, struct pe_push_sample *ret_sample);
 
 /*
  * Says whether url and grouping key can be pushed without harm: UTF-8, no empty job or instance,

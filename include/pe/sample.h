@@ -185,12 +185,13 @@ enum pe_attach_error {
 	PE_ATTACH_ERRORS,
 };
 
-enum pe_push_result {
-	PE_PUSH_OK,
-	PE_PUSH_NETWORK,  /* no connection, reset, time-out */
-	PE_PUSH_REJECTED, /* 4xx or a redirect */
-	PE_PUSH_SERVER,	  /* 5xx */
-	PE_PUSH_RESULTS,
+/* How a request of a sink ended: a destination to which the numbers are delivered. */
+enum pe_sink_result {
+	PE_SINK_OK,
+	PE_SINK_NETWORK,  /* no connection, reset, time-out */
+	PE_SINK_REJECTED, /* 4xx or a redirect */
+	PE_SINK_SERVER,	  /* 5xx */
+	PE_SINK_RESULTS,
 };
 
 #define PE_HTTP_CODES 10
@@ -206,12 +207,13 @@ struct pe_http_sample {
 	uint64_t reload_success_ns;	   /* wall clock: the last that succeeded */
 };
 
-struct pe_push_sample {
+struct pe_sink_sample {
 	bool enabled;
-	uint64_t requests[PE_PUSH_RESULTS];
+	uint64_t requests[PE_SINK_RESULTS];
 	struct pe_latency duration;
 	uint64_t last_success_ns; /* wall clock, 0 if never */
-	bool legacy_refused;	  /* --metrics.legacy's series, so they are not pushed */
+	bool reduced; /* the peer refuses part of it (--metrics.legacy's series) and gets the rest
+		       */
 };
 
 struct pe_process_sample {
@@ -254,7 +256,7 @@ struct pe_self_sample {
 	uint64_t sandbox[PE_SANDBOX_PARTS]; /* 1 if it is in force */
 	uint64_t denied_system_calls;
 	struct pe_http_sample http;
-	struct pe_push_sample push;
+	struct pe_sink_sample push;
 	struct pe_process_sample process;
 };
 

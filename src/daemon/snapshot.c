@@ -103,7 +103,7 @@ void pe_sources_set_http(struct pe_sources *sources, const struct pe_http *http)
 	pthread_mutex_unlock(&sources->mutex);
 }
 
-void pe_sources_set_push(struct pe_sources *sources, const struct pe_push *push)
+void pe_sources_set_push(struct pe_sources *sources, const struct pe_sink *push)
 {
 	pthread_mutex_lock(&sources->mutex);
 	sources->push = push;
@@ -116,7 +116,7 @@ static void sample_delivery(struct pe_sources *sources, struct pe_self_sample *s
 	if (sources->http)
 		pe_http_get_stats(sources->http, &self->http);
 	if (sources->push)
-		pe_push_get_stats(sources->push, &self->push);
+		pe_sink_get_stats(sources->push, &self->push);
 	pthread_mutex_unlock(&sources->mutex);
 }
 

@@ -24,14 +24,14 @@ struct pe_sources {
 	struct pe_workers *workers;
 	pthread_mutex_t mutex; /* http and push */
 	const struct pe_http *http;
-	const struct pe_push *push;
+	const struct pe_sink *push;
 	bool top_flows;
 	uint64_t start_ns; /* monotonic */
 };
 
 /* NULL before the object is freed: when the call returns, no snapshot reads it any more. */
 void pe_sources_set_http(struct pe_sources *sources, const struct pe_http *http);
-void pe_sources_set_push(struct pe_sources *sources, const struct pe_push *push);
+void pe_sources_set_push(struct pe_sources *sources, const struct pe_sink *push);
 
 /* 0 or -ENOMEM. The caller owns a reference. */
 int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_snapshot);

@@ -53,7 +53,7 @@ struct supervisor {
 	struct pe_listeners *listeners;
 	struct pe_web *web;
 	struct pe_http *http;
-	struct pe_push *push;
+	struct pe_sink *push;
 	struct pe_sources sources;
 	bool ready;  /* atomic */
 	bool listed; /* the first dump has been made */
@@ -121,7 +121,7 @@ static void departed(void *userdata)
 	struct supervisor *s = userdata;
 
 	if (s->push)
-		pe_push_request(s->push, s->options->push_departure_delay_ns);
+		pe_sink_request(s->push, s->options->push_departure_delay_ns);
 }
 
 static void synced(void *userdata)
@@ -252,7 +252,7 @@ static void reload(struct supervisor *s)
 			"again; options are read at the start only, and the files of --push.* "
 			"before each push");
 	pe_http_reload(s->http);
-	pe_push_reload(s->push);
+	pe_sink_reload(s->push);
 	pe_interfaces_resync(s->interfaces);
 	on_netlink(s);
 }
@@ -553,11 +553,11 @@ static void stop(struct supervisor *s)
 	if (s->push) {
 		pe_xdp_sweep(s->xdp, 0);
 		pe_workers_drain(s->workers);
-		pe_push_stop(s->push, LAST_PUSH_NS);
+		pe_sinks_stop(&s->push, 1, LAST_PUSH_NS);
 	}
 	pe_sources_set_http(&s->sources, NULL);
 	pe_http_free(s->http);
-	pe_push_free(s->push, 0);     /* after those who scrape its statistics */
+	pe_sink_free(s->push);	      /* after those who scrape its statistics */
 	pe_source_remove(s->netlink); /* before its descriptor is closed */
 	pe_interfaces_free(s->interfaces);
 	pe_registry_free(s->registry);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the parts of the push client share about its URL. Pure; any thread. */
-#ifndef PE_EXPORT_GROUPING_H
-#define PE_EXPORT_GROUPING_H
+#ifndef PE_DELIVER_GROUPING_H
+#define PE_DELIVER_GROUPING_H
 
 #include "pe/push.h"
 

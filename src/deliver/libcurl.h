@@ -5,8 +5,8 @@
  * It brings twenty libraries along, which take 3 MB and some milliseconds of the start as soon as
  * they are linked; a daemon that is only scraped needs none of them.
  */
-#ifndef PE_EXPORT_LIBCURL_H
-#define PE_EXPORT_LIBCURL_H
+#ifndef PE_DELIVER_LIBCURL_H
+#define PE_DELIVER_LIBCURL_H
 
 #include <curl/curl.h>
 

@@ -6,8 +6,8 @@
  * group. Compressed as it is encoded, it never exists in plain form as a whole. Memory stays flat:
  * it is reused from push to push. One thread at a time.
  */
-#ifndef PE_EXPORT_PUSH_BODY_H
-#define PE_EXPORT_PUSH_BODY_H
+#ifndef PE_DELIVER_PUSH_BODY_H
+#define PE_DELIVER_PUSH_BODY_H
 
 #include <stdbool.h>
 

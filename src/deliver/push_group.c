@@ -2,12 +2,16 @@
 /* See push_group.h. */
 #include "push_group.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pe/cleanup.h"
 #include "pe/log.h"
 #include "pe/utf8.h"
+
+#include "grouping.h"
 
 static const char subsystem[] = "push";
 
@@ -34,45 +38,63 @@ bool pe_push_is_placeholder(const char *name)
 	return false;
 }
 
-void pe_push_group_init(struct pe_push_group *group, const struct pe_push_options *options)
+int pe_push_group_init(struct pe_push_group *group, const struct pe_push_options *options)
 {
-	if (!options->instance_is_host || strlen(options->instance) >= sizeof(group->instance))
-		return;
-	group->follows = true;
-	strcpy(group->instance, options->instance);
+	int r = pe_push_address_parts(options, &group->url_before, &group->url_after);
+
+	if (r < 0)
+		return r;
+	group->url = pe_push_address(group->url_before, options->instance, group->url_after);
+	if (!group->url)
+		return -ENOMEM;
+	if (options->instance_is_host && strlen(options->instance) < sizeof(group->instance)) {
+		group->follows = true;
+		strcpy(group->instance, options->instance);
+	}
+	return 0;
 }
 
-void pe_push_group_fini(struct pe_push_group *group)
+static void forget_left(struct pe_push_group *group)
 {
 	free(group->left);
 	group->left = NULL;
 }
 
-/* The request has turned; `left` is taken over. */
-static void turn(struct pe_push_group *group, struct pe_request *request, const char *name,
-		 char *left)
+void pe_push_group_fini(struct pe_push_group *group)
 {
+	forget_left(group);
+	free(group->url);
+	free(group->url_before);
+	free(group->url_after);
+	*group = (struct pe_push_group){ 0 };
+}
+
+/* `url` is taken over. */
+static void turn(struct pe_push_group *group, const char *name, char *url)
+{
+	_cleanup_free_ char *left = group->url;
+
+	group->url = url;
 	pe_info(subsystem, "the host's name has changed from %s to %s: pushing to %s%s%s",
-		group->instance, name, pe_request_url(request),
-		group->stored ? ", and then deleting " : "", group->stored ? left : "");
-	if (!group->stored) {
-		free(left);
+		group->instance, name, url, group->stored ? ", and then deleting " : "",
+		group->stored ? left : "");
+	strcpy(group->instance, name);
+	if (!group->stored)
 		return;
-	}
 	if (group->left)
 		pe_warn(subsystem, "%s stays at the gateway: it could not be deleted in time",
 			group->left);
 	free(group->left);
-	group->left = left;
+	group->left = PE_TAKE_PTR(left);
 	group->stored = false;
 }
 
-void pe_push_group_follow(struct pe_push_group *group, struct pe_request *request, bool asked)
+void pe_push_group_follow(struct pe_push_group *group, bool reload)
 {
 	char name[PE_PUSH_HOST_MAX];
-	char *left = NULL;
+	char *url;
 
-	if (!group->follows || (!asked && !pe_push_is_placeholder(group->instance)))
+	if (!group->follows || (!reload && !pe_push_is_placeholder(group->instance)))
 		return;
 	pe_push_host_name(name);
 	if (strcmp(name, group->instance) == 0)
@@ -81,33 +103,30 @@ void pe_push_group_follow(struct pe_push_group *group, struct pe_request *reques
 		pe_debug(subsystem, "the host's new name is not valid UTF-8, so the group stays");
 		return;
 	}
-	if (pe_request_turn(request, name, &left) < 0)
-		return;
-	turn(group, request, name, left);
-	strcpy(group->instance, name);
+	url = pe_push_address(group->url_before, name, group->url_after);
+	if (url)
+		turn(group, name, url);
 }
 
-bool pe_push_group_leave(struct pe_push_group *group, struct pe_request *request,
-			 uint64_t deadline_ns, struct pe_outcome *ret_outcome)
+const char *pe_push_group_left(struct pe_push_group *group)
 {
 	group->stored = true;
-	if (!group->left)
-		return false;
 	/* Back to where it came from: that is the group at hand now. */
-	if (strcmp(group->left, pe_request_url(request)) == 0) {
-		pe_push_group_fini(group);
-		return false;
-	}
-	pe_request_delete_at(request, group->left, deadline_ns, ret_outcome);
+	if (group->left && strcmp(group->left, group->url) == 0)
+		forget_left(group);
+	return group->left;
+}
+
+void pe_push_group_deleted(struct pe_push_group *group, const struct pe_outcome *outcome)
+{
 	/* What the gateway refuses is not asked for again. */
-	if (ret_outcome->cancelled || ret_outcome->result == PE_PUSH_NETWORK ||
-	    ret_outcome->result == PE_PUSH_SERVER) {
-		pe_debug(subsystem, "cannot delete %s yet: %s", group->left, ret_outcome->reason);
-		return true;
+	if (outcome->cancelled || outcome->result == PE_SINK_NETWORK ||
+	    outcome->result == PE_SINK_SERVER) {
+		pe_debug(subsystem, "cannot delete %s yet: %s", group->left, outcome->reason);
+		return;
 	}
-	if (ret_outcome->result == PE_PUSH_REJECTED)
+	if (outcome->result == PE_SINK_REJECTED)
 		pe_warn(subsystem, "%s stays at the gateway, which refuses to delete it: %s",
-			group->left, ret_outcome->reason);
-	pe_push_group_fini(group);
-	return true;
+			group->left, outcome->reason);
+	forget_left(group);
 }

@@ -36,14 +36,14 @@ static const char *const eviction_values[PE_EVICT_REASONS] = {
 };
 static const struct pe_label_values evictions = { "reason", eviction_values, PE_EVICT_REASONS };
 
-static const char *const push_result_values[PE_PUSH_RESULTS] = {
-	[PE_PUSH_OK] = "ok",
-	[PE_PUSH_NETWORK] = "network",
-	[PE_PUSH_REJECTED] = "rejected",
-	[PE_PUSH_SERVER] = "server",
+static const char *const push_result_values[PE_SINK_RESULTS] = {
+	[PE_SINK_OK] = "ok",
+	[PE_SINK_NETWORK] = "network",
+	[PE_SINK_REJECTED] = "rejected",
+	[PE_SINK_SERVER] = "server",
 };
 static const struct pe_label_values push_results = { "result", push_result_values,
-						     PE_PUSH_RESULTS };
+						     PE_SINK_RESULTS };
 
 static const char *const sandbox_values[PE_SANDBOX_PARTS] = {
 	[PE_SANDBOX_CALLS] = "seccomp",
@@ -131,7 +131,7 @@ static void emit_reload(struct pe_emit *emit)
 
 static void emit_legacy_refused(struct pe_emit *emit)
 {
-	pe_emit_number(emit, NULL, begin(emit)->push.legacy_refused);
+	pe_emit_number(emit, NULL, begin(emit)->push.reduced);
 }
 
 static void emit_code(struct pe_emit *emit, unsigned int code, uint64_t count)

@@ -89,21 +89,21 @@ static uint64_t milliseconds(const char *text)
 	return strtoull(text, NULL, 10) * PE_NS_PER_MS;
 }
 
-static void print_stats(const struct pe_push *push)
+static void print_stats(const struct pe_sink *push)
 {
-	struct pe_push_sample sample;
+	struct pe_sink_sample sample;
 	uint64_t observed = 0;
 
-	pe_push_get_stats(push, &sample);
+	pe_sink_get_stats(push, &sample);
 	for (size_t i = 0; i < PE_LATENCY_BUCKETS; i++)
 		observed += sample.duration.bucket[i];
 	printf("stats ok=%llu network=%llu rejected=%llu server=%llu observed=%llu "
 	       "last_success_ns=%llu legacy_refused=%d\n",
-	       (unsigned long long)sample.requests[PE_PUSH_OK],
-	       (unsigned long long)sample.requests[PE_PUSH_NETWORK],
-	       (unsigned long long)sample.requests[PE_PUSH_REJECTED],
-	       (unsigned long long)sample.requests[PE_PUSH_SERVER], (unsigned long long)observed,
-	       (unsigned long long)sample.last_success_ns, sample.legacy_refused);
+	       (unsigned long long)sample.requests[PE_SINK_OK],
+	       (unsigned long long)sample.requests[PE_SINK_NETWORK],
+	       (unsigned long long)sample.requests[PE_SINK_REJECTED],
+	       (unsigned long long)sample.requests[PE_SINK_SERVER], (unsigned long long)observed,
+	       (unsigned long long)sample.last_success_ns, sample.reduced);
 }
 
 static int add_grouping(struct config *config, char *text)
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 		.stop_timeout_ns = 5 * PE_NS_PER_S,
 		.interfaces = 2,
 	};
-	struct pe_push *push = NULL;
+	struct pe_sink *push = NULL;
 	char error[512], line[128];
 	uint64_t began_ns;
 	int r;
@@ -226,15 +226,16 @@ int main(int argc, char **argv)
 	}
 	while (fgets(line, sizeof(line), stdin) && strcmp(line, "stop\n") != 0) {
 		if (strncmp(line, "push ", 5) == 0)
-			pe_push_request(push, milliseconds(line + 5));
+			pe_sink_request(push, milliseconds(line + 5));
 		else if (strcmp(line, "reload\n") == 0)
-			pe_push_reload(push);
+			pe_sink_reload(push);
 		else
 			print_stats(push);
 	}
 	print_stats(push);
 	began_ns = pe_clock_monotonic_ns();
-	push = pe_push_free(push, config.stop_timeout_ns);
+	pe_sinks_stop(&push, 1, config.stop_timeout_ns);
 	printf("stopped %llu\n", (unsigned long long)(pe_clock_monotonic_ns() - began_ns));
+	pe_sink_free(push);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See push_schedule.h. */
-#include "push_schedule.h"
+/* See schedule.h. */
+#include "schedule.h"
 
 #include <sys/random.h>
 
@@ -14,7 +14,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static uint64_t next_on_grid(const struct pe_push_schedule *schedule, uint64_t now_ns)
+static uint64_t next_on_grid(const struct pe_schedule *schedule, uint64_t now_ns)
 {
 	uint64_t since_ns = now_ns - schedule->start_ns;
 
@@ -32,38 +32,45 @@ static uint64_t random_below(uint64_t bound)
 
 /*
  * Anything between the shortest pause and a ceiling that doubles up to the interval: full jitter,
- * so that the hosts of a fleet do not come back to a recovering gateway together.
+ * so that the hosts of a fleet do not come back to a recovering peer together.
  */
-static uint64_t backoff_ns(const struct pe_push_schedule *schedule)
+static uint64_t backoff_ns(const struct pe_schedule *schedule)
 {
 	unsigned int doublings = schedule->retries < DOUBLINGS ? schedule->retries : DOUBLINGS;
 	uint64_t ceiling = min_u64(BACKOFF_NS << doublings, schedule->interval_ns);
-	uint64_t floor = pe_push_schedule_pause_ns(schedule);
+	uint64_t floor = pe_schedule_pause_ns(schedule);
 
 	return floor + random_below(ceiling - floor + 1);
 }
 
-void pe_push_schedule_init(struct pe_push_schedule *schedule, uint64_t interval_ns)
+void pe_schedule_init(struct pe_schedule *schedule, uint64_t interval_ns)
 {
-	*schedule = (struct pe_push_schedule){ .interval_ns = interval_ns };
+	*schedule = (struct pe_schedule){ .interval_ns = interval_ns };
 	schedule->start_ns = pe_clock_monotonic_ns();
 	schedule->next_ns = schedule->start_ns;
 }
 
-void pe_push_schedule_next(struct pe_push_schedule *schedule, enum pe_push_result result)
+uint64_t pe_schedule_due_ns(const struct pe_schedule *schedule, uint64_t requested_ns)
+{
+	uint64_t wanted_ns = min_u64(schedule->next_ns, requested_ns);
+
+	return wanted_ns > schedule->not_before_ns ? wanted_ns : schedule->not_before_ns;
+}
+
+void pe_schedule_next(struct pe_schedule *schedule, enum pe_sink_result result)
 {
 	uint64_t now_ns = pe_clock_monotonic_ns();
 	uint64_t grid_ns = next_on_grid(schedule, now_ns);
 
 	switch (result) {
-	case PE_PUSH_OK:
+	case PE_SINK_OK:
 		schedule->retries = 0;
 		schedule->next_ns = grid_ns;
 		schedule->not_before_ns = 0;
 		break;
-	case PE_PUSH_REJECTED:
+	case PE_SINK_REJECTED:
 		schedule->retries = 0;
-		pe_push_schedule_pause(schedule, now_ns);
+		pe_schedule_pause(schedule, now_ns);
 		if (schedule->next_ns < grid_ns)
 			schedule->next_ns = schedule->not_before_ns = grid_ns;
 		break;
@@ -75,13 +82,13 @@ void pe_push_schedule_next(struct pe_push_schedule *schedule, enum pe_push_resul
 	}
 }
 
-void pe_push_schedule_pause(struct pe_push_schedule *schedule, uint64_t from_ns)
+void pe_schedule_pause(struct pe_schedule *schedule, uint64_t from_ns)
 {
-	schedule->next_ns = from_ns + pe_push_schedule_pause_ns(schedule);
+	schedule->next_ns = from_ns + pe_schedule_pause_ns(schedule);
 	schedule->not_before_ns = schedule->next_ns;
 }
 
-uint64_t pe_push_schedule_pause_ns(const struct pe_push_schedule *schedule)
+uint64_t pe_schedule_pause_ns(const struct pe_schedule *schedule)
 {
 	return min_u64(BACKOFF_NS, schedule->interval_ns);
 }

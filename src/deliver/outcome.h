@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How one request of a sink ended. Pure; any thread. */
+#ifndef PE_DELIVER_OUTCOME_H
+#define PE_DELIVER_OUTCOME_H
+
+#include <stdbool.h>
+
+#include "pe/sample.h"
+
+#define PE_OUTCOME_REASON_MAX 4608 /* 4 KiB of the peer's answer and what we say around it */
+
+struct pe_outcome {
+	/* Also PE_SINK_NETWORK when a file with credentials cannot be read or memory is short:
+	 * nothing reached the peer, and trying again soon is right. */
+	enum pe_sink_result result;
+	/* Cut short by pe_sink_ops.cancel: neither success nor failure. */
+	bool cancelled;
+	/* Sent, and timed out or cut short without the beginning of an answer: the peer may still
+	 * act on it. */
+	bool unanswered;
+	/* The sink encodes the same snapshot in another form, which is to be sent at once. */
+	bool again;
+	/* Delivered without what the peer refuses to take. */
+	bool reduced;
+	/* Tells one kind of failure from another: HTTP status, -errno, or 1000 + CURLcode. */
+	int code;
+	/* For a person; "" on success. Has no credentials, but perhaps the peer's raw bytes. */
+	char reason[PE_OUTCOME_REASON_MAX];
+};
+
+/* Makes it a failure; what is not named here stays. */
+void pe_outcome_fail(struct pe_outcome *outcome, enum pe_sink_result result, int code,
+		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When a sink delivers next. Deliveries fall on a grid from the start on, so they do not drift;
+ * after a failure they come earlier, or the peer is left alone for a while. The sink's thread
+ * alone; times are monotonic.
+ */
+#ifndef PE_DELIVER_SCHEDULE_H
+#define PE_DELIVER_SCHEDULE_H
+
+#include <stdint.h>
+
+#include "pe/sample.h"
+
+struct pe_schedule {
+	uint64_t interval_ns;
+	uint64_t start_ns;
+	uint64_t next_ns;	/* if nobody requests it earlier */
+	uint64_t not_before_ns; /* not even on request */
+	unsigned int retries;	/* in a row, since the last answer that makes no retry */
+};
+
+/* The first delivery is at once. */
+void pe_schedule_init(struct pe_schedule *schedule, uint64_t interval_ns);
+
+/* When the next delivery is due, if one by `requested_ns` (UINT64_MAX: none) is requested. */
+uint64_t pe_schedule_due_ns(const struct pe_schedule *schedule, uint64_t requested_ns);
+
+/* After a delivery that ended so. */
+void pe_schedule_next(struct pe_schedule *schedule, enum pe_sink_result result);
+
+/* Leaves the peer alone for the shortest pause after `from_ns`, then delivers. */
+void pe_schedule_pause(struct pe_schedule *schedule, uint64_t from_ns);
+
+/* How long that is. */
+uint64_t pe_schedule_pause_ns(const struct pe_schedule *schedule);
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One HTTP request of a sink, by libcurl.
+ *
+ * The body is complete before the first byte is sent, so that curl can send it again when a
+ * kept-alive connection turns out dead. The multi interface is used for one reason: another thread
+ * can end a transfer that hangs.
+ *
+ * Only the sink's thread calls this, except for pe_transfer_cancel().
+ */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "transfer.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+#include "pe/push.h"
+
+#include "credentials.h"
+#include "libcurl.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+#define ANSWER_BYTES_MAX 4096
+/* Of an answer, with its headers. What has come of it until then says all there is to say. */
+#define RECEIVED_BYTES_MAX ((size_t)64 * 1024)
+#define POLL_MS_MAX	   1000
+#define CODE_CURL	   1000
+
+struct pe_transfer {
+	CURLM *multi;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct pe_credentials credentials;
+	uint64_t cancel_ns; /* atomic */
+	char error[CURL_ERROR_SIZE];
+	size_t received; /* of the answer, with its headers */
+	size_t answer_len;
+	char answer[ANSWER_BYTES_MAX];
+};
+
+static void cleanup_transfer(struct pe_transfer **transfer)
+{
+	pe_transfer_free(*transfer);
+}
+
+/* False if it is too much; libcurl then ends the connection. */
+static bool receive(struct pe_transfer *transfer, size_t len)
+{
+	transfer->received += len;
+	return transfer->received <= RECEIVED_BYTES_MAX;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *userdata)
+{
+	return receive(userdata, size * count) ? size * count : 0;
+}
+
+static size_t on_answer(char *data, size_t size, size_t count, void *userdata)
+{
+	struct pe_transfer *transfer = userdata;
+	size_t len = size * count;
+	size_t room = sizeof(transfer->answer) - transfer->answer_len;
+
+	if (!receive(transfer, len))
+		return 0;
+	memcpy(transfer->answer + transfer->answer_len, data, len < room ? len : room);
+	transfer->answer_len += len < room ? len : room;
+	return len;
+}
+
+static int poll_ms(uint64_t now_ns, uint64_t until_ns)
+{
+	uint64_t ms = until_ns > now_ns ? (until_ns - now_ns) / PE_NS_PER_MS + 1 : 0;
+
+	return ms < POLL_MS_MAX ? (int)ms : POLL_MS_MAX;
+}
+
+static CURLcode finished_code(struct pe_transfer *transfer)
+{
+	CURLMsg *message;
+	CURLcode rc = CURLE_RECV_ERROR;
+	int left;
+
+	while ((message = libcurl.multi_info_read(transfer->multi, &left))) {
+		if (message->msg == CURLMSG_DONE)
+			rc = message->data.result;
+	}
+	return rc;
+}
+
+/* Drives the transfer to its end; true if it was cancelled instead. */
+static bool drive(struct pe_transfer *transfer, CURLcode *ret_code)
+{
+	for (;;) {
+		uint64_t now_ns, cancel_ns;
+		int running = 0;
+
+		if (libcurl.multi_perform(transfer->multi, &running) != CURLM_OK) {
+			*ret_code = CURLE_OUT_OF_MEMORY;
+			return false;
+		}
+		if (running == 0) {
+			*ret_code = finished_code(transfer);
+			return false;
+		}
+		now_ns = pe_clock_monotonic_ns();
+		cancel_ns = __atomic_load_n(&transfer->cancel_ns, __ATOMIC_ACQUIRE);
+		if (now_ns >= cancel_ns)
+			return true;
+		/* Ends by itself at curl's own timers, and at once by libcurl.multi_wakeup(). */
+		libcurl.multi_poll(transfer->multi, NULL, 0, poll_ms(now_ns, cancel_ns), NULL);
+	}
+}
+
+static void describe_rejection(struct pe_transfer *transfer, enum pe_sink_result result,
+			       long status, struct pe_outcome *outcome)
+{
+	const char *to = NULL;
+	size_t len = transfer->answer_len;
+
+	libcurl.easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &to);
+	if (to) {
+		_cleanup_free_ char *shown = pe_push_redact_url(to);
+
+		pe_outcome_fail(outcome, result, (int)status,
+				"HTTP %ld, a redirect to %s, is not followed", status,
+				shown ? shown : "?");
+		return;
+	}
+	while (len > 0 && strchr(" \t\r\n", transfer->answer[len - 1]))
+		len--;
+	pe_outcome_fail(outcome, result, (int)status, "HTTP %ld%s%.*s", status, len > 0 ? ": " : "",
+			(int)len, transfer->answer);
+}
+
+/* libcurl quotes the whole address of a proxy that it cannot use, password included. */
+static void hide_proxy(char error[static CURL_ERROR_SIZE])
+{
+	static const char start[] = "Unsupported proxy";
+	char *quote = strncmp(error, start, sizeof(start) - 1) == 0 ? strchr(error, '\'') : NULL;
+
+	if (quote)
+		snprintf(quote, (size_t)(error + CURL_ERROR_SIZE - quote),
+			 "…, the address in http_proxy, https_proxy or all_proxy");
+}
+
+/* Something was sent, and nothing came back. */
+static bool is_unanswered(struct pe_transfer *transfer)
+{
+	long status = 0, sent = 0;
+
+	libcurl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	libcurl.easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
+	return sent > 0 && !status;
+}
+
+static bool is_success(long status)
+{
+	return status == 200 || status == 202;
+}
+
+static void classify(struct pe_transfer *transfer, CURLcode rc, struct pe_outcome *outcome)
+{
+	long status = 0;
+
+	libcurl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (transfer->received > RECEIVED_BYTES_MAX) {
+		snprintf(transfer->error, sizeof(transfer->error),
+			 "the answer is longer than %zu KiB", RECEIVED_BYTES_MAX / 1024);
+		/* A refusal is one, however much is said about it. */
+		if (transfer->answer_len > 0 && !is_success(status))
+			rc = CURLE_OK;
+	}
+	if (rc != CURLE_OK) {
+		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && is_unanswered(transfer);
+		hide_proxy(transfer->error);
+		pe_outcome_fail(outcome, PE_SINK_NETWORK, CODE_CURL + (int)rc, "%s",
+				*transfer->error ? transfer->error : libcurl.easy_strerror(rc));
+		return;
+	}
+	outcome->result = PE_SINK_OK;
+	outcome->code = (int)status;
+	if (!is_success(status))
+		describe_rejection(transfer,
+				   status >= 500 && status <= 599 ? PE_SINK_SERVER
+								  : PE_SINK_REJECTED,
+				   status, outcome);
+}
+
+static void perform(struct pe_transfer *transfer, uint64_t deadline_ns, struct pe_outcome *outcome)
+{
+	uint64_t now_ns = pe_clock_monotonic_ns();
+	uint64_t left_ms = deadline_ns > now_ns ? (deadline_ns - now_ns) / PE_NS_PER_MS : 0;
+	CURLcode rc = CURLE_OUT_OF_MEMORY;
+
+	if (left_ms == 0) {
+		pe_outcome_fail(outcome, PE_SINK_NETWORK, -ETIMEDOUT, "no time left to send");
+		return;
+	}
+	if (left_ms > INT_MAX)
+		left_ms = INT_MAX;
+	libcurl.easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+	*transfer->error = '\0';
+	transfer->received = transfer->answer_len = 0;
+	if (libcurl.multi_add_handle(transfer->multi, transfer->easy) == CURLM_OK) {
+		outcome->cancelled = drive(transfer, &rc);
+		libcurl.multi_remove_handle(transfer->multi, transfer->easy);
+	}
+	if (outcome->cancelled)
+		outcome->unanswered = is_unanswered(transfer);
+	else
+		classify(transfer, rc, outcome);
+}
+
+static int set_request(struct pe_transfer *transfer, const char *method, const char *url,
+		       const struct pe_strbuf *body)
+{
+	const bool head = strcmp(method, "HEAD") == 0;
+	CURL *easy = transfer->easy;
+
+	if (libcurl.easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK)
+		return -ENOMEM;
+	libcurl.easy_setopt(easy, CURLOPT_HTTPHEADER, body ? transfer->headers : NULL);
+	if (body) {
+		libcurl.easy_setopt(easy, CURLOPT_NOBODY, 0L);
+		libcurl.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
+		libcurl.easy_setopt(easy, CURLOPT_POSTFIELDS, body->data ? body->data : "");
+	} else {
+		libcurl.easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+		libcurl.easy_setopt(easy, CURLOPT_NOBODY, (long)head);
+	}
+	if (libcurl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, head ? NULL : method) != CURLE_OK)
+		return -ENOMEM;
+	return 0;
+}
+
+void pe_transfer_request(struct pe_transfer *transfer, const char *method, const char *url,
+			 const struct pe_strbuf *body, uint64_t deadline_ns,
+			 struct pe_outcome *ret_outcome)
+{
+	*ret_outcome = (struct pe_outcome){ 0 };
+	if (pe_credentials_set(&transfer->credentials, transfer->easy, ret_outcome) < 0)
+		return;
+	if (set_request(transfer, method, url, body) < 0)
+		pe_outcome_fail(ret_outcome, PE_SINK_NETWORK, -ENOMEM, "out of memory");
+	else
+		perform(transfer, deadline_ns, ret_outcome);
+}
+
+void pe_transfer_cancel(struct pe_transfer *transfer, uint64_t at_ns)
+{
+	__atomic_store_n(&transfer->cancel_ns, at_ns, __ATOMIC_RELEASE);
+	libcurl.multi_wakeup(transfer->multi);
+}
+
+/* ---- life ---- */
+
+static int add_header(struct pe_transfer *transfer, const char *header)
+{
+	struct curl_slist *headers = libcurl.slist_append(transfer->headers, header);
+
+	if (!headers)
+		return -ENOMEM;
+	transfer->headers = headers;
+	return 0;
+}
+
+static int make_headers(struct pe_transfer *transfer, const struct pe_transfer_options *options)
+{
+	_cleanup_free_ char *type = NULL;
+	int r;
+
+	if (asprintf(&type, "Content-Type: %s", options->content_type) < 0) {
+		type = NULL;
+		return -ENOMEM;
+	}
+	r = add_header(transfer, type);
+	if (r == 0 && options->gzip)
+		r = add_header(transfer, "Content-Encoding: gzip");
+	/* Without a value it is not sent: waiting for "100 Continue" costs a second with servers
+	 * that do not know it. */
+	if (r == 0)
+		r = add_header(transfer, "Expect:");
+	return r;
+}
+
+static int set_fixed_options(struct pe_transfer *transfer,
+			     const struct pe_transfer_options *options)
+{
+	CURL *easy = transfer->easy;
+	int bad = 0;
+
+	bad |= libcurl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
+	bad |= libcurl.easy_setopt(easy, CURLOPT_USERAGENT, "packet-exporter/" PACKAGE_VERSION) !=
+	       CURLE_OK;
+	bad |= libcurl.easy_setopt(easy, CURLOPT_SSLCERT, options->tls_cert_file) != CURLE_OK;
+	bad |= libcurl.easy_setopt(easy, CURLOPT_SSLKEY, options->tls_key_file) != CURLE_OK;
+	if (options->tls_ca_file) {
+		/* Instead of the system's authorities, not beside them. */
+		bad |= libcurl.easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK;
+		bad |= libcurl.easy_setopt(easy, CURLOPT_CAINFO, options->tls_ca_file) != CURLE_OK;
+	}
+	libcurl.easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* the file may be renewed */
+	libcurl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	libcurl.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	libcurl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* A resolver that hangs must not make the end of a transfer wait for it. */
+	libcurl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	libcurl.easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+	libcurl.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	libcurl.easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+	libcurl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
+	libcurl.easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	libcurl.multi_setopt(transfer->multi, CURLMOPT_MAXCONNECTS, 1L);
+	return bad ? -ENOMEM : 0;
+}
+
+int pe_transfer_new(const struct pe_transfer_options *options, struct pe_transfer **ret_transfer)
+{
+	_cleanup_(cleanup_transfer) struct pe_transfer *transfer = calloc(1, sizeof(*transfer));
+	int r;
+
+	if (!transfer)
+		return -ENOMEM;
+	transfer->cancel_ns = PE_TRANSFER_NEVER;
+	transfer->multi = libcurl.multi_init();
+	transfer->easy = libcurl.easy_init();
+	if (!transfer->multi || !transfer->easy)
+		return -ENOMEM;
+	r = pe_credentials_init(&transfer->credentials, options->username, options->password,
+				options->password_file, options->bearer_token_file);
+	if (r == 0)
+		r = make_headers(transfer, options);
+	if (r == 0)
+		r = set_fixed_options(transfer, options);
+	if (r < 0)
+		return r;
+	*ret_transfer = PE_TAKE_PTR(transfer);
+	return 0;
+}
+
+struct pe_transfer *pe_transfer_free(struct pe_transfer *transfer)
+{
+	if (!transfer)
+		return NULL;
+	libcurl.easy_cleanup(transfer->easy);
+	libcurl.multi_cleanup(transfer->multi);
+	libcurl.slist_free_all(transfer->headers);
+	pe_credentials_fini(&transfer->credentials);
+	free(transfer);
+	return NULL;
+}
