@@ -152,25 +152,25 @@ src_libpe_a_SOURCES = \
 	src/web/activation.h \
 	src/web/address.c \
 	src/web/address.h \
-	src/web/crowd.c \
-	src/web/crowd.h \
-	src/web/hasher.c \
-	src/web/hasher.h \
+	src/web/connection_limit.c \
+	src/web/connection_limit.h \
+	src/web/bcrypt_worker.c \
+	src/web/bcrypt_worker.h \
 	src/web/http.c \
-	src/web/last_word.c \
-	src/web/last_word.h \
+	src/web/refusal.c \
+	src/web/refusal.h \
 	src/web/listen.c \
 	src/web/login.c \
 	src/web/login.h \
 	src/web/negotiate.c \
-	src/web/page.c \
-	src/web/page.h \
+	src/web/index_page.c \
+	src/web/index_page.h \
 	src/web/san.c \
 	src/web/san.h \
 	src/web/scrape.c \
 	src/web/scrape.h \
-	src/web/site.c \
-	src/web/site.h \
+	src/web/routes.c \
+	src/web/routes.h \
 	src/web/tls.c \
 	src/web/tls.h \
 	src/web/tls_memory.c \

@@ -202,7 +202,7 @@ struct pe_http_sample {
 		uint64_t count;
 	} requests[PE_HTTP_CODES];
 	struct pe_latency scrape_duration; /* building and encoding, not the network */
-	uint64_t connections_cut;	   /* for new ones, or for fresh numbers */
+	uint64_t connections_evicted;	   /* for new ones, or for fresh numbers */
 	bool reload_successful;		   /* the last reading of the web configuration */
 	uint64_t reload_success_ns;	   /* wall clock: the last that succeeded */
 };

@@ -330,13 +330,13 @@ static const struct pe_family families[] = {
 	  .help = "HTTP requests by status code.",
 	  .label_names = "code",
 	  .emit = emit_http_requests },
-	{ .name = "packet_exporter_http_connections_cut",
+	{ .name = "packet_exporter_http_connections_evicted",
 	  .type = PE_COUNTER,
-	  .help = "HTTP connections cut off because new ones needed their place.",
-	  .details = "The oldest without a request is cut, or the oldest of readers that are "
+	  .help = "HTTP connections closed to make room for new ones.",
+	  .details = "The oldest without a request is closed, or the oldest of readers that are "
 		     "too slow. See `--web.max-connections`.",
 	  .emit = emit_number,
-	  .offset = AT(http.connections_cut) },
+	  .offset = AT(http.connections_evicted) },
 	{ .name = "packet_exporter_scrape_duration_seconds",
 	  .type = PE_HISTOGRAM,
 	  .unit = "seconds",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sockets that systemd passed. One thread, before any other is made. */
-#ifndef PE_EXPORT_ACTIVATION_H
-#define PE_EXPORT_ACTIVATION_H
+#ifndef PE_WEB_ACTIVATION_H
+#define PE_WEB_ACTIVATION_H
 
 #include <stddef.h>
 

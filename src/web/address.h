@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Listen addresses: text in, listening sockets out. Any thread; resolving a name may block. */
-#ifndef PE_EXPORT_ADDRESS_H
-#define PE_EXPORT_ADDRESS_H
+#ifndef PE_WEB_ADDRESS_H
+#define PE_WEB_ADDRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,14 +2,14 @@
 /*
  * The HTTP server: from a socket to an answer.
  *
- * libmicrohttpd parses, with one thread a listening socket; site.c answers. Bounds:
- * connections in all (max_connections, split evenly over the sockets, at least one each; crowd.c
- * says who has to go when more come), memory a connection (a request line and headers that do
- * not fit get 414 or 431), idle time. Request bodies are never kept.
+ * libmicrohttpd parses, with one thread a listening socket; routes.c answers. Bounds:
+ * connections in all (max_connections, split evenly over the sockets, at least one each;
+ * connection_limit.c says who has to go when more come), memory a connection (a request line and
+ * headers that do not fit get 414 or 431), idle time. Request bodies are never kept.
  *
  * Threads: pe_http_new() and pe_http_free() on the owner's; on_*() on those of
  * libmicrohttpd. What they share is constant, atomic, or behind the locks of the scraper, the web
- * configuration and the hasher.
+ * configuration and the bcrypt worker.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,11 +32,11 @@
 #include "pe/memory.h"
 #include "pe/thread.h"
 
-#include "crowd.h"
-#include "hasher.h"
-#include "last_word.h"
+#include "connection_limit.h"
+#include "bcrypt_worker.h"
+#include "refusal.h"
 #include "login.h"
-#include "site.h"
+#include "routes.h"
 #include "tls_memory.h"
 #include "web_state.h"
 
@@ -45,8 +45,8 @@
 
 /* Connections that were cut off and are not closed yet, or whose password is being checked. More
  * than these wait in the kernel. */
-#define LEAVING 8
-#define AWAY	(PE_HASHER_WAITING + 1)
+#define EVICTED	  8
+#define SUSPENDED (PE_BCRYPT_WAITING + 1)
 
 /* Of a listening socket: itself, its copy, and what its thread waits with. */
 #define SOCKET_FILES 4
@@ -54,9 +54,9 @@
 /* Until a listening socket is looked at again for which there is no descriptor. */
 #define SHORTAGE_PAUSE_NS (100 * (long)PE_NS_PER_MS)
 
-/* Memory is given back when of a crowd of connections one in so many is left. */
-#define CROWD	    32
-#define CROWD_SHARE 8
+/* Memory is given back when one in so many of at least so many connections is left. */
+#define TRIM_MIN   32
+#define TRIM_SHARE 8
 
 struct pe_http;
 
@@ -66,21 +66,21 @@ struct server {
 	struct MHD_Daemon *daemon; /* NULL if it does not run */
 	int fd;			   /* libmicrohttpd's */
 	unsigned int count, most;  /* connections, and how many since memory was given back */
-	struct pe_crowd crowd;
+	struct pe_connection_limit limit;
 };
 
 struct connection {
-	struct pe_guest guest;
-	struct pe_last_word last_word;
+	struct pe_connection_slot slot;
+	struct pe_refusal refusal;
 	bool began;		  /* a request line has come once */
 	bool requested;		  /* and its request has not ended */
 	struct pe_web_state *web; /* whose TLS it speaks, NULL if none */
 };
 
 struct pe_http {
-	struct pe_site *site;
+	struct pe_routes *routes;
 	struct pe_web *web;
-	struct pe_hasher *hasher;
+	struct pe_bcrypt_worker *bcrypt;
 	const struct pe_listeners *listeners;
 	struct server *servers; /* one a listener */
 };
@@ -88,10 +88,11 @@ struct pe_http {
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample)
 {
 	memset(ret_sample, 0, sizeof(*ret_sample));
-	pe_site_get_stats(http->site, ret_sample);
+	pe_routes_get_stats(http->routes, ret_sample);
 	pe_web_get_stats(http->web, &ret_sample->reload_successful, &ret_sample->reload_success_ns);
 	for (size_t i = 0; i < pe_listeners_count(http->listeners); i++)
-		ret_sample->connections_cut += pe_crowd_cut(&http->servers[i].crowd);
+		ret_sample->connections_evicted +=
+			pe_connection_limit_evicted(&http->servers[i].limit);
 }
 
 /* ---- requests ---- */
@@ -149,11 +150,11 @@ static gnutls_session_t session_of(struct MHD_Connection *connection)
 	return info ? info->tls_session : NULL;
 }
 
-static struct pe_guest *guest_of(struct MHD_Connection *connection)
+static struct pe_connection_slot *slot_of(struct MHD_Connection *connection)
 {
 	struct connection *c = context_of(connection);
 
-	return c ? &c->guest : NULL;
+	return c ? &c->slot : NULL;
 }
 
 /* Called once for the headers (and again if it was suspended then), for each piece of a body, and
@@ -167,14 +168,13 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	const bool readable = is_head || strcmp(method, MHD_HTTP_METHOD_GET) == 0;
 	_cleanup_(cleanup_web_state) struct pe_web_state *web = NULL;
 	const bool is_old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
-	struct pe_request request = {
-		http->site, NULL, connection, path, readable, is_head, is_old
-	};
-	struct pe_guest *guest = guest_of(connection);
+	struct pe_request request = { http->routes, NULL,    connection, path,
+				      readable,	    is_head, is_old };
+	struct pe_connection_slot *slot = slot_of(connection);
 	enum pe_login_verdict verdict;
 
-	if (guest && (!*state || is_login(*state)))
-		pe_crowd_ask(guest);
+	if (slot && (!*state || is_login(*state)))
+		pe_connection_slot_answer(slot);
 	if (*body_len > 0) {
 		*body_len = 0;
 		return MHD_YES;
@@ -183,15 +183,15 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	request.config = web->config;
 	if (*state == &request_malformed) {
 		*state = &request_answered;
-		return pe_site_refuse(&request);
+		return pe_routes_refuse(&request);
 	}
 	if (!*state || is_login(*state)) {
 		struct pe_login *login = *state;
 
-		verdict = pe_login_ask(web, http->hasher, connection, &login);
+		verdict = pe_login_ask(web, http->bcrypt, connection, &login);
 		*state = state_of(verdict, login);
-		if (guest && verdict == PE_LOGIN_WAIT)
-			pe_crowd_send_away(guest);
+		if (slot && verdict == PE_LOGIN_WAIT)
+			pe_connection_slot_suspend(slot);
 		/* An answer before the end of the request ends the connection too. That is right
 		 * for methods that bring a body, and would cost the others their keep-alive. */
 		if (verdict == PE_LOGIN_WAIT || readable)
@@ -199,7 +199,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	}
 	verdict = verdict_of(*state);
 	*state = &request_answered;
-	return pe_site_answer(&request, verdict);
+	return pe_routes_answer(&request, verdict);
 }
 
 /*
@@ -222,7 +222,7 @@ static void *on_request_line(void *userdata, const char *uri, struct MHD_Connect
 		query[1] = '\0';
 	if (c) {
 		c->began = c->requested = true;
-		pe_last_word_begin(&c->last_word, c->guest.fd);
+		pe_refusal_begin(&c->refusal, c->slot.fd);
 	}
 	return cut || strstr(uri, "%00") ? &request_malformed : NULL;
 }
@@ -240,7 +240,7 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 
 	if (c) {
 		c->requested = false;
-		pe_crowd_wait(&c->guest);
+		pe_connection_slot_wait(&c->slot);
 	}
 	if (is_login(*state))
 		pe_login_free(*state);
@@ -251,9 +251,9 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 	else if (info) /* there was one, and no memory for its header */
 		status = MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
 	if (c)
-		pe_last_word_say(&c->last_word, c->guest.fd, session_of(connection), status);
+		pe_refusal_answer(&c->refusal, c->slot.fd, session_of(connection), status);
 	if (!info && *state != &request_answered)
-		pe_site_count(http->site, status);
+		pe_routes_count(http->routes, status);
 }
 
 static bool is_shortage(int error)
@@ -277,7 +277,7 @@ static void make_room(struct server *server)
 	if (pe_log_once(&logged, 60 * PE_NS_PER_S))
 		pe_warn("http", "no descriptor or memory for another connection: the oldest are "
 				"cut off for new ones");
-	if (!pe_crowd_make_room(&server->crowd))
+	if (!pe_connection_limit_evict(&server->limit))
 		nanosleep(&pause, NULL);
 }
 
@@ -295,7 +295,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 		va_list copy;
 
 		va_copy(copy, args);
-		pe_site_count(server->http->site, va_arg(copy, unsigned int));
+		pe_routes_count(server->http->routes, va_arg(copy, unsigned int));
 		va_end(copy);
 	} else if (strncmp(fmt, refused, sizeof(refused) - 1) == 0 && is_shortage(error)) {
 		make_room(server);
@@ -333,23 +333,23 @@ static void prepare_tls(struct connection *c, struct pe_http *http,
 static void leave(struct server *server, struct connection *c)
 {
 	/* A line that is none of HTTP, or has no end; the socket is shut already. */
-	if (!c->began && !c->web && pe_last_word_is_owed(c->guest.fd))
-		pe_site_count(server->http->site, MHD_HTTP_BAD_REQUEST);
+	if (!c->began && !c->web && pe_refusal_is_due(c->slot.fd))
+		pe_routes_count(server->http->routes, MHD_HTTP_BAD_REQUEST);
 	/* More cookies than there is memory for: libmicrohttpd has counted an answer that it then
 	 * did not send, and on_completed() was not told. With TLS the session is gone by now. */
 	if (c->requested && !c->web)
-		pe_last_word_say(&c->last_word, c->guest.fd, NULL,
-				 MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
-	pe_crowd_leave(&c->guest);
+		pe_refusal_answer(&c->refusal, c->slot.fd, NULL,
+				  MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
+	pe_connection_slot_release(&c->slot);
 	pe_web_put(c->web);
 }
 
-/* A crowd that goes leaves memory, of which the few that stay need little. */
+/* Many connections leave memory of which the few that stay need little. */
 static void count_out(struct server *server)
 {
 	const unsigned int left = --server->count;
 
-	if (server->most < CROWD || left > server->most / CROWD_SHARE)
+	if (server->most < TRIM_MIN || left > server->most / TRIM_SHARE)
 		return;
 	pe_memory_trim();
 	server->most = left;
@@ -383,7 +383,7 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 	}
 	*context = c;
 	prepare_tls(c, server->http, connection, info->connect_fd);
-	pe_crowd_enter(&server->crowd, &c->guest, info->connect_fd);
+	pe_connection_slot_take(&server->limit, &c->slot, info->connect_fd);
 }
 
 /* Every session gets its own credentials before; libmicrohttpd wants some all the same. */
@@ -397,10 +397,10 @@ static int on_certificate(gnutls_session_t session, const gnutls_datum_t *ca_nam
 
 /* ---- start and stop ---- */
 
-/* Of one listening socket, beyond the places. */
+/* Of one listening socket, beyond the limit. */
 static unsigned int extra_connections(const struct pe_web *web)
 {
-	return LEAVING + (pe_web_may_have_users(web) ? AWAY : 0);
+	return EVICTED + (pe_web_may_have_users(web) ? SUSPENDED : 0);
 }
 
 unsigned int pe_http_extra_files(const struct pe_listeners *listeners, const struct pe_web *web)
@@ -427,7 +427,7 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 		return -errno;
 	server->http = http;
 	server->fd = fd;
-	pe_crowd_init(&server->crowd, connections);
+	pe_connection_limit_init(&server->limit, connections);
 	errno = 0;
 	server->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, server,
@@ -487,9 +487,9 @@ int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http
 	http->servers = calloc(pe_listeners_count(http->listeners), sizeof(*http->servers));
 	if (!http->servers)
 		return -ENOMEM;
-	r = pe_site_new(options, &http->site);
+	r = pe_routes_new(options, &http->routes);
 	if (r == 0)
-		r = pe_hasher_new(&http->hasher);
+		r = pe_bcrypt_worker_new(&http->bcrypt);
 	if (r == 0)
 		r = start_all(http, options);
 	if (r < 0)
@@ -501,7 +501,7 @@ int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http
 void pe_http_refuse_logins(struct pe_http *http)
 {
 	if (http)
-		pe_hasher_refuse(http->hasher);
+		pe_bcrypt_worker_refuse(http->bcrypt);
 }
 
 struct pe_http *pe_http_free(struct pe_http *http)
@@ -509,14 +509,14 @@ struct pe_http *pe_http_free(struct pe_http *http)
 	if (!http)
 		return NULL;
 	/* libmicrohttpd cannot be stopped while a connection waits for its hash. */
-	if (http->hasher)
-		pe_hasher_stop(http->hasher);
+	if (http->bcrypt)
+		pe_bcrypt_worker_stop(http->bcrypt);
 	for (size_t i = 0; http->servers && i < pe_listeners_count(http->listeners); i++) {
 		if (http->servers[i].daemon)
 			MHD_stop_daemon(http->servers[i].daemon);
 	}
-	http->hasher = pe_hasher_free(http->hasher);
-	http->site = pe_site_free(http->site);
+	http->bcrypt = pe_bcrypt_worker_free(http->bcrypt);
+	http->routes = pe_routes_free(http->routes);
 	free(http->servers);
 	free(http);
 	return NULL;

@@ -3,7 +3,7 @@
  * See login.h. A password that has not been seen before takes as long as bcrypt is meant to: the
  * connection is suspended and hashed for on another thread, and its neighbours are served.
  *
- * A login belongs to libmicrohttpd's thread, then to the hasher, then to libmicrohttpd's thread
+ * A login belongs to libmicrohttpd's thread, then to the worker, then to libmicrohttpd's thread
  * again: suspending and resuming are what hands it over.
  */
 #include "login.h"
@@ -19,7 +19,7 @@
 #define NETWORK_BYTES 8 /* of an IPv6 address */
 
 struct pe_login {
-	struct pe_hasher_job job; /* first: job and login have one address */
+	struct pe_bcrypt_job job; /* first: job and login have one address */
 	struct MHD_Connection *connection;
 	struct pe_web_state *state;
 	enum pe_login_verdict verdict;
@@ -44,26 +44,26 @@ static void log_busy(void)
 				"to be checked");
 }
 
-static void on_hashed(struct pe_hasher_job *job, enum pe_hash_verdict verdict)
+static void on_hashed(struct pe_bcrypt_job *job, enum pe_bcrypt_verdict verdict)
 {
 	static const enum pe_login_verdict verdicts[] = {
-		[PE_HASH_VALID] = PE_LOGIN_ALLOWED,
-		[PE_HASH_INVALID] = PE_LOGIN_DENIED,
-		[PE_HASH_NOT_MADE] = PE_LOGIN_BUSY,
+		[PE_BCRYPT_VALID] = PE_LOGIN_ALLOWED,
+		[PE_BCRYPT_INVALID] = PE_LOGIN_DENIED,
+		[PE_BCRYPT_NOT_MADE] = PE_LOGIN_BUSY,
 	};
 	struct pe_login *login = (struct pe_login *)job;
 
 	login->verdict = verdicts[verdict];
-	if (verdict == PE_HASH_NOT_MADE)
+	if (verdict == PE_BCRYPT_NOT_MADE)
 		log_busy();
 	MHD_resume_connection(login->connection);
 }
 
-static enum pe_login_verdict wait_for_hash(struct pe_login *login, struct pe_hasher *hasher)
+static enum pe_login_verdict wait_for_hash(struct pe_login *login, struct pe_bcrypt_worker *worker)
 {
-	/* Before the hasher has it, which may be done at once. */
+	/* Before the worker has it, which may be done at once. */
 	MHD_suspend_connection(login->connection);
-	if (pe_hasher_add(hasher, &login->job) < 0) {
+	if (pe_bcrypt_worker_add(worker, &login->job) < 0) {
 		log_busy();
 		login->verdict = PE_LOGIN_BUSY;
 		MHD_resume_connection(login->connection);
@@ -72,12 +72,12 @@ static enum pe_login_verdict wait_for_hash(struct pe_login *login, struct pe_has
 }
 
 /* Whoever has an IPv6 address has the other ones of its network, too. */
-static struct pe_hash_origin origin_of(struct MHD_Connection *connection)
+static struct pe_bcrypt_origin origin_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	const struct sockaddr *addr = info ? info->client_addr : NULL;
-	struct pe_hash_origin origin = { 0 };
+	struct pe_bcrypt_origin origin = { 0 };
 
 	if (addr && addr->sa_family == AF_INET) {
 		const struct in_addr *v4 =
@@ -94,7 +94,7 @@ static struct pe_hash_origin origin_of(struct MHD_Connection *connection)
 	return origin;
 }
 
-static enum pe_login_verdict begin(struct pe_web_state *state, struct pe_hasher *hasher,
+static enum pe_login_verdict begin(struct pe_web_state *state, struct pe_bcrypt_worker *worker,
 				   struct MHD_Connection *connection, struct pe_login **ret_login)
 {
 	const char *header = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
@@ -123,16 +123,16 @@ static enum pe_login_verdict begin(struct pe_web_state *state, struct pe_hasher 
 	__atomic_add_fetch(&state->references, 1, __ATOMIC_RELAXED);
 	login->state = state;
 	*ret_login = login;
-	return wait_for_hash(login, hasher);
+	return wait_for_hash(login, worker);
 }
 
-enum pe_login_verdict pe_login_ask(struct pe_web_state *state, struct pe_hasher *hasher,
+enum pe_login_verdict pe_login_ask(struct pe_web_state *state, struct pe_bcrypt_worker *worker,
 				   struct MHD_Connection *connection, struct pe_login **login)
 {
 	enum pe_login_verdict verdict;
 
 	if (!*login)
-		return begin(state, hasher, connection, login);
+		return begin(state, worker, connection, login);
 	verdict = (*login)->verdict;
 	*login = pe_login_free(*login);
 	return verdict;

@@ -2,10 +2,10 @@
 /*
  * Whether a request may come in. Called by the threads of libmicrohttpd.
  */
-#ifndef PE_EXPORT_LOGIN_H
-#define PE_EXPORT_LOGIN_H
+#ifndef PE_WEB_LOGIN_H
+#define PE_WEB_LOGIN_H
 
-#include "hasher.h"
+#include "bcrypt_worker.h"
 #include "web_state.h"
 
 struct MHD_Connection;
@@ -22,7 +22,7 @@ enum pe_login_verdict {
  * Asked when the headers of a request have come. With PE_LOGIN_WAIT *login is what waits, to be
  * given again; otherwise it is freed and NULL.
  */
-enum pe_login_verdict pe_login_ask(struct pe_web_state *state, struct pe_hasher *hasher,
+enum pe_login_verdict pe_login_ask(struct pe_web_state *state, struct pe_bcrypt_worker *worker,
 				   struct MHD_Connection *connection, struct pe_login **login);
 
 /* Of a request that ended before it was asked again. NULL is fine. Returns NULL. */

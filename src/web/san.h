@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The names of a client's certificate (client_allowed_sans). Pure; any thread. */
-#ifndef PE_EXPORT_SAN_H
-#define PE_EXPORT_SAN_H
+#ifndef PE_WEB_SAN_H
+#define PE_WEB_SAN_H
 
 #include <gnutls/gnutls.h>
 #include <stdbool.h>

@@ -59,12 +59,12 @@ struct pe_scraper {
 	void *userdata;
 	bool legacy;
 	uint64_t share_ns;
-	struct pe_log_once failure_logged, cut_logged;
+	struct pe_log_once failure_logged, evicted_logged;
 
 	pthread_mutex_t lock;
 	struct slot *slots[SNAPSHOTS]; /* NULL if it is free */
 	unsigned int leaving;	       /* slots that were cut off and have readers */
-	uint64_t cut;		       /* scrapes cut off; atomic */
+	uint64_t evicted;	       /* scrapes cut off; atomic */
 	LIST_HEAD(, scrape) scrapes;
 
 	pthread_mutex_t stats_lock;
@@ -98,9 +98,9 @@ struct pe_scraper *pe_scraper_free(struct pe_scraper *scraper)
 	return NULL;
 }
 
-uint64_t pe_scraper_cut(const struct pe_scraper *scraper)
+uint64_t pe_scraper_evicted(const struct pe_scraper *scraper)
 {
-	return __atomic_load_n(&scraper->cut, __ATOMIC_RELAXED);
+	return __atomic_load_n(&scraper->evicted, __ATOMIC_RELAXED);
 }
 
 void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_duration)
@@ -116,15 +116,15 @@ void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_
  * The socket of a scrape is open while the scrape is in the list: libmicrohttpd destroys a response
  * before it closes the socket. The thread of that connection sees the end and frees the scrape.
  */
-static void cut_off_readers(struct pe_scraper *scraper, const struct slot *slot)
+static void evict_readers(struct pe_scraper *scraper, const struct slot *slot)
 {
-	if (pe_log_once(&scraper->cut_logged, 60 * PE_NS_PER_S))
+	if (pe_log_once(&scraper->evicted_logged, 60 * PE_NS_PER_S))
 		pe_warn("http", "slow readers held every snapshot: the oldest are cut off");
 	for (struct scrape *s = LIST_FIRST(&scraper->scrapes); s; s = LIST_NEXT(s, link)) {
 		if (s->slot != slot)
 			continue;
 		shutdown(s->fd, SHUT_RDWR);
-		__atomic_fetch_add(&scraper->cut, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&scraper->evicted, 1, __ATOMIC_RELAXED);
 	}
 }
 
@@ -170,7 +170,7 @@ static int find_slot(struct pe_scraper *scraper, struct slot **ret_slot)
 		if (r < 0)
 			return r;
 		scraper->leaving++;
-		cut_off_readers(scraper, left);
+		evict_readers(scraper, left);
 		newest = oldest;
 	}
 	*ret_slot = *newest;

@@ -4,8 +4,8 @@
  *
  * A scraper is shared by all threads of the server; a response belongs to one of them.
  */
-#ifndef PE_EXPORT_SCRAPE_H
-#define PE_EXPORT_SCRAPE_H
+#ifndef PE_WEB_SCRAPE_H
+#define PE_WEB_SCRAPE_H
 
 #include <stdbool.h>
 
@@ -32,7 +32,7 @@ int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format
 		       bool measured, struct MHD_Response **ret_response);
 
 /* Scrapes cut off because they were slow and held what others needed. Any thread. */
-uint64_t pe_scraper_cut(const struct pe_scraper *scraper);
+uint64_t pe_scraper_evicted(const struct pe_scraper *scraper);
 
 /* Any thread, also from within snapshot(). */
 void pe_scraper_get_duration(struct pe_scraper *scraper, struct pe_latency *ret_duration);

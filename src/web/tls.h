@@ -4,8 +4,8 @@
  *
  * Immutable once made; shared by all connections that were accepted while it was in force.
  */
-#ifndef PE_EXPORT_TLS_H
-#define PE_EXPORT_TLS_H
+#ifndef PE_WEB_TLS_H
+#define PE_WEB_TLS_H
 
 #include <gnutls/gnutls.h>
 

@@ -6,8 +6,8 @@
  *
  * Any thread.
  */
-#ifndef PE_EXPORT_TLS_MEMORY_H
-#define PE_EXPORT_TLS_MEMORY_H
+#ifndef PE_WEB_TLS_MEMORY_H
+#define PE_WEB_TLS_MEMORY_H
 
 #include <stdbool.h>
 

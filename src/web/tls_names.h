@@ -3,8 +3,8 @@
  * What Go calls the parts of TLS, as web configuration files do, and what GnuTLS does. Constant;
  * any thread.
  */
-#ifndef PE_EXPORT_TLS_NAMES_H
-#define PE_EXPORT_TLS_NAMES_H
+#ifndef PE_WEB_TLS_NAMES_H
+#define PE_WEB_TLS_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>

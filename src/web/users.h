@@ -5,8 +5,8 @@
  * Shared by all threads of the server. pe_users_verify() takes as long as bcrypt is meant to, so
  * it is for a thread that has nothing else to do.
  */
-#ifndef PE_EXPORT_USERS_H
-#define PE_EXPORT_USERS_H
+#ifndef PE_WEB_USERS_H
+#define PE_WEB_USERS_H
 
 #include <stdbool.h>
 

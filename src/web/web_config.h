@@ -4,8 +4,8 @@
  * (https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md):
  * from text to values. Reads no file; pure but for memory; any thread.
  */
-#ifndef PE_EXPORT_WEB_CONFIG_H
-#define PE_EXPORT_WEB_CONFIG_H
+#ifndef PE_WEB_WEB_CONFIG_H
+#define PE_WEB_WEB_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * The web configuration in force. A state is immutable and counted: a connection keeps the one it
  * began with while newer ones replace it. Any thread.
  */
-#ifndef PE_EXPORT_WEB_STATE_H
-#define PE_EXPORT_WEB_STATE_H
+#ifndef PE_WEB_WEB_STATE_H
+#define PE_WEB_WEB_STATE_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * A YAML file as a tree, each node with its line: the part of YAML that configuration files are
  * written in. Pure but for memory; any thread.
  */
-#ifndef PE_EXPORT_YAML_H
-#define PE_EXPORT_YAML_H
+#ifndef PE_WEB_YAML_H
+#define PE_WEB_YAML_H
 
 #include <stdbool.h>
 #include <stddef.h>

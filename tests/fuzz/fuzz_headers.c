@@ -18,7 +18,7 @@
 #include "../../src/web/address.h"
 #include "../../src/deliver/grouping.h"
 #include "../../src/deliver/libcurl.h"
-#include "../../src/web/page.h"
+#include "../../src/web/index_page.h"
 #include "../../src/web/users.h"
 
 #define TEXT_MAX   4000
@@ -370,7 +370,7 @@ static void check_path(const char *path)
 			fuzz_check(*p > ' ' && *p < 0x7f && !strchr("?#%\"<>\\", *p), "path %s",
 				   path);
 	}
-	fuzz_check(pe_page_build(&page, path) == 0, "out of memory");
+	fuzz_check(pe_index_page_build(&page, path) == 0, "out of memory");
 	html = strndup(page.data, page.len);
 	at = strstr(html, before);
 	fuzz_check(at, "no link");

@@ -277,7 +277,7 @@ def test_slow_and_idle_clients():
         assert last[1] in (resting[1], resting[1] + 1)
         assert last[2] - first[2] < RSS_SLACK_BYTES
         metrics = exporter.scrape()
-        assert metrics.sum("http_connections_cut_total") >= EACH
+        assert metrics.sum("http_connections_evicted_total") >= EACH
         # The container's new link did not wait for the clients.
         assert metrics.sum("attach_seconds_bucket", le="1.0") == metrics.sum("attach_seconds_count")
         assert exporter.log().count("oldest are cut off for new ones") == 1
@@ -314,7 +314,7 @@ def test_stuck_scrapers():
                 wait_for(
                     lambda: scrape_in_time(exporter).totals("veth1")["ingress"][0] == 2 * count,
                     "numbers are of now, or a second old")
-            wait_for(lambda: exporter.scrape().sum("http_connections_cut_total"),
+            wait_for(lambda: exporter.scrape().sum("http_connections_evicted_total"),
                      "they were stuck indeed")
         wait_few_files(exporter, resting)
 

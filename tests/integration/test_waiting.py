@@ -28,7 +28,7 @@ def cpu_s(exporter):
     used_ns = 0
     for task in pathlib.Path(f"/proc/{exporter.process.pid}/task").iterdir():
         with contextlib.suppress(OSError):
-            if task.joinpath("comm").read_text() != "pe-hasher\n":
+            if task.joinpath("comm").read_text() != "pe-bcrypt\n":
                 used_ns += int(task.joinpath("schedstat").read_text().split()[0])
     return used_ns / 1e9
 

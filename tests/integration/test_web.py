@@ -809,7 +809,7 @@ def test_scrapes_until_the_end(tmp_path):
 def hashed_s(exporter):
     """How long the thread that hashes has used the CPU."""
     for task in pathlib.Path(f"/proc/{exporter.process.pid}/task").iterdir():
-        if task.joinpath("comm").read_text() == "pe-hasher\n":
+        if task.joinpath("comm").read_text() == "pe-bcrypt\n":
             used = task.joinpath("stat").read_text().rpartition(")")[2].split()[11]
             return int(used) / os.sysconf("SC_CLK_TCK")
     return 0

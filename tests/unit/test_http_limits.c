@@ -227,7 +227,7 @@ static uint64_t cut(const struct fixture *f)
 	struct pe_http_sample sample;
 
 	pe_http_get_stats(f->http, &sample);
-	return sample.connections_cut;
+	return sample.connections_evicted;
 }
 
 /* Nor must the rest read old numbers because of them: the oldest of them goes instead. */

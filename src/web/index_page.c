@@ -5,7 +5,7 @@
 #include <config.h>
 #endif
 
-#include "page.h"
+#include "index_page.h"
 
 #include "pe/http.h"
 
@@ -23,7 +23,7 @@ static void add_escaped(struct pe_strbuf *page, const char *text)
 	}
 }
 
-int pe_page_build(struct pe_strbuf *page, const char *telemetry_path)
+int pe_index_page_build(struct pe_strbuf *page, const char *telemetry_path)
 {
 	static const char head[] =
 		"<!DOCTYPE html>\n"

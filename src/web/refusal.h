@@ -6,31 +6,31 @@
  * Called by libmicrohttpd's thread of the connection. Whether something was sent is asked of TCP;
  * other sockets get no answer.
  */
-#ifndef PE_EXPORT_LAST_WORD_H
-#define PE_EXPORT_LAST_WORD_H
+#ifndef PE_WEB_REFUSAL_H
+#define PE_WEB_REFUSAL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct gnutls_session_int;
 
-struct pe_last_word {
+struct pe_refusal {
 	bool known;
 	uint64_t sent_bytes; /* when the request began */
 };
 
 /* A request begins on this socket. */
-void pe_last_word_begin(struct pe_last_word *word, int fd);
+void pe_refusal_begin(struct pe_refusal *word, int fd);
 
 /*
  * The request ends with an error, and the connection with it. Sends an answer with this status if
  * nothing has been sent since the request began; `tls` is NULL for a connection without. Never
  * blocks.
  */
-void pe_last_word_say(const struct pe_last_word *word, int fd, struct gnutls_session_int *tls,
-		      unsigned int status);
+void pe_refusal_answer(const struct pe_refusal *word, int fd, struct gnutls_session_int *tls,
+		       unsigned int status);
 
 /* True if the peer sent something and has never got anything. */
-bool pe_last_word_is_owed(int fd);
+bool pe_refusal_is_due(int fd);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See last_word.h. */
-#include "last_word.h"
+/* See refusal.h. */
+#include "refusal.h"
 
 #include <gnutls/gnutls.h>
 #include <linux/tcp.h>
@@ -27,7 +27,7 @@ static uint64_t sent_bytes(const struct tcp_info *info)
 	return info->tcpi_bytes_sent - info->tcpi_bytes_retrans + info->tcpi_notsent_bytes;
 }
 
-void pe_last_word_begin(struct pe_last_word *word, int fd)
+void pe_refusal_begin(struct pe_refusal *word, int fd)
 {
 	struct tcp_info info;
 
@@ -49,8 +49,8 @@ static const char *phrase_of(unsigned int status)
 	}
 }
 
-void pe_last_word_say(const struct pe_last_word *word, int fd, gnutls_session_t tls,
-		      unsigned int status)
+void pe_refusal_answer(const struct pe_refusal *word, int fd, gnutls_session_t tls,
+		       unsigned int status)
 {
 	struct tcp_info info;
 	char text[128];
@@ -67,7 +67,7 @@ void pe_last_word_say(const struct pe_last_word *word, int fd, gnutls_session_t 
 		send(fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool pe_last_word_is_owed(int fd)
+bool pe_refusal_is_due(int fd)
 {
 	struct tcp_info info;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See site.h. Answers that are constant are handed over as they are; only the metrics are made for
- * each request, by the scraper.
+ * See routes.h. Answers that are constant are handed over as they are; only the metrics are made
+ * for each request, by the scraper.
  */
-#include "site.h"
+#include "routes.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 
-#include "page.h"
+#include "index_page.h"
 #include "scrape.h"
 
 #define CONTENT_TYPE_PLAIN "text/plain; charset=utf-8"
@@ -24,11 +24,11 @@ static const unsigned int status_codes[] = { 200, 400, 401, 404, 405, 414, 431, 
 #define STATUS_CODES (sizeof(status_codes) / sizeof(status_codes[0]))
 _Static_assert(STATUS_CODES <= PE_HTTP_CODES, "every code has its place in the sample");
 
-struct pe_site {
+struct pe_routes {
 	char *telemetry_path;
 	bool (*ready)(void *userdata);
 	void *userdata;
-	struct pe_strbuf page;
+	struct pe_strbuf index_page;
 	struct pe_scraper *scraper;
 	struct pe_log_once unavailable_logged;
 	uint64_t requests[STATUS_CODES]; /* atomic */
@@ -41,7 +41,7 @@ struct header {
 
 /* ---- statistics ---- */
 
-void pe_site_count(struct pe_site *site, unsigned int status)
+void pe_routes_count(struct pe_routes *routes, unsigned int status)
 {
 	const unsigned int class_code = status < 500 ? 400 : 500;
 	size_t place = 0;
@@ -54,18 +54,18 @@ void pe_site_count(struct pe_site *site, unsigned int status)
 		if (status_codes[i] == status)
 			place = i;
 	}
-	__atomic_fetch_add(&site->requests[place], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&routes->requests[place], 1, __ATOMIC_RELAXED);
 }
 
-void pe_site_get_stats(const struct pe_site *site, struct pe_http_sample *ret_sample)
+void pe_routes_get_stats(const struct pe_routes *routes, struct pe_http_sample *ret_sample)
 {
 	for (size_t i = 0; i < STATUS_CODES; i++) {
 		ret_sample->requests[i].code = status_codes[i];
 		ret_sample->requests[i].count =
-			__atomic_load_n(&site->requests[i], __ATOMIC_RELAXED);
+			__atomic_load_n(&routes->requests[i], __ATOMIC_RELAXED);
 	}
-	ret_sample->connections_cut = pe_scraper_cut(site->scraper);
-	pe_scraper_get_duration(site->scraper, &ret_sample->scrape_duration);
+	ret_sample->connections_evicted = pe_scraper_evicted(routes->scraper);
+	pe_scraper_get_duration(routes->scraper, &ret_sample->scrape_duration);
 }
 
 /* ---- answers ---- */
@@ -119,7 +119,7 @@ static enum MHD_Result send_response(const struct pe_request *request, unsigned 
 		if (!add_header(response, config->headers[i].name, config->headers[i].value))
 			return MHD_NO;
 	}
-	pe_site_count(request->site, status);
+	pe_routes_count(request->routes, status);
 	return MHD_queue_response(request->connection, status, response);
 }
 
@@ -144,7 +144,7 @@ static enum MHD_Result send_text(const struct pe_request *request, unsigned int 
 	return send_bytes(request, status, text, strlen(text), headers);
 }
 
-static enum MHD_Result answer_page(const struct pe_request *request)
+static enum MHD_Result answer_index(const struct pe_request *request)
 {
 	static const struct header headers[] = {
 		{ "Content-Type", "text/html; charset=utf-8" },
@@ -153,7 +153,7 @@ static enum MHD_Result answer_page(const struct pe_request *request)
 		{ "Referrer-Policy", "no-referrer" },
 		{ 0 },
 	};
-	const struct pe_strbuf *page = &request->site->page;
+	const struct pe_strbuf *page = &request->routes->index_page;
 
 	return send_bytes(request, MHD_HTTP_OK, page->data, page->len, headers);
 }
@@ -165,7 +165,7 @@ static enum MHD_Result answer_healthy(const struct pe_request *request)
 
 static enum MHD_Result answer_ready(const struct pe_request *request)
 {
-	if (request->site->ready(request->site->userdata))
+	if (request->routes->ready(request->routes->userdata))
 		return send_text(request, MHD_HTTP_OK, "Ready\n");
 	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
 			 "Not ready: the interfaces are still being read\n");
@@ -257,7 +257,7 @@ static enum MHD_Result answer_metrics(const struct pe_request *request)
 
 	if (!info)
 		return MHD_NO;
-	r = pe_scraper_respond(request->site->scraper, info->connect_fd, format, gzip,
+	r = pe_scraper_respond(request->routes->scraper, info->connect_fd, format, gzip,
 			       request->is_old && !request->is_head, &response);
 	/* After HEAD, libmicrohttpd 0.9.75 sends the last chunk of the body that there is not,
 	 * which the next answer would be taken for. Without chunks it sends nothing, and closes. */
@@ -265,7 +265,7 @@ static enum MHD_Result answer_metrics(const struct pe_request *request)
 		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 	if (r == 0)
 		return send_response(request, MHD_HTTP_OK, response, headers);
-	if (pe_log_once(&request->site->unavailable_logged, 60 * PE_NS_PER_S))
+	if (pe_log_once(&request->routes->unavailable_logged, 60 * PE_NS_PER_S))
 		pe_warn("http", "a scrape was answered with 503: %s",
 			r == -EBUSY ? "slow readers hold every snapshot" : strerror(-r));
 	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -275,16 +275,16 @@ static enum MHD_Result answer_metrics(const struct pe_request *request)
 static const struct {
 	const char *path;
 	enum MHD_Result (*answer)(const struct pe_request *request);
-} routes[] = {
-	{ PE_PATH_INDEX, answer_page },
+} paths[] = {
+	{ PE_PATH_INDEX, answer_index },
 	{ PE_PATH_HEALTHY, answer_healthy },
 	{ PE_PATH_READY, answer_ready },
 };
 
 bool pe_http_is_reserved(const char *path)
 {
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (strcmp(path, routes[i].path) == 0)
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (strcmp(path, paths[i].path) == 0)
 			return true;
 	}
 	return false;
@@ -294,18 +294,18 @@ static enum MHD_Result route(const struct pe_request *request)
 {
 	enum MHD_Result (*answer)(const struct pe_request *request) = answer_not_found;
 
-	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (strcmp(request->path, routes[i].path) == 0)
-			answer = routes[i].answer;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (strcmp(request->path, paths[i].path) == 0)
+			answer = paths[i].answer;
 	}
-	if (strcmp(request->path, request->site->telemetry_path) == 0)
+	if (strcmp(request->path, request->routes->telemetry_path) == 0)
 		answer = answer_metrics;
 	if (answer != answer_not_found && !request->readable)
 		answer = answer_bad_method;
 	return answer(request);
 }
 
-enum MHD_Result pe_site_answer(const struct pe_request *request, enum pe_login_verdict verdict)
+enum MHD_Result pe_routes_answer(const struct pe_request *request, enum pe_login_verdict verdict)
 {
 	switch (verdict) {
 	case PE_LOGIN_ALLOWED:
@@ -317,46 +317,46 @@ enum MHD_Result pe_site_answer(const struct pe_request *request, enum pe_login_v
 	}
 }
 
-enum MHD_Result pe_site_refuse(const struct pe_request *request)
+enum MHD_Result pe_routes_refuse(const struct pe_request *request)
 {
 	return send_text(request, MHD_HTTP_BAD_REQUEST, "Bad request\n");
 }
 
 /* ---- making it ---- */
 
-static void cleanup_site(struct pe_site **site)
+static void cleanup_routes(struct pe_routes **routes)
 {
-	pe_site_free(*site);
+	pe_routes_free(*routes);
 }
 
-int pe_site_new(const struct pe_http_options *options, struct pe_site **ret_site)
+int pe_routes_new(const struct pe_http_options *options, struct pe_routes **ret_routes)
 {
-	_cleanup_(cleanup_site) struct pe_site *site = calloc(1, sizeof(*site));
+	_cleanup_(cleanup_routes) struct pe_routes *routes = calloc(1, sizeof(*routes));
 	int r;
 
-	if (!site)
+	if (!routes)
 		return -ENOMEM;
-	site->telemetry_path = strdup(options->telemetry_path);
-	site->ready = options->ready;
-	site->userdata = options->userdata;
-	if (!site->telemetry_path)
+	routes->telemetry_path = strdup(options->telemetry_path);
+	routes->ready = options->ready;
+	routes->userdata = options->userdata;
+	if (!routes->telemetry_path)
 		return -ENOMEM;
-	r = pe_page_build(&site->page, site->telemetry_path);
+	r = pe_index_page_build(&routes->index_page, routes->telemetry_path);
 	if (r == 0)
-		r = pe_scraper_new(options, &site->scraper);
+		r = pe_scraper_new(options, &routes->scraper);
 	if (r < 0)
 		return r;
-	*ret_site = PE_TAKE_PTR(site);
+	*ret_routes = PE_TAKE_PTR(routes);
 	return 0;
 }
 
-struct pe_site *pe_site_free(struct pe_site *site)
+struct pe_routes *pe_routes_free(struct pe_routes *routes)
 {
-	if (!site)
+	if (!routes)
 		return NULL;
-	pe_scraper_free(site->scraper);
-	pe_strbuf_fini(&site->page);
-	free(site->telemetry_path);
-	free(site);
+	pe_scraper_free(routes->scraper);
+	pe_strbuf_fini(&routes->index_page);
+	free(routes->telemetry_path);
+	free(routes);
 	return NULL;
 }
