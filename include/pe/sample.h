@@ -148,14 +148,19 @@ struct pe_iface_info {
 	enum pe_mode_reason mode_reason;
 };
 
-struct pe_iface_sample {
-	struct pe_iface_info info;
-	bool departed; /* gone, kept for the retention; has no info series and no active flows */
+/* What is counted, whatever it is counted for. */
+struct pe_series_body {
 	uint64_t created_ns; /* wall clock: when these counters began at zero */
 	struct pe_row row[PE_DIRECTIONS];
 	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
 	struct pe_count overcounted[PE_DIRECTIONS]; /* above the kernel's own counters */
 	struct pe_flow_sample flows;
+};
+
+struct pe_iface_sample {
+	struct pe_iface_info info;
+	bool departed; /* gone, kept for the retention; has no info series and no active flows */
+	struct pe_series_body body;
 };
 
 /* What departed interfaces left when their series ended. */
@@ -304,6 +309,10 @@ struct pe_count pe_row_total(const struct pe_row *row);
  * then). Top flows of b are folded into a's rest; a's own top flows stay.
  */
 int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
+		       struct pe_arena *arena);
+
+/* Adds all but created_ns, otherwise as pe_flow_sample_add(). */
+int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,
 		       struct pe_arena *arena);
 
 /* The `protocol` label of a protocol, and the other way from an IP protocol number (IANA). */

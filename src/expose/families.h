@@ -101,7 +101,7 @@ static inline void pe_emit_begin(struct pe_emit *emit, uint64_t created_ns)
 /* The same of the interface at hand. */
 static inline void pe_emit_begin_iface(struct pe_emit *emit)
 {
-	pe_emit_begin(emit, emit->iface->created_ns);
+	pe_emit_begin(emit, emit->iface->body.created_ns);
 	pe_label_set_add_all(&emit->labels, &emit->iface_labels);
 }
 

@@ -10,7 +10,7 @@ static void emit_flows(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		for (i = 0; i < PE_PROTO_COUNT; i++) {
-			const struct pe_flow_stats *stats = emit->iface->flows.proto[i];
+			const struct pe_flow_stats *stats = emit->iface->body.flows.proto[i];
 
 			if (stats)
 				pe_emit_direction(emit, d, &pe_proto_labels[i], stats->flows[d]);
@@ -23,7 +23,7 @@ static void emit_flows_active(struct pe_emit *emit)
 	if (emit->iface->departed)
 		return;
 	pe_emit_begin_iface(emit);
-	pe_emit_number(emit, NULL, emit->iface->flows.active);
+	pe_emit_number(emit, NULL, emit->iface->body.flows.active);
 }
 
 static void emit_flow_histogram(struct pe_emit *emit, size_t proto,
@@ -42,7 +42,7 @@ static void emit_flow_duration(struct pe_emit *emit)
 	size_t i;
 
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
-		const struct pe_flow_stats *stats = emit->iface->flows.proto[i];
+		const struct pe_flow_stats *stats = emit->iface->body.flows.proto[i];
 
 		if (stats)
 			emit_flow_histogram(emit, i,
@@ -62,7 +62,7 @@ static void emit_flow_size(struct pe_emit *emit)
 	size_t i;
 
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
-		const struct pe_flow_stats *stats = emit->iface->flows.proto[i];
+		const struct pe_flow_stats *stats = emit->iface->body.flows.proto[i];
 
 		if (stats)
 			emit_flow_histogram(emit, i,
@@ -82,9 +82,9 @@ static void emit_flow_lost(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_PROTO_COUNT; i++)
-			pe_emit_direction(
-				emit, d, &pe_proto_labels[i],
-				pe_number_at(&emit->iface->row[d].lost[i], emit->family->offset));
+			pe_emit_direction(emit, d, &pe_proto_labels[i],
+					  pe_number_at(&emit->iface->body.row[d].lost[i],
+						       emit->family->offset));
 }
 
 static const struct pe_family families[] = {

@@ -37,7 +37,7 @@ static void emit_classes(struct pe_emit *emit)
 	size_t d, i;
 
 	for (d = 0; d < PE_DIRECTIONS; d++) {
-		const struct pe_row *row = &emit->iface->row[d];
+		const struct pe_row *row = &emit->iface->body.row[d];
 
 		for (i = 0; i < PE_CLASS_COUNT; i++)
 			pe_emit_direction(emit, d, &class_labels[i],
@@ -53,7 +53,7 @@ static void emit_packet_size(struct pe_emit *emit)
 	size_t d;
 
 	for (d = 0; d < PE_DIRECTIONS; d++) {
-		const struct pe_row *row = &emit->iface->row[d];
+		const struct pe_row *row = &emit->iface->body.row[d];
 		struct pe_count total = pe_row_total(row);
 		struct pe_histogram histogram = {
 			.le = packet_size_le,
@@ -83,7 +83,7 @@ static void emit_tcp_segments(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_TCP_KINDS; i++)
-			pe_emit_direction(emit, d, &flags[i], emit->iface->row[d].tcp[i]);
+			pe_emit_direction(emit, d, &flags[i], emit->iface->body.row[d].tcp[i]);
 }
 
 /* offset: in struct pe_row */
@@ -93,7 +93,7 @@ static void emit_row(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		pe_emit_direction(emit, d, NULL,
-				  pe_number_at(&emit->iface->row[d], emit->family->offset));
+				  pe_number_at(&emit->iface->body.row[d], emit->family->offset));
 }
 
 /* offset: in struct pe_count */
@@ -103,9 +103,9 @@ static void emit_unobserved(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
-			pe_emit_direction(
-				emit, d, &pe_unobserved_labels[i],
-				pe_number_at(&emit->iface->unobserved[d][i], emit->family->offset));
+			pe_emit_direction(emit, d, &pe_unobserved_labels[i],
+					  pe_number_at(&emit->iface->body.unobserved[d][i],
+						       emit->family->offset));
 }
 
 /* offset: in struct pe_count */
@@ -114,8 +114,9 @@ static void emit_overcounted(struct pe_emit *emit)
 	size_t d;
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
-		pe_emit_direction(emit, d, NULL,
-				  pe_number_at(&emit->iface->overcounted[d], emit->family->offset));
+		pe_emit_direction(
+			emit, d, NULL,
+			pe_number_at(&emit->iface->body.overcounted[d], emit->family->offset));
 }
 
 static void emit_info(struct pe_emit *emit)

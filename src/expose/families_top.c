@@ -56,7 +56,7 @@ static bool reserve_top(struct pe_emit *emit, size_t count)
  */
 static size_t gather(struct pe_emit *emit, bool ports)
 {
-	const struct pe_flow_sample *flows = &emit->iface->flows;
+	const struct pe_flow_sample *flows = &emit->iface->body.flows;
 	struct pe_top_flow *top;
 	size_t i, n = 0;
 
@@ -124,8 +124,8 @@ static void emit_top_flows(struct pe_emit *emit)
 		emit_top_flow(emit, &emit->top[i]);
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		for (i = 0; i < PE_PROTO_COUNT; i++) {
-			uint64_t rest = pe_number_at(&emit->iface->flows.rest[d][i], offset) +
-					pe_number_at(&emit->iface->row[d].lost[i], offset);
+			uint64_t rest = pe_number_at(&emit->iface->body.flows.rest[d][i], offset) +
+					pe_number_at(&emit->iface->body.row[d].lost[i], offset);
 
 			if (rest == 0)
 				continue;
@@ -158,7 +158,7 @@ static void take_count(struct pe_count *count, const struct pe_count *part)
 
 static void legacy_totals(const struct pe_emit *emit, struct pe_count *ret_totals)
 {
-	const struct pe_row *row = &emit->iface->row[PE_INGRESS];
+	const struct pe_row *row = &emit->iface->body.row[PE_INGRESS];
 
 	for (size_t i = 0; i < PE_PROTO_COUNT; i++) {
 		ret_totals[i] = row->class[PE_CLASS_IPV4 + i];
@@ -212,7 +212,7 @@ static void emit_legacy(struct pe_emit *emit)
 	for (i = 0; i < LEGACY_COUNT; i++) {
 		if (totals[i].packets == 0)
 			continue;
-		pe_emit_begin(emit, emit->iface->created_ns);
+		pe_emit_begin(emit, emit->iface->body.created_ns);
 		pe_label_set_add_all(&emit->labels, &legacy_others);
 		end_legacy(emit, i, &totals[i]);
 	}

@@ -379,19 +379,19 @@ static int collect_entry(const struct pe_carry_source *source, const struct pe_e
 
 	iface->info = entry->info;
 	iface->departed = entry->departed;
-	iface->created_ns = entry->created_ns;
-	memcpy(iface->unobserved, entry->unobserved, sizeof(iface->unobserved));
-	memcpy(iface->overcounted, entry->overcounted, sizeof(iface->overcounted));
-	pe_carry_read_rows(source, entry, iface->row);
+	iface->body.created_ns = entry->created_ns;
+	memcpy(iface->body.unobserved, entry->unobserved, sizeof(iface->body.unobserved));
+	memcpy(iface->body.overcounted, entry->overcounted, sizeof(iface->body.overcounted));
+	pe_carry_read_rows(source, entry, iface->body.row);
 	if (entry->flows_token != PE_TOKEN_NONE) {
-		r = source->ops->read_flows(entry->flows_token, arena, &iface->flows,
+		r = source->ops->read_flows(entry->flows_token, arena, &iface->body.flows,
 					    source->userdata);
 		if (r < 0)
 			return r;
 	}
 	if (entry->departed)
-		iface->flows.active = 0;
-	return entry->flows ? pe_flow_sample_add(&iface->flows, entry->flows, arena) : 0;
+		iface->body.flows.active = 0;
+	return entry->flows ? pe_flow_sample_add(&iface->body.flows, entry->flows, arena) : 0;
 }
 
 static int collect_entries(struct pe_registry *registry, struct pe_snapshot *snapshot)

@@ -60,9 +60,9 @@ void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns)
 	for (size_t i = 0; i < snapshot->iface_count; i++) {
 		struct pe_iface_sample *iface = &snapshot->ifaces[i];
 
-		to_wall(&iface->created_ns, offset_ns);
-		for (size_t n = 0; n < iface->flows.top_count; n++)
-			to_wall(&iface->flows.top[n].since_ns, offset_ns);
+		to_wall(&iface->body.created_ns, offset_ns);
+		for (size_t n = 0; n < iface->body.flows.top_count; n++)
+			to_wall(&iface->body.flows.top[n].since_ns, offset_ns);
 	}
 	for (size_t i = 0; i < snapshot->departed_count; i++)
 		to_wall(&snapshot->departed[i].created_ns, offset_ns);
@@ -164,6 +164,23 @@ int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 		enum pe_proto proto = pe_proto_from_ip(top->key.ip_proto);
 
 		count_add(&a->rest[PE_FLOW_DIRECTION(top->key.tag)][proto], &top->count);
+	}
+	return 0;
+}
+
+int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,
+		       struct pe_arena *arena)
+{
+	int r = pe_flow_sample_add(&a->flows, &b->flows, arena);
+	size_t d, i;
+
+	if (r < 0)
+		return r;
+	for (d = 0; d < PE_DIRECTIONS; d++) {
+		pe_row_add(&a->row[d], &b->row[d]);
+		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
+			count_add(&a->unobserved[d][i], &b->unobserved[d][i]);
+		count_add(&a->overcounted[d], &b->overcounted[d]);
 	}
 	return 0;
 }

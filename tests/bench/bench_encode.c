@@ -77,7 +77,7 @@ static void thin_out(struct pe_iface_sample *iface)
 	size_t d, i;
 
 	for (d = 0; d < PE_DIRECTIONS; d++) {
-		struct pe_row *row = &iface->row[d], all = *row;
+		struct pe_row *row = &iface->body.row[d], all = *row;
 
 		memset(row, 0, sizeof(*row));
 		memcpy(row->tcp, all.tcp, sizeof(row->tcp));
@@ -88,10 +88,10 @@ static void thin_out(struct pe_iface_sample *iface)
 			row->class[classes[i]].bytes = all.class[classes[i]].bytes & 0xffffffff;
 		}
 	}
-	memset(iface->unobserved, 0, sizeof(iface->unobserved));
+	memset(iface->body.unobserved, 0, sizeof(iface->body.unobserved));
 	for (i = 0; i < PE_PROTO_COUNT; i++)
 		if (!(protos >> i & 1))
-			iface->flows.proto[i] = NULL;
+			iface->body.flows.proto[i] = NULL;
 }
 
 static struct pe_snapshot *make_snapshot(bool everything)

@@ -130,18 +130,19 @@ static void take_iface(struct builder *builder, struct pe_iface_sample *iface)
 	take_name(builder, iface->info.kind, sizeof(iface->info.kind));
 	take_name(builder, iface->info.master, sizeof(iface->info.master));
 	iface->info.ifindex = 1 + (int)(fuzz_number(builder->input, 4) % INT32_MAX);
-	iface->created_ns = fuzz_number(builder->input, 8);
-	draw_counts(builder, iface->row, sizeof(iface->row));
+	iface->body.created_ns = fuzz_number(builder->input, 8);
+	draw_counts(builder, iface->body.row, sizeof(iface->body.row));
 	/* There are no bytes without a packet. */
 	for (size_t i = 0; i < PE_DIRECTIONS * PE_CLASS_COUNT; i++) {
-		struct pe_count *count = &iface->row[i / PE_CLASS_COUNT].class[i % PE_CLASS_COUNT];
+		struct pe_count *count =
+			&iface->body.row[i / PE_CLASS_COUNT].class[i % PE_CLASS_COUNT];
 
 		if (count->packets == 0)
 			count->bytes = 0;
 	}
-	draw_counts(builder, iface->unobserved, sizeof(iface->unobserved));
-	draw_counts(builder, iface->overcounted, sizeof(iface->overcounted));
-	take_flows(builder, &iface->flows);
+	draw_counts(builder, iface->body.unobserved, sizeof(iface->body.unobserved));
+	draw_counts(builder, iface->body.overcounted, sizeof(iface->body.overcounted));
+	take_flows(builder, &iface->body.flows);
 }
 
 static int compare_ifaces(const void *a, const void *b)
@@ -314,25 +315,25 @@ static void check_sums(const struct exposition *exposition, const struct pe_snap
 
 		for (size_t d = 0; d < PE_DIRECTIONS; d++) {
 			for (size_t j = 0; j < PE_CLASS_COUNT; j++) {
-				total.packets += iface->row[d].class[j].packets;
-				total.bytes += iface->row[d].class[j].bytes;
+				total.packets += iface->body.row[d].class[j].packets;
+				total.bytes += iface->body.row[d].class[j].bytes;
 			}
 			for (size_t j = 0; j < PE_UNOBSERVED_REASONS; j++) {
-				unobserved.packets += iface->unobserved[d][j].packets;
-				unobserved.bytes += iface->unobserved[d][j].bytes;
+				unobserved.packets += iface->body.unobserved[d][j].packets;
+				unobserved.bytes += iface->body.unobserved[d][j].bytes;
 			}
-			overcounted.packets += iface->overcounted[d].packets;
-			overcounted.bytes += iface->overcounted[d].bytes;
+			overcounted.packets += iface->body.overcounted[d].packets;
+			overcounted.bytes += iface->body.overcounted[d].bytes;
 			for (size_t j = 0; j < PE_PROTO_COUNT; j++) {
-				top.packets += iface->flows.rest[d][j].packets +
-					       iface->row[d].lost[j].packets;
-				top.bytes +=
-					iface->flows.rest[d][j].bytes + iface->row[d].lost[j].bytes;
+				top.packets += iface->body.flows.rest[d][j].packets +
+					       iface->body.row[d].lost[j].packets;
+				top.bytes += iface->body.flows.rest[d][j].bytes +
+					     iface->body.row[d].lost[j].bytes;
 			}
 		}
-		for (size_t j = 0; j < iface->flows.top_count; j++) {
-			top.packets += iface->flows.top[j].count.packets;
-			top.bytes += iface->flows.top[j].count.bytes;
+		for (size_t j = 0; j < iface->body.flows.top_count; j++) {
+			top.packets += iface->body.flows.top[j].count.packets;
+			top.bytes += iface->body.flows.top[j].count.bytes;
 		}
 	}
 	for (size_t i = 0; i < snapshot->departed_count; i++) {

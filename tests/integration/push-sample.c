@@ -35,7 +35,7 @@ static int fill_iface(struct pe_snapshot *snapshot, size_t index, uint64_t numbe
 {
 	struct pe_iface_sample *iface = &snapshot->ifaces[index];
 	struct pe_flow_stats *tcp = pe_arena_alloc(snapshot->arena, 1, sizeof(*tcp));
-	struct pe_row *row = &iface->row[PE_INGRESS];
+	struct pe_row *row = &iface->body.row[PE_INGRESS];
 
 	if (!tcp)
 		return -ENOMEM;
@@ -43,12 +43,12 @@ static int fill_iface(struct pe_snapshot *snapshot, size_t index, uint64_t numbe
 	snprintf(iface->info.kind, sizeof(iface->info.kind), "veth");
 	iface->info.ifindex = (int)index + 2;
 	iface->info.mode = PE_MODE_GENERIC;
-	iface->created_ns = snapshot->taken_ns;
+	iface->body.created_ns = snapshot->taken_ns;
 	row->class[PE_CLASS_IPV4 + PE_PROTO_TCP] =
 		(struct pe_count){ number * 1000, number * 64000 };
 	row->size[0] = number * 1000;
-	iface->flows.active = 3;
-	iface->flows.proto[PE_PROTO_TCP] = tcp;
+	iface->body.flows.active = 3;
+	iface->body.flows.proto[PE_PROTO_TCP] = tcp;
 	tcp->flows[PE_INGRESS] = number;
 	tcp->duration[2] = number;
 	tcp->duration_sum_ns = number * PE_NS_PER_MS * 60;

@@ -153,7 +153,7 @@ static inline struct pe_iface_sample shown(struct scene *scene, int ifindex)
 	}
 	pe_snapshot_unref(snapshot);
 	/* Its flows went with the snapshot. */
-	memset(&sample.flows, 0, sizeof(sample.flows));
+	memset(&sample.body.flows, 0, sizeof(sample.body.flows));
 	assert_int_equal(sample.info.ifindex, ifindex);
 	return sample;
 }

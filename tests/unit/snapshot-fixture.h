@@ -213,11 +213,11 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 
 		fixture_info(&fixture, i, &iface->info);
 		iface->departed = hostile && i % 7 == 6;
-		iface->created_ns = FIXTURE_START_NS + i * PE_NS_PER_MS;
-		fixture_numbers(&fixture, iface->row, sizeof(iface->row));
-		fixture_numbers(&fixture, iface->unobserved, sizeof(iface->unobserved));
-		fixture_numbers(&fixture, iface->overcounted, sizeof(iface->overcounted));
-		fixture_flows(&fixture, &iface->flows);
+		iface->body.created_ns = FIXTURE_START_NS + i * PE_NS_PER_MS;
+		fixture_numbers(&fixture, iface->body.row, sizeof(iface->body.row));
+		fixture_numbers(&fixture, iface->body.unobserved, sizeof(iface->body.unobserved));
+		fixture_numbers(&fixture, iface->body.overcounted, sizeof(iface->body.overcounted));
+		fixture_flows(&fixture, &iface->body.flows);
 	}
 	qsort(snapshot->ifaces, count, sizeof(*snapshot->ifaces), fixture_compare);
 	if (count > 0) {

@@ -107,10 +107,10 @@ static void expect_above(struct scene *scene, uint64_t in, uint64_t out)
 	assert_int_equal(pe_snapshot_new(&snapshot), 0);
 	assert_int_equal(pe_registry_collect(scene->registry, snapshot), 0);
 	iface = &snapshot->ifaces[0];
-	assert_int_equal(iface->overcounted[PE_INGRESS].packets, in);
-	assert_int_equal(iface->overcounted[PE_INGRESS].bytes, in * 100);
-	assert_int_equal(iface->overcounted[PE_EGRESS].packets, out);
-	assert_int_equal(iface->overcounted[PE_EGRESS].bytes, out * 100);
+	assert_int_equal(iface->body.overcounted[PE_INGRESS].packets, in);
+	assert_int_equal(iface->body.overcounted[PE_INGRESS].bytes, in * 100);
+	assert_int_equal(iface->body.overcounted[PE_EGRESS].packets, out);
+	assert_int_equal(iface->body.overcounted[PE_EGRESS].bytes, out * 100);
 	pe_snapshot_unref(snapshot);
 }
 
@@ -123,10 +123,10 @@ static void expect(struct scene *scene, enum pe_unobserved reason, uint64_t in, 
 	assert_int_equal(pe_registry_collect(scene->registry, snapshot), 0);
 	assert_int_equal(snapshot->iface_count, 1);
 	iface = &snapshot->ifaces[0];
-	assert_int_equal(iface->unobserved[PE_INGRESS][reason].packets, in);
-	assert_int_equal(iface->unobserved[PE_INGRESS][reason].bytes, in * 100);
-	assert_int_equal(iface->unobserved[PE_EGRESS][reason].packets, out);
-	assert_int_equal(iface->unobserved[PE_EGRESS][reason].bytes, out * 100);
+	assert_int_equal(iface->body.unobserved[PE_INGRESS][reason].packets, in);
+	assert_int_equal(iface->body.unobserved[PE_INGRESS][reason].bytes, in * 100);
+	assert_int_equal(iface->body.unobserved[PE_EGRESS][reason].packets, out);
+	assert_int_equal(iface->body.unobserved[PE_EGRESS][reason].bytes, out * 100);
 	pe_snapshot_unref(snapshot);
 }
 

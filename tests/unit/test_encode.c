@@ -83,7 +83,7 @@ static struct pe_snapshot *new_snapshot(unsigned char ifaces)
 	snapshot->self.created_ns = FIXTURE_START_NS;
 	for (i = 0; i < ifaces; i++) {
 		snprintf(snapshot->ifaces[i].info.name, IFNAMSIZ, "eth%hhu", i);
-		snapshot->ifaces[i].created_ns = UINT64_C(1600000000012999999);
+		snapshot->ifaces[i].body.created_ns = UINT64_C(1600000000012999999);
 	}
 	return snapshot;
 }
@@ -93,7 +93,7 @@ static struct pe_flow_stats *add_stats(struct pe_snapshot *snapshot, enum pe_pro
 	struct pe_flow_stats *stats = pe_arena_alloc(snapshot->arena, 1, sizeof(*stats));
 
 	assert_non_null(stats);
-	snapshot->ifaces[0].flows.proto[proto] = stats;
+	snapshot->ifaces[0].body.flows.proto[proto] = stats;
 	return stats;
 }
 
@@ -101,7 +101,7 @@ static struct pe_snapshot *small_snapshot(void)
 {
 	struct pe_snapshot *snapshot = new_snapshot(1);
 	struct pe_iface_sample *iface = &snapshot->ifaces[0];
-	struct pe_row *in = &iface->row[PE_INGRESS], *out = &iface->row[PE_EGRESS];
+	struct pe_row *in = &iface->body.row[PE_INGRESS], *out = &iface->body.row[PE_EGRESS];
 	struct pe_flow_stats *tcp = add_stats(snapshot, PE_PROTO_TCP);
 
 	iface->info.ifindex = 2;
@@ -118,8 +118,8 @@ static struct pe_snapshot *small_snapshot(void)
 	out->fragments = 1;
 	out->vlan = 2;
 	out->truncated = 3;
-	iface->unobserved[PE_EGRESS][PE_UNOBSERVED_LOST] = (struct pe_count){ 5, 500 };
-	iface->flows.active = 0;
+	iface->body.unobserved[PE_EGRESS][PE_UNOBSERVED_LOST] = (struct pe_count){ 5, 500 };
+	iface->body.flows.active = 0;
 	tcp->flows[PE_INGRESS] = 1;
 	tcp->duration[2] = 1;
 	tcp->duration_sum_ns = 60000007;
@@ -212,7 +212,7 @@ static void test_departed_interface(void **state)
 	free(answer);
 	snapshot->ifaces[0].departed = true;
 	assert_ifaces(snapshot, &text, "");
-	snapshot->ifaces[0].row[PE_EGRESS].class[PE_CLASS_OTHER] = (struct pe_count){ 1, 60 };
+	snapshot->ifaces[0].body.row[PE_EGRESS].class[PE_CLASS_OTHER] = (struct pe_count){ 1, 60 };
 	answer = encode(snapshot, &text);
 	assert_int_equal(count_of(answer, "interface=\"eth0\""), 2 + 12 + 2);
 	assert_int_equal(count_of(answer, "direction=\"ingress\""), 0);
@@ -224,7 +224,7 @@ static void test_departed_interface(void **state)
 static void test_packets_without_size(void **state)
 {
 	struct pe_snapshot *snapshot = new_snapshot(1);
-	struct pe_row *row = &snapshot->ifaces[0].row[PE_INGRESS];
+	struct pe_row *row = &snapshot->ifaces[0].body.row[PE_INGRESS];
 	char *answer;
 
 	row->class[PE_CLASS_OTHER] = (struct pe_count){ 10, 5000 };
@@ -257,7 +257,7 @@ static void test_numbers(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char line[256], *answer;
 
-		snapshot->ifaces[0].row[PE_EGRESS].vlan = cases[i].value;
+		snapshot->ifaces[0].body.row[PE_EGRESS].vlan = cases[i].value;
 		answer = encode(snapshot, &text);
 		snprintf(line, sizeof(line),
 			 "\npacket_exporter_vlan_packets_total{interface=\"eth0\","
@@ -294,7 +294,7 @@ static void test_class_labels(void **state)
 		struct pe_snapshot *snapshot = new_snapshot(1);
 		char line[256], *answer;
 
-		snapshot->ifaces[0].row[PE_EGRESS].class[class] = (struct pe_count){ 7, 8 };
+		snapshot->ifaces[0].body.row[PE_EGRESS].class[class] = (struct pe_count){ 7, 8 };
 		at = (size_t)snprintf(line, sizeof(line),
 				      "\npacket_exporter_bytes_total{interface=\"eth0\","
 				      "direction=\"egress\",family=\"");
@@ -390,7 +390,7 @@ static void test_names(void **state)
 
 static struct pe_top_flow *add_top(struct pe_snapshot *snapshot, size_t count)
 {
-	struct pe_flow_sample *flows = &snapshot->ifaces[0].flows;
+	struct pe_flow_sample *flows = &snapshot->ifaces[0].body.flows;
 
 	flows->top = pe_arena_alloc(snapshot->arena, count, sizeof(*flows->top));
 	assert_non_null(flows->top);
@@ -426,9 +426,9 @@ static void test_top_flows(void **state)
 		top[i].count = (struct pe_count){ i, i * 100 };
 		top[i].since_ns = (1700 - i) * PE_NS_PER_S;
 	}
-	iface->flows.rest[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 5, 50 };
-	iface->row[PE_EGRESS].lost[PE_PROTO_TCP] = (struct pe_count){ 2, 20 };
-	iface->row[PE_INGRESS].lost[PE_PROTO_UDP] = (struct pe_count){ 1, 10 };
+	iface->body.flows.rest[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 5, 50 };
+	iface->body.row[PE_EGRESS].lost[PE_PROTO_TCP] = (struct pe_count){ 2, 20 };
+	iface->body.row[PE_INGRESS].lost[PE_PROTO_UDP] = (struct pe_count){ 1, 10 };
 	answer = encode(snapshot, &om);
 	assert_int_equal(count_of(answer, TOP("packets_total")), 4);
 	assert_non_null(strstr(
@@ -514,7 +514,7 @@ static void test_legacy(void **state)
 {
 	const struct pe_encode_options options = { .legacy = true, .no_process = true };
 	struct pe_snapshot *snapshot = new_snapshot(1);
-	struct pe_row *in = &snapshot->ifaces[0].row[PE_INGRESS];
+	struct pe_row *in = &snapshot->ifaces[0].body.row[PE_INGRESS];
 	struct pe_top_flow *top;
 	size_t i;
 	char *answer;
@@ -524,7 +524,7 @@ static void test_legacy(void **state)
 	in->class[PE_CLASS_IPV4 + PE_PROTO_OTHER] = (struct pe_count){ 1, 100 };
 	in->class[PE_CLASS_OTHER] = (struct pe_count){ 2, 200 };
 	in->class[PE_CLASS_ARP] = (struct pe_count){ 3, 126 };
-	snapshot->ifaces[0].row[PE_EGRESS].class[PE_CLASS_ARP] = (struct pe_count){ 9, 9 };
+	snapshot->ifaces[0].body.row[PE_EGRESS].class[PE_CLASS_ARP] = (struct pe_count){ 9, 9 };
 	answer = encode(snapshot, &options);
 	assert_non_null(strstr(
 		answer,

@@ -92,8 +92,8 @@ static int setup(void **state)
 	strcpy(iface->info.kind, "veth");
 	iface->info.ifindex = 7;
 	iface->info.mode = PE_MODE_GENERIC;
-	iface->created_ns = 1700000000 * PE_NS_PER_S;
-	iface->row[PE_INGRESS].class[PE_CLASS_IPV4 + PE_PROTO_TCP] =
+	iface->body.created_ns = 1700000000 * PE_NS_PER_S;
+	iface->body.row[PE_INGRESS].class[PE_CLASS_IPV4 + PE_PROTO_TCP] =
 		(struct pe_count){ 12345, 67890 };
 	f->ready = true;
 	f->listeners = listen_on_loopback();

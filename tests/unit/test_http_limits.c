@@ -71,7 +71,7 @@ static int make_snapshot(struct pe_snapshot **ret_snapshot)
 		iface->info.ifindex = i + 1;
 		for (int d = 0; d < PE_DIRECTIONS; d++) {
 			for (int c = 0; c < PE_CLASS_COUNT; c++)
-				iface->row[d].class[c] = (struct pe_count){ 1, 64 };
+				iface->body.row[d].class[c] = (struct pe_count){ 1, 64 };
 		}
 	}
 	*ret_snapshot = snapshot;

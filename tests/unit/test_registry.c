@@ -152,10 +152,11 @@ static void describe(struct pe_registry *registry, char *text, size_t size)
 	for (i = 0; i < snapshot->iface_count; i++) {
 		const struct pe_iface_sample *iface = &snapshot->ifaces[i];
 
-		at += (size_t)snprintf(text + at, size - at, "%s%s%c%lu@%lu", at ? " " : "",
-				       iface->info.name, iface->departed ? '-' : '+',
-				       (unsigned long)pe_row_total(&iface->row[PE_INGRESS]).packets,
-				       (unsigned long)(iface->created_ns / PE_NS_PER_S));
+		at += (size_t)snprintf(
+			text + at, size - at, "%s%s%c%lu@%lu", at ? " " : "", iface->info.name,
+			iface->departed ? '-' : '+',
+			(unsigned long)pe_row_total(&iface->body.row[PE_INGRESS]).packets,
+			(unsigned long)(iface->body.created_ns / PE_NS_PER_S));
 	}
 	for (i = 0; i < snapshot->departed_count; i++) {
 		const struct pe_departed_sample *group = &snapshot->departed[i];
@@ -240,7 +241,7 @@ static void test_info_follows_updates(void **state)
 	assert_int_equal(pe_registry_update(registry, &info, 2), 0);
 	snapshot = collect(registry);
 	assert_memory_equal(&snapshot->ifaces[0].info, &info, sizeof(info));
-	assert_int_equal(snapshot->ifaces[0].created_ns, 1);
+	assert_int_equal(snapshot->ifaces[0].body.created_ns, 1);
 	assert_int_equal(snapshot->self.interfaces_attached[PE_MODE_NATIVE], 1);
 	assert_int_equal(snapshot->self.interfaces_attached[PE_MODE_GENERIC], 0);
 	pe_snapshot_unref(snapshot);
@@ -273,10 +274,13 @@ static void test_unobserved_is_carried(void **state)
 	snapshot = collect(registry);
 	assert_int_equal(snapshot->iface_count, 1);
 	assert_int_equal(
-		snapshot->ifaces[0].unobserved[PE_EGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 6);
+		snapshot->ifaces[0].body.unobserved[PE_EGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets,
+		6);
 	assert_int_equal(
-		snapshot->ifaces[0].unobserved[PE_EGRESS][PE_UNOBSERVED_BEFORE_ATTACH].bytes, 600);
-	assert_int_equal(snapshot->ifaces[0].unobserved[PE_EGRESS][PE_UNOBSERVED_LOST].packets, 0);
+		snapshot->ifaces[0].body.unobserved[PE_EGRESS][PE_UNOBSERVED_BEFORE_ATTACH].bytes,
+		600);
+	assert_int_equal(snapshot->ifaces[0].body.unobserved[PE_EGRESS][PE_UNOBSERVED_LOST].packets,
+			 0);
 	pe_snapshot_unref(snapshot);
 	pe_registry_free(registry);
 }
@@ -292,7 +296,7 @@ static void test_flows(void **state)
 	assert_int_equal(pe_registry_add(registry, &info, take_token(1), 1), 0);
 	source_flows(1, 5);
 	snapshot = collect(registry);
-	flows = &snapshot->ifaces[0].flows;
+	flows = &snapshot->ifaces[0].body.flows;
 	assert_int_equal(flows->active, 5);
 	assert_int_equal(flows->top_count, 1);
 	assert_int_equal(flows->proto[PE_PROTO_TCP]->flows[PE_INGRESS], 5);
@@ -303,7 +307,7 @@ static void test_flows(void **state)
 	assert_int_equal(source.token[1].flows, HELD);
 	source_flows(1, 2);
 	snapshot = collect(registry);
-	flows = &snapshot->ifaces[0].flows;
+	flows = &snapshot->ifaces[0].body.flows;
 	assert_int_equal(flows->active, 0);
 	assert_int_equal(flows->proto[PE_PROTO_TCP]->flows[PE_INGRESS], 7);
 	pe_snapshot_unref(snapshot);
@@ -312,7 +316,7 @@ static void test_flows(void **state)
 	assert_int_equal(source.token[1].flows, RELEASED);
 	source_flows(2, 1);
 	snapshot = collect(registry);
-	flows = &snapshot->ifaces[0].flows;
+	flows = &snapshot->ifaces[0].body.flows;
 	assert_int_equal(flows->active, 1);
 	assert_int_equal(flows->proto[PE_PROTO_TCP]->flows[PE_INGRESS], 8);
 	/* The old one's largest flow is among the others now. */
@@ -395,7 +399,7 @@ static void test_many_interfaces(void **state)
 
 		if (i > 0)
 			assert_true(strcmp(iface[-1].info.name, iface->info.name) < 0);
-		assert_int_equal(pe_row_total(&iface->row[PE_INGRESS]).packets,
+		assert_int_equal(pe_row_total(&iface->body.row[PE_INGRESS]).packets,
 				 iface->info.ifindex - 1);
 	}
 	pe_snapshot_unref(snapshot);
@@ -410,7 +414,7 @@ static uint64_t sum_of(struct pe_registry *registry)
 	size_t i;
 
 	for (i = 0; i < snapshot->iface_count; i++)
-		sum += pe_row_total(&snapshot->ifaces[i].row[PE_INGRESS]).packets;
+		sum += pe_row_total(&snapshot->ifaces[i].body.row[PE_INGRESS]).packets;
 	for (i = 0; i < snapshot->departed_count; i++)
 		sum += snapshot->departed[i].count[PE_INGRESS].packets;
 	pe_snapshot_unref(snapshot);

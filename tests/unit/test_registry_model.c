@@ -258,10 +258,10 @@ static void check(struct model *model, struct pe_registry *registry)
 		name_of(i, name);
 		assert_string_equal(iface->info.name, name);
 		assert_int_equal(iface->departed, !s->live);
-		assert_int_equal(iface->created_ns, s->created_ns);
-		assert_int_equal(pe_row_total(&iface->row[PE_INGRESS]).packets, s->packets);
+		assert_int_equal(iface->body.created_ns, s->created_ns);
+		assert_int_equal(pe_row_total(&iface->body.row[PE_INGRESS]).packets, s->packets);
 		sum += s->packets;
-		stats = iface->flows.proto[PE_PROTO_TCP];
+		stats = iface->body.flows.proto[PE_PROTO_TCP];
 		assert_int_equal(stats ? stats->flows[PE_INGRESS] : 0, s->flows);
 	}
 	assert_int_equal(n, snapshot->iface_count);

@@ -394,7 +394,7 @@ static void test_blind_until_finished(void **state)
 	assert_shown(scene, 1, PE_MODE_TCX, PE_REASON_OFFLOAD);
 	fake_receive(1, 100, 50);
 	now = shown(scene, 1);
-	assert_int_equal(now.unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 7);
+	assert_int_equal(now.body.unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 7);
 
 	touch(3, 1, 0);
 	touch(1, 1, 0);
@@ -414,8 +414,8 @@ static void test_blind_until_finished(void **state)
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 	fake_receive(1, 100, 50);
 	now = shown(scene, 1);
-	assert_int_equal(now.unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 7);
-	assert_int_equal(now.unobserved[PE_INGRESS][PE_UNOBSERVED_LOST].packets, 9);
+	assert_int_equal(now.body.unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 7);
+	assert_int_equal(now.body.unobserved[PE_INGRESS][PE_UNOBSERVED_LOST].packets, 9);
 }
 
 /* The warnings that were held back come in a round. */

@@ -42,13 +42,13 @@ static void test_times_become_wall_clock(void **state)
 	assert_non_null(snapshot->departed);
 	snapshot->departed_count = 1;
 	snapshot->departed[0].created_ns = 1;
-	snapshot->ifaces[0].created_ns = 2;
-	snapshot->ifaces[1].created_ns = 3;
-	snapshot->ifaces[1].flows.top =
-		pe_arena_alloc(snapshot->arena, 2, sizeof(*snapshot->ifaces[1].flows.top));
-	snapshot->ifaces[1].flows.top_count = 2;
-	snapshot->ifaces[1].flows.top[0].since_ns = 4;
-	snapshot->ifaces[1].flows.top[1].since_ns = 5;
+	snapshot->ifaces[0].body.created_ns = 2;
+	snapshot->ifaces[1].body.created_ns = 3;
+	snapshot->ifaces[1].body.flows.top =
+		pe_arena_alloc(snapshot->arena, 2, sizeof(*snapshot->ifaces[1].body.flows.top));
+	snapshot->ifaces[1].body.flows.top_count = 2;
+	snapshot->ifaces[1].body.flows.top[0].since_ns = 4;
+	snapshot->ifaces[1].body.flows.top[1].since_ns = 5;
 	snapshot->taken_ns = 6;
 	self = &snapshot->self;
 	self->created_ns = 7;
@@ -57,10 +57,10 @@ static void test_times_become_wall_clock(void **state)
 
 	pe_snapshot_to_wall(snapshot, offset);
 	assert_int_equal(snapshot->departed[0].created_ns, 1001);
-	assert_int_equal(snapshot->ifaces[0].created_ns, 1002);
-	assert_int_equal(snapshot->ifaces[1].created_ns, 1003);
-	assert_int_equal(snapshot->ifaces[1].flows.top[0].since_ns, 1004);
-	assert_int_equal(snapshot->ifaces[1].flows.top[1].since_ns, 1005);
+	assert_int_equal(snapshot->ifaces[0].body.created_ns, 1002);
+	assert_int_equal(snapshot->ifaces[1].body.created_ns, 1003);
+	assert_int_equal(snapshot->ifaces[1].body.flows.top[0].since_ns, 1004);
+	assert_int_equal(snapshot->ifaces[1].body.flows.top[1].since_ns, 1005);
 	assert_int_equal(snapshot->taken_ns, 1006);
 	assert_int_equal(self->created_ns, 1007);
 	assert_int_equal(self->process.start_ns, 1008);

@@ -35,7 +35,7 @@ static void audit_all(struct scene *scene, unsigned int rounds)
 
 static uint64_t lost(struct scene *scene, int ifindex)
 {
-	return shown(scene, ifindex).unobserved[PE_INGRESS][PE_UNOBSERVED_LOST].packets;
+	return shown(scene, ifindex).body.unobserved[PE_INGRESS][PE_UNOBSERVED_LOST].packets;
 }
 
 static void test_audits_in_turn(void **state)
@@ -197,7 +197,8 @@ static void test_missed_before_the_slot(void **state)
 	}
 	assert_int_equal(lost(scene, 1), 0);
 	assert_int_equal(
-		shown(scene, 1).unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets, 120);
+		shown(scene, 1).body.unobserved[PE_INGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets,
+		120);
 }
 
 /* ---- somebody takes our program off ---- */
