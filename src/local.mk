@@ -12,6 +12,7 @@ src_libpe_a_SOURCES = \
 	include/pe/flow.h \
 	include/pe/gzip.h \
 	include/pe/http.h \
+	include/pe/identity.h \
 	include/pe/interfaces.h \
 	include/pe/link.h \
 	include/pe/listen.h \

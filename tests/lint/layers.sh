@@ -9,7 +9,8 @@ cd "${PE_SRCDIR:-.}" || exit 1
 # The contract headers of each layer.
 base='abi|arena|cleanup|clock|flow|gzip|log|loop|memory|strbuf|thread|user|utf8'
 net='features|link'
-xdp='xdp|ring'
+xdp='xdp|ring|tasks'
+identity='identity'
 series='sample|registry'
 expose='encode|catalogue'
 collect='shard|workers'
@@ -32,14 +33,15 @@ may() {
 may base "$base"
 may net "$base|$net"
 may xdp "$base|$xdp"
-may series "$base|$series"
-may expose "$base|$series|$expose"
+may identity "$base|tasks|$identity"
+may series "$base|$identity|$series"
+may expose "$base|$identity|$series|$expose"
 may collect "$base|$xdp|$series|$collect"
 may deliver "$base|$series|$expose|$deliver"
 may web "$base|$series|$expose|$web"
-may config "$base|link|catalogue|$deliver|$web|$config"
-may iface "$base|$net|$xdp|$series|$config|$iface"
-may daemon "$base|$net|$xdp|$series|$collect|$deliver|$web|$config|$iface|$daemon"
+may config "$base|link|catalogue|$identity|$deliver|$web|$config"
+may iface "$base|$net|$xdp|$identity|$series|$config|$iface"
+may daemon "$base|$net|$xdp|$identity|$series|$collect|$deliver|$web|$config|$iface|$daemon"
 
 # only FOLDER PATTERN: nobody else includes this library.
 only() {

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whose interface it is: the container, the pod, the workload at the other end of a veth.
+ *
+ * The kernel side (pe/tasks.h) names the network namespace of a veth's peer and reports which
+ * programs start in which namespace, with the names of their control groups. Docker's own files add
+ * names and images where they may be read. A veth is known as soon as both sides of it are: its
+ * peer's namespace, and a program in that namespace whose control group is that of a container.
+ *
+ * One thread, the supervisor's, except where another is named.
+ */
+#ifndef PE_IDENTITY_H
+#define PE_IDENTITY_H
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of a name with its terminator; a longer one is cut at a character. */
+#define PE_IDENTITY_NAME_MAX 256
+#define PE_IDENTITY_ID_MAX   13 /* container_id: 12 characters */
+#define PE_IDENTITY_UID_MAX  37 /* pod_uid */
+
+/*
+ * Who it is. Immutable and shared by reference; no member is NULL, what is unknown is "". Names are
+ * others' bytes: shorter than PE_IDENTITY_NAME_MAX, perhaps not UTF-8, perhaps with quotes and
+ * newlines.
+ */
+struct pe_identity {
+	unsigned int references;  /* atomic; pe_identity_ref() and pe_identity_unref() */
+	const char *container;	  /* its name; "" for a pod, whose sandbox has none */
+	const char *pod;	  /* name */
+	const char *namespace;	  /* Kubernetes' namespace of the pod */
+	const char *workload;	  /* what people call it: see pe_identities_new() */
+	const char *image;	  /* as the container was started with it, tag included */
+	const char *runtime;	  /* docker, podman, containerd, cri-o, lxc, systemd-nspawn, … */
+	const char *container_id; /* its first 12 characters */
+	const char *pod_uid;	  /* with dashes */
+};
+
+/* Copies the names (all members of `names` but `references`; NULL is ""). 0 or -ENOMEM; the caller
+ * owns the one reference. Any thread. */
+int pe_identity_new(const struct pe_identity *names, struct pe_identity **ret_identity);
+struct pe_identity *pe_identity_ref(struct pe_identity *identity);
+/* Gives a reference back; the last one frees. NULL is fine. Returns NULL. Any thread. */
+struct pe_identity *pe_identity_unref(struct pe_identity *identity);
+
+/* Whether all names are equal. NULL equals only NULL. Any thread. */
+bool pe_identity_equal(const struct pe_identity *a, const struct pe_identity *b);
+
+/* ---- rules for workloads ---- */
+
+struct pe_workload_rule {
+	regex_t regex;	   /* POSIX ERE, unanchored */
+	char *replacement; /* of what it matches; \0 to \9 are what it and its groups match */
+};
+
+/* What a --workload.rule is: REGEX=REPLACEMENT, divided at the last '='. 0; -EINVAL with the rest
+ * of a sentence that begins with the rule in `why`; -ENOMEM. The caller ends it with
+ * pe_workload_rule_fini(). */
+int pe_workload_rule_parse(const char *text, struct pe_workload_rule *ret_rule, char *why,
+			   size_t why_size);
+/* Zeroed ones are fine. */
+void pe_workload_rule_fini(struct pe_workload_rule *rule);
+
+/* ---- the module ---- */
+
+struct pe_identities;
+
+struct pe_identities_options {
+	bool cni;	  /* names of pods from the environment of CNI plugins (--identity.cni) */
+	bool files;	  /* Docker's config.v2.json (--identity.files) */
+	uint64_t wait_ns; /* a veth is waited for so long (--identity.wait) */
+	unsigned int max_links;		      /* veths at the same time (--max-interfaces) */
+	const struct pe_workload_rule *rules; /* borrowed; the first that matches is applied */
+	size_t rule_count;
+	/*
+	 * What an interface of pe_identities_link() is, from that call or a later one into the
+	 * module, never from another thread: at first, within wait_ns, who it is, or NULL, which
+	 * ends the waiting: nobody is known. Then again each time that changes: a late identity,
+	 * another name. The identity is the module's: take a reference to keep it. The callback
+	 * must not call into the module.
+	 */
+	void (*resolved)(int ifindex, struct pe_identity *identity, void *userdata);
+	void *userdata;
+};
+
+/*
+ * Loads the kernel side, lists all that runs, and looks for Docker's files. To be called before
+ * privileges and files are given up, and pe_identities_link() not before.
+ *
+ * The workload is: of Docker's compose "project/service"; of a pod its name without what was
+ * generated; of another container of Docker or Podman its image without tag; of LXC and nspawn
+ * the name; and then what the rules make of it.
+ *
+ * 0; -EOPNOTSUPP if the kernel lacks what is needed, -EPERM, -ENOMEM or what the kernel says: then
+ * there are no names. Says in the log what it goes on without. Blocks for some 10 ms. The caller
+ * owns *ret_identities; `options` is copied.
+ */
+int pe_identities_new(const struct pe_identities_options *options,
+		      struct pe_identities **ret_identities);
+
+/* No callback follows. NULL is fine. Returns NULL. */
+struct pe_identities *pe_identities_free(struct pe_identities *identities);
+
+/* To be polled for input. Owned by the module. */
+int pe_identities_fd(const struct pe_identities *identities);
+
+/* To be called when pe_identities_fd() is readable: calls back for what has become known. Does not
+ * block; about 5 µs for a program's start in a namespace that is new. */
+void pe_identities_dispatch(struct pe_identities *identities);
+
+/* When to call pe_identities_run() on the monotonic clock, 0 if there is nothing to do. May change
+ * with each other call. */
+uint64_t pe_identities_due_at(const struct pe_identities *identities);
+
+/* Asks again for what is not known, and ends waits. Does not block; walks over all tasks of the
+ * machine, about 0.3 µs each, at most once a second. */
+void pe_identities_run(struct pe_identities *identities);
+
+/*
+ * A veth is there, or one that is there has changed. `at_ns` is the monotonic time of the event; of
+ * a known one it is ignored. Calls back at once if it is known who it is. Some µs. 0, -ENOSPC
+ * beyond max_links or -ENOMEM: no callback comes then. To be called for veths only.
+ */
+int pe_identities_link(struct pe_identities *identities, int ifindex, uint64_t at_ns);
+
+/*
+ * It has gone, or is not of interest any more. If it was waited for, what the kernel has reported
+ * until now is looked at first and the wait ends: the last callback for it comes from this call.
+ * None follows. An unknown ifindex is fine.
+ */
+void pe_identities_unlink(struct pe_identities *identities, int ifindex);
+
+/* Who it is as last called back, borrowed; NULL if nobody is known. */
+struct pe_identity *pe_identities_find(const struct pe_identities *identities, int ifindex);
+
+/* Each veth has one of these when its wait ends; LATE one more, when it is known after that. */
+enum pe_identity_result {
+	PE_IDENTITY_RESOLVED,
+	PE_IDENTITY_LATE,
+	PE_IDENTITY_NO_PEER,	/* no peer, or in our own namespace */
+	PE_IDENTITY_NO_TASK,	/* nothing that runs in its peer's namespace is of a container */
+	PE_IDENTITY_LOST_EVENT, /* likewise, while records of the kernel side were lost */
+	PE_IDENTITY_RESULTS,
+};
+
+/* Upper bounds of the histogram, like those of pe/sample.h. The last bucket is +Inf. */
+/* clang-format off */
+#define PE_IDENTITY_BOUNDS_MS(X)                                                         \
+	X(1, "0.001") X(5, "0.005") X(10, "0.01") X(50, "0.05") X(100, "0.1")            \
+	X(500, "0.5") X(1000, "1.0") X(2000, "2.0") X(5000, "5.0") X(10000, "10.0")
+/* clang-format on */
+#define PE_IDENTITY_BUCKETS 11
+
+struct pe_identities_stats {
+	uint64_t results[PE_IDENTITY_RESULTS];
+	uint64_t unresolved; /* veths that are there and of nobody who is known */
+	uint64_t lost;	     /* records of the kernel side that found its ring full */
+	uint64_t walks;	     /* over all tasks */
+	uint64_t namespaces; /* that are remembered */
+	/* From the link event to the identity, also of late ones. Buckets are not cumulative. */
+	uint64_t latency[PE_IDENTITY_BUCKETS];
+	uint64_t latency_sum_ns;
+};
+/* Any thread. */
+void pe_identities_get_stats(const struct pe_identities *identities,
+			     struct pe_identities_stats *ret_stats);
+
+/* The `result` label. */
+const char *pe_identity_result_name(enum pe_identity_result result);
+
+#endif
