@@ -7,6 +7,11 @@ bpf_sources = \
 	bpf/account.h \
 	bpf/extent.h \
 	bpf/flow.h \
+	bpf/identity.bpf.c \
+	bpf/identity_kernel.h \
+	bpf/identity_names.h \
+	bpf/identity_net.h \
+	bpf/identity_task.h \
 	bpf/ingress.h \
 	bpf/kernel.h \
 	bpf/maps.h \
@@ -40,8 +45,8 @@ bpf/%.bpfo: bpf/%.clang.o
 bpf/%.skel.h: bpf/%.bpfo
 	$(V_SKEL)$(BPFTOOL) gen skeleton $< name $(subst packet_exporter,pe,$*)_bpf >$@.tmp && mv $@.tmp $@
 
--include bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d
+-include bpf/identity.bpf.d bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d
 
 .PRECIOUS: bpf/%.clang.o bpf/%.bpfo
-BUILT_SOURCES += bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h
+BUILT_SOURCES += bpf/identity.skel.h bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h
 CLEANFILES += bpf/*.o bpf/*.bpfo bpf/*.d bpf/*.skel.h

@@ -28,6 +28,7 @@ src_libpe_a_SOURCES = \
 	include/pe/sink.h \
 	include/pe/strbuf.h \
 	include/pe/supervisor.h \
+	include/pe/tasks.h \
 	include/pe/thread.h \
 	include/pe/user.h \
 	include/pe/utf8.h \
@@ -193,11 +194,13 @@ src_libpe_a_SOURCES = \
 	src/xdp/ring.c \
 	src/xdp/slots.c \
 	src/xdp/slots.h \
-	src/xdp/sweep.c
+	src/xdp/sweep.c \
+	src/xdp/tasks.c
 
 # Also for a make of one target, which skips BUILT_SOURCES.
 src/xdp/attach.$(OBJEXT) src/xdp/newcomers.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
 src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
+src/xdp/tasks.$(OBJEXT): bpf/identity.skel.h
 
 pe_libs = src/libpe.a \
 	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(SECCOMP_LIBS) $(LIBNL_LIBS) \

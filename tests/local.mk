@@ -33,7 +33,7 @@ unit_tests = \
 	tests/unit/test_web \
 	tests/unit/test_web_config \
 	tests/unit/test_workers
-bpf_tests = tests/bpf/test_egress tests/bpf/test_features tests/bpf/test_ingress \
+bpf_tests = tests/bpf/test_egress tests/bpf/test_features tests/bpf/test_identity tests/bpf/test_ingress \
 	tests/bpf/test_sweep tests/bpf/test_verifier
 thread_tests = \
 	tests/bpf/test_sweep \
@@ -179,6 +179,7 @@ tests_bpf_test_features_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=ioctl
 tests_bpf_test_features_LDADD = $(test_libs)
 tests_bpf_test_ingress_SOURCES = tests/bpf/test_ingress.c tests/bpf/frames.h
 tests_bpf_test_ingress_LDADD = $(test_libs)
+tests_bpf_test_identity_LDADD = $(test_libs)
 tests_bpf_test_sweep_SOURCES = tests/bpf/test_sweep.c tests/bpf/frames.h
 tests_bpf_test_sweep_LDADD = $(test_libs)
 tests_bpf_test_verifier_LDADD = $(test_libs)

@@ -263,6 +263,60 @@ struct pe_sweep {
 #define PE_SWEEP_SETS 128
 #define PE_SWEEP_BUSY 0xffffffffu /* result: the CPU was in the middle of a packet; try again */
 
+/* ---- who runs where (bpf/identity.bpf.c) ---- */
+
+enum pe_task_record_kind {
+	PE_TASK_RECORD = 1,   /* struct pe_task_record */
+	PE_TASK_NAMES_CNI,    /* struct pe_task_names: CNI_CONTAINERID and CNI_ARGS */
+	PE_TASK_NAMES_CONMON, /* struct pe_task_names: what follows -c, and -n */
+};
+
+/* It came from the same control group in another network namespace, as nsenter does. */
+#define PE_TASK_VISITOR 1u
+/* Its UTS name is its own: not ours, nor the host's. */
+#define PE_TASK_OWN_UTS 2u
+
+#define PE_TASK_CGROUPS	   6
+#define PE_TASK_CGROUP_MAX 128 /* bytes of a name with its terminator; a longer one is cut */
+#define PE_TASK_PEERS	   4
+#define PE_TASK_UTS_MAX	   65
+#define PE_TASK_ID_MAX	   72
+#define PE_TASK_ARGS_MAX   512
+
+/* A task in another network namespace. Texts are terminated. */
+struct pe_task_record {
+	__u32 kind;
+	__u32 flags;
+	__u64 netns;		       /* the namespace's cookie */
+	__u64 start_ns;		       /* of the task, since the boot */
+	__s32 peer[PE_TASK_PEERS];     /* ends of its veths in our namespace: ifindex, or 0 */
+	__u8 uts[PE_TASK_UTS_MAX + 7]; /* host name */
+	/* Its control group, from outside inward: the innermost that we are in as well, then those
+	 * that we are not in. "" where there is none. */
+	__u8 cgroup[PE_TASK_CGROUPS][PE_TASK_CGROUP_MAX];
+};
+
+/* What a program was started with: nothing but these two. Texts are terminated, and cut. */
+struct pe_task_names {
+	__u32 kind;
+	__u32 unused;
+	__u8 id[PE_TASK_ID_MAX];
+	__u8 names[PE_TASK_ARGS_MAX];
+};
+
+/* The answer for one veth, of the last run of pe_peer(). */
+struct pe_task_peer {
+	__u64 netns; /* cookie of the namespace of its peer */
+};
+
+/* What pe_peer() and pe_walk() return. */
+#define PE_PEER_FOUND  0u
+#define PE_PEER_NO_DEV 1u /* no such interface */
+#define PE_PEER_NONE   2u /* it is no veth, or has no peer */
+#define PE_PEER_HERE   3u /* its peer is in our namespace, too */
+#define PE_WALK_DONE   0u
+#define PE_WALK_FULL   1u /* the ring: to be emptied, then again */
+
 _Static_assert(sizeof(struct pe_row) == 768, "pe_row is 12 cache lines");
 _Static_assert(sizeof(union pe_slot_ref) == 8, "pe_slot_ref is written by one store");
 _Static_assert(sizeof(struct pe_flow_head) == 24, "pe_flow_head has no hole");
@@ -270,5 +324,7 @@ _Static_assert(sizeof(struct pe_flow4_set) == 64, "two flows of IPv4 are one cac
 _Static_assert(sizeof(struct pe_flow6) == 64, "a flow of IPv6 is one cache line");
 _Static_assert(sizeof(struct pe_cpu) == 384, "pe_cpu shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_sweep) == 64, "pe_sweep is a raw tracepoint context");
+_Static_assert(sizeof(struct pe_task_record) == 880, "pe_task_record has no hole");
+_Static_assert(sizeof(struct pe_task_names) == 592, "pe_task_names has no hole");
 
 #endif

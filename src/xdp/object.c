@@ -71,10 +71,11 @@ static unsigned int round_up_power_of_two(unsigned int n)
 }
 
 /* Kernels before 5.11 account maps to RLIMIT_MEMLOCK; newer ones ignore it. */
-static void raise_memlock(void)
+void pe_xdp_prepare_library(void)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
+	libbpf_set_print(print_to_log);
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
@@ -420,8 +421,7 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 	if (xdp->options.flow_cache == 0)
 		xdp->options.flow_cache = usual_flow_cache(xdp->cpus);
 	xdp->tick_ns = pe_clock_tick_ns();
-	libbpf_set_print(print_to_log);
-	raise_memlock();
+	pe_xdp_prepare_library();
 
 	r = open_and_load(xdp);
 	if (!r)

@@ -56,4 +56,8 @@ static inline const struct pe_cpu *pe_xdp_cpu(const struct pe_xdp *xdp, unsigned
 	return (const struct pe_cpu *)xdp->cpu.data + cpu;
 }
 
+/* Before any object is loaded, as often as one likes: libbpf's log, and what memory is limited by.
+ */
+void pe_xdp_prepare_library(void);
+
 #endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who runs where: an object of its own, because the exporter counts as well without it.
+ *
+ *   pe_exec     a program was started: reports its namespace and control groups, once for each pair
+ *   pe_walk     the same of all tasks that there are
+ *   pe_peer     the namespace at the other end of a veth
+ *   pe_settle   finds what is our own and the host's
+ *
+ * The last three are run by user space (BPF_PROG_TEST_RUN), one at a time.
+ */
+#include "identity_names.h"
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(pe_exec, struct task_struct *task)
+{
+	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
+	struct net *net = nsproxy ? BPF_CORE_READ(nsproxy, net_ns) : NULL;
+
+	if (!net)
+		return 0;
+	if ((__u64)net == pe_net)
+		read_names(task);
+	else if (!report(task, nsproxy, net))
+		__sync_fetch_and_add(&pe_lost, 1);
+	return 0;
+}
+
+/* ---- all tasks ---- */
+
+/* Where the walk is, and where it began: list nodes. */
+__u64 pe_walk_at, pe_walk_start;
+bool pe_walk_full;
+
+/*
+ * Loops of global functions: each is verified once, not once for each time, on all kernels. The
+ * list is in the order in which tasks began: the first of a pair that is met is the first that
+ * there was. A task that ends meanwhile stays linked and in memory: the run is under RCU.
+ */
+__noinline int walk_step(void)
+{
+	struct task_struct *task =
+		(void *)(pe_walk_at - bpf_core_field_offset(struct task_struct, tasks));
+	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
+	struct net *net = nsproxy ? BPF_CORE_READ(nsproxy, net_ns) : NULL;
+	__u64 next = 0;
+
+	if (net && (__u64)net != pe_net && !report(task, nsproxy, net)) {
+		pe_walk_full = true;
+		return 1;
+	}
+	bpf_probe_read_kernel(&next, sizeof(next), (void *)pe_walk_at);
+	pe_walk_at = next;
+	return !next || next == pe_walk_start;
+}
+
+__noinline int walk_some(void)
+{
+	for (int i = 0; i < 64; i++) {
+		if (walk_step())
+			return 1;
+	}
+	return 0;
+}
+
+__noinline int walk_more(void)
+{
+	for (int i = 0; i < 64; i++) {
+		if (walk_some())
+			return 1;
+	}
+	return 0;
+}
+
+/* args[0] begins a new generation; without, it goes on after the ring was emptied. */
+SEC("raw_tp")
+int pe_walk(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task(), *leader;
+
+	leader = BPF_CORE_READ(task, group_leader);
+	if (!leader)
+		return PE_WALK_DONE;
+	if (ctx->args[0])
+		pe_generation++;
+	pe_walk_full = false;
+	pe_walk_start = (__u64)leader + bpf_core_field_offset(struct task_struct, tasks);
+	pe_walk_at = pe_walk_start;
+	for (int i = 0; i < 32; i++) {
+		if (walk_more())
+			break;
+	}
+	return pe_walk_full ? PE_WALK_FULL : PE_WALK_DONE;
+}
+
+/* ---- what is our own ---- */
+
+static __always_inline void settle_path(struct place place)
+{
+	for (int i = 0; i < LEVELS_MAX && place.kn; i++) {
+		__u64 at = (place.hierarchy & 1) * OWN_LEVELS + place.level;
+
+		hide(at);
+		if (place.level < OWN_LEVELS && at < 2 * OWN_LEVELS)
+			pe_own_path[at] = (__u64)place.kn;
+		place = outward(place);
+	}
+}
+
+/* The first of all tasks is its own parent. */
+static __always_inline struct nsproxy *host_nsproxy(struct task_struct *task)
+{
+	for (int i = 0; i < 64; i++) {
+		struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+
+		if (!parent || parent == task)
+			break;
+		task = parent;
+	}
+	return BPF_CORE_READ(task, nsproxy);
+}
+
+/* Run once, from a thread of our namespace, before anything is attached. Not 0 if it found none. */
+SEC("raw_tp")
+int pe_settle(void *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct nsproxy *own = BPF_CORE_READ(task, nsproxy), *host = host_nsproxy(task);
+
+	if (!own)
+		return 1;
+	pe_net = (__u64)BPF_CORE_READ(own, net_ns);
+	pe_own_uts = (__u64)BPF_CORE_READ(own, uts_ns);
+	pe_host_uts = host ? (__u64)BPF_CORE_READ(host, uts_ns) : 0;
+	settle_path(place_of(task));
+	return !pe_net;
+}
+
+char _license[] SEC("license") = "GPL";

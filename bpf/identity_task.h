@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One task as a record: its network namespace, its control groups, its host name.
+ */
+#ifndef PE_BPF_IDENTITY_TASK_H
+#define PE_BPF_IDENTITY_TASK_H
+
+#include "identity_net.h"
+
+/* Deeper control groups have no names: nobody's runtime nests so many. */
+#define LEVELS_MAX 32
+#define OWN_LEVELS 16
+/* Ancestors that are looked at. */
+#define ANCESTORS_MAX 16
+
+#define SEEN_WAYS 4
+
+const volatile __u32 pe_seen_mask; /* sets of the table below - 1 */
+const volatile __u64 pe_seen_seed; /* so that nobody can aim at one set of it */
+
+/* Each walk begins a new generation: what was reported is reported once more. */
+__u64 pe_generation;
+__u64 pe_lost; /* records that found the ring full */
+
+/* The control groups that we are in, from the root on, of each hierarchy. */
+__u64 pe_own_path[2 * OWN_LEVELS];
+__u64 pe_own_uts, pe_host_uts; /* addresses */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 19);
+} records SEC(".maps");
+
+/*
+ * What was reported: hashes of namespace, control group and generation. An array, because its
+ * look-up is inlined, and it needs no memory beside; what it forgets is reported again.
+ */
+struct seen_set {
+	__u64 way[SEEN_WAYS];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct seen_set);
+} seen SEC(".maps");
+
+/* The control group that containers of this host are told by. */
+struct place {
+	struct kernfs_node *kn;
+	__u32 level;
+	__u32 hierarchy; /* 0 or 1 */
+};
+
+/*
+ * The unified hierarchy, unless processes are limited by another one (v1) and the task is not at
+ * its root: there runtimes name only that.
+ */
+static __always_inline struct place place_of(struct task_struct *task)
+{
+	struct css_set *groups = BPF_CORE_READ(task, cgroups);
+	struct cgroup *unified, *cgroup = NULL;
+	struct cgroup_subsys_state *css = NULL;
+	struct place place = {};
+
+	if (!groups)
+		return place;
+	unified = BPF_CORE_READ(groups, dfl_cgrp);
+	if (!unified)
+		return place;
+	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
+		__u64 at = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+
+		bpf_probe_read_kernel(&css, sizeof(css),
+				      (void *)groups + bpf_core_field_offset(groups->subsys) +
+					      at * sizeof(css));
+	}
+	if (css)
+		cgroup = BPF_CORE_READ(css, cgroup);
+	place.hierarchy = cgroup && BPF_CORE_READ(cgroup, root) != BPF_CORE_READ(unified, root) &&
+			  BPF_CORE_READ(cgroup, level) > 0;
+	if (!place.hierarchy)
+		cgroup = unified;
+	place.kn = BPF_CORE_READ(cgroup, kn);
+	place.level = BPF_CORE_READ(cgroup, level);
+	return place;
+}
+
+static __always_inline struct kernfs_node *parent_of(struct kernfs_node *kn)
+{
+	if (bpf_core_field_exists(kn->__parent))
+		return BPF_CORE_READ(kn, __parent);
+	return BPF_CORE_READ(kn, parent);
+}
+
+static __always_inline bool is_own_path(struct place place)
+{
+	__u64 at = (place.hierarchy & 1) * OWN_LEVELS + place.level;
+
+	/* In a hierarchy that we are not in, only its root. */
+	if (!place.level)
+		return true;
+	if (place.level >= OWN_LEVELS)
+		return false;
+	hide(at);
+	return at < 2 * OWN_LEVELS && pe_own_path[at] == (__u64)place.kn;
+}
+
+static __always_inline struct place outward(struct place place)
+{
+	place.kn = place.kn ? parent_of(place.kn) : NULL;
+	place.level--;
+	return place;
+}
+
+/* How many of its control groups we are not in. LEVELS_MAX if they are too many. */
+static __always_inline __u32 count_levels(struct place place)
+{
+	__u32 count = 0;
+
+	while (count < LEVELS_MAX && place.kn && !is_own_path(place)) {
+		place = outward(place);
+		count++;
+	}
+	return count;
+}
+
+static __always_inline void name_cgroups(struct pe_task_record *record, struct place place)
+{
+	__u32 inner = count_levels(place);
+
+	if (inner >= LEVELS_MAX)
+		return;
+	for (__u32 i = 0; i < LEVELS_MAX && i <= inner && place.kn; i++) {
+		struct kernfs_node *kn = place.kn;
+		__u32 at = inner - i;
+
+		if (at < PE_TASK_CGROUPS)
+			bpf_probe_read_kernel_str(record->cgroup[at], PE_TASK_CGROUP_MAX,
+						  BPF_CORE_READ(kn, name));
+		place = outward(place);
+	}
+}
+
+/*
+ * Whether it came in from another namespace, and not with its container: the outermost of its
+ * ancestors in its control group is elsewhere. What a container's runtime starts has its parent in
+ * another control group.
+ */
+static __always_inline bool is_visitor(struct task_struct *task, struct net *net,
+				       struct kernfs_node *kn)
+{
+	struct task_struct *parent = task;
+	struct net *home = net;
+
+	for (int i = 0; i < ANCESTORS_MAX; i++) {
+		struct nsproxy *nsproxy;
+
+		parent = BPF_CORE_READ(parent, real_parent);
+		if (!parent || place_of(parent).kn != kn)
+			break;
+		nsproxy = BPF_CORE_READ(parent, nsproxy);
+		if (nsproxy)
+			home = BPF_CORE_READ(nsproxy, net_ns);
+	}
+	return home != net;
+}
+
+static __always_inline void name_host(struct pe_task_record *record, struct nsproxy *nsproxy)
+{
+	struct uts_namespace *uts = BPF_CORE_READ(nsproxy, uts_ns);
+
+	if (!uts)
+		return;
+	if ((__u64)uts != pe_own_uts && (__u64)uts != pe_host_uts)
+		record->flags |= PE_TASK_OWN_UTS;
+	bpf_probe_read_kernel_str(record->uts, PE_TASK_UTS_MAX,
+				  (void *)uts + bpf_core_field_offset(uts->name) +
+					  bpf_core_field_offset(struct new_utsname, nodename));
+}
+
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+static __always_inline struct seen_set *seen_find(__u64 hash)
+{
+	__u32 index = hash & pe_seen_mask;
+
+	return bpf_map_lookup_elem(&seen, &index);
+}
+
+static __always_inline bool was_seen(const struct seen_set *set, __u64 hash)
+{
+	return set->way[0] == hash || set->way[1] == hash || set->way[2] == hash ||
+	       set->way[3] == hash;
+}
+
+/* Another CPU may do the same: then one of the two is forgotten. */
+static __always_inline void remember(struct seen_set *set, __u64 hash)
+{
+	set->way[3] = set->way[2];
+	set->way[2] = set->way[1];
+	set->way[1] = set->way[0];
+	set->way[0] = hash;
+}
+
+/* Reports a task in another namespace, unless that was done. False if the ring is full. */
+static __always_inline bool report(struct task_struct *task, struct nsproxy *nsproxy,
+				   struct net *net)
+{
+	struct place place = place_of(task);
+	struct kernfs_node *kn = place.kn;
+	__u64 cookie = cookie_of(net), hash = mix(pe_seen_seed + pe_generation, cookie);
+	struct pe_task_record *record;
+	struct seen_set *set;
+
+	hash = mix(hash, kn ? BPF_CORE_READ(kn, id) : 0);
+	set = seen_find(hash);
+	if (!set || was_seen(set, hash))
+		return true;
+	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	if (!record)
+		return false;
+	__builtin_memset(record, 0, sizeof(*record));
+	record->kind = PE_TASK_RECORD;
+	record->netns = cookie;
+	record->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	if (is_visitor(task, net, kn))
+		record->flags |= PE_TASK_VISITOR;
+	list_peers(net, record->peer);
+	name_host(record, nsproxy);
+	name_cgroups(record, place);
+	bpf_ringbuf_submit(record, 0);
+	remember(set, hash);
+	return true;
+}
+
+#endif
