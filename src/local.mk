@@ -63,10 +63,18 @@ src_libpe_a_SOURCES = \
 	src/config/value.c \
 	src/daemon/calls.c \
 	src/daemon/calls.h \
+	src/daemon/files.c \
+	src/daemon/files.h \
 	src/daemon/landlock.c \
 	src/daemon/landlock.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
+	src/daemon/module_interfaces.c \
+	src/daemon/module_kernel.c \
+	src/daemon/module_push.c \
+	src/daemon/module_series.c \
+	src/daemon/module_web.c \
+	src/daemon/modules.h \
 	src/daemon/privileges.c \
 	src/daemon/privileges.h \
 	src/daemon/sandbox.c \

@@ -6,7 +6,7 @@
 
 #include "pe/clock.h"
 
-/* A limit that is reached all the time is told so seldom. */
+/* A limit that is reached all the time is reported once an hour. */
 #define REPEAT_NS (3600 * PE_NS_PER_S)
 
 static const struct {
@@ -24,7 +24,7 @@ static const struct {
 	[PE_LIMIT_DEPARTED] = { "departed interfaces were folded before the retention",
 				"their counts are in packet_exporter_departed_*",
 				"packet_exporter_departed_folded_early_total", "--departed.max" },
-	[PE_LIMIT_NEWCOMERS] = { "packets passed on interfaces that were not known yet",
+	[PE_LIMIT_NEWCOMERS] = { "packets passed interfaces that were not known yet",
 				 "unobserved_packets has those of interfaces that are still there",
 				 "packet_exporter_newcomer_missed_packets_total",
 				 "the CPU share of the exporter: too many came while it did not "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Says when a limit has been reached, and what to raise. Most cost detail only; each is counted
+ * Logs when a limit has been reached, and what to raise. Most cost detail only; each is counted
  * in a metric, which the line names. Supervisor's thread.
  */
 #ifndef PE_LIMITS_H

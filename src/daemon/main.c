@@ -23,8 +23,8 @@ int main(int argc, char **argv)
 	if (action == PE_OPTIONS_RUN) {
 		pe_log_init(options.log_level, options.log_format);
 		if (shown)
-			pe_warn("push", "the password in --push.url could be seen by everybody on "
-					"this host until now: give it with --push.username and "
+			pe_warn("push", "the password in --push.url was visible to every user of "
+					"this host until now: use --push.username and "
 					"--push.password-file, or --push.bearer-token-file");
 		r = pe_supervisor_run(&options);
 	} else if (action == PE_OPTIONS_CHECK_CONFIG) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See snapshot.h. Flows are read before counters are (the registry does both, interface by
- * interface), so that flow detail never exceeds the totals.
+ * See snapshot.h. The registry reads the counters of an interface before its flows, so flow detail
+ * may be ahead of the totals by what arrives in between.
  */
 #include "snapshot.h"
 
