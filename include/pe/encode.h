@@ -4,9 +4,9 @@
  *
  * OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) or Prometheus text
  * 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). The order is fixed:
- * families as in the table of families.c, interfaces by name. An encoder keeps one buffer, as large
- * as the largest (family, interface) pair, whatever the size of the whole answer. One thread at a
- * time; nothing blocks.
+ * families as in the catalogue (catalogue.h), interfaces by name within each. An encoder keeps one
+ * buffer, as large as the largest (family, interface) pair, whatever the size of the whole answer.
+ * One thread at a time; nothing blocks.
  */
 #ifndef PE_ENCODE_H
 #define PE_ENCODE_H

@@ -31,7 +31,7 @@ void pe_log_init(enum pe_log_level level, enum pe_log_format format);
 bool pe_log_enabled(enum pe_log_level level);
 
 /*
- * Writes one line: ts, level, subsystem (a short lower-case word such as "net"), msg, then pairs.
+ * Writes one line: ts, level, subsystem (a short lower-case word such as "net"), msg.
  * `fmt` is the message; it ends without a full stop or a newline. Lines over 2 KiB are cut.
  * May block as long as standard error does. errno is kept.
  */
@@ -44,8 +44,8 @@ void pe_log(enum pe_log_level level, const char *subsystem, const char *fmt, ...
 #define pe_error(subsystem, ...) pe_log(PE_LOG_ERROR, subsystem, __VA_ARGS__)
 
 /*
- * "Logged once": true the first time it is called with this object, and again once `every_ns` has
- * passed (0: never again). Any thread; lock-free.
+ * Limits how often something is logged: true the first time it is called with this object, and
+ * again once `every_ns` has passed (0: never again). Any thread; lock-free.
  */
 struct pe_log_once {
 	uint64_t next_ns;

@@ -5,7 +5,7 @@
  * See https://github.com/prometheus/pushgateway#api. One state at a time is under way, so two
  * states never arrive out of order. A 400 waits for the next interval, but for a push with the
  * legacy metrics, which is repeated without them. After a time-out without any answer, nothing is
- * sent until a HEAD is answered; so it is at the end, when there is time to ask once: without an
+ * sent until a HEAD is answered; so it is at the end, when there is time for one HEAD: without an
  * answer the last state is not sent, which the gateway could store before the older one; a DELETE
  * is. Redirects are not followed: they name another group.
  *
@@ -72,7 +72,7 @@ void pe_push_host_name(char ret_name[PE_PUSH_HOST_MAX]);
 bool pe_push_is_placeholder(const char *name);
 
 /*
- * Says whether url and grouping key can be pushed without harm: UTF-8, no empty job or instance,
+ * Checks that url and grouping key can be pushed without harm: UTF-8, no empty job or instance,
  * label names as Prometheus wants them, none twice. 0 or -EINVAL with a message for a person in
  * `error`: one line, without credentials.
  */

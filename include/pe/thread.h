@@ -2,8 +2,8 @@
 /*
  * Threads of the daemon: named, and with all signals left to the thread that runs the loop.
  *
- * SIGSYS alone is blocked nowhere: by it the kernel says that it has refused a system call
- * (src/daemon/calls.h), and it kills a process that blocks it then.
+ * SIGSYS alone is blocked nowhere: with it the kernel reports a system call that it has refused
+ * (src/daemon/calls.h), and it kills a process that blocks it.
  */
 #ifndef PE_THREAD_H
 #define PE_THREAD_H

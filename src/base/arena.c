@@ -4,8 +4,8 @@
  *
  * Chunks double up to CHUNK_MAX, so that a small snapshot costs little and a large one few calls.
  * Large ones come from the kernel, already zeroed, and go back to it: malloc() would keep the
- * memory of one scrape for the next. Their pages are asked for at once, which takes a fraction of
- * the time that a fault for each takes. Invariant: the first chunk of the list is the one that has
+ * memory of one scrape for the next. Their pages are populated at once, in a fraction of the
+ * time that a fault for each takes. Invariant: the first chunk of the list is the one that has
  * room. One thread at a time.
  */
 #include "pe/arena.h"

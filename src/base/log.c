@@ -148,7 +148,7 @@ bool pe_log_once(struct pe_log_once *once, uint64_t every_ns)
 	now_ns = pe_clock_monotonic_ns();
 	if (now_ns < next_ns)
 		return false;
-	/* Who loses the race was called at the same time as who wins: one of them logs. */
+	/* Of callers at the same time only one logs. */
 	return __atomic_compare_exchange_n(&once->next_ns, &next_ns,
 					   every_ns ? now_ns + every_ns : UINT64_MAX, false,
 					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);

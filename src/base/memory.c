@@ -2,7 +2,7 @@
 /*
  * Half of what is resident after the start is never used again: some twenty libraries are relocated
  * and run their constructors, and for each page that is read the kernel maps its neighbours, too
- * (fault-around). As long as pages are mapped, the kernel takes them for used.
+ * (fault-around). As long as pages are mapped, the kernel treats them as used.
  */
 #include "pe/memory.h"
 

@@ -45,7 +45,7 @@ void pe_credentials_fini(struct pe_credentials *credentials)
 /* Reads a small regular file whole, without one newline at its end. */
 static int read_secret(const char *path, char secret[static SECRET_BYTES_MAX + 2])
 {
-	/* Not blocking: somebody may have put a FIFO there. */
+	/* Not blocking: there may be a FIFO. */
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	const size_t max = SECRET_BYTES_MAX + 1;
 	struct stat st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who a sink says it is: basic authentication or a bearer token. Secrets in files are read before
- * each request: they are rotated while the exporter runs. One thread at a time.
+ * How a sink authenticates: basic authentication or a bearer token. Secrets in files are read
+ * before each request: they are rotated while the exporter runs. One thread at a time.
  */
 #ifndef PE_DELIVER_CREDENTIALS_H
 #define PE_DELIVER_CREDENTIALS_H

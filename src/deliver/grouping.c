@@ -3,7 +3,7 @@
  * The push URL and the grouping key: what may be pushed, and under which address.
  *
  * A bad grouping key does not only fail here: it can make the pushes of every other client of the
- * gateway fail until somebody deletes the group. So all is checked before anything is sent.
+ * gateway fail until the group is deleted. So all is checked before anything is sent.
  * Invariant: a value that pe_push_check() lets pass comes out of the gateway byte for byte as it
  * was given. Pure; any thread.
  */

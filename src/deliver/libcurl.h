@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libcurl, loaded when the first asks for it.
+ * libcurl, loaded on first use.
  *
  * It brings twenty libraries along, which take 3 MB and some milliseconds of the start as soon as
  * they are linked; a daemon that is only scraped needs none of them.

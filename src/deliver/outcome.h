@@ -7,7 +7,7 @@
 
 #include "pe/sample.h"
 
-#define PE_OUTCOME_REASON_MAX 4608 /* 4 KiB of the peer's answer and what we say around it */
+#define PE_OUTCOME_REASON_MAX 4608 /* 4 KiB of the peer's answer and the text around it */
 
 struct pe_outcome {
 	/* Also PE_SINK_NETWORK when a file with credentials cannot be read or memory is short:
@@ -22,7 +22,7 @@ struct pe_outcome {
 	bool again;
 	/* Delivered without what the peer refuses to take. */
 	bool reduced;
-	/* Tells one kind of failure from another: HTTP status, -errno, or 1000 + CURLcode. */
+	/* Distinguishes kinds of failure: HTTP status, -errno, or 1000 + CURLcode. */
 	int code;
 	/* For a person; "" on success. Has no credentials, but perhaps the peer's raw bytes. */
 	char reason[PE_OUTCOME_REASON_MAX];

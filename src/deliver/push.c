@@ -40,7 +40,7 @@ struct push {
 	/* What --metrics.legacy adds. */
 	bool legacy;		  /* wanted */
 	bool legacy_sent;	  /* `text` has it */
-	bool legacy_refused;	  /* the gateway takes the rest alone */
+	bool legacy_refused;	  /* the gateway accepts only the rest */
 	uint64_t legacy_after_ns; /* when to try it again */
 	bool instead;		  /* of a push with it, that was refused */
 	char *refusal;		  /* the reason of that, NULL if memory is short */
@@ -103,7 +103,7 @@ static int encode(void *self, struct pe_snapshot *snapshot)
 }
 
 /* A push without the legacy metrics was stored, after one with them was refused. */
-static void leave_legacy_out(struct push *push)
+static void suspend_legacy(struct push *push)
 {
 	push->legacy_after_ns = pe_clock_monotonic_ns() + LEGACY_PAUSE_NS;
 	if (!push->legacy_refused)
@@ -115,10 +115,10 @@ static void leave_legacy_out(struct push *push)
 	push->legacy_refused = true;
 }
 
-static void take_legacy_up(struct push *push)
+static void resume_legacy(struct push *push)
 {
 	if (push->legacy_refused)
-		pe_info(subsystem, "%s takes the series of --metrics.legacy again",
+		pe_info(subsystem, "%s accepts the series of --metrics.legacy again",
 			push->group.url);
 	push->legacy_refused = false;
 }
@@ -138,9 +138,9 @@ static void put(void *self, uint64_t deadline_ns, struct pe_outcome *outcome)
 	}
 	stored = !outcome->cancelled && outcome->result == PE_SINK_OK;
 	if (stored && push->instead)
-		leave_legacy_out(push);
+		suspend_legacy(push);
 	else if (stored && push->legacy_sent)
-		take_legacy_up(push);
+		resume_legacy(push);
 	end_instead(push);
 	outcome->reduced = push->legacy_refused;
 }

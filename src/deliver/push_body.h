@@ -2,9 +2,9 @@
 /*
  * What is pushed: a snapshot as text, compressed if wanted.
  *
- * Complete before the first byte is sent: an encoder that fails then costs a push, never half a
- * group. Compressed as it is encoded, it never exists in plain form as a whole. Memory stays flat:
- * it is reused from push to push. One thread at a time.
+ * Complete before the first byte is sent: an encoder that fails costs a push, and never leaves
+ * half a group. Compressed as it is encoded, it never exists in plain form as a whole. Memory stays
+ * flat: it is reused from push to push. One thread at a time.
  */
 #ifndef PE_DELIVER_PUSH_BODY_H
 #define PE_DELIVER_PUSH_BODY_H

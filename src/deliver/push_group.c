@@ -119,7 +119,7 @@ const char *pe_push_group_left(struct pe_push_group *group)
 
 void pe_push_group_deleted(struct pe_push_group *group, const struct pe_outcome *outcome)
 {
-	/* What the gateway refuses is not asked for again. */
+	/* What the gateway refuses to delete is not tried again. */
 	if (outcome->cancelled || outcome->result == PE_SINK_NETWORK ||
 	    outcome->result == PE_SINK_SERVER) {
 		pe_debug(subsystem, "cannot delete %s yet: %s", group->left, outcome->reason);

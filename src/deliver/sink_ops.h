@@ -32,8 +32,8 @@ struct pe_sink_ops {
 	 */
 	const char *(*address)(void *self);
 
-	/* Before each delivery but the last, with nothing of an earlier one under way: takes up
-	 * what has changed, and reads all of it anew on `reload`. May be NULL. */
+	/* Before each delivery but the last, with nothing of an earlier one under way: reads
+	 * what may have changed, all of it on `reload`. May be NULL. */
 	void (*prepare)(void *self, bool reload);
 
 	/* Makes of a snapshot what `send` sends. 0 or -errno. */

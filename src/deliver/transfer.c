@@ -32,7 +32,7 @@
 #endif
 
 #define ANSWER_BYTES_MAX 4096
-/* Of an answer, with its headers. What has come of it until then says all there is to say. */
+/* Of an answer, with its headers. */
 #define RECEIVED_BYTES_MAX ((size_t)64 * 1024)
 #define POLL_MS_MAX	   1000
 #define CODE_CURL	   1000
@@ -178,7 +178,7 @@ static void classify(struct pe_transfer *transfer, CURLcode rc, struct pe_outcom
 	if (transfer->received > RECEIVED_BYTES_MAX) {
 		snprintf(transfer->error, sizeof(transfer->error),
 			 "the answer is longer than %zu KiB", RECEIVED_BYTES_MAX / 1024);
-		/* A refusal is one, however much is said about it. */
+		/* A refusal stays one, however long it is. */
 		if (transfer->answer_len > 0 && !is_success(status))
 			rc = CURLE_OK;
 	}

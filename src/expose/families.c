@@ -7,7 +7,7 @@ const struct pe_family_table *const pe_family_tables[PE_FAMILY_TABLES] = {
 	&pe_families_departed, &pe_families_self,
 };
 
-/* The series at hand; the writer hears of the family first. */
+/* The series at hand; before the first one the writer gets the metadata of the family. */
 static struct pe_series begin_sample(struct pe_emit *emit, const struct pe_labels *more)
 {
 	const struct pe_family *family = emit->family;

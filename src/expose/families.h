@@ -81,7 +81,7 @@ extern const struct pe_labels pe_direction_labels[PE_DIRECTIONS];
 /* reason */
 extern const struct pe_labels pe_unobserved_labels[PE_UNOBSERVED_REASONS];
 
-/* The number at an offset; it may be a uint64_t or a __u64, which C takes for different types. */
+/* The number at an offset; it may be a uint64_t or a __u64, which C treats as different types. */
 static inline uint64_t pe_number_at(const void *base, size_t offset)
 {
 	uint64_t value;

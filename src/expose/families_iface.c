@@ -193,7 +193,7 @@ static const struct pe_family families[] = {
 	  .type = PE_COUNTER,
 	  .help = "Packets that ended inside a header.",
 	  .label_names = "interface, direction",
-	  .details = "They count as what was recognised until then.",
+	  .details = "They are counted by what was parsed until then.",
 	  .per_iface = true,
 	  .emit = emit_row,
 	  .offset = offsetof(struct pe_row, truncated) },
@@ -216,7 +216,7 @@ static const struct pe_family families[] = {
 	  .offset = offsetof(struct pe_count, bytes) },
 	{ .name = "packet_exporter_overcounted_packets",
 	  .type = PE_COUNTER,
-	  .help = "Packets counted above the interface's own counters.",
+	  .help = "Packets counted in excess of the interface's own counters.",
 	  .label_names = "interface, direction",
 	  .details = "The kernel did not count them: they were handed to the interface in a "
 		     "way that leaves no mark, or its driver refused them. Observed and "
@@ -227,7 +227,7 @@ static const struct pe_family families[] = {
 	{ .name = "packet_exporter_overcounted_bytes",
 	  .type = PE_COUNTER,
 	  .unit = "bytes",
-	  .help = "Bytes counted above the interface's own counters.",
+	  .help = "Bytes counted in excess of the interface's own counters.",
 	  .label_names = "interface, direction",
 	  .per_iface = true,
 	  .emit = emit_overcounted,
@@ -245,7 +245,8 @@ static const struct pe_family families[] = {
 		     "`bridge`, `kind` (a program would not see its packets as its own "
 		     "counters do), `upper` (this exporter's program is on an interface above "
 		     "it), `busy` (another XDP program is on it, on its bridge or on an "
-		     "interface above it, or somebody detached this one), `new` (XDP follows), "
+		     "interface above it, or this one was detached by somebody else), `new` (XDP "
+		     "follows), "
 		     "`native_refused`, `refused`, `no_slot`, `no_memory`. Alias: what `ip "
 		     "link set ... alias` gave it. Altnames: its alternative names (`ip link "
 		     "property add ... altname`), separated by commas, as many as fit in 255 "

@@ -2,7 +2,7 @@
 /*
  * Families with addresses: the largest flows, and the two metrics of the original exporter.
  *
- * Labels say less than a flow's key (ICMP has no ports, protocols without a name are all "other",
+ * Labels hold less than a flow's key (ICMP has no ports, protocols without a name are all "other",
  * the original exporter had no ports at all), so flows that would look the same are added up first:
  * no series occurs twice. One thread at a time.
  */

@@ -35,7 +35,7 @@ static void add_value(struct pe_strbuf *buf, const char *value)
 	}
 }
 
-/* More labels than a family has are a defect of this program, and would not be exported unseen. */
+/* Too many labels are a defect of this program, which must not go unnoticed. */
 static void put(struct pe_label_set *set, struct pe_label label)
 {
 	if (set->labels.count == PE_LABELS_MAX)

@@ -138,7 +138,7 @@ void pe_lines_sample(struct pe_writer *writer, struct pe_span suffix,
 	pe_strbuf_addc(&writer->out, '\n');
 }
 
-/* Buckets come as uint64_t and as __u64, which C takes for different types. */
+/* Buckets come as uint64_t and as __u64, which C treats as different types. */
 uint64_t pe_histogram_bucket(const struct pe_histogram *histogram, size_t i)
 {
 	uint64_t value;

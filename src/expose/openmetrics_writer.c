@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* OpenMetrics 1.0: metadata names families, counters tell when they began. One thread at a time. */
+/* OpenMetrics 1.0: metadata names families, counters have a _created time. One thread at a time. */
 #include "lines.h"
 
-/* Two interfaces can come in one millisecond and swap names: microseconds tell them apart. */
+/* Two interfaces can appear in one millisecond and swap names, so microseconds are shown. */
 #define CREATED_DECIMALS 6
 
 static const char *type_name(enum pe_type type)

@@ -23,7 +23,7 @@ enum pe_type {
 	PE_INFO,
 };
 
-/* What a format says of a family as a whole. */
+/* The metadata of a family. */
 struct pe_metadata {
 	const char *name; /* without the suffix of its samples */
 	enum pe_type type;
@@ -33,7 +33,7 @@ struct pe_metadata {
 
 /* Of which series a sample is. */
 struct pe_series {
-	const struct pe_labels *labels; /* of all series of an interface, say, */
+	const struct pe_labels *labels; /* of all series of an interface, for example */
 	const struct pe_labels *more;	/* and what one of them has more; NULL: nothing */
 	uint64_t created_ns;		/* wall clock: since when it counts */
 };

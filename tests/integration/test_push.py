@@ -336,7 +336,7 @@ def test_legacy_that_is_refused(gateway, sample, kind):
     old_exporter(gateway, "DELETE")
     process.say("reload")
     process.wait_stats(lambda s: s["legacy_refused"] == 0, "they are taken")
-    process.log.wait("takes the series of --metrics.legacy again")
+    process.log.wait("accepts the series of --metrics.legacy again")
     families = gateway.families()
     assert families["total_packets"].type == "counter"
     assert families["total_throughput"].type == "histogram"
