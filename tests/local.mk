@@ -49,6 +49,7 @@ test_helpers = \
 	tests/integration/foreign-xdp \
 	tests/integration/monitor-trace \
 	tests/integration/push-sample \
+	tests/integration/witness \
 	tests/unit/encode-sample
 integration_scripts = \
 	tests/integration/conftest.py \
@@ -86,7 +87,8 @@ integration_scripts = \
 	tests/integration/test_storm.py \
 	tests/integration/test_systemd.py \
 	tests/integration/test_waiting.py \
-	tests/integration/test_web.py
+	tests/integration/test_web.py \
+	tests/integration/witness.bpf.c
 lint_tests = tests/lint/complete.sh tests/lint/documents.sh tests/lint/hardening.sh \
 	tests/lint/layers.sh tests/lint/pointers.sh
 
@@ -186,6 +188,9 @@ tests_bpf_test_verifier_LDADD = $(test_libs)
 tests_integration_foreign_xdp_SOURCES = tests/integration/foreign-xdp.c
 tests_integration_foreign_xdp_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/integration
 tests_integration_foreign_xdp_LDADD = $(LIBBPF_LIBS)
+tests_integration_witness_SOURCES = tests/integration/witness.c
+tests_integration_witness_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir)/tests/integration
+tests_integration_witness_LDADD = $(LIBBPF_LIBS)
 tests_integration_monitor_trace_SOURCES = tests/integration/monitor-trace.c
 tests_integration_monitor_trace_LDADD = $(pe_libs)
 tests_integration_push_sample_SOURCES = tests/integration/push-sample.c
@@ -203,11 +208,12 @@ tests/integration/takeover.so: $(top_srcdir)/tests/integration/takeover.c
 	$(AM_V_CC)$(CC) $(DEFS) -D_GNU_SOURCE $(PE_CFLAGS) -O1 -fPIC -shared $< -o $@
 
 tests/integration/foreign_xdp-foreign-xdp.$(OBJEXT): tests/integration/foreign.skel.h
-tests/integration/foreign.skel.h: $(top_srcdir)/tests/integration/foreign.bpf.c
+tests/integration/witness-witness.$(OBJEXT): tests/integration/witness.skel.h
+tests/integration/%.skel.h: $(top_srcdir)/tests/integration/%.bpf.c
 	@$(MKDIR_P) tests/integration
-	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/integration/foreign.clang.o
-	$(V_SKEL)$(BPFTOOL) gen object tests/integration/foreign.bpfo tests/integration/foreign.clang.o
-	$(V_SKEL)$(BPFTOOL) gen skeleton tests/integration/foreign.bpfo name foreign_bpf >$@
+	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -c $< -o tests/integration/$*.clang.o
+	$(V_SKEL)$(BPFTOOL) gen object tests/integration/$*.bpfo tests/integration/$*.clang.o
+	$(V_SKEL)$(BPFTOOL) gen skeleton tests/integration/$*.bpfo name $*_bpf >$@
 CLEANFILES += tests/integration/*.so tests/integration/*.o tests/integration/*.bpfo tests/integration/*.skel.h
 
 TEST_EXTENSIONS = .sh

@@ -80,8 +80,34 @@ def differences(metrics, host):
     return wrong
 
 
-def expect_exact(exporter, host, *allowed, mode=""):
-    """All totals are the kernel's, and nothing had to be claimed but on interfaces of `allowed`.
+class Witness:
+    """How many packets of an interface the receive tracepoint shows to no program.
+
+    The kernel of some machines runs no program of a tracepoint while it has interrupted certain
+    tasks. Packets that come in an interrupt can then be missed, a burst at a time, and have to be
+    reported as unobserved.
+    """
+
+    def __init__(self, namespace, interface):
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", namespace.name, BUILD / "tests/integration/witness", interface],
+            text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == "0\n"
+
+    def missed(self):
+        self.process.stdin.write("\n")
+        return int(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate(timeout=20)
+
+
+def expect_exact(exporter, host, *allowed, mode="", missed=None):
+    """All totals are the kernel's, and nothing had to be claimed but on interfaces of `allowed`, and
+    of those in `missed` no more packets than that.
 
     Where its other end runs native XDP, a veth counts what it sends without the Ethernet header.
     """
@@ -92,7 +118,10 @@ def expect_exact(exporter, host, *allowed, mode=""):
         name = link["ifname"]
         if name not in allowed:
             nothing = {"ingress": (0, 0), "egress": (0, 0)}
-            assert metrics.unobserved(name, reason="lost") == nothing, name
+            lost = metrics.unobserved(name, reason="lost")
+            if lost["ingress"][0] <= (missed or {}).get(name, 0):
+                lost["ingress"] = (0, 0)
+            assert lost == nothing, (name, missed)
             above = metrics.overcounted(name)
             if mode == "native":
                 assert above["egress"][1] in (0, 14 * metrics.totals(name)["egress"][0]), name
@@ -359,6 +388,7 @@ def test_gro_is_switched_under_load(mode):
                             if (i.labels["mode"], i.labels["mode_reason"]) == (by, reason)]
 
         wait_for(counted_by("generic", ""), "XDP counts")
+        witness = stack.enter_context(Witness(host, "veth1"))
         pump = stack.enter_context(connection(host, container, "10.7.1.1"))
         for _ in range(3):
             ethtool(host, "veth1", "gro", "on")
@@ -375,7 +405,8 @@ def test_gro_is_switched_under_load(mode):
         metrics, kernel = exporter.scrape(), kernel_counters(host.link("veth1"))["ingress"]
         lost = metrics.unobserved("veth1", reason="lost")["ingress"][0]
         above = metrics.overcounted("veth1")["ingress"][0]
-        assert lost + above <= kernel[0] / 1000, (lost, above, kernel)
+        missed = witness.missed()
+        assert lost <= missed and above == 0, (lost, above, missed, kernel)
 
 
 def test_gro_stays_on():
@@ -389,10 +420,12 @@ def test_gro_stays_on():
         wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == 1,
                  lambda: exporter.scrape_text())
         assert "xdp" not in host.link("veth1")
+        witness = stack.enter_context(Witness(host, "veth1"))
         stack.enter_context(connection(host, container, "10.7.1.1"))(8)
-        metrics = expect_exact(exporter, host)
+        missed = witness.missed()
+        metrics = expect_exact(exporter, host, missed={"veth1": missed})
         frames = metrics.totals("veth1")["ingress"][0]
-        assert frames >= (8 << 20) / 1448
+        assert frames + missed >= (8 << 20) / 1448
         # What the tracepoint counted were many fewer packets: sizes are those of the frames.
         large = metrics.sum("packet_size_bytes_bucket", interface="veth1", direction="ingress",
                             le="2048.0")
@@ -458,9 +491,10 @@ def test_tunnel_with_gro():
     """A vxlan device counts before its own GRO merges; what it sends it counts without headers."""
     with contextlib.ExitStack() as stack:
         host, container, exporter = tunnel_with_gro(stack)
+        witness = stack.enter_context(Witness(host, "vx0"))
         stack.enter_context(connection(host, container, "10.8.0.1"))(5)
         send(container, "vx0")
-        expect_exact(exporter, host)
+        expect_exact(exporter, host, missed={"vx0": witness.missed()})
 
 
 # A process of its own, which never sleeps: it frees its copies while the kernel still has the packets.
@@ -481,20 +515,21 @@ while True:
 
 def test_tap_below_a_tunnel():
     """The tunnel does not merge a packet that a tap below it has a copy of, also if the tap frees that
-    a moment later: then no hook may leave it to the other one. Some it can still be, found by the
-    audit."""
+    a moment later: then no hook may leave it to the other one."""
     with contextlib.ExitStack() as stack:
         host, container, exporter = tunnel_with_gro(stack)
         ethtool(container, "vx0", "tso", "off", "gso", "off")
+        witness = stack.enter_context(Witness(host, "vx0"))
         tap = host.popen(sys.executable, "-c", TAP, "veth1", stdout=subprocess.PIPE)
         stack.callback(stop, tap, signal.SIGKILL)
         assert tap.stdout.read(1) == b"."
         stack.enter_context(connection(host, container, "10.8.0.1"))(80)
         metrics = expect_exact(exporter, host, "vx0")
-        # Asking for the count of references instead of the mark loses one packet of fifteen.
+        # Asking for the count of references instead of the mark loses one packet of fifteen. A tap that
+        # is quicker than the tunnel makes the mark wrong: one packet of 200,000.
         lost = metrics.unobserved("vx0")["ingress"][0]
         kernel = kernel_counters(host.link("vx0"))["ingress"][0]
-        assert lost <= kernel / 33, (lost, kernel)
+        assert lost - witness.missed() <= kernel / 5000, (lost, witness.missed(), kernel)
         assert metrics.overcounted("vx0")["ingress"] == (0, 0)
 
 

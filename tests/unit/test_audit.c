@@ -441,6 +441,75 @@ static void test_due(void **state)
 	assert_int_equal(pe_audit_due(&scene->audit, scene->ours), PE_AUDIT_NOT);
 }
 
+/* What passes at a moment of a round: some that only we count, some that only the kernel does. */
+struct burst {
+	unsigned int round, moment;
+	uint64_t ours, kernel;
+};
+
+static void pass(struct scene *scene, struct pe_link_stats *stats, const struct burst *burst,
+		 unsigned int round, unsigned int moment)
+{
+	if (burst->round != round || burst->moment != moment)
+		return;
+	set_ours(scene, 5 + burst->ours, 5);
+	*stats = kernel(5 + burst->kernel, 5);
+}
+
+/* As rounds.c does it, ours being read a moment before the kernel's; a reading of it can fail. */
+static void play_round(struct scene *scene, struct pe_link_stats *stats, const struct burst *burst,
+		       unsigned int round, bool fails)
+{
+	struct pe_row ours[PE_DIRECTIONS];
+	enum pe_audit_due due;
+
+	pass(scene, stats, burst, round, 0);
+	memcpy(ours, scene->ours, sizeof(ours));
+	due = pe_audit_due(&scene->audit, ours);
+	pass(scene, stats, burst, round, 1);
+	if (due == PE_AUDIT_BRACKET && !fails)
+		pe_audit_open(&scene->audit, ours, stats);
+	if (due == PE_AUDIT_NOW && !fails)
+		pe_audit_close(&scene->audit, scene->registry, IFINDEX, ours, stats, true);
+	pass(scene, stats, burst, round, 2);
+	memcpy(ours, scene->ours, sizeof(ours));
+	pass(scene, stats, burst, round, 3);
+	if (due == PE_AUDIT_BRACKET && !fails)
+		pe_audit_close(&scene->audit, scene->registry, IFINDEX, ours, stats, true);
+}
+
+/* One burst, at whatever moment, and silence: within 19 rounds what it was is claimed, and no more.
+ */
+static void expect_claimed(const struct burst *burst, unsigned int failing)
+{
+	struct scene *scene;
+	struct pe_link_stats stats = kernel(5, 5);
+
+	setup((void **)&scene);
+	scene->link.stats = stats;
+	set_ours(scene, 5, 5);
+	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
+		       scene->ours);
+	for (unsigned int round = 0; round < burst->round + 20; round++)
+		play_round(scene, &stats, burst, round, round == failing);
+	expect_above(scene, burst->ours, 0);
+	/* Before it is settled, what was missed was before. */
+	assert_int_equal(scene->audit.unobserved[PE_INGRESS].packets, burst->kernel);
+	teardown((void **)&scene);
+}
+
+static void test_quiet_after_a_burst(void **state)
+{
+	for (unsigned int round = 0; round < 24; round++) {
+		for (unsigned int moment = 0; moment < 4; moment++) {
+			for (unsigned int failing = 0; failing < round + 3; failing++) {
+				expect_claimed(&(struct burst){ round, moment, 20, 0 }, failing);
+				expect_claimed(&(struct burst){ round, moment, 0, 20 }, failing);
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +528,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_egress_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_return, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_due, setup, teardown),
+		cmocka_unit_test(test_quiet_after_a_burst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
