@@ -150,10 +150,12 @@ src_libpe_a_SOURCES = \
 	src/net/requests.h \
 	src/net/socket.c \
 	src/net/socket.h \
-	src/series/carry.c \
-	src/series/carry.h \
+	src/series/accumulator.c \
+	src/series/accumulator.h \
+	src/series/collect.c \
 	src/series/fold.c \
 	src/series/fold.h \
+	src/series/inside.h \
 	src/series/registry.c \
 	src/series/sample.c \
 	src/series/table.c \

@@ -2,6 +2,7 @@
 # integration; `make check-SUITE` runs one, `make list-SUITE` names its tests.
 
 unit_tests = \
+	tests/unit/test_accumulator \
 	tests/unit/test_attacher \
 	tests/unit/test_attacher_changes \
 	tests/unit/test_audit \
@@ -117,6 +118,8 @@ fake_kernel_wraps = $(foreach name, \
 comma = ,
 attacher_scene = tests/unit/attacher-scene.h $(fake_kernel)
 interfaces_scene = tests/unit/interfaces-scene.h $(fake_kernel)
+tests_unit_test_accumulator_SOURCES = tests/unit/test_accumulator.c tests/unit/registry-source.h
+tests_unit_test_accumulator_LDADD = $(test_libs)
 tests_unit_test_attacher_SOURCES = tests/unit/test_attacher.c $(attacher_scene)
 tests_unit_test_attacher_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_attacher_LDADD = $(test_libs)

@@ -7,9 +7,9 @@
  *     └── same name ─────┘ the series go on, counters included
  *
  * Invariant: the sum over live, departed and folded never decreases and counts nothing twice.
- * It does not know where numbers come from: the supervisor wires `ops`. One mutex inside; every
- * call is safe from any thread, holds the mutex for at most one pass over the interfaces, and
- * calls `ops` with it held.
+ * It does not know where numbers come from: the supervisor wires its sources. One mutex inside;
+ * every call is safe from any thread, holds the mutex for at most one pass over the interfaces, and
+ * calls the sources with it held.
  */
 #ifndef PE_REGISTRY_H
 #define PE_REGISTRY_H
@@ -18,28 +18,35 @@
 
 struct pe_registry;
 
-/* Where counters come from. Tokens are PE_TOKEN(); PE_TOKEN_NONE is never passed. */
-struct pe_registry_ops {
-	/* The exact counters since the token was handed out, overwriting ret_row[PE_DIRECTIONS]. */
-	void (*read_rows)(uint32_t token, struct pe_row *ret_row, void *userdata);
-	/* The flows since then, into a zeroed sample, memory from the arena. 0 or -ENOMEM. */
-	int (*read_flows)(uint32_t token, struct pe_arena *arena, struct pe_flow_sample *ret_flows,
-			  void *userdata);
-	/* Rows will not be read again: the slot may be used by another interface (after a pause).
+/* A source of counters. Tokens are PE_TOKEN(); PE_TOKEN_NONE is never passed. */
+struct pe_counter_source {
+	/* Counts may still arrive when the interface has gone: it is read until the fold.
+	 * Otherwise it is read for the last time when the interface goes. */
+	bool late;
+	/*
+	 * All that was counted since the token was handed out, into the source's own part of the
+	 * body, which is zero; memory from the arena. 0 or -ENOMEM.
 	 */
-	void (*release_rows)(uint32_t token, void *userdata);
-	/* Flows will not be read again: late records of this token are orphans. */
-	void (*release_flows)(uint32_t token, void *userdata);
+	int (*read)(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+		    void *userdata);
+	/* The token will not be read again: it may be used anew, and what still arrives under it is
+	 * counted for nobody. */
+	void (*release)(uint32_t token, void *userdata);
 };
+
+#define PE_COUNTER_SOURCES_MAX 8
 
 struct pe_registry_options {
 	uint64_t retention_ns; /* how long a departed interface keeps its series; 0 folds at once */
 	size_t max_departed;   /* more than this fold early, oldest first; 0 is no limit */
+	/* Read in this order, so that what must not exceed another comes before it. Borrowed. */
+	const struct pe_counter_source *sources;
+	unsigned int source_count; /* at most PE_COUNTER_SOURCES_MAX */
+	void *userdata;		   /* of the sources */
 };
 
-/* 0 or -ENOMEM. `ops` must outlive the registry. The caller owns *ret_registry. */
-int pe_registry_new(const struct pe_registry_options *options, const struct pe_registry_ops *ops,
-		    void *userdata, struct pe_registry **ret_registry);
+/* 0 or -ENOMEM. The caller owns *ret_registry. */
+int pe_registry_new(const struct pe_registry_options *options, struct pe_registry **ret_registry);
 
 /* Frees it; releases every token. NULL is fine. Returns NULL. */
 struct pe_registry *pe_registry_free(struct pe_registry *registry);
@@ -79,8 +86,8 @@ int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
 				enum pe_direction direction, const struct pe_count *count);
 
 /*
- * A live interface has gone: its rows are read for the last time and released, its flows stay
- * readable until the fold, because records may still be on their way. 0 or -ENOENT.
+ * A live interface has gone: its sources are read for the last time and released, but for late
+ * ones, which are read until the fold. 0 or -ENOENT.
  */
 int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns);
 

@@ -80,27 +80,13 @@ const struct pe_module pe_module_workers = {
 
 /* ---- the registry ---- */
 
-static void read_rows(uint32_t token, struct pe_row *ret_row, void *userdata)
-{
-	struct supervisor *s = userdata;
-
-	pe_xdp_read(s->xdp, token, ret_row);
-}
-
-static int read_flows(uint32_t token, struct pe_arena *arena, struct pe_flow_sample *ret_flows,
+static int read_flows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
 		      void *userdata)
 {
 	struct supervisor *s = userdata;
-	int r = pe_workers_read(s->workers, token, arena, ret_flows);
+	int r = pe_workers_read(s->workers, token, arena, &body->flows);
 
 	return r == -ENOENT ? 0 : r;
-}
-
-static void release_rows(uint32_t token, void *userdata)
-{
-	struct supervisor *s = userdata;
-
-	pe_xdp_give_back(s->xdp, token);
 }
 
 static void release_flows(uint32_t token, void *userdata)
@@ -110,11 +96,27 @@ static void release_flows(uint32_t token, void *userdata)
 	pe_workers_forget(s->workers, token);
 }
 
-static const struct pe_registry_ops registry_ops = {
-	.read_rows = read_rows,
-	.read_flows = read_flows,
-	.release_rows = release_rows,
-	.release_flows = release_flows,
+static int read_rows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+		     void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	pe_xdp_read(s->xdp, token, body->row);
+	return 0;
+}
+
+static void release_rows(uint32_t token, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	pe_xdp_give_back(s->xdp, token);
+}
+
+/* Flows first, so that their detail never exceeds the exact totals. Their records are still on the
+ * way when an interface has gone. */
+static const struct pe_counter_source counter_sources[] = {
+	{ .read = read_flows, .release = release_flows, .late = true },
+	{ .read = read_rows, .release = release_rows },
 };
 
 static int start_registry(struct supervisor *s)
@@ -122,9 +124,12 @@ static int start_registry(struct supervisor *s)
 	const struct pe_registry_options options = {
 		.retention_ns = s->options->departed_retention_ns,
 		.max_departed = s->options->departed_max,
+		.sources = counter_sources,
+		.source_count = sizeof(counter_sources) / sizeof(counter_sources[0]),
+		.userdata = s,
 	};
 
-	return pe_registry_new(&options, &registry_ops, s, &s->registry);
+	return pe_registry_new(&options, &s->registry);
 }
 
 static void stop_registry(struct supervisor *s)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * See snapshot.h. The registry reads the counters of an interface before its flows, so flow detail
- * may be ahead of the totals by what arrives in between.
- */
+/* See snapshot.h. */
 #include "snapshot.h"
 
 #include <dirent.h>

@@ -62,20 +62,19 @@ static void add_count(struct pe_count *sum, const struct pe_count *count)
 	sum->bytes += count->bytes;
 }
 
-void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, const struct pe_row *rows,
-		 uint64_t now_ns)
+void pe_fold_add(struct pe_fold *fold, const struct pe_iface_info *info,
+		 const struct pe_series_body *body, uint64_t now_ns)
 {
-	struct pe_departed_sample *group =
-		get_group(fold, entry->info.kind, entry->info.master, now_ns);
+	struct pe_departed_sample *group = get_group(fold, info->kind, info->master, now_ns);
 	size_t d, i;
 
 	group->interfaces++;
 	for (d = 0; d < PE_DIRECTIONS; d++) {
-		struct pe_count total = pe_row_total(&rows[d]);
+		struct pe_count total = pe_row_total(&body->row[d]);
 
 		add_count(&group->count[d], &total);
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
-			add_count(&group->unobserved[d][i], &entry->unobserved[d][i]);
-		add_count(&group->overcounted[d], &entry->overcounted[d]);
+			add_count(&group->unobserved[d][i], &body->unobserved[d][i]);
+		add_count(&group->overcounted[d], &body->overcounted[d]);
 	}
 }

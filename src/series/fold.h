@@ -4,12 +4,10 @@
  *
  * Bounded and without allocation, so that folding cannot fail. Protected by the registry's mutex.
  */
-#ifndef PE_METRICS_FOLD_H
-#define PE_METRICS_FOLD_H
+#ifndef PE_SERIES_FOLD_H
+#define PE_SERIES_FOLD_H
 
 #include "pe/sample.h"
-
-#include "table.h"
 
 /* Groups with a name of their own; all others are kind="other", master="". */
 #define PE_FOLD_GROUPS 256
@@ -20,8 +18,8 @@ struct pe_fold {
 	size_t named; /* all but the group of the others */
 };
 
-/* Adds one interface with its final counts, rows[PE_DIRECTIONS]. */
-void pe_fold_add(struct pe_fold *fold, const struct pe_entry *entry, const struct pe_row *rows,
-		 uint64_t now_ns);
+/* Adds one interface with its final counts. */
+void pe_fold_add(struct pe_fold *fold, const struct pe_iface_info *info,
+		 const struct pe_series_body *body, uint64_t now_ns);
 
 #endif

@@ -2,178 +2,276 @@
 /*
  * The registry of interfaces.
  *
- * Invariants, under the mutex: every entry is in the table of names; live ones are in the table of
- * ifindexes, departed ones in the queue, oldest first; a departed one has a rows token only where
- * memory was refused. What an entry shows is what its tokens count now plus what it carries from
- * earlier ones; a token's counts are carried before it is released, so nothing is lost or counted
- * twice between the two. Any thread.
+ * Invariants, under the mutex: every series of an interface is in the table of names; those of live
+ * interfaces have a contributor, which is in the table of ifindexes; those of departed ones are in
+ * the queue, oldest first, and have a contributor while a source is still read. What a contributor
+ * counts is carried over before it is released, so nothing is lost or counted twice between the
+ * two. Any thread.
  */
 #include "pe/registry.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pe/arena.h"
 #include "pe/cleanup.h"
 
-#include "carry.h"
-#include "fold.h"
-#include "table.h"
+#include "inside.h"
 
-struct pe_registry {
-	pthread_mutex_t mutex;
-	struct pe_registry_options options;
-	struct pe_carry_source source;
-	struct pe_table by_ifindex;
-	struct pe_table by_name;
-	struct pe_entry *oldest, *newest; /* departed */
-	size_t departed_count;
-	uint64_t folded_early;
-	struct pe_fold fold;
-};
+/* ---- tables ---- */
+
+static uint32_t hash_ifindex(int ifindex)
+{
+	/* The kernel hands them out one after the other: they spread by themselves. */
+	return (uint32_t)ifindex;
+}
+
+static struct pe_contributor *find_ifindex(const struct pe_registry *registry, int ifindex)
+{
+	/* A hash is one ifindex. */
+	struct pe_node *node = pe_table_first(&registry->by_ifindex, hash_ifindex(ifindex));
+
+	if (!node)
+		return NULL;
+	return (struct pe_contributor *)((char *)node -
+					 offsetof(struct pe_contributor, by_ifindex));
+}
+
+static struct pe_iface_series *find_name(const struct pe_registry *registry, const char *name)
+{
+	struct pe_node *node =
+		pe_table_first(&registry->by_name, pe_hash_string(PE_HASH_START, name));
+
+	while (node && strcmp(pe_iface_of_node(node)->info.name, name) != 0)
+		node = pe_table_next(node);
+	return node ? pe_iface_of_node(node) : NULL;
+}
+
+static void insert_name(struct pe_registry *registry, struct pe_iface_series *series)
+{
+	pe_table_insert(&registry->by_name, &series->by_name,
+			pe_hash_string(PE_HASH_START, series->info.name));
+}
+
+static struct pe_iface_series *series_of(const struct pe_contributor *contributor)
+{
+	/* The accumulator is its first member. */
+	return (struct pe_iface_series *)contributor->feed[PE_LEVEL_INTERFACE].to;
+}
 
 /* ---- states ---- */
 
-static void add_count(struct pe_count *sum, const struct pe_count *count)
+static struct pe_contributor *new_contributor(const struct pe_registry *registry, int ifindex,
+					      uint32_t token)
 {
-	sum->packets += count->packets;
-	sum->bytes += count->bytes;
-}
+	struct pe_contributor *contributor = calloc(1, sizeof(*contributor));
 
-static void free_entry(struct pe_entry *entry)
-{
-	pe_arena_free(entry->arena);
-	free(entry->row);
-	free(entry);
-}
-
-static struct pe_entry *new_entry(const struct pe_iface_info *info, uint64_t now_ns)
-{
-	struct pe_entry *entry = calloc(1, sizeof(*entry));
-
-	if (!entry)
+	if (!contributor)
 		return NULL;
-	entry->info = *info;
-	entry->created_ns = now_ns;
-	pe_set_token(entry, PE_TOKEN_NONE);
-	return entry;
+	contributor->ifindex = ifindex;
+	pe_contributor_set_token(&registry->sources, contributor, token);
+	return contributor;
 }
 
-static void enqueue(struct pe_registry *registry, struct pe_entry *entry, uint64_t now_ns)
+/* Releases what was not carried over. */
+static void free_contributor(struct pe_registry *registry, struct pe_contributor *contributor)
 {
-	entry->departed = true;
-	entry->departed_ns = now_ns;
-	entry->older = registry->newest;
-	entry->newer = NULL;
-	*(registry->newest ? &registry->newest->newer : &registry->oldest) = entry;
-	registry->newest = entry;
+	if (!contributor)
+		return;
+	pe_contributor_release(&registry->sources, contributor, registry->sources.all);
+	for (enum pe_level level = 0; level < PE_LEVELS; level++)
+		pe_feed_disconnect(contributor, level);
+	free(contributor);
+}
+
+static struct pe_iface_series *new_series(const struct pe_iface_info *info, uint64_t now_ns)
+{
+	struct pe_iface_series *series = calloc(1, sizeof(*series));
+
+	if (!series)
+		return NULL;
+	series->info = *info;
+	series->total.created_ns = now_ns;
+	return series;
+}
+
+static void free_series(struct pe_registry *registry, struct pe_iface_series *series)
+{
+	free_contributor(registry, pe_iface_contributor(series));
+	pe_accumulator_fini(&series->total);
+	free(series);
+}
+
+static void enqueue(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns)
+{
+	series->departed = true;
+	series->departed_ns = now_ns;
+	series->older = registry->newest;
+	series->newer = NULL;
+	*(registry->newest ? &registry->newest->newer : &registry->oldest) = series;
+	registry->newest = series;
 	registry->departed_count++;
 }
 
-static void dequeue(struct pe_registry *registry, struct pe_entry *entry)
+static void dequeue(struct pe_registry *registry, struct pe_iface_series *series)
 {
-	*(entry->older ? &entry->older->newer : &registry->oldest) = entry->newer;
-	*(entry->newer ? &entry->newer->older : &registry->newest) = entry->older;
-	entry->departed = false;
+	*(series->older ? &series->older->newer : &registry->oldest) = series->newer;
+	*(series->newer ? &series->newer->older : &registry->newest) = series->older;
+	series->departed = false;
 	registry->departed_count--;
 }
 
-static void depart(struct pe_registry *registry, struct pe_entry *entry, uint64_t now_ns)
+static void depart(struct pe_registry *registry, struct pe_contributor *contributor,
+		   uint64_t now_ns)
 {
-	pe_carry_rows(&registry->source, entry);
-	pe_table_remove(&registry->by_ifindex, PE_BY_IFINDEX, entry);
-	enqueue(registry, entry, now_ns);
+	struct pe_iface_series *series = series_of(contributor);
+
+	(void)pe_contributor_carry_over(&registry->sources, contributor, ~registry->sources.late);
+	pe_table_remove(&registry->by_ifindex, &contributor->by_ifindex);
+	contributor->departed = true;
+	if (!contributor->held)
+		free_contributor(registry, contributor);
+	enqueue(registry, series, now_ns);
 }
 
-/* Takes the entry over, which is in no table any more. */
-static void fold(struct pe_registry *registry, struct pe_entry *entry, uint64_t now_ns)
+/* Ends what contributes to a series, live or departed. 0 or -ENOMEM (nothing changed). */
+static int end_contributor(struct pe_registry *registry, struct pe_iface_series *series)
 {
-	struct pe_row rows[PE_DIRECTIONS];
+	struct pe_contributor *contributor = pe_iface_contributor(series);
+	int r;
 
-	pe_carry_read_rows(&registry->source, entry, rows);
-	pe_fold_add(&registry->fold, entry, rows, now_ns);
-	pe_release_rows(&registry->source, entry);
-	pe_release_flows(&registry->source, entry);
-	free_entry(entry);
+	if (!contributor)
+		return 0;
+	r = pe_contributor_carry_over(&registry->sources, contributor, registry->sources.all);
+	if (r < 0)
+		return r;
+	if (!contributor->departed)
+		pe_table_remove(&registry->by_ifindex, &contributor->by_ifindex);
+	free_contributor(registry, contributor);
+	return 0;
+}
+
+/* Ends a series, which is in no table any more. */
+static void fold(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns)
+{
+	const struct pe_contributor *contributor = pe_iface_contributor(series);
+	struct pe_series_body body = { 0 }, left;
+
+	/* No late source has what is folded, and others need no memory. */
+	if (contributor)
+		(void)pe_contributor_read(&registry->sources, contributor, ~registry->sources.late,
+					  NULL, &body);
+	pe_accumulator_left(&series->total, &left);
+	left.flows = (struct pe_flow_sample){ 0 };
+	(void)pe_series_body_add(&body, &left, NULL);
+	pe_fold_add(&registry->fold, &series->info, &body, now_ns);
+	free_series(registry, series);
 }
 
 static void fold_oldest(struct pe_registry *registry, uint64_t now_ns)
 {
-	struct pe_entry *entry = registry->oldest;
+	struct pe_iface_series *series = registry->oldest;
 
-	dequeue(registry, entry);
-	pe_table_remove(&registry->by_name, PE_BY_NAME, entry);
-	fold(registry, entry, now_ns);
+	dequeue(registry, series);
+	pe_table_remove(&registry->by_name, &series->by_name);
+	fold(registry, series, now_ns);
 }
 
-static void rename_entry(struct pe_registry *registry, struct pe_entry *entry, const char *name)
+static void rename_series(struct pe_registry *registry, struct pe_iface_series *series,
+			  const char *name)
 {
-	pe_table_remove(&registry->by_name, PE_BY_NAME, entry);
-	memcpy(entry->info.name, name, sizeof(entry->info.name));
-	pe_table_insert(&registry->by_name, PE_BY_NAME, entry);
+	pe_table_remove(&registry->by_name, &series->by_name);
+	memcpy(series->info.name, name, sizeof(series->info.name));
+	insert_name(registry, series);
 }
 
-/* A live entry takes over what a departed one left, and the departed one ends. 0 or -ENOMEM. */
-static int join(struct pe_registry *registry, struct pe_entry *entry, struct pe_entry *departed)
+/* Carries over to `series` what still contributes to a departed one. 0 or -ENOMEM. */
+static int take_contributor(struct pe_registry *registry, struct pe_iface_series *series,
+			    struct pe_iface_series *departed)
 {
-	size_t d, i;
+	const struct pe_counter_sources *sources = &registry->sources;
+	struct pe_contributor *contributor = pe_iface_contributor(departed);
 	int r;
 
-	r = pe_carry_reserve_rows(departed);
+	if (!contributor)
+		return 0;
+	pe_feed_disconnect(contributor, PE_LEVEL_INTERFACE);
+	pe_feed_connect(contributor, PE_LEVEL_INTERFACE, &series->total);
+	r = pe_contributor_carry_over(sources, contributor, sources->all);
+	if (r == 0) {
+		free_contributor(registry, contributor);
+	} else {
+		pe_feed_disconnect(contributor, PE_LEVEL_INTERFACE);
+		pe_feed_connect(contributor, PE_LEVEL_INTERFACE, &departed->total);
+	}
+	return r;
+}
+
+/* A live series takes over what a departed one left, which ends. 0 or -ENOMEM. */
+static int join(struct pe_registry *registry, struct pe_iface_series *series,
+		struct pe_iface_series *departed)
+{
+	struct pe_series_body left;
+	int r;
+
+	pe_accumulator_left(&departed->total, &left);
+	r = pe_accumulator_reserve(&series->total, &left);
 	if (r == 0)
-		r = pe_carry_flows(&registry->source, departed, entry);
+		r = take_contributor(registry, series, departed);
 	if (r < 0)
 		return r;
-	pe_carry_rows(&registry->source, departed);
-	for (d = 0; entry->row && departed->row && d < PE_DIRECTIONS; d++)
-		pe_row_add(&entry->row[d], &departed->row[d]);
-	if (!entry->row)
-		entry->row = PE_TAKE_PTR(departed->row);
-	for (d = 0; d < PE_DIRECTIONS; d++) {
-		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
-			add_count(&entry->unobserved[d][i], &departed->unobserved[d][i]);
-		add_count(&entry->overcounted[d], &departed->overcounted[d]);
-	}
-	entry->created_ns = departed->created_ns;
+	pe_accumulator_leave(&series->total, &left);
+	series->total.created_ns = departed->total.created_ns;
 	dequeue(registry, departed);
-	pe_table_remove(&registry->by_name, PE_BY_NAME, departed);
-	free_entry(departed);
+	pe_table_remove(&registry->by_name, &departed->by_name);
+	free_series(registry, departed);
 	return 0;
 }
 
 /* ---- the contract ---- */
 
+/* The series of a new contributor: a new one, or one that has this name. NULL: out of memory. */
+static struct pe_iface_series *open_series(struct pe_registry *registry,
+					   const struct pe_iface_info *info, uint64_t now_ns)
+{
+	struct pe_iface_series *series = find_name(registry, info->name);
+
+	if (!series) {
+		series = new_series(info, now_ns);
+		if (series)
+			insert_name(registry, series);
+		return series;
+	}
+	/* First what may fail: then the old one still is what it was. */
+	if (end_contributor(registry, series) < 0)
+		return NULL;
+	if (series->departed)
+		dequeue(registry, series);
+	series->info = *info;
+	return series;
+}
+
 static int add(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
 	       uint64_t now_ns)
 {
-	struct pe_entry *entry;
+	struct pe_contributor *contributor;
+	struct pe_iface_series *series;
 
-	if (pe_table_find_ifindex(&registry->by_ifindex, info->ifindex))
+	if (find_ifindex(registry, info->ifindex))
 		return -EEXIST;
-	entry = pe_table_find_name(&registry->by_name, info->name);
-	if (entry) {
-		/* First what may fail: then the old one still is what it was. */
-		int r = pe_carry_reserve_rows(entry);
-
-		if (r == 0)
-			r = pe_carry_flows(&registry->source, entry, entry);
-		if (r < 0)
-			return r;
-		if (!entry->departed)
-			depart(registry, entry, now_ns);
-		pe_carry_rows(&registry->source, entry);
-		dequeue(registry, entry);
-		entry->info = *info;
-	} else {
-		entry = new_entry(info, now_ns);
-		if (!entry)
-			return -ENOMEM;
-		pe_table_insert(&registry->by_name, PE_BY_NAME, entry);
+	contributor = new_contributor(registry, info->ifindex, token);
+	if (!contributor)
+		return -ENOMEM;
+	series = open_series(registry, info, now_ns);
+	if (!series) {
+		/* The token stays the caller's. */
+		free(contributor);
+		return -ENOMEM;
 	}
-	pe_set_token(entry, token);
-	pe_table_insert(&registry->by_ifindex, PE_BY_IFINDEX, entry);
+	pe_feed_connect(contributor, PE_LEVEL_INTERFACE, &series->total);
+	pe_table_insert(&registry->by_ifindex, &contributor->by_ifindex,
+			hash_ifindex(info->ifindex));
 	return 0;
 }
 
@@ -190,29 +288,30 @@ int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *in
 
 static int update(struct pe_registry *registry, const struct pe_iface_info *info)
 {
-	struct pe_entry *entry = pe_table_find_ifindex(&registry->by_ifindex, info->ifindex);
-	struct pe_entry *other;
+	struct pe_contributor *contributor = find_ifindex(registry, info->ifindex);
+	struct pe_iface_series *series, *other;
 	char before[IFNAMSIZ];
 
-	if (!entry)
+	if (!contributor)
 		return -ENOENT;
-	memcpy(before, entry->info.name, sizeof(before));
+	series = series_of(contributor);
+	memcpy(before, series->info.name, sizeof(before));
 	if (strcmp(before, info->name) != 0) {
-		other = pe_table_find_name(&registry->by_name, info->name);
+		other = find_name(registry, info->name);
 		if (other && other->departed) {
-			int r = join(registry, entry, other);
+			int r = join(registry, series, other);
 
 			if (r < 0)
 				return r;
 			other = NULL;
 		}
-		rename_entry(registry, entry, info->name);
-		/* Both are live: news of the other one's new name or end are still under way. Until
-		 * then it has the name that became free, so that no name is there twice. */
+		rename_series(registry, series, info->name);
+		/* Both are live: the event of the other one's new name or end is still under way.
+		 * Until then it has the name that became free, so that no name is there twice. */
 		if (other)
-			rename_entry(registry, other, before);
+			rename_series(registry, other, before);
 	}
-	entry->info = *info;
+	series->info = *info;
 	return 0;
 }
 
@@ -229,60 +328,70 @@ int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info 
 
 int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t token)
 {
-	struct pe_entry *entry;
+	const struct pe_counter_sources *sources = &registry->sources;
+	struct pe_contributor *contributor;
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&registry->mutex);
-	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
-	if (entry) {
-		r = pe_carry_reserve_rows(entry);
-		if (r == 0)
-			r = pe_carry_flows(&registry->source, entry, entry);
-		if (r == 0) {
-			pe_carry_rows(&registry->source, entry);
-			pe_set_token(entry, token);
-		}
-	}
+	contributor = find_ifindex(registry, ifindex);
+	if (contributor)
+		r = pe_contributor_carry_over(sources, contributor, sources->all);
+	if (r == 0)
+		pe_contributor_set_token(sources, contributor, token);
 	pthread_mutex_unlock(&registry->mutex);
 	return r;
+}
+
+static void add_count(struct pe_count *sum, const struct pe_count *count)
+{
+	sum->packets += count->packets;
+	sum->bytes += count->bytes;
+}
+
+/* Leaves counts that no source has in all that an interface feeds. 0 or -ENOENT. */
+static int leave_count(struct pe_registry *registry, int ifindex, size_t offset,
+		       const struct pe_count *count)
+{
+	struct pe_contributor *contributor;
+
+	pthread_mutex_lock(&registry->mutex);
+	contributor = find_ifindex(registry, ifindex);
+	for (enum pe_level level = 0; contributor && level < PE_LEVELS; level++) {
+		struct pe_accumulator *to = contributor->feed[level].to;
+
+		if (to)
+			add_count((struct pe_count *)((char *)to + offset), count);
+	}
+	pthread_mutex_unlock(&registry->mutex);
+	return contributor ? 0 : -ENOENT;
 }
 
 int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
 			       enum pe_direction direction, enum pe_unobserved reason,
 			       const struct pe_count *count)
 {
-	struct pe_entry *entry;
-
-	pthread_mutex_lock(&registry->mutex);
-	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
-	if (entry)
-		add_count(&entry->unobserved[direction][reason], count);
-	pthread_mutex_unlock(&registry->mutex);
-	return entry ? 0 : -ENOENT;
+	return leave_count(registry, ifindex,
+			   offsetof(struct pe_accumulator, unobserved[direction][reason]), count);
 }
 
 int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
 				enum pe_direction direction, const struct pe_count *count)
 {
-	struct pe_entry *entry;
-
-	pthread_mutex_lock(&registry->mutex);
-	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
-	if (entry)
-		add_count(&entry->overcounted[direction], count);
-	pthread_mutex_unlock(&registry->mutex);
-	return entry ? 0 : -ENOENT;
+	return leave_count(registry, ifindex,
+			   offsetof(struct pe_accumulator, overcounted[direction]), count);
 }
 
 int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns)
 {
 	const struct pe_registry_options *options = &registry->options;
-	struct pe_entry *entry;
+	struct pe_contributor *contributor;
+	int r = -ENOENT;
 
 	pthread_mutex_lock(&registry->mutex);
-	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
-	if (entry) {
-		depart(registry, entry, now_ns);
+	contributor = find_ifindex(registry, ifindex);
+	if (contributor) {
+		r = 0;
+		depart(registry, contributor, now_ns);
 		if (options->retention_ns == 0) {
 			fold_oldest(registry, now_ns);
 		} else if (options->max_departed > 0 &&
@@ -292,19 +401,23 @@ int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_n
 		}
 	}
 	pthread_mutex_unlock(&registry->mutex);
-	return entry ? 0 : -ENOENT;
+	return r;
 }
 
 int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
 		     uint64_t now_ns)
 {
-	struct pe_entry *entry = new_entry(info, now_ns);
+	struct pe_contributor *contributor = new_contributor(registry, info->ifindex, token);
+	struct pe_iface_series *series = new_series(info, now_ns);
 
-	if (!entry)
+	if (!contributor || !series) {
+		free(contributor);
+		free(series);
 		return -ENOMEM;
-	pe_set_token(entry, token);
+	}
 	pthread_mutex_lock(&registry->mutex);
-	fold(registry, entry, now_ns);
+	pe_feed_connect(contributor, PE_LEVEL_INTERFACE, &series->total);
+	fold(registry, series, now_ns);
 	pthread_mutex_unlock(&registry->mutex);
 	return 0;
 }
@@ -341,114 +454,47 @@ uint64_t pe_registry_folded_early(struct pe_registry *registry)
 
 int pe_registry_find(struct pe_registry *registry, const char *name)
 {
-	const struct pe_entry *entry;
+	const struct pe_iface_series *series;
 	int ifindex;
 
 	pthread_mutex_lock(&registry->mutex);
-	entry = pe_table_find_name(&registry->by_name, name);
-	ifindex = entry && !entry->departed ? entry->info.ifindex : 0;
+	series = find_name(registry, name);
+	ifindex = series && !series->departed ? series->info.ifindex : 0;
 	pthread_mutex_unlock(&registry->mutex);
 	return ifindex;
 }
 
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex)
 {
-	struct pe_entry *entry;
+	const struct pe_contributor *contributor;
 	uint32_t token;
 
 	pthread_mutex_lock(&registry->mutex);
-	entry = pe_table_find_ifindex(&registry->by_ifindex, ifindex);
-	token = entry ? entry->rows_token : PE_TOKEN_NONE;
+	contributor = find_ifindex(registry, ifindex);
+	token = contributor ? contributor->token : PE_TOKEN_NONE;
 	pthread_mutex_unlock(&registry->mutex);
 	return token;
 }
 
-/* ---- snapshot ---- */
-
-static int compare_names(const void *a, const void *b)
-{
-	const struct pe_entry *const *x = a, *const *y = b;
-
-	return strcmp((*x)->info.name, (*y)->info.name);
-}
-
-static int collect_entry(const struct pe_carry_source *source, const struct pe_entry *entry,
-			 struct pe_arena *arena, struct pe_iface_sample *iface)
-{
-	int r;
-
-	iface->info = entry->info;
-	iface->departed = entry->departed;
-	iface->body.created_ns = entry->created_ns;
-	memcpy(iface->body.unobserved, entry->unobserved, sizeof(iface->body.unobserved));
-	memcpy(iface->body.overcounted, entry->overcounted, sizeof(iface->body.overcounted));
-	pe_carry_read_rows(source, entry, iface->body.row);
-	if (entry->flows_token != PE_TOKEN_NONE) {
-		r = source->ops->read_flows(entry->flows_token, arena, &iface->body.flows,
-					    source->userdata);
-		if (r < 0)
-			return r;
-	}
-	if (entry->departed)
-		iface->body.flows.active = 0;
-	return entry->flows ? pe_flow_sample_add(&iface->body.flows, entry->flows, arena) : 0;
-}
-
-static int collect_entries(struct pe_registry *registry, struct pe_snapshot *snapshot)
-{
-	const struct pe_table *table = &registry->by_name;
-	_cleanup_free_ struct pe_entry **sorted = calloc(table->count + 1, sizeof(*sorted));
-	struct pe_entry *entry;
-	size_t i, n = 0;
-	int r;
-
-	if (!sorted)
-		return -ENOMEM;
-	for (i = 0; i <= table->mask; i++)
-		for (entry = table->buckets[i]; entry; entry = entry->chain[PE_BY_NAME])
-			sorted[n++] = entry;
-	qsort(sorted, n, sizeof(*sorted), compare_names);
-	r = pe_snapshot_alloc_ifaces(snapshot, n);
-	for (i = 0; r == 0 && i < n; i++) {
-		r = collect_entry(&registry->source, sorted[i], snapshot->arena,
-				  &snapshot->ifaces[i]);
-		if (!sorted[i]->departed)
-			snapshot->self.interfaces_attached[sorted[i]->info.mode]++;
-	}
-	return r;
-}
-
-static int collect_fold(const struct pe_registry *registry, struct pe_snapshot *snapshot)
-{
-	const struct pe_fold *fold = &registry->fold;
-
-	snapshot->departed =
-		pe_arena_alloc(snapshot->arena, fold->count, sizeof(*snapshot->departed));
-	if (!snapshot->departed)
-		return -ENOMEM;
-	memcpy(snapshot->departed, fold->group, fold->count * sizeof(*fold->group));
-	snapshot->departed_count = fold->count;
-	snapshot->self.departed_early = registry->folded_early;
-	return 0;
-}
-
-int pe_registry_collect(struct pe_registry *registry, struct pe_snapshot *snapshot)
-{
-	int r;
-
-	/* Both under one lock: an interface must be in exactly one of the two. */
-	pthread_mutex_lock(&registry->mutex);
-	r = collect_entries(registry, snapshot);
-	if (r == 0)
-		r = collect_fold(registry, snapshot);
-	pthread_mutex_unlock(&registry->mutex);
-	return r;
-}
-
 /* ---- life ---- */
 
-int pe_registry_new(const struct pe_registry_options *options, const struct pe_registry_ops *ops,
-		    void *userdata, struct pe_registry **ret_registry)
+static struct pe_counter_sources make_sources(const struct pe_registry_options *options)
+{
+	struct pe_counter_sources sources = {
+		.source = options->sources,
+		.count = options->source_count,
+		.userdata = options->userdata,
+	};
+
+	for (unsigned int i = 0; i < sources.count; i++) {
+		sources.all |= 1u << i;
+		if (sources.source[i].late)
+			sources.late |= 1u << i;
+	}
+	return sources;
+}
+
+int pe_registry_new(const struct pe_registry_options *options, struct pe_registry **ret_registry)
 {
 	struct pe_registry *registry = calloc(1, sizeof(*registry));
 
@@ -456,7 +502,7 @@ int pe_registry_new(const struct pe_registry_options *options, const struct pe_r
 		return -ENOMEM;
 	pthread_mutex_init(&registry->mutex, NULL);
 	registry->options = *options;
-	registry->source = (struct pe_carry_source){ ops, userdata };
+	registry->sources = make_sources(options);
 	if (pe_table_init(&registry->by_ifindex) < 0 || pe_table_init(&registry->by_name) < 0) {
 		pe_registry_free(registry);
 		return -ENOMEM;
@@ -472,13 +518,11 @@ struct pe_registry *pe_registry_free(struct pe_registry *registry)
 	if (!registry)
 		return NULL;
 	for (i = 0; registry->by_name.buckets && i <= registry->by_name.mask; i++) {
-		struct pe_entry *entry = registry->by_name.buckets[i], *next;
+		struct pe_node *node;
 
-		for (; entry; entry = next) {
-			next = entry->chain[PE_BY_NAME];
-			pe_release_rows(&registry->source, entry);
-			pe_release_flows(&registry->source, entry);
-			free_entry(entry);
+		while ((node = registry->by_name.buckets[i])) {
+			pe_table_remove(&registry->by_name, node);
+			free_series(registry, pe_iface_of_node(node));
 		}
 	}
 	pe_table_fini(&registry->by_ifindex);

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Intrusive hash tables. They grow when there is memory for it and get slower when there is not.
- * Protected by the registry's mutex.
- */
+/* See table.h. */
 #include "table.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define BUCKETS_MIN 64
 
 int pe_table_init(struct pe_table *table)
 {
-	table->buckets = calloc(BUCKETS_MIN, sizeof(struct pe_entry *));
+	table->buckets = calloc(BUCKETS_MIN, sizeof(struct pe_node *));
 	if (!table->buckets)
 		return -ENOMEM;
 	table->mask = BUCKETS_MIN - 1;
@@ -27,38 +23,29 @@ void pe_table_fini(struct pe_table *table)
 	table->buckets = NULL;
 }
 
-static uint32_t hash_ifindex(int ifindex)
+uint32_t pe_hash_string(uint32_t hash, const char *string)
 {
-	/* The kernel hands them out one after the other: they spread by themselves. */
-	return (uint32_t)ifindex;
-}
-
-/* FNV-1a */
-static uint32_t hash_name(const char *name)
-{
-	uint32_t hash = 2166136261u;
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	for (; *string; string++)
+		hash = (hash ^ (unsigned char)*string) * 16777619u;
 	return hash;
 }
 
-static void grow(struct pe_table *table, enum pe_table_key key)
+static void grow(struct pe_table *table)
 {
 	size_t mask = table->mask * 2 + 1, i;
-	struct pe_entry **buckets = calloc(mask + 1, sizeof(struct pe_entry *));
+	struct pe_node **buckets = calloc(mask + 1, sizeof(struct pe_node *));
 
 	if (!buckets)
 		return;
 	for (i = 0; i <= table->mask; i++) {
-		struct pe_entry *entry = table->buckets[i], *next;
+		struct pe_node *node = table->buckets[i], *next;
 
-		for (; entry; entry = next) {
-			struct pe_entry **head = &buckets[entry->hash[key] & mask];
+		for (; node; node = next) {
+			struct pe_node **head = &buckets[node->hash & mask];
 
-			next = entry->chain[key];
-			entry->chain[key] = *head;
-			*head = entry;
+			next = node->next;
+			node->next = *head;
+			*head = node;
 		}
 	}
 	free(table->buckets);
@@ -66,47 +53,56 @@ static void grow(struct pe_table *table, enum pe_table_key key)
 	table->mask = mask;
 }
 
-void pe_table_insert(struct pe_table *table, enum pe_table_key key, struct pe_entry *entry)
+void pe_table_insert(struct pe_table *table, struct pe_node *node, uint32_t hash)
 {
-	struct pe_entry **head;
+	struct pe_node **head;
 
 	if (++table->count > table->mask)
-		grow(table, key);
-	entry->hash[key] = key == PE_BY_NAME ? hash_name(entry->info.name)
-					     : hash_ifindex(entry->info.ifindex);
-	head = &table->buckets[entry->hash[key] & table->mask];
-	entry->chain[key] = *head;
-	*head = entry;
+		grow(table);
+	node->hash = hash;
+	head = &table->buckets[hash & table->mask];
+	node->next = *head;
+	*head = node;
 }
 
-void pe_table_remove(struct pe_table *table, enum pe_table_key key, struct pe_entry *entry)
+void pe_table_remove(struct pe_table *table, struct pe_node *node)
 {
-	struct pe_entry **at = &table->buckets[entry->hash[key] & table->mask];
+	struct pe_node **at = &table->buckets[node->hash & table->mask];
 
-	while (*at && *at != entry)
-		at = &(*at)->chain[key];
+	while (*at && *at != node)
+		at = &(*at)->next;
 	if (!*at)
 		return;
-	*at = entry->chain[key];
-	entry->chain[key] = NULL;
+	*at = node->next;
+	node->next = NULL;
 	table->count--;
 }
 
-struct pe_entry *pe_table_find_ifindex(const struct pe_table *table, int ifindex)
+static struct pe_node *of_hash(struct pe_node *node, uint32_t hash)
 {
-	struct pe_entry *entry = table->buckets[hash_ifindex(ifindex) & table->mask];
-
-	while (entry && entry->info.ifindex != ifindex)
-		entry = entry->chain[PE_BY_IFINDEX];
-	return entry;
+	while (node && node->hash != hash)
+		node = node->next;
+	return node;
 }
 
-struct pe_entry *pe_table_find_name(const struct pe_table *table, const char *name)
+struct pe_node *pe_table_first(const struct pe_table *table, uint32_t hash)
 {
-	uint32_t hash = hash_name(name);
-	struct pe_entry *entry = table->buckets[hash & table->mask];
+	return of_hash(table->buckets[hash & table->mask], hash);
+}
 
-	while (entry && (entry->hash[PE_BY_NAME] != hash || strcmp(entry->info.name, name) != 0))
-		entry = entry->chain[PE_BY_NAME];
-	return entry;
+struct pe_node *pe_table_next(const struct pe_node *node)
+{
+	return of_hash(node->next, node->hash);
+}
+
+void pe_table_list(const struct pe_table *table, struct pe_node **ret_nodes)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i <= table->mask; i++) {
+		struct pe_node *node;
+
+		for (node = table->buckets[i]; node; node = node->next)
+			ret_nodes[n++] = node;
+	}
 }

@@ -30,24 +30,16 @@ struct scene {
 	unsigned int departed;
 };
 
-static inline void read_rows(uint32_t token, struct pe_row *ret_row, void *userdata)
+static inline int read_rows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+			    void *userdata)
 {
-	pe_xdp_read(NULL, token, ret_row);
-}
-
-static inline int read_flows(uint32_t token, struct pe_arena *arena,
-			     struct pe_flow_sample *ret_flows, void *userdata)
-{
+	pe_xdp_read(NULL, token, body->row);
 	return 0;
 }
 
 static inline void release_rows(uint32_t token, void *userdata)
 {
 	pe_xdp_give_back(NULL, token);
-}
-
-static inline void release_flows(uint32_t token, void *userdata)
-{
 }
 
 static inline int announce(uint32_t token, void *userdata)
@@ -70,10 +62,9 @@ static inline void synced(void *userdata)
 
 static inline int setup(void **state)
 {
-	static const struct pe_registry_ops ops = { read_rows, read_flows, release_rows,
-						    release_flows };
+	static const struct pe_counter_source rows = { .read = read_rows, .release = release_rows };
 	static struct scene scene;
-	const struct pe_registry_options retention = { 0 };
+	const struct pe_registry_options retention = { .sources = &rows, .source_count = 1 };
 	const struct pe_interfaces_options options = {
 		.options = &scene.options,
 		.max_links = FAKE_INTERFACES,
@@ -91,7 +82,7 @@ static inline int setup(void **state)
 	scene.options.max_interfaces = FAKE_INTERFACES;
 	assert_int_equal(regcomp(&scene.options.include, "", REG_EXTENDED), 0);
 	assert_int_equal(regcomp(&scene.options.exclude, "^lo$", REG_EXTENDED), 0);
-	assert_int_equal(pe_registry_new(&retention, &ops, &scene, &scene.registry), 0);
+	assert_int_equal(pe_registry_new(&retention, &scene.registry), 0);
 	copy.registry = scene.registry;
 	assert_int_equal(pe_interfaces_new(&copy, &scene.interfaces), 0);
 	assert_int_equal(pe_interfaces_start(scene.interfaces), 0);

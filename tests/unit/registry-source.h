@@ -64,25 +64,29 @@ static inline void source_flows(uint32_t token, uint64_t flows)
 	source.token[token].top.key.ip_proto = IPPROTO_TCP;
 }
 
-static inline void read_rows(uint32_t token, struct pe_row *ret_row, void *userdata)
+static inline int read_rows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+			    void *userdata)
 {
+	static const struct pe_row zero[PE_DIRECTIONS];
 	struct token *t = &source.token[token];
+	struct pe_row *ret_row = body->row;
 
 	assert_ptr_equal(userdata, &source);
 	assert_int_equal(t->rows, HELD);
-	/* The contract is to overwrite, whatever was there. */
-	memset(ret_row, 0, PE_DIRECTIONS * sizeof(*ret_row));
+	assert_memory_equal(ret_row, zero, sizeof(zero));
 	ret_row[PE_INGRESS].class[PE_CLASS_IPV4 + PE_PROTO_TCP].packets =
 		__atomic_load_n(&t->packets, __ATOMIC_RELAXED);
 	ret_row[PE_INGRESS].class[PE_CLASS_ARP].bytes = t->packets * 100;
 	ret_row[PE_EGRESS].class[PE_CLASS_OTHER].packets = t->packets + t->counts;
 	ret_row[PE_EGRESS].truncated = t->counts;
+	return 0;
 }
 
-static inline int read_flows(uint32_t token, struct pe_arena *arena,
-			     struct pe_flow_sample *ret_flows, void *userdata)
+static inline int read_flows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+			     void *userdata)
 {
 	static const struct pe_flow_sample zero;
+	struct pe_flow_sample *ret_flows = &body->flows;
 	struct token *t = &source.token[token];
 	struct pe_flow_stats *stats;
 
@@ -114,18 +118,24 @@ static inline void release_flows(uint32_t token, void *userdata)
 	source.token[token].flows = RELEASED;
 }
 
-static const struct pe_registry_ops ops = { read_rows, read_flows, release_rows, release_flows };
+static const struct pe_counter_source counter_sources[] = {
+	{ .read = read_flows, .release = release_flows, .late = true },
+	{ .read = read_rows, .release = release_rows },
+};
 
 static inline struct pe_registry *new_registry(uint64_t retention_s, size_t max_departed)
 {
 	const struct pe_registry_options options = {
 		.retention_ns = retention_s * PE_NS_PER_S,
 		.max_departed = max_departed,
+		.sources = counter_sources,
+		.source_count = 2,
+		.userdata = &source,
 	};
 	struct pe_registry *registry;
 
 	source_reset();
-	assert_int_equal(pe_registry_new(&options, &ops, &source, &registry), 0);
+	assert_int_equal(pe_registry_new(&options, &registry), 0);
 	return registry;
 }
 

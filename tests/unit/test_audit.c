@@ -22,16 +22,12 @@ struct scene {
 	struct pe_count known[PE_DIRECTIONS]; /* from an earlier stay */
 };
 
-static void read_rows(uint32_t token, struct pe_row *ret_row, void *userdata)
+static int read_rows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+		     void *userdata)
 {
 	struct scene *scene = userdata;
 
-	memcpy(ret_row, scene->ours, sizeof(scene->ours));
-}
-
-static int read_flows(uint32_t token, struct pe_arena *arena, struct pe_flow_sample *ret_flows,
-		      void *userdata)
-{
+	memcpy(body->row, scene->ours, sizeof(scene->ours));
 	return 0;
 }
 
@@ -39,22 +35,19 @@ static void release(uint32_t token, void *userdata)
 {
 }
 
-static const struct pe_registry_ops ops = {
-	.read_rows = read_rows,
-	.read_flows = read_flows,
-	.release_rows = release,
-	.release_flows = release,
-};
+static const struct pe_counter_source counters = { .read = read_rows, .release = release };
 
 static int setup(void **state)
 {
 	static struct scene scene;
-	const struct pe_registry_options options = { .retention_ns = 1000 };
+	const struct pe_registry_options options = {
+		.retention_ns = 1000, .sources = &counters, .source_count = 1, .userdata = &scene
+	};
 	struct pe_iface_info info = { .ifindex = IFINDEX, .name = "veth0", .kind = "veth" };
 
 	memset(&scene, 0, sizeof(scene));
 	scene.link = (struct pe_link){ .ifindex = IFINDEX, .name = "veth0", .has_stats = true };
-	assert_int_equal(pe_registry_new(&options, &ops, &scene, &scene.registry), 0);
+	assert_int_equal(pe_registry_new(&options, &scene.registry), 0);
 	assert_int_equal(pe_registry_add(scene.registry, &info, TOKEN, 1), 0);
 	*state = &scene;
 	return 0;
