@@ -120,6 +120,7 @@ src_libpe_a_SOURCES = \
 	src/expose/lines.h \
 	src/expose/openmetrics_writer.c \
 	src/expose/writer.h \
+	src/identity/identity.c \
 	src/iface/attacher.c \
 	src/iface/attacher.h \
 	src/iface/audit.c \
