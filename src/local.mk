@@ -10,6 +10,8 @@ src_libpe_a_SOURCES = \
 	include/pe/encode.h \
 	include/pe/features.h \
 	include/pe/flow.h \
+	include/pe/group.h \
+	include/pe/group.h \
 	include/pe/gzip.h \
 	include/pe/http.h \
 	include/pe/identity.h \

@@ -43,6 +43,11 @@ struct pe_registry_options {
 	const struct pe_counter_source *sources;
 	unsigned int source_count; /* at most PE_COUNTER_SOURCES_MAX */
 	void *userdata;		   /* of the sources */
+	unsigned int group_by;	   /* set of PE_GROUP_BIT() */
+	/* Groups with labels of their own; beyond, those without live members, the least recently
+	 * used first, are folded into PE_GROUP_OTHER. 0 is no limit. */
+	size_t max_groups;
+	uint64_t identity_wait_ns; /* how long a new veth waits for its identity; 0: it does not */
 };
 
 /* 0 or -ENOMEM. The caller owns *ret_registry. */
@@ -76,6 +81,14 @@ int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info 
  */
 int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t token);
 
+/*
+ * Who is behind a live interface, or one that departed while it was waiting; NULL: nobody is known,
+ * and it waits no longer. From now on it counts for the group of this identity; what it has counted
+ * in another one stays there. Takes a reference. 0, -ENOENT, or -ENOMEM (nothing changed).
+ */
+int pe_registry_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
+			 uint64_t now_ns);
+
 /* Adds to what could not be counted. 0 or -ENOENT. */
 int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
 			       enum pe_direction direction, enum pe_unobserved reason,
@@ -99,8 +112,8 @@ int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *i
 		     uint64_t now_ns);
 
 /*
- * Folds what departed before now_ns - retention. Returns how many folded; *ret_next_ns (may be
- * NULL) is when to call again, 0 if nothing waits.
+ * Folds what departed before now_ns - retention, and ends waits for an identity that are over.
+ * Returns how many folded; *ret_next_ns (may be NULL) is when to call again, 0 if nothing waits.
  */
 size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_t *ret_next_ns);
 
@@ -114,8 +127,8 @@ int pe_registry_find(struct pe_registry *registry, const char *name);
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex);
 
 /*
- * Fills ifaces, departed, self.departed_early and self.interfaces_attached of a snapshot under
- * construction. 0 or -ENOMEM.
+ * Fills ifaces, groups, host, departed, self.departed_early and self.interfaces_attached of a
+ * snapshot under construction. 0 or -ENOMEM.
  */
 int pe_registry_collect(struct pe_registry *registry, struct pe_snapshot *snapshot);
 

@@ -15,8 +15,10 @@
 #include <stdint.h>
 
 #include "pe/flow.h"
+#include "pe/group.h"
 
 struct pe_arena;
+struct pe_identity;
 
 /* ---- flows ---- */
 
@@ -159,7 +161,21 @@ struct pe_series_body {
 
 struct pe_iface_sample {
 	struct pe_iface_info info;
+	struct pe_identity *identity; /* who is behind it, NULL if unknown; the snapshot's */
 	bool departed; /* gone, kept for the retention; has no info series and no active flows */
+	struct pe_series_body body;
+};
+
+/*
+ * What interfaces have counted together since the first of them, live and departed ones: of a
+ * group, of the whole host, or of those that wait for their identity. Largest flows are in `rest`.
+ * What was counted in one group never moves to another.
+ */
+struct pe_group_sample {
+	const char *label[PE_GROUP_LABELS]; /* never NULL; "" by which groups are not told apart */
+	uint64_t interfaces;		    /* live members: arrived - departed */
+	uint64_t arrived;
+	uint64_t departed; /* gone, or members of another group now */
 	struct pe_series_body body;
 };
 
@@ -275,6 +291,18 @@ struct pe_snapshot {
 	size_t iface_count;
 	struct pe_departed_sample *departed; /* sorted by kind, then master */
 	size_t departed_count;
+	/*
+	 * In every field, host = the sum over the groups and `waiting`; the sum over the interfaces
+	 * is not more than host. Host and groups never decrease; what a group that ends
+	 * (--group.max) has counted goes on in PE_GROUP_OTHER. `waiting` is what waits for its
+	 * identity and is in no group yet; it is not exposed. host and waiting are NULL in a
+	 * snapshot without groups.
+	 */
+	struct pe_group_sample *groups; /* sorted by their labels (bytewise) */
+	size_t group_count;
+	unsigned int group_by; /* set of PE_GROUP_BIT() */
+	struct pe_group_sample *host;
+	struct pe_group_sample *waiting;
 	bool top_flows; /* --flows.top is on */
 	struct pe_self_sample self;
 };
@@ -296,6 +324,9 @@ void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns);
  * and iface_count. 0 or -ENOMEM.
  */
 int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count);
+
+/* Likewise `count` groups, their labels "", and sets groups, group_count, host and waiting. */
+int pe_snapshot_alloc_groups(struct pe_snapshot *snapshot, size_t count);
 
 /* Adds one observation. Not atomic: the caller has the lock or is alone. */
 void pe_latency_observe(struct pe_latency *latency, uint64_t ns);

@@ -14,6 +14,7 @@
 
 #include "pe/arena.h"
 #include "pe/clock.h"
+#include "pe/identity.h"
 
 int pe_snapshot_new(struct pe_snapshot **ret_snapshot)
 {
@@ -42,6 +43,8 @@ struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot)
 {
 	if (!snapshot || __atomic_sub_fetch(&snapshot->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return NULL;
+	for (size_t i = 0; i < snapshot->iface_count; i++)
+		pe_identity_unref(snapshot->ifaces[i].identity);
 	pe_arena_free(snapshot->arena);
 	free(snapshot);
 	return NULL;
@@ -64,6 +67,9 @@ void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns)
 		for (size_t n = 0; n < iface->body.flows.top_count; n++)
 			to_wall(&iface->body.flows.top[n].since_ns, offset_ns);
 	}
+	/* The host and what waits are behind the groups. */
+	for (size_t i = 0; snapshot->host && i < snapshot->group_count + 2; i++)
+		to_wall(&snapshot->groups[i].body.created_ns, offset_ns);
 	for (size_t i = 0; i < snapshot->departed_count; i++)
 		to_wall(&snapshot->departed[i].created_ns, offset_ns);
 	to_wall(&snapshot->taken_ns, offset_ns);
@@ -73,18 +79,39 @@ void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns)
 	to_wall(&self->push.last_success_ns, offset_ns);
 }
 
+/* The arena aligns for fundamental types; one element more leaves room to go on to a line. */
+static void *alloc_lines(struct pe_arena *arena, size_t count, size_t size)
+{
+	const uintptr_t align = alignof(struct pe_series_body);
+	uintptr_t raw = (uintptr_t)pe_arena_alloc(arena, count + 1, size);
+
+	return raw ? (void *)((raw + align - 1) & ~(align - 1)) : NULL;
+}
+
 int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count)
 {
-	const uintptr_t align = alignof(struct pe_iface_sample);
-	uintptr_t raw;
-
-	/* The arena aligns for fundamental types; one element more leaves room to go on to a line.
-	 */
-	raw = (uintptr_t)pe_arena_alloc(snapshot->arena, count + 1, sizeof(*snapshot->ifaces));
-	if (!raw)
+	snapshot->ifaces = alloc_lines(snapshot->arena, count, sizeof(*snapshot->ifaces));
+	if (!snapshot->ifaces)
 		return -ENOMEM;
-	snapshot->ifaces = (struct pe_iface_sample *)((raw + align - 1) & ~(align - 1));
 	snapshot->iface_count = count;
+	return 0;
+}
+
+int pe_snapshot_alloc_groups(struct pe_snapshot *snapshot, size_t count)
+{
+	struct pe_group_sample *groups =
+		alloc_lines(snapshot->arena, count + 2, sizeof(*snapshot->groups));
+
+	if (!groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < count + 2; i++) {
+		for (size_t label = 0; label < PE_GROUP_LABELS; label++)
+			groups[i].label[label] = "";
+	}
+	snapshot->groups = groups;
+	snapshot->group_count = count;
+	snapshot->host = &groups[count];
+	snapshot->waiting = &groups[count + 1];
 	return 0;
 }
 

@@ -11,7 +11,7 @@ base='abi|arena|cleanup|clock|flow|gzip|log|loop|memory|strbuf|thread|user|utf8'
 net='features|link'
 xdp='xdp|ring|tasks'
 identity='identity'
-series='sample|registry'
+series='group|sample|registry'
 expose='encode|catalogue'
 collect='shard|workers'
 deliver='push|sink'
@@ -39,7 +39,7 @@ may expose "$base|$identity|$series|$expose"
 may collect "$base|$xdp|$series|$collect"
 may deliver "$base|$series|$expose|$deliver"
 may web "$base|$series|$expose|$web"
-may config "$base|link|catalogue|$identity|$deliver|$web|$config"
+may config "$base|link|group|catalogue|$identity|$deliver|$web|$config"
 may iface "$base|$net|$xdp|$identity|$series|$config|$iface"
 may daemon "$base|$net|$xdp|$identity|$series|$collect|$deliver|$web|$config|$iface|$daemon"
 

@@ -49,6 +49,9 @@ static void test_times_become_wall_clock(void **state)
 	snapshot->ifaces[1].body.flows.top_count = 2;
 	snapshot->ifaces[1].body.flows.top[0].since_ns = 4;
 	snapshot->ifaces[1].body.flows.top[1].since_ns = 5;
+	assert_int_equal(pe_snapshot_alloc_groups(snapshot, 1), 0);
+	snapshot->groups[0].body.created_ns = 10;
+	snapshot->host->body.created_ns = 11;
 	snapshot->taken_ns = 6;
 	self = &snapshot->self;
 	self->created_ns = 7;
@@ -61,6 +64,9 @@ static void test_times_become_wall_clock(void **state)
 	assert_int_equal(snapshot->ifaces[1].body.created_ns, 1003);
 	assert_int_equal(snapshot->ifaces[1].body.flows.top[0].since_ns, 1004);
 	assert_int_equal(snapshot->ifaces[1].body.flows.top[1].since_ns, 1005);
+	assert_int_equal(snapshot->groups[0].body.created_ns, 1010);
+	assert_int_equal(snapshot->host->body.created_ns, 1011);
+	assert_int_equal(snapshot->waiting->body.created_ns, 0);
 	assert_int_equal(snapshot->taken_ns, 1006);
 	assert_int_equal(self->created_ns, 1007);
 	assert_int_equal(self->process.start_ns, 1008);
@@ -82,12 +88,34 @@ static void test_interfaces_are_aligned_and_zero(void **state)
 		assert_int_equal((uintptr_t)snapshot->ifaces % alignof(struct pe_iface_sample), 0);
 		for (i = 0; i < count; i++)
 			assert_memory_equal(&snapshot->ifaces[i], &zero, sizeof(zero));
-		memset(snapshot->ifaces, 1, count * sizeof(*snapshot->ifaces));
+		for (i = 0; i < count; i++)
+			memset(&snapshot->ifaces[i].body, 1, sizeof(snapshot->ifaces[i].body));
 		pe_snapshot_unref(snapshot);
 	}
 	assert_int_equal(pe_snapshot_new(&snapshot), 0);
 	assert_int_equal(pe_snapshot_alloc_ifaces(snapshot, SIZE_MAX / 2), -ENOMEM);
 	assert_int_equal(snapshot->iface_count, 0);
+	pe_snapshot_unref(snapshot);
+}
+
+static void test_groups_are_aligned_and_nameless(void **state)
+{
+	struct pe_snapshot *snapshot;
+
+	assert_int_equal(pe_snapshot_new(&snapshot), 0);
+	assert_null(snapshot->host);
+	assert_int_equal(pe_snapshot_alloc_groups(snapshot, SIZE_MAX / 2), -ENOMEM);
+	assert_null(snapshot->host);
+	assert_int_equal(pe_snapshot_alloc_groups(snapshot, 3), 0);
+	assert_int_equal(snapshot->group_count, 3);
+	assert_int_equal((uintptr_t)snapshot->groups % alignof(struct pe_group_sample), 0);
+	assert_string_equal(snapshot->groups[2].label[PE_GROUP_IMAGE], "");
+	assert_string_equal(snapshot->host->label[PE_GROUP_KIND], "");
+	memset(&snapshot->groups[2].body, 1, sizeof(snapshot->groups[2].body));
+	assert_int_equal(snapshot->host->body.created_ns, 0);
+	memset(&snapshot->host->body, 1, sizeof(snapshot->host->body));
+	assert_int_equal(snapshot->waiting->body.created_ns, 0);
+	memset(&snapshot->waiting->body, 1, sizeof(snapshot->waiting->body));
 	pe_snapshot_unref(snapshot);
 }
 
@@ -247,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_snapshot_is_shared),
 		cmocka_unit_test(test_times_become_wall_clock),
 		cmocka_unit_test(test_interfaces_are_aligned_and_zero),
+		cmocka_unit_test(test_groups_are_aligned_and_nameless),
 		cmocka_unit_test(test_latency_bounds_are_inclusive),
 		cmocka_unit_test(test_rows_add_word_by_word),
 		cmocka_unit_test(test_flows_add),
