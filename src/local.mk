@@ -167,13 +167,13 @@ src_libpe_a_SOURCES = \
 	src/web/activation.h \
 	src/web/address.c \
 	src/web/address.h \
+	src/web/connection.c \
+	src/web/connection.h \
 	src/web/connection_limit.c \
 	src/web/connection_limit.h \
 	src/web/bcrypt_worker.c \
 	src/web/bcrypt_worker.h \
 	src/web/http.c \
-	src/web/refusal.c \
-	src/web/refusal.h \
 	src/web/listen.c \
 	src/web/login.c \
 	src/web/login.h \
@@ -184,10 +184,14 @@ src_libpe_a_SOURCES = \
 	src/web/san.h \
 	src/web/scrape.c \
 	src/web/scrape.h \
+	src/web/refusal.c \
+	src/web/refusal.h \
 	src/web/routes.c \
 	src/web/routes.h \
 	src/web/tls.c \
 	src/web/tls.h \
+	src/web/tls_input.c \
+	src/web/tls_input.h \
 	src/web/tls_memory.c \
 	src/web/tls_memory.h \
 	src/web/tls_names.c \

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "pe/cleanup.h"
@@ -32,12 +31,10 @@
 #include "pe/memory.h"
 #include "pe/thread.h"
 
-#include "connection_limit.h"
 #include "bcrypt_worker.h"
-#include "refusal.h"
+#include "connection.h"
 #include "login.h"
 #include "routes.h"
-#include "tls_memory.h"
 #include "web_state.h"
 
 /* Request line, headers and the output of one connection. Prometheus sends about 500 bytes. */
@@ -67,14 +64,6 @@ struct server {
 	int fd;			   /* libmicrohttpd's */
 	unsigned int count, most;  /* connections, and how many since memory was given back */
 	struct pe_connection_limit limit;
-};
-
-struct connection {
-	struct pe_connection_slot slot;
-	struct pe_refusal refusal;
-	bool began;		  /* a request line has come once */
-	bool requested;		  /* and its request has not ended */
-	struct pe_web_state *web; /* whose TLS it speaks, NULL if none */
 };
 
 struct pe_http {
@@ -133,28 +122,19 @@ static enum pe_login_verdict verdict_of(const void *state)
 	return state == &request_denied ? PE_LOGIN_DENIED : PE_LOGIN_BUSY;
 }
 
-/* NULL if there was no memory for one: then it is about to end. */
-static struct connection *context_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info ? info->socket_context : NULL;
-}
-
-static gnutls_session_t session_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-
-	return info ? info->tls_session : NULL;
-}
-
 static struct pe_connection_slot *slot_of(struct MHD_Connection *connection)
 {
-	struct connection *c = context_of(connection);
+	struct pe_connection *c = pe_connection_of(connection);
 
-	return c ? &c->slot : NULL;
+	return c ? pe_connection_slot(c) : NULL;
+}
+
+/* RFC 9112, 3.2. libmicrohttpd would check that, too, but also refuse some first lines without an
+ * answer, and forget the answer it has for too many cookies. */
+static bool lacks_host(struct MHD_Connection *connection, const char *version)
+{
+	return strcmp(version, MHD_HTTP_VERSION_1_0) != 0 &&
+	       !MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 }
 
 /* Called once for the headers (and again if it was suspended then), for each piece of a body, and
@@ -181,7 +161,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	}
 	web = pe_web_get(http->web);
 	request.config = web->config;
-	if (*state == &request_malformed) {
+	if (*state == &request_malformed || lacks_host(connection, version)) {
 		*state = &request_answered;
 		return pe_routes_refuse(&request);
 	}
@@ -208,23 +188,33 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
  * for. The text is in its own buffer, which it changes next, too.
  *
  * A path that a NUL cuts off is another one than what a proxy before us has checked. Behind the
- * text and its end comes the version, unless that NUL is not the end.
+ * text and its end comes the version, unless that NUL is not the end. A space in it is for us to
+ * refuse, because libmicrohttpd would close without an answer.
  *
  * Without this callback on_completed() is not told of requests that never reach on_request().
  */
 static void *on_request_line(void *userdata, const char *uri, struct MHD_Connection *connection)
 {
-	struct connection *c = context_of(connection);
-	bool cut = strncmp(uri + strlen(uri) + 1, "HTTP/", 5) != 0;
+	struct pe_connection *c = pe_connection_of(connection);
+	const bool whole = strncmp(uri + strlen(uri) + 1, "HTTP/", 5) == 0 && !strchr(uri, ' ');
 	char *query = strchr(uri, '?');
 
 	if (query)
 		query[1] = '\0';
-	if (c) {
-		c->began = c->requested = true;
-		pe_refusal_begin(&c->refusal, c->slot.fd);
-	}
-	return cut || strstr(uri, "%00") ? &request_malformed : NULL;
+	if (c)
+		pe_connection_begin(c);
+	return whole && !strstr(uri, "%00") ? NULL : &request_malformed;
+}
+
+/* Of a request that is not answered; `info` is there if it was, and no memory for its header. */
+static unsigned int status_of(enum MHD_RequestTerminationCode reason,
+			      const union MHD_ConnectionInfo *info)
+{
+	if (reason == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED)
+		return MHD_HTTP_REQUEST_TIMEOUT;
+	if (reason == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN)
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	return info ? MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE : MHD_HTTP_BAD_REQUEST;
 }
 
 /* Answers and counts what libmicrohttpd closes without an answer. Its own answers on_log() counts,
@@ -233,25 +223,19 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 			 enum MHD_RequestTerminationCode reason)
 {
 	struct pe_http *http = userdata;
-	struct connection *c = context_of(connection);
+	struct pe_connection *c = pe_connection_of(connection);
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
-	unsigned int status = MHD_HTTP_BAD_REQUEST;
+	const unsigned int status = status_of(reason, info);
 
-	if (c) {
-		c->requested = false;
-		pe_connection_slot_wait(&c->slot);
-	}
+	if (c)
+		pe_connection_slot_wait(pe_connection_slot(c));
 	if (is_login(*state))
 		pe_login_free(*state);
 	if (reason == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		return;
-	if (reason == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED)
-		status = MHD_HTTP_REQUEST_TIMEOUT;
-	else if (info) /* there was one, and no memory for its header */
-		status = MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
 	if (c)
-		pe_refusal_answer(&c->refusal, c->slot.fd, session_of(connection), status);
+		pe_connection_refuse(c, connection, status);
 	if (!info && *state != &request_answered)
 		pe_routes_count(http->routes, status);
 }
@@ -309,41 +293,6 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *userdata, const c
 
 /* ---- connections ---- */
 
-/* A connection keeps the configuration whose TLS it speaks. */
-static void prepare_tls(struct connection *c, struct pe_http *http,
-			struct MHD_Connection *connection, int fd)
-{
-	static struct pe_log_once logged;
-	gnutls_session_t session = session_of(connection);
-	struct pe_web_state *web = pe_web_get(http->web);
-
-	if (!web->tls) {
-		pe_web_put(web);
-		return;
-	}
-	c->web = web;
-	if (session && !pe_tls_memory_is_short() && pe_tls_prepare(web->tls, session) == 0)
-		return;
-	/* Not prepared, it has no certificate either: its handshake would fail. */
-	shutdown(fd, SHUT_RDWR);
-	if (pe_log_once(&logged, 60 * PE_NS_PER_S))
-		pe_warn("http", "a connection was refused: no memory for TLS");
-}
-
-static void leave(struct server *server, struct connection *c)
-{
-	/* A line that is none of HTTP, or has no end; the socket is shut already. */
-	if (!c->began && !c->web && pe_refusal_is_due(c->slot.fd))
-		pe_routes_count(server->http->routes, MHD_HTTP_BAD_REQUEST);
-	/* More cookies than there is memory for: libmicrohttpd has counted an answer that it then
-	 * did not send, and on_completed() was not told. With TLS the session is gone by now. */
-	if (c->requested && !c->web)
-		pe_refusal_answer(&c->refusal, c->slot.fd, NULL,
-				  MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
-	pe_connection_slot_release(&c->slot);
-	pe_web_put(c->web);
-}
-
 /* Many connections leave memory of which the few that stay need little. */
 static void count_out(struct server *server)
 {
@@ -359,13 +308,14 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct server *server = userdata;
-	struct connection *c = *context;
-	const union MHD_ConnectionInfo *info;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	unsigned int status;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (c)
-			leave(server, c);
-		free(c);
+		status = pe_connection_end(*context, connection);
+		if (status)
+			pe_routes_count(server->http->routes, status);
 		*context = NULL;
 		count_out(server);
 		return;
@@ -373,17 +323,8 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 	server->count++;
 	if (server->most < server->count)
 		server->most = server->count;
-	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	if (!info)
-		return;
-	c = calloc(1, sizeof(*c));
-	if (!c) {
-		shutdown(info->connect_fd, SHUT_RDWR);
-		return;
-	}
-	*context = c;
-	prepare_tls(c, server->http, connection, info->connect_fd);
-	pe_connection_slot_take(&server->limit, &c->slot, info->connect_fd);
+	*context =
+		pe_connection_new(&server->limit, server->http->web, connection, info->connect_fd);
 }
 
 /* Every session gets its own credentials before; libmicrohttpd wants some all the same. */
@@ -415,10 +356,12 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 	/* With epoll, libmicrohttpd 0.9.75 takes a connection whose handshake waits for its peer
 	 * for one that can be read, and never sleeps; poll(2) has no limit of descriptors either.
 	 * The inter-thread channel: else a daemon at its limit, which does not watch its socket,
-	 * would not be told to stop. */
-	const unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
-				   MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME |
-				   (tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL);
+	 * would not be told to stop. Turbo: sockets are not shut before we have seen the end; of
+	 * TLS that would leave out the goodbye. */
+	const unsigned int flags =
+		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+		MHD_ALLOW_SUSPEND_RESUME |
+		(tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL | MHD_USE_TURBO);
 	struct server *server = &http->servers[index];
 	/* A copy: libmicrohttpd closes what it was given, also in most of its failures. */
 	const int fd = fcntl(pe_listeners_fd(http->listeners, index), F_DUPFD_CLOEXEC, 0);
@@ -434,10 +377,10 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		connections + extra_connections(http->web), MHD_OPTION_CONNECTION_TIMEOUT,
 		timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, server, tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END,
-		on_certificate, MHD_OPTION_END);
+		MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, on_certificate,
+		MHD_OPTION_END);
 	if (server->daemon)
 		return 0;
 	return errno ? -errno : -ENOMEM;

@@ -11,6 +11,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define ANSWER_BYTES 128
+
+/* tcpi_state; netinet/tcp.h has names for them, and an older struct tcp_info. */
+#define STATE_CLOSE	 7
+#define STATE_CLOSE_WAIT 8
+
+/* An alert of TLS has 24 to some 60 bytes, the shortest answer has more. */
+#define GOODBYE_MAX 80
+
 /* False where the kernel cannot tell; it has counted what was sent since Linux 4.19. */
 static bool get_info(int fd, struct tcp_info *ret_info)
 {
@@ -27,12 +36,12 @@ static uint64_t sent_bytes(const struct tcp_info *info)
 	return info->tcpi_bytes_sent - info->tcpi_bytes_retrans + info->tcpi_notsent_bytes;
 }
 
-void pe_refusal_begin(struct pe_refusal *word, int fd)
+void pe_refusal_begin(struct pe_refusal *refusal, int fd)
 {
 	struct tcp_info info;
 
-	word->known = get_info(fd, &info);
-	word->sent_bytes = sent_bytes(&info);
+	refusal->known = get_info(fd, &info);
+	refusal->sent_bytes = sent_bytes(&info);
 }
 
 static const char *phrase_of(unsigned int status)
@@ -44,32 +53,57 @@ static const char *phrase_of(unsigned int status)
 		return "URI Too Long";
 	case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
 		return "Request Header Fields Too Large";
+	case MHD_HTTP_SERVICE_UNAVAILABLE:
+		return "Service Unavailable";
 	default:
 		return "Bad Request";
 	}
 }
 
-void pe_refusal_answer(const struct pe_refusal *word, int fd, gnutls_session_t tls,
+static size_t make_answer(char *text, size_t size, unsigned int status)
+{
+	return (size_t)snprintf(text, size,
+				"HTTP/1.1 %u %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+				status, phrase_of(status));
+}
+
+void pe_refusal_send(int fd, unsigned int status)
+{
+	char text[ANSWER_BYTES];
+
+	send(fd, text, make_answer(text, sizeof(text), status), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void pe_refusal_answer(const struct pe_refusal *refusal, int fd, gnutls_session_t tls,
 		       unsigned int status)
 {
 	struct tcp_info info;
-	char text[128];
-	int len;
+	char text[ANSWER_BYTES];
 
-	if (!word->known || !get_info(fd, &info) || sent_bytes(&info) != word->sent_bytes)
+	if (!refusal->known || !get_info(fd, &info) || sent_bytes(&info) != refusal->sent_bytes)
 		return;
-	len = snprintf(text, sizeof(text),
-		       "HTTP/1.1 %u %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
-		       phrase_of(status));
 	if (tls)
-		gnutls_record_send(tls, text, (size_t)len);
+		gnutls_record_send(tls, text, make_answer(text, sizeof(text), status));
 	else
-		send(fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		pe_refusal_send(fd, status);
 }
 
-bool pe_refusal_is_due(int fd)
+bool pe_refusal_is_due(const struct pe_refusal *refusal, int fd)
 {
 	struct tcp_info info;
 
-	return get_info(fd, &info) && info.tcpi_bytes_received > 0 && sent_bytes(&info) == 0;
+	if (!refusal->known || !get_info(fd, &info) || info.tcpi_state == STATE_CLOSE)
+		return false;
+	/* The end of the peer's data counts as a byte. */
+	return info.tcpi_bytes_received > (info.tcpi_state == STATE_CLOSE_WAIT) &&
+	       sent_bytes(&info) - refusal->sent_bytes < GOODBYE_MAX;
+}
+
+unsigned int pe_refusal_status(int fd, unsigned int timeout_s)
+{
+	struct tcp_info info;
+
+	if (get_info(fd, &info) && info.tcpi_last_data_recv >= timeout_s * 1000)
+		return MHD_HTTP_REQUEST_TIMEOUT;
+	return MHD_HTTP_BAD_REQUEST;
 }
