@@ -234,10 +234,11 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 		pe_login_free(*state);
 	if (reason == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		return;
-	if (c)
-		pe_connection_refuse(c, connection, status);
+	/* Counted before anybody sees it. */
 	if (!info && *state != &request_answered)
 		pe_routes_count(http->routes, status);
+	if (c)
+		pe_connection_refuse(c, connection, status);
 }
 
 static bool is_shortage(int error)
@@ -247,7 +248,7 @@ static bool is_shortage(int error)
 
 /*
  * There is no descriptor or no memory for a connection. libmicrohttpd waits until one of its own
- * ends, so the oldest does; without any it would ask again and again. With epoll it also asks for
+ * ends, so the oldest does; without any it would ask again and again. It may also ask for
  * one more than there are, for which none must go.
  */
 static void make_room(struct server *server)
@@ -353,15 +354,16 @@ unsigned int pe_http_extra_files(const struct pe_listeners *listeners, const str
 static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned int connections,
 			unsigned int timeout_s)
 {
-	/* With epoll, libmicrohttpd 0.9.75 takes a connection whose handshake waits for its peer
-	 * for one that can be read, and never sleeps; poll(2) has no limit of descriptors either.
-	 * The inter-thread channel: else a daemon at its limit, which does not watch its socket,
-	 * would not be told to stop. Turbo: sockets are not shut before we have seen the end; of
-	 * TLS that would leave out the goodbye. */
-	const unsigned int flags =
-		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-		MHD_ALLOW_SUSPEND_RESUME |
-		(tls ? MHD_USE_TLS | MHD_USE_POLL : MHD_USE_EPOLL | MHD_USE_TURBO);
+	/* With epoll, libmicrohttpd 0.9.75 takes a TLS connection that waits for its peer for one
+	 * that can be read, and never sleeps; and it does not see the end of a peer whose last
+	 * bytes came with it. poll(2) has no limit of descriptors either. The inter-thread channel:
+	 * else a daemon at its limit, which does not watch its socket, would not be told to stop.
+	 * Turbo: sockets are not shut before we have seen the end; of TLS that would leave out the
+	 * goodbye.
+	 */
+	const unsigned int flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC |
+				   MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_POLL |
+				   (tls ? MHD_USE_TLS : MHD_USE_TURBO);
 	struct server *server = &http->servers[index];
 	/* A copy: libmicrohttpd closes what it was given, also in most of its failures. */
 	const int fd = fcntl(pe_listeners_fd(http->listeners, index), F_DUPFD_CLOEXEC, 0);

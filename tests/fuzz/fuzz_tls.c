@@ -15,6 +15,7 @@
 #include <gnutls/gnutls.h>
 
 #include "pe/cleanup.h"
+#include "server_pair.h"
 #include "../../src/web/tls.h"
 #include "../../src/web/web_config.h"
 
@@ -22,27 +23,6 @@
 #define IDLE_MAX    64
 #define CLIENT_AUTH 1
 #define SUITES	    2
-
-/* Of nobody: made for this test. */
-#define CERTIFICATE                                                              \
-	"    -----BEGIN CERTIFICATE-----\n"                                      \
-	"    MIIBdjCCARugAwIBAgIUL1jWcBAI7eD1SU2b2SD7llXkydwwCgYIKoZIzj0EAwIw\n" \
-	"    DzENMAsGA1UEAwwEZnV6ejAgFw0yNjExMjcxNzAxMTFaGA8yMTI2MTEwMzE3MDEx\n" \
-	"    MVowDzENMAsGA1UEAwwEZnV6ejBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMpo\n" \
-	"    g1MkXDfUCl4Q3BWKnnGpt5Y+iGhziUOAAMxjSV8EFIbMPq2AiAANRYhEYT66BfM7\n" \
-	"    7aZx5VdmW3CjLuD76DmjUzBRMB0GA1UdDgQWBBRYHIYOr0otJTMQerxDkUSUV1XF\n" \
-	"    mTAfBgNVHSMEGDAWgBRYHIYOr0otJTMQerxDkUSUV1XFmTAPBgNVHRMBAf8EBTAD\n" \
-	"    AQH/MAoGCCqGSM49BAMCA0kAMEYCIQCCB1EwAVlJ9q7WdbL7IgTdqbad7JRBf5i8\n" \
-	"    NiTPEOeFLQIhANYhSJlnD2pFKhOWBWQf5QJCNrkDhFFe7z8I/u780wNn\n"         \
-	"    -----END CERTIFICATE-----\n"
-static const char cert[] = "  cert: |\n" CERTIFICATE;
-static const char key[] = "  key: |\n"
-			  "    -----BEGIN PRIVATE KEY-----\n"
-			  "    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgBa5OG1mll7LhPbVB\n"
-			  "    hJLxFFklSimtc1lOBeuXaZ8BssOhRANCAATKaINTJFw31ApeENwVip5xqbeWPoho\n"
-			  "    c4lDgADMY0lfBBSGzD6tgIgADUWIRGE+ugXzO+2mceVXZltwoy7g++g5\n"
-			  "    -----END PRIVATE KEY-----\n";
-static const char ca[] = "  client_ca: |\n" CERTIFICATE;
 
 struct wire {
 	const uint8_t *at;
@@ -63,12 +43,10 @@ static void make_variant(unsigned int variant)
 	char why[256] = "";
 	int r;
 
-	pe_strbuf_addf(&text, "tls_server_config:\n%s%s", cert, key);
+	pe_strbuf_adds(&text, "tls_server_config:\n" SERVER_CERT SERVER_KEY);
 	if (variant & CLIENT_AUTH)
-		pe_strbuf_addf(&text,
-			       "%s  client_auth_type: RequireAndVerifyClientCert\n"
-			       "  client_allowed_sans: [a]\n",
-			       ca);
+		pe_strbuf_adds(&text, SERVER_CA "  client_auth_type: RequireAndVerifyClientCert\n"
+						"  client_allowed_sans: [a]\n");
 	if (variant & SUITES)
 		pe_strbuf_adds(&text,
 			       "  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]\n");

@@ -9,6 +9,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_frames \
 	tests/fuzz/fuzz_grouping \
 	tests/fuzz/fuzz_headers \
+	tests/fuzz/fuzz_http \
 	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_shard \
@@ -19,6 +20,7 @@ tests_fuzz_fuzz_encode_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_frames_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_headers_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_http_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
@@ -30,6 +32,8 @@ TESTS += $(fuzz_targets)
 EXTRA_DIST += tests/fuzz/check.sh tests/fuzz/fuzz.h tests/fuzz/run tests/fuzz/corpus
 tests_fuzz_fuzz_encode_SOURCES = tests/fuzz/fuzz_encode.c \
 	tests/fuzz/exposition.c tests/fuzz/exposition.h tests/fuzz/exposition_text.h
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c tests/fuzz/server_pair.h
+tests_fuzz_fuzz_tls_SOURCES = tests/fuzz/fuzz_tls.c tests/fuzz/server_pair.h
 tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c tests/fuzz/frame_model.h
 
 if FUZZING

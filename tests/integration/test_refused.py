@@ -64,6 +64,9 @@ SHAPES = {
 }
 
 
+ENDED = {request(): 200, request()[:10]: 400, request()[:-2]: 400, b"\r\n": 400}
+
+
 def connect(host):
     with host.inside():
         return socket.create_connection(("127.0.0.1", 9817), PROMPT_S)
@@ -109,6 +112,13 @@ def test_all_are_answered(tmp_path, tls):
             assert (name, answer.split()[1:2]) == (name, [b"%d" % status] if answered else [])
             expected[code] += code != "200"
         assert time.monotonic() - began < PROMPT_S
+        # The end comes with the last bytes, of which some may be missing.
+        for data, status in () if tls else ENDED.items():
+            with connect(host) as sock:
+                sock.sendall(data)
+                sock.shutdown(socket.SHUT_WR)
+                assert read_rest(sock, b"").split()[1] == b"%d" % status
+            expected[str(status)] += status != 200
         # Who says nothing has not asked either.
         silent = connect(host)
         if tls:
