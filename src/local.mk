@@ -143,12 +143,16 @@ src_libpe_a_SOURCES = \
 	src/iface/rounds.c \
 	src/iface/watch.c \
 	src/iface/watch.h \
+	src/net/dump.c \
+	src/net/dump.h \
 	src/net/features.c \
 	src/net/links.c \
 	src/net/links.h \
 	src/net/monitor.c \
 	src/net/parse.c \
 	src/net/parse.h \
+	src/net/reader.c \
+	src/net/reader.h \
 	src/net/requests.c \
 	src/net/requests.h \
 	src/net/socket.c \

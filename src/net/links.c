@@ -158,6 +158,15 @@ struct pe_links_entry *pe_links_take_unseen(struct pe_links *table)
 	return list;
 }
 
+struct pe_links_entry *pe_links_new_entry(const struct pe_link *link)
+{
+	struct pe_links_entry *entry = malloc(sizeof(*entry));
+
+	if (entry)
+		*entry = (struct pe_links_entry){ .link = *link };
+	return entry;
+}
+
 struct pe_links_entry *pe_links_free_list(struct pe_links_entry *list)
 {
 	while (list) {

@@ -49,6 +49,9 @@ struct pe_links_entry *pe_links_take(struct pe_links *table, int ifindex);
  */
 struct pe_links_entry *pe_links_take_unseen(struct pe_links *table);
 
+/* An entry of this link, in no table. NULL for want of memory. The caller owns it. */
+struct pe_links_entry *pe_links_new_entry(const struct pe_link *link);
+
 /* Frees a list of entries. NULL is fine. Returns NULL. */
 struct pe_links_entry *pe_links_free_list(struct pe_links_entry *list);
 

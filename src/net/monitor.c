@@ -31,18 +31,16 @@
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 #include "pe/link.h"
-#include "parse.h"
-#include "requests.h"
-#include "socket.h"
+
+#include "dump.h"
 #include "links.h"
+#include "reader.h"
+#include "requests.h"
 
 #define RCVBUF_DEFAULT_BYTES (16 * 1024 * 1024)
-/* The kernel sends up to 32 KiB of a dump at a time. One link is larger only if its alternative
- * names are, and they are one attribute of at most 64 KiB. */
-#define MESSAGE_BYTES	    (128 * 1024)
-#define EVENTS_PER_DISPATCH 4096
-#define DUMP_TRIES	    16
-#define DUMP_TIMEOUT_NS	    (2 * PE_NS_PER_S)
+#define EVENTS_PER_DISPATCH  4096
+#define DUMP_TRIES	     16
+#define DUMP_TIMEOUT_NS	     (2 * PE_NS_PER_S)
 
 struct pe_monitor {
 	const struct pe_monitor_ops *ops;
@@ -51,49 +49,15 @@ struct pe_monitor {
 	struct pe_requests requests;
 	struct pe_links table;
 	struct pe_links ended; /* by a dump, with events about them perhaps still queued */
-	unsigned char *buf;
+	struct pe_reader reader;
 	size_t refreshed; /* buckets of the table, so far */
 	bool dumped;	  /* the first dump was asked for */
 	bool resync;	  /* the table may differ from the kernel */
 	bool congested;	  /* the event socket was overrun and has not been empty since */
 	bool overtaken;	  /* events may be older than the table: not empty since a dump */
-	_Atomic uint64_t messages;
-	_Atomic uint64_t invalid;
 	_Atomic uint64_t overruns;
 	_Atomic uint64_t resyncs;
 };
-
-/* A dump while it is read: a list in the kernel's order. */
-struct dump {
-	struct pe_links_entry *first;
-	struct pe_links_entry **end;
-	bool interrupted;
-};
-
-static void count(_Atomic uint64_t *counter)
-{
-	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static void msg_freep(struct nl_msg **msg)
-{
-	nlmsg_free(*msg);
-}
-
-static void dump_fini(struct dump *dump)
-{
-	dump->first = pe_links_free_list(dump->first);
-}
-
-/* One datagram into the buffer, as pe_socket_receive(). */
-static int receive(struct pe_monitor *monitor, struct nl_sock *sock)
-{
-	int r = pe_socket_receive(sock, monitor->buf, MESSAGE_BYTES);
-
-	if (r == -EMSGSIZE || r == 0)
-		count(&monitor->invalid);
-	return r;
-}
 
 /* ---- the table and the callbacks ---- */
 
@@ -229,120 +193,19 @@ static void apply(struct pe_monitor *monitor, struct pe_links_entry *entry)
 	monitor->ops->added(&entry->link, monitor->userdata);
 }
 
-static struct pe_links_entry *new_entry(const struct pe_link *link)
-{
-	struct pe_links_entry *entry = malloc(sizeof(*entry));
-
-	if (entry)
-		*entry = (struct pe_links_entry){ .link = *link };
-	return entry;
-}
-
-/* Parses a message and counts it. False if it is malformed or not about a link's existence. */
-static bool parse(struct pe_monitor *monitor, const struct nlmsghdr *nlh,
-		  struct pe_parse_result *ret_result)
-{
-	if (pe_parse_link(nlh, nlh->nlmsg_len, ret_result) < 0) {
-		count(&monitor->invalid);
-		return false;
-	}
-	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
-		count(&monitor->messages);
-	return ret_result->type != PE_PARSE_OTHER;
-}
-
 /* ---- dump ---- */
 
-static int send_dump_request(struct nl_sock *sock, uint32_t *ret_seq)
+static int read_dump(struct pe_monitor *monitor, uint64_t deadline_ns, struct pe_dump *dump)
 {
-	_cleanup_(msg_freep) struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_DUMP);
-	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-	int r;
-
-	if (!msg)
-		return -ENOMEM;
-	r = nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO);
-	/* Only with a filter does the kernel make room for the largest link (rtnl_calcit());
-	 * otherwise one of more than 32 KiB ends the dump, without an error. This filter has no
-	 * effect outside AF_BRIDGE. */
-	if (r == 0)
-		r = nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_MRP);
-	if (r < 0)
-		return pe_socket_errno(r);
-	r = nl_send_auto(sock, msg);
-	if (r < 0)
-		return pe_socket_errno(r);
-	*ret_seq = nlmsg_hdr(msg)->nlmsg_seq;
-	return 0;
-}
-
-static int collect(struct pe_monitor *monitor, const struct nlmsghdr *nlh, struct dump *dump)
-{
-	struct pe_parse_result result;
-	struct pe_links_entry *entry;
-
-	if (!parse(monitor, nlh, &result) || result.type != PE_PARSE_NEW)
-		return 0;
-	entry = new_entry(&result.link);
-	if (!entry)
-		return -ENOMEM;
-	*dump->end = entry;
-	dump->end = &entry->next;
-	return 0;
-}
-
-/* One datagram of a dump. 1 at the end of the dump, 0 if there is more, or -errno. */
-static int read_dump_part(struct pe_monitor *monitor, uint32_t seq, int len, struct dump *dump)
-{
-	struct nlmsghdr *nlh = (struct nlmsghdr *)monitor->buf;
-	int r;
-
-	for (; nlmsg_ok(nlh, len); nlh = nlmsg_next(nlh, &len)) {
-		if (nlh->nlmsg_seq != seq)
-			continue;
-		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
-			dump->interrupted = true;
-		switch (nlh->nlmsg_type) {
-		case NLMSG_DONE:
-			r = pe_requests_status(nlh);
-			return r < 0 ? r : 1;
-		case NLMSG_ERROR:
-			r = pe_requests_status(nlh);
-			return r < 0 ? r : -EBADMSG;
-		default:
-			r = collect(monitor, nlh, dump);
-			if (r < 0)
-				return r;
-		}
-	}
-	return len > 0 ? -EBADMSG : 0;
-}
-
-/* Asks for all links. -EINTR if they changed meanwhile and the answer may have gaps. */
-static int read_dump(struct pe_monitor *monitor, uint64_t deadline_ns, struct dump *dump)
-{
-	/* A new socket each time: the answers of a dump that was given up never get here. */
 	_cleanup_(pe_socket_freep) struct nl_sock *sock = NULL;
-	uint32_t seq = 0;
-	int r;
+	int r = pe_socket_open_request(&sock);
 
-	r = pe_socket_open_request(&sock);
 	if (r < 0)
 		return r;
 	if (monitor->dumped)
-		count(&monitor->resyncs);
+		pe_reader_count(&monitor->resyncs);
 	monitor->dumped = true;
-	r = send_dump_request(sock, &seq);
-	while (r == 0) {
-		if (pe_clock_monotonic_ns() >= deadline_ns)
-			return -ETIMEDOUT;
-		r = receive(monitor, sock);
-		if (r > 0)
-			r = read_dump_part(monitor, seq, r, dump);
-	}
-	if (r < 0)
-		return r == -EAGAIN ? -ETIMEDOUT : r;
-	return dump->interrupted ? -EINTR : 0;
+	return pe_dump_read(dump, &monitor->reader, sock, deadline_ns);
 }
 
 static bool is_known(struct pe_monitor *monitor, const struct pe_link *link)
@@ -354,7 +217,7 @@ static bool is_known(struct pe_monitor *monitor, const struct pe_link *link)
  * Brings the table to what a complete dump shows. Those that have gone come first, so that their
  * names and resources are free for the new ones. Cannot fail.
  */
-static void reconcile(struct pe_monitor *monitor, struct dump *dump)
+static void reconcile(struct pe_monitor *monitor, struct pe_dump *dump)
 {
 	struct pe_links_entry *gone;
 
@@ -383,9 +246,8 @@ static int sync_table(struct pe_monitor *monitor)
 	int r = -EINTR;
 
 	for (int tries = 0; r == -EINTR && tries < DUMP_TRIES; tries++) {
-		_cleanup_(dump_fini) struct dump dump = { 0 };
+		_cleanup_(pe_dump_fini) struct pe_dump dump = { 0 };
 
-		dump.end = &dump.first;
 		r = read_dump(monitor, deadline_ns, &dump);
 		if (r == 0)
 			reconcile(monitor, &dump);
@@ -405,10 +267,11 @@ static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 	struct pe_parse_result result;
 	struct pe_links_entry *entry;
 
-	if (!parse(monitor, nlh, &result) || is_late(monitor, &result))
+	if (!pe_reader_parse(&monitor->reader, nlh, &result) || is_late(monitor, &result))
 		return;
 	if (result.type == PE_PARSE_NEW) {
-		entry = is_overtaken(monitor, &result.link) ? NULL : new_entry(&result.link);
+		entry = is_overtaken(monitor, &result.link) ? NULL
+							    : pe_links_new_entry(&result.link);
 		if (entry)
 			apply(monitor, entry);
 		else
@@ -426,12 +289,12 @@ static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 /* Reads one datagram of events. 0, -EAGAIN if there is none, or another -errno. */
 static int read_events(struct pe_monitor *monitor)
 {
-	struct nlmsghdr *nlh = (struct nlmsghdr *)monitor->buf;
-	int len = receive(monitor, monitor->events);
+	struct nlmsghdr *nlh = (struct nlmsghdr *)monitor->reader.buf;
+	int len = pe_reader_receive(&monitor->reader, monitor->events);
 
 	switch (len) {
 	case -ENOBUFS:
-		count(&monitor->overruns);
+		pe_reader_count(&monitor->overruns);
 		monitor->congested = monitor->resync = true;
 		return 0;
 	case -EMSGSIZE:
@@ -443,7 +306,7 @@ static int read_events(struct pe_monitor *monitor)
 	for (; nlmsg_ok(nlh, len); nlh = nlmsg_next(nlh, &len))
 		handle_event(monitor, nlh);
 	if (len > 0)
-		count(&monitor->invalid);
+		pe_reader_count(&monitor->reader.invalid);
 	return 0;
 }
 
@@ -454,8 +317,8 @@ static bool refresh_link(struct pe_monitor *monitor, struct pe_link *known)
 {
 	struct pe_parse_result result;
 	struct pe_link now = *known;
-	int r = pe_requests_link(&monitor->requests, known->ifindex, monitor->buf, MESSAGE_BYTES,
-				 &result);
+	int r = pe_requests_link(&monitor->requests, known->ifindex, monitor->reader.buf,
+				 PE_READER_BYTES, &result);
 
 	if (r < 0)
 		return r == -ENODEV;
@@ -504,8 +367,8 @@ int pe_monitor_new(const struct pe_monitor_ops *ops, void *userdata, size_t rcvb
 	r = pe_links_init(&monitor->table);
 	if (r == 0)
 		r = pe_links_init(&monitor->ended);
-	if (r == 0 && !(monitor->buf = malloc(MESSAGE_BYTES)))
-		r = -ENOMEM;
+	if (r == 0)
+		r = pe_reader_init(&monitor->reader);
 	if (r == 0)
 		r = pe_socket_open_events(rcvbuf ? rcvbuf : RCVBUF_DEFAULT_BYTES, &monitor->events);
 	if (r < 0) {
@@ -524,7 +387,7 @@ struct pe_monitor *pe_monitor_free(struct pe_monitor *monitor)
 	pe_requests_fini(&monitor->requests);
 	pe_links_fini(&monitor->table);
 	pe_links_fini(&monitor->ended);
-	free(monitor->buf);
+	pe_reader_fini(&monitor->reader);
 	free(monitor);
 	return NULL;
 }
@@ -592,8 +455,8 @@ int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_lin
 void pe_monitor_get_stats(const struct pe_monitor *monitor, struct pe_monitor_stats *ret_stats)
 {
 	*ret_stats = (struct pe_monitor_stats){
-		.messages = atomic_load_explicit(&monitor->messages, memory_order_relaxed),
-		.invalid = atomic_load_explicit(&monitor->invalid, memory_order_relaxed),
+		.messages = atomic_load_explicit(&monitor->reader.messages, memory_order_relaxed),
+		.invalid = atomic_load_explicit(&monitor->reader.invalid, memory_order_relaxed),
 		.overruns = atomic_load_explicit(&monitor->overruns, memory_order_relaxed),
 		.resyncs = atomic_load_explicit(&monitor->resyncs, memory_order_relaxed),
 	};
