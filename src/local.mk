@@ -15,6 +15,7 @@ src_libpe_a_SOURCES = \
 	include/pe/gzip.h \
 	include/pe/http.h \
 	include/pe/identity.h \
+	include/pe/ifkey.h \
 	include/pe/interfaces.h \
 	include/pe/link.h \
 	include/pe/listen.h \
@@ -123,24 +124,39 @@ src_libpe_a_SOURCES = \
 	src/expose/openmetrics_writer.c \
 	src/expose/writer.h \
 	src/identity/identity.c \
+	src/iface/attach_log.c \
+	src/iface/attach_log.h \
 	src/iface/attacher.c \
 	src/iface/attacher.h \
 	src/iface/audit.c \
 	src/iface/audit.h \
+	src/iface/auditor.c \
+	src/iface/auditor.h \
 	src/iface/away.c \
 	src/iface/away.h \
+	src/iface/contribution.c \
+	src/iface/contribution.h \
+	src/iface/engine.h \
 	src/iface/heirs.c \
 	src/iface/heirs.h \
 	src/iface/interfaces.c \
+	src/iface/kernel.c \
+	src/iface/kernel.h \
 	src/iface/load.c \
 	src/iface/load.h \
+	src/iface/maintenance.c \
+	src/iface/maintenance.h \
 	src/iface/newcomers.c \
 	src/iface/newcomers.h \
 	src/iface/offloads.c \
 	src/iface/offloads.h \
 	src/iface/policy.c \
 	src/iface/policy.h \
-	src/iface/rounds.c \
+	src/iface/record.h \
+	src/iface/relations.c \
+	src/iface/relations.h \
+	src/iface/records.c \
+	src/iface/records.h \
 	src/iface/watch.c \
 	src/iface/watch.h \
 	src/net/dump.c \

@@ -107,13 +107,8 @@ test_libs = $(pe_libs) $(CMOCKA_LIBS)
 # The kernel's side is replaced by fake-kernel.c.
 fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h
 fake_kernel_wraps = $(foreach name, \
-	close pe_clock_monotonic_ns pe_log pe_features_new pe_features_read pe_features_want \
-	pe_monitor_dispatch pe_monitor_find pe_monitor_has_events pe_monitor_is_current \
-	pe_monitor_list_ports pe_monitor_new \
-	pe_monitor_read_stats pe_monitor_start \
-	pe_xdp_attach pe_xdp_attach_tcx pe_xdp_count_by pe_xdp_detach_tcx pe_xdp_egress \
-	pe_xdp_give_back pe_xdp_has_tcx pe_xdp_ignore pe_xdp_is_attached pe_xdp_is_ours \
-	pe_xdp_newcomer pe_xdp_newcomers pe_xdp_read pe_xdp_spare pe_xdp_stop pe_xdp_take, \
+	pe_clock_monotonic_ns pe_log pe_monitor_dispatch pe_monitor_find pe_monitor_has_events \
+	pe_monitor_is_current pe_monitor_list_ports pe_monitor_new pe_monitor_read_stats pe_monitor_start, \
 	-Wl$(comma)--wrap=$(name))
 comma = ,
 attacher_scene = tests/unit/attacher-scene.h $(fake_kernel)

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pe/ifkey.h"
+
 struct pe_monitor;
 
 #define PE_LINK_ALIAS_MAX    256
@@ -34,7 +36,16 @@ struct pe_link_stats {
 /* An interface as RTM_NEWLINK describes it. Names may hold any byte but NUL, '/' and white space.
  * `peer` of a vxlan is its IFLA_VXLAN_LINK. */
 struct pe_link {
-	int ifindex;		       /* > 0 */
+	union {
+		struct pe_ifkey key;
+		struct {
+			uint32_t netns; /* PE_NETNS_OWN */
+			int ifindex;	/* > 0 */
+		};
+	};
+	/* What the monitor's owner keeps of the interface: set by it in `added`, handed back with
+	 * each event until `gone`. */
+	void *owner;
 	char name[IFNAMSIZ];	       /* terminated */
 	char alias[PE_LINK_ALIAS_MAX]; /* ifalias, "" if none */
 	/* IFLA_ALT_IFNAME, separated by commas; as many whole ones as fit, "" if none */
@@ -61,13 +72,13 @@ enum pe_link_gone {
 
 /*
  * Callbacks, all from pe_monitor_start(), pe_monitor_dispatch() or pe_monitor_refresh(), in the
- * order of the kernel's messages. `link` is valid during the call; the last one seen is handed to
- * `gone`. A reused ifindex is reported as gone, then added. They must not call into the monitor
- * except pe_monitor_find() and pe_monitor_read_stats().
+ * order of the kernel's messages. `link` stays where it is from `added` until `gone` has returned,
+ * and has changed when `changed` is called. A reused ifindex is reported as gone, then added. They
+ * must not call into the monitor except pe_monitor_find() and pe_monitor_read_stats().
  */
 struct pe_monitor_ops {
-	void (*added)(const struct pe_link *link, void *userdata);
-	void (*changed)(const struct pe_link *link, const struct pe_link *before, void *userdata);
+	void (*added)(struct pe_link *link, void *userdata);
+	void (*changed)(struct pe_link *link, const struct pe_link *before, void *userdata);
 	/* The kernel sent an event for an interface that changes nothing of struct pe_link: its
 	 * features may have changed (NETDEV_FEAT_CHANGE). NULL: not of interest. */
 	void (*touched)(const struct pe_link *link, void *userdata);

@@ -104,11 +104,12 @@ void pe_xdp_stop(struct pe_xdp *xdp, uint32_t token);
 void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
 
 /*
- * Attaches the ingress program by a bpf_link. 0 and *ret_fd, which the caller closes to detach; or
+ * Attaches the ingress program by a bpf_link. 0 and *ret_fd, which pe_xdp_detach() closes; or
  * -EBUSY (another XDP program is there), -ENODEV (gone), -EOPNOTSUPP or another -errno of the
  * driver. Takes the rtnl lock for some µs (generic) or as long as the driver needs (native).
  */
 int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
+void pe_xdp_detach(int fd);
 
 /*
  * Attaches the TCX program, first of all that are there: for an interface that is refused XDP and

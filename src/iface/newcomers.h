@@ -4,28 +4,19 @@
  * ready, and looks after newcomers that nobody takes: those that are known and have no slot, and
  * those whose news were lost and that have gone meanwhile. The supervisor's thread.
  */
-#ifndef PE_DAEMON_NEWCOMERS_H
-#define PE_DAEMON_NEWCOMERS_H
+#ifndef PE_NEWCOMERS_H
+#define PE_NEWCOMERS_H
 
-#include "pe/link.h"
-#include "pe/registry.h"
-#include "pe/xdp.h"
-
-#include "pe/interfaces.h"
-
-struct pe_newcomers {
-	const struct pe_interfaces_options *options;
-	struct pe_monitor *monitor;
-};
+struct pe_engine;
 
 /* Makes spare slots ready, as many as are missing. */
-void pe_newcomers_prepare(struct pe_newcomers *newcomers);
+void pe_newcomers_prepare(const struct pe_engine *engine);
 
 /* An interface that is known and shall have no slot, or could get none: what it passes is not news.
  */
-void pe_newcomers_refuse(struct pe_newcomers *newcomers, int ifindex);
+void pe_newcomers_refuse(const struct pe_engine *engine, int ifindex);
 
 /* To be called each second, when events have been read. */
-void pe_newcomers_look_after(struct pe_newcomers *newcomers);
+void pe_newcomers_look_after(const struct pe_engine *engine);
 
 #endif

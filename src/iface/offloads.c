@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As pe_features_read(); one that has gone, or whose driver shows none, has none. */
-static int look(struct pe_features *features, int ifindex, struct pe_feature_state *ret_state)
+/* As pe_kernel_ops.read_features; one that has gone, or whose driver shows none, has none. */
+static int look(const struct pe_kernel *kernel, int ifindex, struct pe_feature_state *ret_state)
 {
-	int r = pe_features_read(features, ifindex, ret_state);
+	int r = kernel->ops->read_features(kernel->features, ifindex, ret_state);
 
 	if (r != -ENODEV && r != -EOPNOTSUPP)
 		return r;
@@ -17,14 +17,14 @@ static int look(struct pe_features *features, int ifindex, struct pe_feature_sta
 	return 0;
 }
 
-int pe_offloads_look(struct pe_features *features, const int *ifindex, size_t count,
+int pe_offloads_look(const struct pe_kernel *kernel, const int *ifindex, size_t count,
 		     unsigned int *ret_own, unsigned int *ret_below)
 {
 	unsigned int own = 0, below = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct pe_feature_state state;
-		int r = look(features, ifindex[i], &state);
+		int r = look(kernel, ifindex[i], &state);
 
 		if (r < 0)
 			return r;
@@ -65,13 +65,13 @@ static struct pe_offload *find_or_add(struct pe_offloads *offloads, int ifindex)
 	return item;
 }
 
-int pe_offloads_save(struct pe_offloads *offloads, struct pe_features *features, const int *ifindex,
-		     size_t count)
+int pe_offloads_save(struct pe_offloads *offloads, const struct pe_kernel *kernel,
+		     const int *ifindex, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct pe_feature_state state;
 		struct pe_offload *item;
-		int r = look(features, ifindex[i], &state);
+		int r = look(kernel, ifindex[i], &state);
 
 		if (r < 0)
 			return r;
@@ -108,36 +108,38 @@ bool pe_offloads_forget(struct pe_offloads *offloads, int ifindex)
  * (netdev_sync_upper_features() in net/core/dev.c), and a master may go by what its ports have: by
  * now all of them want it, and each request makes the kernel look at an interface anew.
  */
-static void insist(struct pe_features *features, const struct pe_offload *item)
+static void insist(const struct pe_kernel *kernel, const struct pe_offload *item)
 {
 	struct pe_feature_state state;
 
-	if (!pe_features_read(features, item->ifindex, &state) && item->active & ~state.active)
-		pe_features_want(features, item->ifindex, item->active & ~state.active,
-				 item->active & ~state.active);
+	if (!kernel->ops->read_features(kernel->features, item->ifindex, &state) &&
+	    item->active & ~state.active)
+		kernel->ops->want_features(kernel->features, item->ifindex,
+					   item->active & ~state.active,
+					   item->active & ~state.active);
 }
 
 /* Whether it is there. What somebody asked for meanwhile stays. */
-static bool put_back(struct pe_features *features, const struct pe_offload *item)
+static bool put_back(const struct pe_kernel *kernel, const struct pe_offload *item)
 {
 	struct pe_feature_state state;
-	int r = pe_features_read(features, item->ifindex, &state);
+	int r = kernel->ops->read_features(kernel->features, item->ifindex, &state);
 	unsigned int lost = r < 0 ? item->wanted : item->wanted & ~state.wanted;
 
 	if (lost && r != -ENODEV)
-		r = pe_features_want(features, item->ifindex, lost, lost);
+		r = kernel->ops->want_features(kernel->features, item->ifindex, lost, lost);
 	return r != -ENODEV;
 }
 
-static bool is_as_before(struct pe_features *features, const struct pe_offload *item)
+static bool is_as_before(const struct pe_kernel *kernel, const struct pe_offload *item)
 {
 	struct pe_feature_state state;
 
-	return !pe_features_read(features, item->ifindex, &state) &&
+	return !kernel->ops->read_features(kernel->features, item->ifindex, &state) &&
 	       !(item->wanted & ~state.wanted) && !(item->active & ~state.active);
 }
 
-unsigned int pe_offloads_restore(struct pe_offloads *offloads, struct pe_features *features,
+unsigned int pe_offloads_restore(struct pe_offloads *offloads, const struct pe_kernel *kernel,
 				 bool (*is_used)(int ifindex, void *userdata), void *userdata)
 {
 	unsigned int failed = 0;
@@ -146,16 +148,16 @@ unsigned int pe_offloads_restore(struct pe_offloads *offloads, struct pe_feature
 	for (size_t i = offloads->count; i-- > 0;) {
 		struct pe_offload *item = &offloads->item[i];
 
-		item->due = !is_used(item->ifindex, userdata) && put_back(features, item);
+		item->due = !is_used(item->ifindex, userdata) && put_back(kernel, item);
 	}
 	for (size_t i = offloads->count; i-- > 0;) {
 		if (offloads->item[i].due)
-			insist(features, &offloads->item[i]);
+			insist(kernel, &offloads->item[i]);
 	}
 	for (size_t i = offloads->count; i-- > 0;) {
 		if (!offloads->item[i].due)
 			continue;
-		failed += !is_as_before(features, &offloads->item[i]);
+		failed += !is_as_before(kernel, &offloads->item[i]);
 		take(offloads, &offloads->item[i]);
 	}
 	return failed;

@@ -20,94 +20,93 @@ enum xdp {
 	XDP_CARD, /* many drivers restart the card, and offloads go */
 };
 
-struct kind {
+/* Traits of a kind. */
+#define AUDITED 1u /* a packet is a packet to the kernel's counters, too, in both directions */
+#define PORTS	2u /* others may have it as their master */
+#define HIDDEN	4u /* no hook sees what it receives */
+
+struct pe_policy_kind {
 	const char *name;
 	enum pe_origin origin;
 	unsigned int bare; /* PE_SLOT_BARE_*: its counters lack the Ethernet header; SEALED, CAN */
 	enum xdp xdp;
-	bool audited; /* a packet is a packet to both, in both directions */
+	unsigned int traits;
 };
 
 #define BARE_BOTH (PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS)
 
-static const struct kind kinds[] = {
+static const struct pe_policy_kind kinds[] = {
 	/* A program on a card is for those who ask: mlx5, i40e, ice, ena and others restart it. */
-	{ "", PE_ORIGIN_CARD, 0, XDP_CARD, false },
+	{ "", PE_ORIGIN_CARD, 0, XDP_CARD, 0 },
 	/* veth_xmit() and veth_poll() in drivers/net/veth.c */
-	{ "veth", PE_ORIGIN_LINK, 0, XDP_GRO, true },
-	{ "netkit", PE_ORIGIN_LINK, 0, XDP_YES, true },
-	{ "dummy", PE_ORIGIN_LINK, 0, XDP_YES, true },
+	{ "veth", PE_ORIGIN_LINK, 0, XDP_GRO, AUDITED },
+	{ "netkit", PE_ORIGIN_LINK, 0, XDP_YES, AUDITED },
+	{ "dummy", PE_ORIGIN_LINK, 0, XDP_YES, AUDITED },
 	/* br_pass_frame_up() in net/bridge/br_input.c. With a program on a bridge, the kernel
 	 * attaches none to its ports (dev_xdp_attach in net/core/dev.c). */
-	{ "bridge", PE_ORIGIN_BRIDGE, PE_SLOT_BARE_INGRESS, XDP_NO, true },
+	{ "bridge", PE_ORIGIN_BRIDGE, PE_SLOT_BARE_INGRESS, XDP_NO, AUDITED | PORTS },
 	/* Stacked on another one: another round of the same reception (another_round in
 	 * net/core/dev.c), which the tracepoint does not see. */
-	{ "vlan", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, true },
-	{ "macvlan", PE_ORIGIN_STACKED, 0, XDP_YES, true },
-	{ "macvtap", PE_ORIGIN_STACKED, 0, XDP_YES, true },
-	{ "ipvlan", PE_ORIGIN_STACKED, 0, XDP_YES, true },
-	{ "ipvtap", PE_ORIGIN_STACKED, 0, XDP_YES, true },
-	{ "bond", PE_ORIGIN_STACKED, 0, XDP_YES, false },
-	{ "team", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, false },
+	{ "vlan", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, AUDITED },
+	{ "macvlan", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
+	{ "macvtap", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
+	{ "ipvlan", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
+	{ "ipvtap", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
+	{ "bond", PE_ORIGIN_STACKED, 0, XDP_YES, PORTS },
+	{ "team", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, PORTS },
 	/* gro_cells_receive() in net/core/gro_cells.c, after they have counted. */
-	{ "vxlan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
-	{ "geneve", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
-	{ "gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, true },
-	{ "ip6gretap", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, true },
-	{ "erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, true },
-	{ "ip6erspan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, false },
-	{ "macsec", PE_ORIGIN_CELLS, 0, XDP_GRO, true },
+	{ "vxlan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, AUDITED },
+	{ "geneve", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, AUDITED },
+	{ "gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, AUDITED },
+	{ "ip6gretap", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, AUDITED },
+	{ "erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, AUDITED },
+	{ "ip6erspan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, 0 },
+	{ "macsec", PE_ORIGIN_CELLS, 0, XDP_GRO, AUDITED },
 	/* The same without an Ethernet header. Generic XDP on them begins at the outer header in
 	 * some kernels. */
-	{ "gre", PE_ORIGIN_CELLS, 0, XDP_NO, true },
-	{ "ip6gre", PE_ORIGIN_CELLS, 0, XDP_NO, true },
-	{ "ipip", PE_ORIGIN_CELLS, 0, XDP_NO, true },
-	{ "ip6tnl", PE_ORIGIN_CELLS, 0, XDP_NO, true },
-	{ "vti", PE_ORIGIN_CELLS, 0, XDP_NO, false },
-	{ "vti6", PE_ORIGIN_CELLS, 0, XDP_NO, false },
-	{ "bareudp", PE_ORIGIN_CELLS, 0, XDP_NO, false },
-	{ "xfrm", PE_ORIGIN_CELLS, 0, XDP_NO, false },
+	{ "gre", PE_ORIGIN_CELLS, 0, XDP_NO, AUDITED },
+	{ "ip6gre", PE_ORIGIN_CELLS, 0, XDP_NO, AUDITED },
+	{ "ipip", PE_ORIGIN_CELLS, 0, XDP_NO, AUDITED },
+	{ "ip6tnl", PE_ORIGIN_CELLS, 0, XDP_NO, AUDITED },
+	{ "vti", PE_ORIGIN_CELLS, 0, XDP_NO, 0 },
+	{ "vti6", PE_ORIGIN_CELLS, 0, XDP_NO, 0 },
+	{ "bareudp", PE_ORIGIN_CELLS, 0, XDP_NO, 0 },
+	{ "xfrm", PE_ORIGIN_CELLS, 0, XDP_NO, 0 },
 	/* netif_rx() in net/ipv6/sit.c */
-	{ "sit", PE_ORIGIN_OTHER, 0, XDP_NO, true },
+	{ "sit", PE_ORIGIN_OTHER, 0, XDP_NO, AUDITED },
 	/* wg_packet_consume_data_done() in drivers/net/wireguard/receive.c */
-	{ "wireguard", PE_ORIGIN_CELLS, PE_SLOT_SEALED, XDP_NO, false },
+	{ "wireguard", PE_ORIGIN_CELLS, PE_SLOT_SEALED, XDP_NO, 0 },
 	/* tun_get_user() in drivers/net/tun.c; what it sends is counted when a reader reads it. */
-	{ "tun", PE_ORIGIN_CARD, 0, XDP_GRO, false },
+	{ "tun", PE_ORIGIN_CARD, 0, XDP_GRO, 0 },
 	/* ifb_xmit() in drivers/net/ifb.c: it has received what it is to send. */
-	{ "ifb", PE_ORIGIN_LOOP, 0, XDP_NO, true },
+	{ "ifb", PE_ORIGIN_LOOP, 0, XDP_NO, AUDITED },
 	/* hsr_deliver_master() in net/hsr/hsr_forward.c; its supervision frames are sent past us.
 	 */
-	{ "hsr", PE_ORIGIN_OTHER, PE_SLOT_BARE_INGRESS, XDP_GRO, false },
+	{ "hsr", PE_ORIGIN_OTHER, PE_SLOT_BARE_INGRESS, XDP_GRO, 0 },
 	/* vxcan_xmit() in drivers/net/can/vxcan.c */
-	{ "vxcan", PE_ORIGIN_LINK, PE_SLOT_CAN, XDP_NO, true },
+	{ "vxcan", PE_ORIGIN_LINK, PE_SLOT_CAN, XDP_NO, AUDITED },
 	/* Takes packets over on their way up (vrf_ip_rcv() in drivers/net/vrf.c): no hook sees
 	   them. */
-	{ "vrf", PE_ORIGIN_OTHER, 0, XDP_NO, false },
+	{ "vrf", PE_ORIGIN_OTHER, 0, XDP_NO, PORTS | HIDDEN },
 };
 
-static const struct kind unknown = { NULL, PE_ORIGIN_OTHER, 0, XDP_GRO, false };
+static const struct pe_policy_kind unknown = { NULL, PE_ORIGIN_OTHER, 0, XDP_GRO, PORTS };
 
-static bool is(const struct pe_link *link, const char *kind)
-{
-	return strcmp(link->kind, kind) == 0;
-}
-
-static const struct kind *kind_of(const struct pe_link *link)
+static const struct pe_policy_kind *find_kind(const struct pe_link *link)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (is(link, kinds[i].name))
+		if (strcmp(link->kind, kinds[i].name) == 0)
 			return &kinds[i];
 	}
 	return &unknown;
 }
 
 /* An XDP program is not for it: how it is counted otherwise. */
-static struct pe_way without_xdp(const struct pe_link *link)
+static struct pe_way without_xdp(const struct pe_policy_kind *kind)
 {
 	return (struct pe_way){
-		.mode = is(link, "vrf") ? PE_MODE_NONE : PE_MODE_TRACEPOINT,
-		.reason = kind_of(link)->origin == PE_ORIGIN_BRIDGE ? PE_REASON_BRIDGE
-								    : PE_REASON_KIND,
+		.mode = kind->traits & HIDDEN ? PE_MODE_NONE : PE_MODE_TRACEPOINT,
+		.reason = kind->origin == PE_ORIGIN_BRIDGE ? PE_REASON_BRIDGE : PE_REASON_KIND,
 	};
 }
 
@@ -117,10 +116,9 @@ static struct pe_way generic_or(bool not, enum pe_mode mode, enum pe_mode_reason
 		   : (struct pe_way){ PE_MODE_GENERIC, PE_REASON_NONE };
 }
 
-static struct pe_way automatic(const struct pe_link *link, unsigned int features,
+static struct pe_way automatic(const struct pe_policy_kind *kind, unsigned int features,
 			       unsigned int below)
 {
-	const struct kind *kind = kind_of(link);
 	/* Of those below, dev_disable_lro() in net/core/dev.c goes further down; nothing else does.
 	 */
 	bool loses = (features & PE_FEATURES_LOST) || (below & PE_FEATURE_LRO);
@@ -135,11 +133,22 @@ static struct pe_way automatic(const struct pe_link *link, unsigned int features
 			  PE_REASON_GRO);
 }
 
-struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
-			    unsigned int features, unsigned int below)
+struct pe_way pe_plan_way(const struct pe_plan *plan, unsigned int features, unsigned int below)
 {
-	if (kind_of(link)->xdp == XDP_NO)
-		return without_xdp(link);
+	struct pe_way way = plan->way;
+
+	if (plan->needs_features) {
+		way = automatic(plan->kind, features, below);
+		if (plan->overruled)
+			way.reason = PE_REASON_NATIVE_REFUSED;
+	}
+	return way;
+}
+
+static struct pe_way find_way(const struct pe_policy_kind *kind, enum pe_xdp_mode mode)
+{
+	if (kind->xdp == XDP_NO)
+		return without_xdp(kind);
 	switch (mode) {
 	case PE_XDP_NATIVE:
 		return (struct pe_way){ PE_MODE_NATIVE, PE_REASON_NONE };
@@ -148,49 +157,19 @@ struct pe_way pe_policy_way(enum pe_xdp_mode mode, const struct pe_link *link,
 	case PE_XDP_AUTO:
 		break;
 	}
-	return automatic(link, features, below);
-}
-
-/* A bond would put the program on its ports, under whose ifindexes it counts nothing. */
-bool pe_policy_may_native(const struct pe_link *link)
-{
-	return kind_of(link)->origin != PE_ORIGIN_STACKED;
-}
-
-bool pe_policy_may_xdp(enum pe_xdp_mode mode, const struct pe_link *link)
-{
-	return pe_policy_way(mode, link, 0, 0).mode == PE_MODE_GENERIC;
-}
-
-bool pe_policy_traced(const struct pe_link *link)
-{
-	return kind_of(link)->origin != PE_ORIGIN_STACKED && !is(link, "vrf");
+	return automatic(kind, 0, 0);
 }
 
 /* dev_xdp_attach in net/core/dev.c. The two ends of a pair name each other, and neither is below.
  */
-int pe_policy_below(const struct pe_link *link)
+static int find_below(const struct pe_policy_kind *kind, const struct pe_link *link)
 {
-	bool is_pair = kind_of(link)->origin == PE_ORIGIN_LINK;
-
-	return link->peer_netnsid >= 0 || is_pair ? 0 : link->peer;
+	return link->peer_netnsid >= 0 || kind->origin == PE_ORIGIN_LINK ? 0 : link->peer;
 }
 
-bool pe_policy_may_have_ports(const struct pe_link *link)
+static unsigned int find_framing(const struct pe_policy_kind *kind, const struct pe_link *link,
+				 bool native)
 {
-	return kind_of(link) == &unknown || is(link, "bond") || is(link, "team") ||
-	       is(link, "bridge") || is(link, "vrf");
-}
-
-bool pe_policy_tcx(const struct pe_link *link)
-{
-	return kind_of(link)->origin == PE_ORIGIN_STACKED;
-}
-
-unsigned int pe_policy_shape(const struct pe_link *link, bool native)
-{
-	const struct kind *kind = kind_of(link);
-
 	if (kind->bare & PE_SLOT_NO_ETHERNET)
 		return kind->origin | kind->bare;
 	if (link->type != ARPHRD_ETHER)
@@ -201,9 +180,35 @@ unsigned int pe_policy_shape(const struct pe_link *link, bool native)
 	return kind->origin | kind->bare;
 }
 
-bool pe_policy_auditable(const struct pe_link *link)
+void pe_policy_plan(const struct pe_policy *policy, const struct pe_link *link, bool native_refused,
+		    struct pe_plan *ret_plan)
 {
-	return kind_of(link)->audited;
+	const struct pe_policy_kind *kind = find_kind(link);
+	bool stacked = kind->origin == PE_ORIGIN_STACKED;
+	/* What receives as it sends is seen by the egress tracepoint alone. */
+	bool unseen = kind->origin == PE_ORIGIN_LOOP && !policy->egress;
+	/* A bond would put the program on its ports, under whose ifindexes it counts nothing. */
+	bool overruled = policy->xdp_mode == PE_XDP_NATIVE && (native_refused || stacked);
+	enum pe_xdp_mode mode = overruled ? PE_XDP_AUTO : policy->xdp_mode;
+
+	*ret_plan = (struct pe_plan){
+		.kind = kind,
+		.xdp_mode = mode,
+		.overruled = overruled,
+		.way = unseen ? (struct pe_way){ PE_MODE_NONE, PE_REASON_KIND }
+			      : find_way(kind, mode),
+		.traced = !stacked && !(kind->traits & HIDDEN) && !unseen,
+		.tcx = stacked,
+		.egress = policy->egress,
+		.auditable = kind->traits & AUDITED,
+		.has_ports = kind->traits & PORTS,
+		.below = find_below(kind, link),
+		.framing = find_framing(kind, link, false),
+		.native_framing = find_framing(kind, link, true),
+	};
+	ret_plan->needs_features = mode == PE_XDP_AUTO && ret_plan->way.mode == PE_MODE_GENERIC;
+	if (overruled)
+		ret_plan->way.reason = PE_REASON_NATIVE_REFUSED;
 }
 
 enum pe_attach_error pe_policy_error(int error)

@@ -2,249 +2,217 @@
 /* See watch.h. */
 #include "watch.h"
 
-#include <stdio.h>
-#include <string.h>
-
+#include "pe/clock.h"
 #include "pe/log.h"
+#include "pe/registry.h"
 
-#include "policy.h"
+#include "contribution.h"
+#include "engine.h"
+#include "relations.h"
 
-struct pe_watch **pe_watch_find(struct pe_interfaces *interfaces, int ifindex)
+#define RETRY_FIRST_NS PE_NS_PER_S
+#define RETRY_MAX_NS   (60 * PE_NS_PER_S)
+
+/* Its states, as they follow from what was done. */
+static void note(const struct pe_engine *engine, struct pe_iface *iface)
 {
-	struct pe_watch **at = &interfaces->bucket[(unsigned int)ifindex % PE_WATCH_BUCKETS];
-
-	while (*at && (*at)->ifindex != ifindex)
-		at = &(*at)->next;
-	return at;
+	pe_records_set(engine->records, iface, PE_IFACE_PENDING,
+		       iface->attachment.reason == PE_REASON_NEW);
+	pe_records_set(engine->records, iface, PE_IFACE_TCX, pe_attacher_is_unfinished(iface));
+	pe_records_set(engine->records, iface, PE_IFACE_RETRY, iface->retry.at_ns != 0);
 }
 
-void pe_watch_info(const struct pe_interfaces *interfaces, const struct pe_link *link,
-		   const struct pe_watch *watch, struct pe_iface_info *ret_info)
+/* Whether, and when, pe_watch_try_again() is to be called; each time later. */
+static void set_retry(struct pe_iface *iface, bool wanted)
 {
-	const struct pe_link *master =
-		link->master ? pe_monitor_find(interfaces->monitor, link->master) : NULL;
+	struct pe_retry *retry = &iface->retry;
 
-	*ret_info = (struct pe_iface_info){ .ifindex = link->ifindex,
-					    .mode = watch->attachment.mode,
-					    .mode_reason = watch->attachment.reason };
-	snprintf(ret_info->name, sizeof(ret_info->name), "%s", link->name);
-	snprintf(ret_info->alias, sizeof(ret_info->alias), "%s", link->alias);
-	snprintf(ret_info->altnames, sizeof(ret_info->altnames), "%s", link->altnames);
-	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", link->kind);
-	if (master)
-		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);
-}
-
-int pe_watch_update(struct pe_interfaces *interfaces, const struct pe_link *link,
-		    const struct pe_watch *watch)
-{
-	struct pe_iface_info info;
-
-	pe_watch_info(interfaces, link, watch, &info);
-	return pe_registry_update(interfaces->options.registry, &info, pe_clock_monotonic_ns());
-}
-
-void pe_watch_retry(struct pe_interfaces *interfaces, struct pe_watch *watch, bool wanted)
-{
-	if (!!watch->retry_at_ns != wanted)
-		interfaces->waiting += wanted ? 1 : -1u;
 	if (!wanted) {
-		watch->retry_at_ns = 0;
-		watch->retry_after_ns = 0;
+		*retry = (struct pe_retry){ 0 };
 		return;
 	}
-	watch->retry_after_ns = watch->retry_after_ns ? watch->retry_after_ns * 2
-						      : PE_WATCH_RETRY_FIRST_NS;
-	if (watch->retry_after_ns > PE_WATCH_RETRY_MAX_NS)
-		watch->retry_after_ns = PE_WATCH_RETRY_MAX_NS;
-	watch->retry_at_ns = pe_clock_monotonic_ns() + watch->retry_after_ns;
+	retry->after_ns = retry->after_ns ? retry->after_ns * 2 : RETRY_FIRST_NS;
+	if (retry->after_ns > RETRY_MAX_NS)
+		retry->after_ns = RETRY_MAX_NS;
+	retry->at_ns = pe_clock_monotonic_ns() + retry->after_ns;
 }
 
-int pe_watch_advance(struct pe_interfaces *interfaces, const struct pe_link *link,
-		     struct pe_watch *watch)
+static int advance(const struct pe_engine *engine, struct pe_iface *iface)
 {
-	int r;
+	int r = pe_attacher_advance(engine->attacher, iface);
 
-	pe_watch_forget_fresh(interfaces, watch);
-	r = pe_attacher_advance(&interfaces->attacher, link, &watch->attachment);
-	pe_watch_retry(interfaces, watch, r < 0);
-	interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
+	set_retry(iface, r < 0);
+	note(engine, iface);
 	return r;
 }
 
 /* An interface below that XDP has yet to come to would be refused it afterwards. */
-static void advance_below(struct pe_interfaces *interfaces, const struct pe_link *link)
+static void advance_below(const struct pe_engine *engine, const struct pe_iface *iface)
 {
-	const struct pe_link *below = pe_monitor_find(interfaces->monitor, pe_policy_below(link));
-	struct pe_watch *watch = below ? *pe_watch_find(interfaces, below->ifindex) : NULL;
+	struct pe_iface *below = pe_records_find_index(engine->records, iface->plan.below);
 
-	if (!watch || (!pe_watch_is_fresh(watch) && watch->attachment.reason != PE_REASON_LOAD))
+	if (!below || !(below->state & PE_IFACE_WATCHED))
 		return;
-	pe_watch_advance(interfaces, below, watch);
-	pe_watch_update(interfaces, below, watch);
+	if (below->attachment.reason == PE_REASON_NEW || below->attachment.reason == PE_REASON_LOAD)
+		pe_watch_promote(engine, below);
 }
 
-bool pe_watch_has_above(const struct pe_interfaces *interfaces, int ifindex)
+static void give_slot_back(const struct pe_engine *engine, const struct pe_iface *iface)
 {
-	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
-		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
-		     watch = watch->next) {
-			const struct pe_link *link =
-				watch->attachment.link_fd >= 0
-					? pe_monitor_find(interfaces->monitor, watch->ifindex)
-					: NULL;
+	const struct pe_kernel *kernel = engine->kernel;
+	uint32_t token = iface->attachment.token;
 
-			if (link && pe_policy_below(link) == ifindex)
-				return true;
-		}
-	}
-	return false;
+	if (token == PE_TOKEN_NONE)
+		return;
+	kernel->ops->stop(kernel->xdp, token);
+	kernel->ops->give_back(kernel->xdp, token);
+	engine->options->forget(token, engine->options->userdata);
 }
 
-bool pe_watch_is_below_ours(const struct pe_link *link, void *userdata)
+/* All that belongs to one watch; the record stays, with its link and its plan. */
+static void reset(const struct pe_engine *engine, struct pe_iface *iface)
 {
-	struct pe_interfaces *interfaces = userdata;
-	const struct pe_watch *master = link->master ? *pe_watch_find(interfaces, link->master)
-						     : NULL;
-
-	return (master && master->attachment.link_fd >= 0) ||
-	       pe_watch_has_above(interfaces, link->ifindex);
+	pe_records_set(engine->records, iface, iface->state, false);
+	iface->attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
+	iface->retry = (struct pe_retry){ 0 };
+	iface->audit = (struct pe_audit){ 0 };
+	iface->load = (struct pe_load){ 0 };
 }
 
-/* Adds those right below `link` to a list of `count`; how many there are now. */
-static size_t add_below(struct pe_interfaces *interfaces, const struct pe_link *link,
-			int *ret_ifindex, size_t count)
-{
-	int below = pe_policy_below(link);
-
-	if (below && count < PE_OFFLOADS_MAX)
-		ret_ifindex[count++] = below;
-	/* Watched or not: the kernel asks nobody. */
-	if (pe_policy_may_have_ports(link))
-		count += pe_monitor_list_ports(interfaces->monitor, link->ifindex,
-					       ret_ifindex + count, PE_OFFLOADS_MAX - count);
-	return count;
-}
-
-size_t pe_watch_list_below(const struct pe_link *link, int *ret_ifindex, void *userdata)
-{
-	struct pe_interfaces *interfaces = userdata;
-	size_t count = 0;
-
-	ret_ifindex[count++] = link->ifindex;
-	/* All the way down: a VLAN on a bond on cards. */
-	for (size_t i = 0; i < count; i++) {
-		const struct pe_link *one = i ? pe_monitor_find(interfaces->monitor, ret_ifindex[i])
-					      : link;
-
-		if (one)
-			count = add_below(interfaces, one, ret_ifindex, count);
-	}
-	return count;
-}
-
-/* Whether this one's XDP program switches off what it can on `ifindex`. */
-static bool reaches(struct pe_interfaces *interfaces, const struct pe_watch *watch, int ifindex)
-{
-	const struct pe_link *link = pe_monitor_find(interfaces->monitor, watch->ifindex);
-	int below[PE_OFFLOADS_MAX];
-	size_t count = link ? pe_watch_list_below(link, below, interfaces) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (below[i] == ifindex)
-			return true;
-	}
-	return false;
-}
-
-bool pe_watch_is_used(int ifindex, void *userdata)
-{
-	struct pe_interfaces *interfaces = userdata;
-
-	for (unsigned int i = 0; i < PE_WATCH_BUCKETS; i++) {
-		for (const struct pe_watch *watch = interfaces->bucket[i]; watch;
-		     watch = watch->next) {
-			if (watch->attachment.link_fd >= 0 && reaches(interfaces, watch, ifindex))
-				return true;
-		}
-	}
-	return false;
-}
-
-bool pe_watch_is_current(void *userdata)
-{
-	return pe_monitor_is_current(((struct pe_interfaces *)userdata)->monitor);
-}
-
-void pe_watch_begin(struct pe_interfaces *interfaces, const struct pe_link *link,
-		    struct pe_watch *watch)
+bool pe_watch_begin(const struct pe_engine *engine, struct pe_iface *iface, uint64_t announced_ns)
 {
 	int r;
 
-	advance_below(interfaces, link);
-	r = pe_attacher_begin(&interfaces->attacher, link, &watch->attachment);
-	pe_watch_retry(interfaces, watch, r < 0);
-	interfaces->unfinished |= pe_attacher_is_unfinished(&watch->attachment);
-	if (pe_watch_is_fresh(watch) && !interfaces->fresh++)
-		interfaces->fresh_at_ns = pe_clock_monotonic_ns();
+	reset(engine, iface);
+	pe_attacher_plan(engine->attacher, iface);
+	pe_records_set(engine->records, iface, PE_IFACE_WATCHED, true);
+	advance_below(engine, iface);
+	r = pe_attacher_begin(engine->attacher, iface);
+	set_retry(iface, r < 0);
+	note(engine, iface);
+	if (iface->attachment.mode != PE_MODE_NONE)
+		pe_attacher_observe(engine->attacher, pe_clock_monotonic_ns() - announced_ns);
+	if (pe_contribution_begin(engine, iface) < 0) {
+		/* Whatever it holds, nobody else will give back. */
+		pe_attacher_detach(engine->attacher, iface);
+		give_slot_back(engine, iface);
+		reset(engine, iface);
+		return false;
+	}
+	pe_auditor_begin(engine->auditor, iface);
+	return true;
 }
 
-/* What it has missed until now was before; with the next round's reading, what comes at once would
- * make that uncertain. */
-static void audit_before(struct pe_interfaces *interfaces, const struct pe_link *link,
-			 struct pe_watch *watch)
+void pe_watch_end(const struct pe_engine *engine, struct pe_iface *iface, bool may_return)
+{
+	const struct pe_kernel *kernel = engine->kernel;
+
+	/* The program may be on an interface that lives on in another namespace: detach first. */
+	pe_attacher_detach(engine->attacher, iface);
+	if (iface->attachment.token != PE_TOKEN_NONE)
+		kernel->ops->stop(kernel->xdp, iface->attachment.token);
+	pe_auditor_end(engine->auditor, iface, may_return);
+	pe_contribution_end(engine, iface);
+	reset(engine, iface);
+	engine->options->departed(engine->options->userdata);
+}
+
+void pe_watch_promote(const struct pe_engine *engine, struct pe_iface *iface)
+{
+	advance(engine, iface);
+	pe_contribution_update(engine, iface);
+}
+
+static void log_counted(const struct pe_iface *iface, const char *why)
+{
+	pe_info("xdp", "%s is counted now (%s)%s", iface->link->name,
+		pe_mode_name(iface->attachment.mode), why);
+}
+
+void pe_watch_try_again(const struct pe_engine *engine, struct pe_iface *iface)
+{
+	bool had_token = iface->attachment.token != PE_TOKEN_NONE;
+
+	pe_auditor_note_mode(engine->auditor, iface);
+	pe_auditor_attaching(engine->auditor, iface);
+	advance_below(engine, iface);
+	if (!advance(engine, iface))
+		log_counted(iface, "");
+	if (!had_token && iface->attachment.token != PE_TOKEN_NONE)
+		pe_contribution_set_token(engine, iface);
+	pe_auditor_note_mode(engine->auditor, iface);
+	pe_contribution_update(engine, iface);
+}
+
+void pe_watch_follow(const struct pe_engine *engine, struct pe_iface *iface)
+{
+	pe_auditor_note_mode(engine->auditor, iface);
+	if (!pe_attacher_follow(engine->attacher, iface))
+		return;
+	pe_auditor_note_mode(engine->auditor, iface);
+	set_retry(iface, iface->attachment.error < 0);
+	note(engine, iface);
+	pe_contribution_update(engine, iface);
+	if (!iface->attachment.error)
+		log_counted(iface, ": its receive features have changed");
+}
+
+void pe_watch_finish(const struct pe_engine *engine, struct pe_iface *iface)
+{
+	int r;
+
+	pe_auditor_note_mode(engine->auditor, iface);
+	r = pe_attacher_finish(engine->attacher, iface);
+	pe_auditor_note_mode(engine->auditor, iface);
+	if (r < 0 && !iface->retry.at_ns)
+		set_retry(iface, true);
+	note(engine, iface);
+	if (!r && iface->attachment.mode == PE_MODE_TCX)
+		log_counted(iface, "");
+	pe_contribution_update(engine, iface);
+}
+
+/* An administrator can take a link off, and the kernel reports nothing. */
+static void check_hooks(const struct pe_engine *engine, struct pe_iface *iface)
+{
+	struct pe_link_stats stats;
+
+	/* Or the interface has gone, and the event is on its way. */
+	if (!pe_attacher_is_taken_off(engine->attacher, iface) ||
+	    pe_monitor_read_stats(engine->monitor, iface->link->ifindex, &stats) < 0 ||
+	    !pe_attacher_taken_off(engine->attacher, iface))
+		return;
+	/* Whoever did it may want the place. */
+	iface->retry.after_ns = RETRY_MAX_NS;
+	set_retry(iface, true);
+	note(engine, iface);
+	pe_contribution_update(engine, iface);
+}
+
+static void check_load(const struct pe_engine *engine, struct pe_iface *iface,
+		       const struct pe_row *ours)
+{
+	const struct pe_relations relations = { engine->records, engine->monitor };
+	bool busy = pe_load_round(&iface->load, pe_clock_monotonic_ns(), &ours[PE_INGRESS]);
+
+	/* Without XDP it could not come back. */
+	if (busy && iface->attachment.mode == PE_MODE_GENERIC)
+		busy = !pe_relations_has_above(&relations, iface);
+	if (!pe_attacher_set_busy(engine->attacher, iface, busy))
+		return;
+	set_retry(iface, iface->attachment.error < 0);
+	note(engine, iface);
+	pe_contribution_update(engine, iface);
+	pe_debug("xdp", "%s is counted by %s now, because it is %s", iface->link->name,
+		 pe_mode_name(iface->attachment.mode), busy ? "under load" : "calm again");
+}
+
+void pe_watch_check(const struct pe_engine *engine, struct pe_iface *iface)
 {
 	struct pe_row ours[PE_DIRECTIONS];
-	struct pe_link_stats kernel;
 
-	if (watch->audit.settled || !pe_policy_auditable(link))
-		return;
-	pe_watch_read(interfaces, watch, ours);
-	if (pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel) < 0)
-		return;
-	pe_audit_open(&watch->audit, ours, &kernel);
-	pe_audit_close(&watch->audit, interfaces->options.registry, watch->ifindex, ours, &kernel,
-		       false);
-}
-
-void pe_watch_try_again(struct pe_interfaces *interfaces, const struct pe_link *link,
-			struct pe_watch *watch)
-{
-	bool had_token = watch->attachment.token != PE_TOKEN_NONE;
-
-	pe_watch_audit_blind(interfaces, link, watch);
-	audit_before(interfaces, link, watch);
-	advance_below(interfaces, link);
-	if (!pe_watch_advance(interfaces, link, watch))
-		pe_info("xdp", "%s is counted now (%s)", link->name,
-			pe_mode_name(watch->attachment.mode));
-	if (!had_token && watch->attachment.token != PE_TOKEN_NONE)
-		pe_registry_set_token(interfaces->options.registry, watch->ifindex,
-				      watch->attachment.token);
-	pe_watch_audit_blind(interfaces, link, watch);
-	pe_watch_update(interfaces, link, watch);
-}
-
-void pe_watch_audit_blind(struct pe_interfaces *interfaces, const struct pe_link *link,
-			  struct pe_watch *watch)
-{
-	const bool blind[PE_DIRECTIONS] = {
-		[PE_INGRESS] = watch->attachment.mode == PE_MODE_NONE,
-		[PE_EGRESS] = watch->audit.egress && watch->attachment.token == PE_TOKEN_NONE,
-	};
-	struct pe_link_stats kernel = { 0 };
-
-	if (pe_policy_auditable(link) ||
-	    ((blind[PE_INGRESS] || blind[PE_EGRESS]) &&
-	     pe_monitor_read_stats(interfaces->monitor, watch->ifindex, &kernel) < 0))
-		return;
-	pe_audit_blind(&watch->audit, interfaces->options.registry, watch->ifindex, blind, &kernel);
-}
-
-void pe_watch_read(struct pe_interfaces *interfaces, const struct pe_watch *watch,
-		   struct pe_row *ret_ours)
-{
-	memset(ret_ours, 0, sizeof(*ret_ours) * PE_DIRECTIONS);
-	if (watch->attachment.token != PE_TOKEN_NONE)
-		pe_xdp_read(interfaces->options.xdp, watch->attachment.token, ret_ours);
+	check_hooks(engine, iface);
+	pe_auditor_read(engine->auditor, iface, ours);
+	check_load(engine, iface, ours);
+	pe_auditor_compare(engine->auditor, iface, ours);
 }

@@ -16,9 +16,11 @@
 #define MAX_BITS 24
 
 /* Fibonacci hashing (Knuth, TAOCP 6.4): sequential ifindexes spread evenly, and so do strides. */
-static size_t bucket_of(int ifindex, unsigned int bits)
+static size_t bucket_of(struct pe_ifkey key, unsigned int bits)
 {
-	return (size_t)((uint32_t)ifindex * UINT32_C(2654435769) >> (32 - bits));
+	uint32_t mixed = (uint32_t)key.ifindex ^ key.netns << 16;
+
+	return (size_t)(mixed * UINT32_C(2654435769) >> (32 - bits));
 }
 
 int pe_links_init(struct pe_links *table)
@@ -41,18 +43,18 @@ void pe_links_fini(struct pe_links *table)
 }
 
 /* Where the pointer to the entry is, or the end of its chain. */
-static struct pe_links_entry **place_of(const struct pe_links *table, int ifindex)
+static struct pe_links_entry **place_of(const struct pe_links *table, struct pe_ifkey key)
 {
-	struct pe_links_entry **place = &table->buckets[bucket_of(ifindex, table->bits)];
+	struct pe_links_entry **place = &table->buckets[bucket_of(key, table->bits)];
 
-	while (*place && (*place)->link.ifindex != ifindex)
+	while (*place && !pe_ifkey_equal((*place)->link.key, key))
 		place = &(*place)->next;
 	return place;
 }
 
-struct pe_links_entry *pe_links_find(const struct pe_links *table, int ifindex)
+struct pe_links_entry *pe_links_find(const struct pe_links *table, struct pe_ifkey key)
 {
-	return *place_of(table, ifindex);
+	return *place_of(table, key);
 }
 
 struct pe_links_entry *pe_links_find_name(const struct pe_links *table, const char *name)
@@ -94,7 +96,7 @@ static void grow(struct pe_links *table)
 
 		while (entry) {
 			struct pe_links_entry *next = entry->next;
-			size_t bucket = bucket_of(entry->link.ifindex, bits);
+			size_t bucket = bucket_of(entry->link.key, bits);
 
 			entry->next = buckets[bucket];
 			buckets[bucket] = entry;
@@ -112,7 +114,7 @@ void pe_links_insert(struct pe_links *table, struct pe_links_entry *entry)
 
 	if (table->count >> table->bits)
 		grow(table);
-	bucket = &table->buckets[bucket_of(entry->link.ifindex, table->bits)];
+	bucket = &table->buckets[bucket_of(entry->link.key, table->bits)];
 	entry->next = *bucket;
 	*bucket = entry;
 	table->count++;
@@ -128,9 +130,9 @@ static struct pe_links_entry *unchain(struct pe_links *table, struct pe_links_en
 	return entry;
 }
 
-struct pe_links_entry *pe_links_take(struct pe_links *table, int ifindex)
+struct pe_links_entry *pe_links_take(struct pe_links *table, struct pe_ifkey key)
 {
-	struct pe_links_entry **place = place_of(table, ifindex);
+	struct pe_links_entry **place = place_of(table, key);
 
 	return *place ? unchain(table, place) : NULL;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The interfaces the link monitor knows, by ifindex. The monitor's thread only.
+ * The interfaces the link monitor knows, by their keys. The monitor's thread only.
  */
-#ifndef PE_NET_TABLE_H
-#define PE_NET_TABLE_H
+#ifndef PE_NET_LINKS_H
+#define PE_NET_LINKS_H
 
 #include <stddef.h>
 
@@ -29,7 +29,7 @@ int pe_links_init(struct pe_links *table);
 void pe_links_fini(struct pe_links *table);
 
 /* The entry, or NULL. */
-struct pe_links_entry *pe_links_find(const struct pe_links *table, int ifindex);
+struct pe_links_entry *pe_links_find(const struct pe_links *table, struct pe_ifkey key);
 
 /* The entry with this name, or NULL. Looks at all. */
 struct pe_links_entry *pe_links_find_name(const struct pe_links *table, const char *name);
@@ -37,11 +37,11 @@ struct pe_links_entry *pe_links_find_name(const struct pe_links *table, const ch
 /* Those whose master it is, up to `max`; how many. Looks at all. */
 size_t pe_links_list_ports(const struct pe_links *table, int master, int *ret_ifindex, size_t max);
 
-/* Takes the entry over. Its ifindex must not be in the table yet. Never fails. */
+/* Takes the entry over. Its key must not be in the table yet. Never fails. */
 void pe_links_insert(struct pe_links *table, struct pe_links_entry *entry);
 
 /* Removes an entry and hands it to the caller; NULL if there is none. */
-struct pe_links_entry *pe_links_take(struct pe_links *table, int ifindex);
+struct pe_links_entry *pe_links_take(struct pe_links *table, struct pe_ifkey key);
 
 /*
  * Removes every entry that is not marked as seen and hands them to the caller as a list; clears the

@@ -63,7 +63,7 @@ struct pe_monitor {
 
 static bool same_interface(const struct pe_link *a, const struct pe_link *b)
 {
-	return a->ifindex == b->ifindex && strcmp(a->kind, b->kind) == 0;
+	return pe_ifkey_equal(a->key, b->key) && strcmp(a->kind, b->kind) == 0;
 }
 
 /* All but the counters, which change with every packet. */
@@ -97,6 +97,7 @@ static void update(struct pe_monitor *monitor, struct pe_link *known, const stru
 	struct pe_link before = *known;
 
 	*known = *now;
+	known->owner = before.owner;
 	keep_stats(known, &before);
 	if (!link_equal(known, &before))
 		monitor->ops->changed(known, &before, monitor->userdata);
@@ -104,9 +105,9 @@ static void update(struct pe_monitor *monitor, struct pe_link *known, const stru
 		monitor->ops->touched(known, monitor->userdata);
 }
 
-static void remove_link(struct pe_monitor *monitor, int ifindex, enum pe_link_gone why)
+static void remove_link(struct pe_monitor *monitor, struct pe_ifkey key, enum pe_link_gone why)
 {
-	struct pe_links_entry *entry = pe_links_take(&monitor->table, ifindex);
+	struct pe_links_entry *entry = pe_links_take(&monitor->table, key);
 
 	if (entry)
 		monitor->ops->gone(&entry->link, why, monitor->userdata);
@@ -122,8 +123,9 @@ static void remember_ended(struct pe_monitor *monitor, struct pe_links_entry *li
 		struct pe_links_entry *entry = list;
 
 		list = entry->next;
-		free(pe_links_take(&monitor->ended, entry->link.ifindex));
+		free(pe_links_take(&monitor->ended, entry->link.key));
 		entry->seen = false;
+		entry->link.owner = NULL;
 		pe_links_insert(&monitor->ended, entry);
 	}
 }
@@ -132,7 +134,7 @@ static void remember_ended(struct pe_monitor *monitor, struct pe_links_entry *li
  */
 static bool is_late(struct pe_monitor *monitor, const struct pe_parse_result *event)
 {
-	struct pe_links_entry *ended = pe_links_find(&monitor->ended, event->link.ifindex);
+	struct pe_links_entry *ended = pe_links_find(&monitor->ended, event->link.key);
 
 	if (!ended)
 		return false;
@@ -141,9 +143,9 @@ static bool is_late(struct pe_monitor *monitor, const struct pe_parse_result *ev
 		return true;
 	}
 	/* The last one about it; unless it has a successor, then perhaps about that. */
-	if (pe_links_find(&monitor->table, event->link.ifindex))
+	if (pe_links_find(&monitor->table, event->link.key))
 		monitor->resync = true;
-	free(pe_links_take(&monitor->ended, event->link.ifindex));
+	free(pe_links_take(&monitor->ended, event->link.key));
 	return true;
 }
 
@@ -154,12 +156,12 @@ static bool is_late(struct pe_monitor *monitor, const struct pe_parse_result *ev
  */
 static bool is_overtaken(struct pe_monitor *monitor, const struct pe_link *link)
 {
-	const struct pe_links_entry *entry = pe_links_find(&monitor->table, link->ifindex);
+	const struct pe_links_entry *entry = pe_links_find(&monitor->table, link->key);
 
 	if (!monitor->overtaken || (entry && strcmp(entry->link.name, link->name) == 0))
 		return false;
 	entry = pe_links_find_name(&monitor->table, link->name);
-	return entry && entry->link.ifindex != link->ifindex;
+	return entry && !pe_ifkey_equal(entry->link.key, link->key);
 }
 
 /* No event is older than the dump any more. One that was passed over may have been a successor's.
@@ -180,7 +182,7 @@ static void forget_ended(struct pe_monitor *monitor)
 /* Applies one RTM_NEWLINK. Takes the entry over. */
 static void apply(struct pe_monitor *monitor, struct pe_links_entry *entry)
 {
-	struct pe_links_entry *known = pe_links_find(&monitor->table, entry->link.ifindex);
+	struct pe_links_entry *known = pe_links_find(&monitor->table, entry->link.key);
 
 	if (known && same_interface(&known->link, &entry->link)) {
 		update(monitor, &known->link, &entry->link);
@@ -188,7 +190,7 @@ static void apply(struct pe_monitor *monitor, struct pe_links_entry *entry)
 		return;
 	}
 	if (known)
-		remove_link(monitor, entry->link.ifindex, PE_LINK_MISSED);
+		remove_link(monitor, entry->link.key, PE_LINK_MISSED);
 	pe_links_insert(&monitor->table, entry);
 	monitor->ops->added(&entry->link, monitor->userdata);
 }
@@ -222,7 +224,7 @@ static void reconcile(struct pe_monitor *monitor, struct pe_dump *dump)
 	struct pe_links_entry *gone;
 
 	for (struct pe_links_entry *e = dump->first; e; e = e->next) {
-		struct pe_links_entry *known = pe_links_find(&monitor->table, e->link.ifindex);
+		struct pe_links_entry *known = pe_links_find(&monitor->table, e->link.key);
 
 		if (known && same_interface(&known->link, &e->link) && is_known(monitor, &e->link))
 			known->seen = true;
@@ -278,11 +280,11 @@ static void handle_event(struct pe_monitor *monitor, const struct nlmsghdr *nlh)
 			monitor->resync = true;
 		return;
 	}
-	entry = pe_links_find(&monitor->table, result.link.ifindex);
+	entry = pe_links_find(&monitor->table, result.link.key);
 	if (!entry)
 		return;
 	keep_stats(&entry->link, &result.link);
-	remove_link(monitor, result.link.ifindex,
+	remove_link(monitor, result.link.key,
 		    result.type == PE_PARSE_MOVED ? PE_LINK_MOVED : PE_LINK_DELETED);
 }
 
@@ -442,7 +444,7 @@ void pe_monitor_request_resync(struct pe_monitor *monitor)
 
 const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifindex)
 {
-	const struct pe_links_entry *entry = pe_links_find(&monitor->table, ifindex);
+	const struct pe_links_entry *entry = pe_links_find(&monitor->table, pe_ifkey_own(ifindex));
 
 	return entry ? &entry->link : NULL;
 }

@@ -64,6 +64,11 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 	return 0;
 }
 
+void pe_xdp_detach(int fd)
+{
+	close(fd);
+}
+
 int pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = TCX_FIRST);

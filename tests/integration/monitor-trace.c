@@ -40,12 +40,12 @@ static void print_counters(const struct pe_link_stats *stats)
 	       stats->rx_packets, stats->rx_bytes, stats->tx_packets, stats->tx_bytes);
 }
 
-static void on_added(const struct pe_link *link, void *userdata)
+static void on_added(struct pe_link *link, void *userdata)
 {
 	print_link("added", link);
 }
 
-static void on_changed(const struct pe_link *link, const struct pe_link *before, void *userdata)
+static void on_changed(struct pe_link *link, const struct pe_link *before, void *userdata)
 {
 	print_link("changed", link);
 }

@@ -27,9 +27,10 @@
 
 /* One interface, and what the attacher knows of it. */
 struct scene {
-	struct pe_options options;
-	struct pe_attacher attacher;
-	struct pe_attachment attachment;
+	struct pe_policy policy;
+	struct pe_attacher_options options;
+	struct pe_attacher *attacher;
+	struct pe_iface iface;
 	struct pe_link *link;
 	bool ours_above;
 	int below;	       /* 0: nothing is */
@@ -37,16 +38,16 @@ struct scene {
 	unsigned int announced;
 };
 
-static inline bool has_above(const struct pe_link *link, void *userdata)
+static inline bool has_above(const struct pe_iface *iface, void *userdata)
 {
 	return ((struct scene *)userdata)->ours_above;
 }
 
-static inline size_t list_below(const struct pe_link *link, int *ret_ifindex, void *userdata)
+static inline size_t list_below(const struct pe_iface *iface, int *ret_ifindex, void *userdata)
 {
 	const struct scene *scene = userdata;
 
-	ret_ifindex[0] = link->ifindex;
+	ret_ifindex[0] = iface->link->ifindex;
 	ret_ifindex[1] = scene->below;
 	return scene->below ? 2 : 1;
 }
@@ -54,10 +55,10 @@ static inline size_t list_below(const struct pe_link *link, int *ret_ifindex, vo
 /* Nothing else is above what the one interface is stacked on. */
 static inline bool is_used(int ifindex, void *userdata)
 {
-	return ((struct scene *)userdata)->attachment.link_fd >= 0;
+	return ((struct scene *)userdata)->iface.attachment.link_fd >= 0;
 }
 
-static inline bool is_current(void *userdata)
+static inline bool are_current(void *userdata)
 {
 	return !fake.has_events;
 }
@@ -75,16 +76,18 @@ static inline int setup(void **state)
 
 	fake_reset(PE_XDP_AUTO);
 	memset(&scene, 0, sizeof(scene));
-	scene.options.max_interfaces = 16;
-	scene.attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
-	scene.attacher = (struct pe_attacher){
-		.options = &scene.options,
-		.relations = { has_above, list_below, is_used, is_current, &scene },
+	scene.policy.egress = true;
+	scene.iface.attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
+	scene.options = (struct pe_attacher_options){
+		.kernel = &fake_kernel,
+		.policy = &scene.policy,
+		.relations = { has_above, list_below, is_used, are_current, &scene },
+		.max_interfaces = 16,
+		.max_links = 8,
 		.announce = announce,
 		.userdata = &scene,
-		.max_links = 8,
-		.mutex = PTHREAD_MUTEX_INITIALIZER,
 	};
+	assert_int_equal(pe_attacher_new(&scene.options, &scene.attacher), 0);
 	*state = &scene;
 	return 0;
 }
@@ -95,69 +98,71 @@ static inline int teardown(void **state)
 	struct scene *scene = *state;
 
 	fake.may_lapse = true;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
-	assert_int_equal(scene->attacher.links, 0);
+	if (!scene->attacher)
+		return 0;
+	pe_attacher_detach(scene->attacher, &scene->iface);
+	assert_int_equal(pe_attacher_links(scene->attacher), 0);
 	assert_int_equal(fake.links, 0);
-	pe_attacher_fini(&scene->attacher);
-	assert_null(scene->attacher.offloads.item);
+	scene->attacher = pe_attacher_free(scene->attacher);
 	return 0;
 }
 
 static inline struct fake_interface *add(struct scene *scene, enum pe_xdp_mode mode,
 					 const char *kind)
 {
-	fake.mode = scene->options.xdp_mode = mode;
-	scene->link = fake_add(IFINDEX, kind);
+	fake.mode = scene->policy.xdp_mode = mode;
+	scene->iface.link = scene->link = fake_add(IFINDEX, kind);
 	return fake_find(IFINDEX);
 }
 
 static inline int begin(struct scene *scene)
 {
-	return pe_attacher_begin(&scene->attacher, scene->link, &scene->attachment);
+	pe_attacher_plan(scene->attacher, &scene->iface);
+	return pe_attacher_begin(scene->attacher, &scene->iface);
 }
 
 static inline int advance(struct scene *scene)
 {
-	return pe_attacher_advance(&scene->attacher, scene->link, &scene->attachment);
+	return pe_attacher_advance(scene->attacher, &scene->iface);
 }
 
 static inline bool follow(struct scene *scene)
 {
-	return pe_attacher_follow(&scene->attacher, scene->link, &scene->attachment);
+	return pe_attacher_follow(scene->attacher, &scene->iface);
 }
 
 static inline int finish(struct scene *scene)
 {
-	return pe_attacher_finish(&scene->attacher, scene->link, &scene->attachment);
+	return pe_attacher_finish(scene->attacher, &scene->iface);
 }
 
-static inline bool yield(struct scene *scene, bool heavy)
+static inline bool set_busy(struct scene *scene, bool busy)
 {
-	return pe_attacher_yield(&scene->attacher, scene->link, &scene->attachment, heavy);
+	return pe_attacher_set_busy(scene->attacher, &scene->iface, busy);
 }
 
 static inline uint64_t errors(struct scene *scene, enum pe_attach_error error)
 {
 	struct pe_interfaces_stats stats;
 
-	pe_attacher_get_stats(&scene->attacher, &stats);
+	pe_attacher_get_stats(scene->attacher, &stats);
 	return stats.errors[error];
 }
 
 /* How it is counted, as it says and as it is. */
-#define assert_way(scene, expected_mode, expected_reason)                                    \
-	do {                                                                                 \
-		const struct fake_interface *i_ = fake_find(IFINDEX);                        \
-                                                                                             \
-		assert_int_equal((scene)->attachment.mode, expected_mode);                   \
-		assert_int_equal((scene)->attachment.reason, expected_reason);               \
-		assert_int_equal(i_->counted, (expected_mode) != PE_MODE_NONE);              \
-		assert_int_equal(i_->tcx && !i_->xdp, (expected_mode) == PE_MODE_TCX);       \
-		assert_int_equal(i_->xdp, (expected_mode) == PE_MODE_GENERIC ||              \
-						  (expected_mode) == PE_MODE_NATIVE);        \
-		assert_int_equal((scene)->attachment.link_fd, i_->xdp_fd ? i_->xdp_fd : -1); \
-		assert_int_equal((scene)->attachment.tcx_fd, i_->tcx_fd ? i_->tcx_fd : -1);  \
-		assert_int_equal((scene)->attacher.links, fake.links);                       \
+#define assert_way(scene, expected_mode, expected_reason)                                          \
+	do {                                                                                       \
+		const struct fake_interface *i_ = fake_find(IFINDEX);                              \
+                                                                                                   \
+		assert_int_equal((scene)->iface.attachment.mode, expected_mode);                   \
+		assert_int_equal((scene)->iface.attachment.reason, expected_reason);               \
+		assert_int_equal(i_->counted, (expected_mode) != PE_MODE_NONE);                    \
+		assert_int_equal(i_->tcx && !i_->xdp, (expected_mode) == PE_MODE_TCX);             \
+		assert_int_equal(i_->xdp, (expected_mode) == PE_MODE_GENERIC ||                    \
+						  (expected_mode) == PE_MODE_NATIVE);              \
+		assert_int_equal((scene)->iface.attachment.link_fd, i_->xdp_fd ? i_->xdp_fd : -1); \
+		assert_int_equal((scene)->iface.attachment.tcx_fd, i_->tcx_fd ? i_->tcx_fd : -1);  \
+		assert_int_equal(pe_attacher_links((scene)->attacher), fake.links);                \
 	} while (0)
 
 /* On one below, which it names. */

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pe/clock.h"
 #include "pe/log.h"
@@ -26,10 +25,15 @@
 
 struct fake_kernel fake;
 
+static bool exists(const struct fake_interface *interface)
+{
+	return interface->link.ifindex && !interface->deleted;
+}
+
 struct fake_interface *fake_find(int ifindex)
 {
 	for (int i = 0; i < fake.used && ifindex; i++) {
-		if (fake.interface[i].link.ifindex == ifindex)
+		if (fake.interface[i].link.ifindex == ifindex && exists(&fake.interface[i]))
 			return &fake.interface[i];
 	}
 	return NULL;
@@ -45,6 +49,16 @@ static struct fake_interface *find_token(uint32_t token)
 	return NULL;
 }
 
+/* What this kernel lets be done with an interface. */
+static struct pe_plan plan_of(const struct pe_link *link)
+{
+	const struct pe_policy policy = { .xdp_mode = PE_XDP_AUTO, .egress = true };
+	struct pe_plan plan;
+
+	pe_policy_plan(&policy, link, false, &plan);
+	return plan;
+}
+
 static bool is_counted(const struct fake_interface *interface)
 {
 	switch (interface->token == PE_TOKEN_NONE ? -1 : (int)interface->by) {
@@ -53,7 +67,7 @@ static bool is_counted(const struct fake_interface *interface)
 	case PE_BY_NATIVE:
 		return interface->xdp && interface->native;
 	case PE_BY_RECEIVE:
-		return pe_policy_traced(&interface->link);
+		return plan_of(&interface->link).traced;
 	default:
 		return false;
 	}
@@ -65,7 +79,7 @@ static void check(struct fake_interface *interface)
 	bool was_counted = interface->counted;
 
 	interface->counted = is_counted(interface);
-	if (was_counted && !interface->counted && !fake.may_lapse && interface->link.ifindex)
+	if (was_counted && !interface->counted && !fake.may_lapse && exists(interface))
 		fail_msg("nothing counts what %s receives", interface->link.name);
 }
 
@@ -95,7 +109,7 @@ void fake_delete(int ifindex)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
-	interface->link.ifindex = 0;
+	interface->deleted = true;
 	interface->xdp = interface->tcx = false;
 }
 
@@ -116,12 +130,17 @@ struct pe_link *fake_tell_added(int ifindex, const char *kind)
 	return link;
 }
 
-void fake_tell_gone(int ifindex)
+void fake_tell_end(int ifindex, enum pe_link_gone why)
 {
-	struct pe_link link = fake_find(ifindex)->link;
+	struct fake_interface *interface = fake_find(ifindex);
 
 	fake_delete(ifindex);
-	fake.monitor_ops->gone(&link, PE_LINK_DELETED, fake.monitor_userdata);
+	fake.monitor_ops->gone(&interface->link, why, fake.monitor_userdata);
+}
+
+void fake_tell_gone(int ifindex)
+{
+	fake_tell_end(ifindex, PE_LINK_DELETED);
 }
 
 void fake_receive(int ifindex, uint64_t kernel, uint64_t ours)
@@ -158,17 +177,8 @@ void __wrap_pe_log(enum pe_log_level level, const char *subsystem, const char *f
 
 /* ---- pe/features.h ---- */
 
-int __wrap_pe_features_new(struct pe_features **ret_features);
-int __wrap_pe_features_new(struct pe_features **ret_features)
-{
-	*ret_features = NULL;
-	return 0;
-}
-
-int __wrap_pe_features_read(struct pe_features *features, int ifindex,
-			    struct pe_feature_state *ret_state);
-int __wrap_pe_features_read(struct pe_features *features, int ifindex,
-			    struct pe_feature_state *ret_state)
+static int fake_read_features(struct pe_features *features, int ifindex,
+			      struct pe_feature_state *ret_state)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
@@ -193,10 +203,8 @@ static unsigned int in_force(const struct fake_interface *interface)
 	return active;
 }
 
-int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned int mask,
-			    unsigned int wanted);
-int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned int mask,
-			    unsigned int wanted)
+static int fake_want_features(struct pe_features *features, int ifindex, unsigned int mask,
+			      unsigned int wanted)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
@@ -214,8 +222,7 @@ int __wrap_pe_features_want(struct pe_features *features, int ifindex, unsigned 
 
 /* ---- pe/xdp.h: slots ---- */
 
-int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
-int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
+static int fake_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
@@ -233,13 +240,11 @@ int __wrap_pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint
 	return fake.newcomers;
 }
 
-void __wrap_pe_xdp_stop(struct pe_xdp *xdp, uint32_t token);
-void __wrap_pe_xdp_stop(struct pe_xdp *xdp, uint32_t token)
+static void fake_stop(struct pe_xdp *xdp, uint32_t token)
 {
 }
 
-void __wrap_pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
-void __wrap_pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)
+static void fake_give_back(struct pe_xdp *xdp, uint32_t token)
 {
 	struct fake_interface *interface = find_token(token);
 
@@ -250,10 +255,7 @@ void __wrap_pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)
 	fake.slots++;
 }
 
-int __wrap_pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by,
-			   unsigned int shape);
-int __wrap_pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by,
-			   unsigned int shape)
+static int fake_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int shape)
 {
 	struct fake_interface *interface = find_token(token);
 
@@ -265,40 +267,34 @@ int __wrap_pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by
 	return 0;
 }
 
-void __wrap_pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row);
-void __wrap_pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row)
+static void fake_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row)
 {
 	memcpy(ret_row, find_token(token)->row, sizeof(*ret_row) * PE_DIRECTIONS);
 }
 
-bool __wrap_pe_xdp_egress(const struct pe_xdp *xdp);
-bool __wrap_pe_xdp_egress(const struct pe_xdp *xdp)
+static bool fake_egress(const struct pe_xdp *xdp)
 {
 	return true;
 }
 
 /* ---- pe/xdp.h: newcomers, of which there are none ---- */
 
-int __wrap_pe_xdp_spare(struct pe_xdp *xdp, uint32_t *ret_token);
-int __wrap_pe_xdp_spare(struct pe_xdp *xdp, uint32_t *ret_token)
+static int fake_spare(struct pe_xdp *xdp, uint32_t *ret_token)
 {
 	return -ENOSPC;
 }
 
-uint32_t __wrap_pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex);
-uint32_t __wrap_pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex)
+static uint32_t fake_newcomer(struct pe_xdp *xdp, int ifindex)
 {
 	return PE_TOKEN_NONE;
 }
 
-unsigned int __wrap_pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS]);
-unsigned int __wrap_pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS])
+static unsigned int fake_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS])
 {
 	return 0;
 }
 
-void __wrap_pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored);
-void __wrap_pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored)
+static void fake_ignore(struct pe_xdp *xdp, int ifindex, bool ignored)
 {
 }
 
@@ -306,8 +302,8 @@ void __wrap_pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored)
 
 static bool is_above(const struct fake_interface *upper, const struct pe_link *link)
 {
-	return upper->link.ifindex && (pe_policy_below(&upper->link) == link->ifindex ||
-				       (link->master && link->master == upper->link.ifindex));
+	return exists(upper) && (plan_of(&upper->link).below == link->ifindex ||
+				 (link->master && link->master == upper->link.ifindex));
 }
 
 /* dev_xdp_attach() in net/core/dev.c */
@@ -328,7 +324,7 @@ static void lose_features(struct fake_interface *interface, unsigned int lost)
 	interface->features.wanted &= ~lost;
 	interface->features.active &= ~lost;
 	for (int i = 0; i < fake.used; i++) {
-		if (fake.interface[i].link.ifindex && is_above(interface, &fake.interface[i].link))
+		if (exists(&fake.interface[i]) && is_above(interface, &fake.interface[i].link))
 			lose_features(&fake.interface[i], PE_FEATURE_LRO);
 	}
 }
@@ -339,8 +335,7 @@ static int open_link(const struct fake_interface *interface, int which)
 	return FIRST_FD + 2 * (int)(interface - fake.interface) + which;
 }
 
-int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
-int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
+static int fake_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
@@ -358,7 +353,7 @@ int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_
 	/* In place of native, too. */
 	if (!native && fake.mode != PE_XDP_GENERIC)
 		assert_false(interface->features.active &
-			     (pe_policy_traced(&interface->link) ? ~0u : PE_FEATURES_LOST));
+			     (plan_of(&interface->link).traced ? ~0u : PE_FEATURES_LOST));
 	if (!native)
 		lose_features(interface, PE_FEATURES_LOST);
 	interface->xdp = true;
@@ -368,14 +363,12 @@ int __wrap_pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_
 	return 0;
 }
 
-bool __wrap_pe_xdp_has_tcx(const struct pe_xdp *xdp);
-bool __wrap_pe_xdp_has_tcx(const struct pe_xdp *xdp)
+static bool fake_has_tcx(const struct pe_xdp *xdp)
 {
 	return !fake.no_tcx;
 }
 
-int __wrap_pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd);
-int __wrap_pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd)
+static int fake_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_fd)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
@@ -402,36 +395,51 @@ static void close_link(int fd)
 	check(interface);
 }
 
-void __wrap_pe_xdp_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd);
-void __wrap_pe_xdp_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd)
+static void fake_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd)
 {
 	assert_int_equal((fd - FIRST_FD) % 2, IS_TCX);
 	close_link(fd);
 }
 
-int __real_close(int fd);
-int __wrap_close(int fd);
-int __wrap_close(int fd)
+static void fake_detach(int fd)
 {
-	if (fd < FIRST_FD)
-		return __real_close(fd);
+	assert_int_equal((fd - FIRST_FD) % 2, 0);
 	close_link(fd);
-	return 0;
 }
 
-bool __wrap_pe_xdp_is_attached(int link_fd);
-bool __wrap_pe_xdp_is_attached(int link_fd)
+static bool fake_is_attached(int link_fd)
 {
 	const struct fake_interface *interface = &fake.interface[(link_fd - FIRST_FD) / 2];
 
 	return (link_fd - FIRST_FD) % 2 == IS_TCX ? interface->tcx : interface->xdp;
 }
 
-bool __wrap_pe_xdp_is_ours(const struct pe_xdp *xdp, uint32_t id);
-bool __wrap_pe_xdp_is_ours(const struct pe_xdp *xdp, uint32_t id)
+static bool fake_is_ours(const struct pe_xdp *xdp, uint32_t id)
 {
 	return id == 1;
 }
+
+const struct pe_kernel fake_kernel = { .ops = &(const struct pe_kernel_ops){
+					       .take = fake_take,
+					       .stop = fake_stop,
+					       .give_back = fake_give_back,
+					       .read = fake_read,
+					       .egress = fake_egress,
+					       .count_by = fake_count_by,
+					       .attach = fake_attach,
+					       .detach = fake_detach,
+					       .has_tcx = fake_has_tcx,
+					       .attach_tcx = fake_attach_tcx,
+					       .detach_tcx = fake_detach_tcx,
+					       .is_attached = fake_is_attached,
+					       .is_ours = fake_is_ours,
+					       .spare = fake_spare,
+					       .newcomer = fake_newcomer,
+					       .newcomers = fake_newcomers,
+					       .ignore = fake_ignore,
+					       .read_features = fake_read_features,
+					       .want_features = fake_want_features,
+				       } };
 
 /* ---- pe/link.h ---- */
 
@@ -481,7 +489,7 @@ size_t __wrap_pe_monitor_list_ports(const struct pe_monitor *monitor, int master
 	size_t count = 0;
 
 	for (int i = 0; i < fake.used && count < max; i++) {
-		if (fake.interface[i].link.ifindex && fake.interface[i].link.master == master)
+		if (exists(&fake.interface[i]) && fake.interface[i].link.master == master)
 			ret_ifindex[count++] = fake.interface[i].link.ifindex;
 	}
 	return count;

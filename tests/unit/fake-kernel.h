@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel side for tests of the attacher and the watches, without a privilege: hooks, features,
- * link messages, clock and log, in place of pe/xdp.h, pe/features.h and of pe_monitor_*, by the
- * linker's --wrap (fake_kernel_wraps in tests/local.mk).
+ * The kernel side for tests of the attacher and the watches, without a privilege: hooks and
+ * features by its table of functions (struct pe_kernel_ops); link messages, clock and log by the
+ * linker's --wrap, in place of pe_monitor_*, pe/clock.h and pe/log.h (fake_kernel_wraps in
+ * tests/local.mk).
  *
  * It fails the test by itself where a step must not be: when the ingress of an interface that was
  * counted is counted by nothing for a moment, when TCX comes to an interface that XDP is on, when a
@@ -11,17 +12,17 @@
 #ifndef PE_TESTS_FAKE_KERNEL_H
 #define PE_TESTS_FAKE_KERNEL_H
 
-#include "pe/features.h"
 #include "pe/link.h"
 #include "pe/options.h"
-#include "pe/xdp.h"
 
+#include "../../src/iface/kernel.h"
 #include "../../src/iface/offloads.h"
 
 #define FAKE_INTERFACES 512 /* at most */
 
 struct fake_interface {
 	struct pe_link link; /* ifindex 0: there is none */
+	bool deleted;
 	struct pe_link_stats stats;
 	struct pe_row row[PE_DIRECTIONS];
 	struct pe_feature_state features;
@@ -60,6 +61,9 @@ extern struct fake_kernel {
 	char warning[512], info[512]; /* the last ones */
 } fake;
 
+/* Its hooks, slots and features. */
+extern const struct pe_kernel fake_kernel;
+
 /* An empty kernel. */
 void fake_reset(enum pe_xdp_mode mode);
 
@@ -77,7 +81,8 @@ void fake_take_off(int ifindex, bool xdp, bool tcx);
 
 /* As a pe_monitor does: adds and tells; deletes and tells. */
 struct pe_link *fake_tell_added(int ifindex, const char *kind);
-void fake_tell_gone(int ifindex);
+void fake_tell_end(int ifindex, enum pe_link_gone why);
+void fake_tell_gone(int ifindex); /* deleted */
 
 /* Received, and seen by what counts it: to the kernel and to us. */
 void fake_receive(int ifindex, uint64_t kernel, uint64_t ours);

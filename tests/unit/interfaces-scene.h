@@ -16,7 +16,8 @@
 #include "pe/clock.h"
 #include "pe/registry.h"
 
-#include "../../src/iface/watch.h"
+#include "../../src/iface/engine.h"
+#include "../../src/iface/relations.h"
 
 #include "fake-kernel.h"
 
@@ -27,19 +28,20 @@ struct scene {
 	struct pe_options options;
 	struct pe_registry *registry;
 	struct pe_interfaces *interfaces;
+	const struct pe_engine *engine; /* its parts */
 	unsigned int departed;
 };
 
 static inline int read_rows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
 			    void *userdata)
 {
-	pe_xdp_read(NULL, token, body->row);
+	fake_kernel.ops->read(NULL, token, body->row);
 	return 0;
 }
 
 static inline void release_rows(uint32_t token, void *userdata)
 {
-	pe_xdp_give_back(NULL, token);
+	fake_kernel.ops->give_back(NULL, token);
 }
 
 static inline int announce(uint32_t token, void *userdata)
@@ -60,7 +62,7 @@ static inline void synced(void *userdata)
 {
 }
 
-static inline int setup(void **state)
+static inline int make(void **state, enum pe_xdp_mode mode)
 {
 	static const struct pe_counter_source rows = { .read = read_rows, .release = release_rows };
 	static struct scene scene;
@@ -76,18 +78,26 @@ static inline int setup(void **state)
 	};
 	struct pe_interfaces_options copy = options;
 
-	fake_reset(PE_XDP_AUTO);
+	fake_reset(mode);
 	memset(&scene, 0, sizeof(scene));
+	scene.options.xdp_mode = mode;
 	scene.options.interface_exclude = (char *)"^lo$";
 	scene.options.max_interfaces = FAKE_INTERFACES;
 	assert_int_equal(regcomp(&scene.options.include, "", REG_EXTENDED), 0);
 	assert_int_equal(regcomp(&scene.options.exclude, "^lo$", REG_EXTENDED), 0);
 	assert_int_equal(pe_registry_new(&retention, &scene.registry), 0);
 	copy.registry = scene.registry;
-	assert_int_equal(pe_interfaces_new(&copy, &scene.interfaces), 0);
-	assert_int_equal(pe_interfaces_start(scene.interfaces), 0);
+	assert_int_equal(pe_interfaces_new_on(&copy, &fake_kernel, &scene.interfaces), 0);
+	scene.engine = pe_interfaces_engine(scene.interfaces);
 	*state = &scene;
 	return 0;
+}
+
+/* Which has listed them: there are none yet. */
+static inline int setup(void **state)
+{
+	make(state, PE_XDP_AUTO);
+	return pe_interfaces_start(((struct scene *)*state)->interfaces);
 }
 
 static inline int teardown(void **state)
@@ -95,9 +105,9 @@ static inline int teardown(void **state)
 	struct scene *scene = *state;
 
 	fake.may_lapse = true;
-	pe_interfaces_free(scene->interfaces);
+	scene->interfaces = pe_interfaces_free(scene->interfaces);
 	assert_int_equal(fake.links, 0);
-	pe_registry_free(scene->registry);
+	scene->registry = pe_registry_free(scene->registry);
 	regfree(&scene->options.include);
 	regfree(&scene->options.exclude);
 	return 0;
@@ -117,7 +127,7 @@ static inline void add(struct scene *scene, int first, int count, const char *ki
 		fake_tell_added(first + i, kind);
 }
 
-/* As above, and they have settled. */
+/* As above, and XDP has followed. */
 static inline void add_settled(struct scene *scene, int first, int count, const char *kind)
 {
 	add(scene, first, count, kind);
@@ -125,9 +135,15 @@ static inline void add_settled(struct scene *scene, int first, int count, const 
 	pe_interfaces_settle(scene->interfaces);
 }
 
-static inline struct pe_watch *watch_of(struct scene *scene, int ifindex)
+/* How many are in this state (PE_IFACE_*). */
+static inline unsigned int in_state(struct scene *scene, unsigned int state)
 {
-	return *pe_watch_find(scene->interfaces, ifindex);
+	return pe_records_count(scene->engine->records, state);
+}
+
+static inline struct pe_iface *record_of(struct scene *scene, int ifindex)
+{
+	return pe_records_find_index(scene->engine->records, ifindex);
 }
 
 /* What the series of an interface show. */
@@ -157,7 +173,7 @@ static inline void assert_shown(struct scene *scene, int ifindex, enum pe_mode m
 
 	assert_int_equal(sample.info.mode, mode);
 	assert_int_equal(sample.info.mode_reason, reason);
-	assert_int_equal(watch_of(scene, ifindex)->attachment.mode, mode);
+	assert_int_equal(record_of(scene, ifindex)->attachment.mode, mode);
 	assert_int_equal(fake_find(ifindex)->counted, mode != PE_MODE_NONE);
 	assert_int_equal(fake_find(ifindex)->xdp, mode == PE_MODE_GENERIC);
 }

@@ -115,7 +115,7 @@ static void test_newcomer(void **state)
 	fake.tracepoint_error = -EIO; /* not asked again */
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_NEW);
-	assert_true(scene->attachment.newcomer);
+	assert_true(scene->iface.attachment.newcomer);
 	assert_int_equal(scene->announced, 0);
 	assert_int_equal(advance(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
@@ -256,7 +256,7 @@ static void test_no_slot(void **state)
 	fake.slots = 0;
 	assert_int_equal(begin(scene), -ENOSPC);
 	assert_way(scene, PE_MODE_NONE, PE_REASON_NO_SLOT);
-	assert_int_equal(scene->attachment.token, PE_TOKEN_NONE);
+	assert_int_equal(scene->iface.attachment.token, PE_TOKEN_NONE);
 	assert_int_equal(errors(scene, PE_ATTACH_NO_SLOT), 1);
 	assert_int_equal(fake.warnings, 1);
 	assert_non_null(strstr(fake.warning, "all 16 places"));
@@ -275,7 +275,7 @@ static void test_name_in_use(void **state)
 	scene->refusals = 7;
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_NEW);
-	assert_int_equal(scene->attachment.token, fake_find(IFINDEX)->token);
+	assert_int_equal(scene->iface.attachment.token, fake_find(IFINDEX)->token);
 	assert_int_equal(scene->announced, 8);
 	assert_int_equal(fake.slots, FAKE_INTERFACES - 1);
 }
@@ -287,7 +287,7 @@ static void test_names_in_use(void **state)
 	add(scene, PE_XDP_AUTO, "veth");
 	scene->refusals = 1000;
 	assert_int_equal(begin(scene), -EEXIST);
-	assert_int_equal(scene->attachment.token, PE_TOKEN_NONE);
+	assert_int_equal(scene->iface.attachment.token, PE_TOKEN_NONE);
 	assert_in_range(scene->announced, 1, 100);
 	assert_int_equal(fake.slots, FAKE_INTERFACES);
 }
@@ -297,7 +297,7 @@ static void test_no_files(void **state)
 	struct scene *scene = *state;
 	struct fake_interface *interface = add(scene, PE_XDP_AUTO, "veth");
 
-	scene->attacher.max_links = 0;
+	scene->options.max_links = 0;
 	begin(scene);
 	assert_int_equal(advance(scene), -EMFILE);
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_NO_MEMORY);
@@ -306,11 +306,11 @@ static void test_no_files(void **state)
 	assert_non_null(strstr(fake.warning, "LimitNOFILE"));
 
 	/* Of the next ones, nothing is said for an hour. */
-	scene->attachment.error = 0;
+	scene->iface.attachment.error = 0;
 	assert_int_equal(advance(scene), -EMFILE);
 	assert_int_equal(fake.warnings, 1);
 	fake.now_ns += 3600 * PE_NS_PER_S;
-	scene->attachment.error = 0;
+	scene->iface.attachment.error = 0;
 	assert_int_equal(advance(scene), -EMFILE);
 	assert_int_equal(fake.warnings, 2);
 }
@@ -323,14 +323,14 @@ static void test_vanished(void **state)
 	add(scene, PE_XDP_AUTO, "veth");
 	begin(scene);
 	last = *scene->link;
-	scene->link = &last;
+	scene->iface.link = scene->link = &last;
 	fake_delete(IFINDEX);
 	assert_int_equal(advance(scene), -ENODEV);
-	assert_int_equal(scene->attachment.reason, PE_REASON_NONE);
+	assert_int_equal(scene->iface.attachment.reason, PE_REASON_NONE);
 	assert_int_equal(errors(scene, PE_ATTACH_VANISHED), 1);
 	assert_int_equal(fake.warnings, 0);
 	/* What it had counted is not given up. */
-	assert_int_equal(scene->attachment.mode, PE_MODE_TRACEPOINT);
+	assert_int_equal(scene->iface.attachment.mode, PE_MODE_TRACEPOINT);
 }
 
 /* Nothing is left to do for it. */
@@ -341,7 +341,7 @@ static void test_vanished_stacked(void **state)
 	add(scene, PE_XDP_AUTO, "macvlan");
 	fake.xdp_error = -ENODEV;
 	assert_int_equal(begin(scene), -ENODEV);
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 }
 
 /* It goes with our program on it: the link is closed all the same. */
@@ -352,11 +352,11 @@ static void test_deleted(void **state)
 	add(scene, PE_XDP_AUTO, "veth");
 	begin(scene);
 	advance(scene);
-	assert_true(pe_attacher_is_on(&scene->attachment));
+	assert_true(pe_attacher_is_on(scene->attacher, &scene->iface));
 	fake_delete(IFINDEX);
-	assert_false(pe_attacher_is_on(&scene->attachment));
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
-	assert_int_equal(scene->attachment.link_fd, -1);
+	assert_false(pe_attacher_is_on(scene->attacher, &scene->iface));
+	pe_attacher_detach(scene->attacher, &scene->iface);
+	assert_int_equal(scene->iface.attachment.link_fd, -1);
 	assert_int_equal(fake.links, 0);
 }
 
@@ -365,15 +365,14 @@ static void test_grouped_warnings(void **state)
 {
 	struct scene *scene = *state;
 
-	fake.mode = scene->options.xdp_mode = PE_XDP_AUTO;
+	fake.mode = scene->policy.xdp_mode = PE_XDP_AUTO;
 	for (int i = 0; i < 10; i++) {
-		struct pe_attachment attachment = PE_ATTACHMENT_INIT;
+		struct pe_iface iface = { .link = fake_add(100 + i, "veth"),
+					  .attachment = PE_ATTACHMENT_INIT };
 
-		fake_add(100 + i, "veth");
 		fake_find(100 + i)->foreign = true;
-		assert_int_equal(pe_attacher_advance(&scene->attacher, &fake_find(100 + i)->link,
-						     &attachment),
-				 -EBUSY);
+		pe_attacher_plan(scene->attacher, &iface);
+		assert_int_equal(pe_attacher_advance(scene->attacher, &iface), -EBUSY);
 	}
 	assert_int_equal(errors(scene, PE_ATTACH_BUSY), 10);
 	assert_int_equal(fake.warnings, 1);
@@ -382,16 +381,17 @@ static void test_grouped_warnings(void **state)
 	/* A failure of another kind is news. */
 	add(scene, PE_XDP_AUTO, "veth");
 	fake.xdp_error = -EPERM;
+	pe_attacher_plan(scene->attacher, &scene->iface);
 	advance(scene);
 	assert_int_equal(fake.warnings, 2);
 
-	pe_attacher_log_more(&scene->attacher);
+	pe_attacher_log_more(scene->attacher);
 	assert_int_equal(fake.warnings, 2);
 	fake.now_ns += 60 * PE_NS_PER_S;
-	pe_attacher_log_more(&scene->attacher);
+	pe_attacher_log_more(scene->attacher);
 	assert_int_equal(fake.warnings, 3);
 	assert_non_null(strstr(fake.warning, "attached to 9 more interfaces"));
-	pe_attacher_log_more(&scene->attacher);
+	pe_attacher_log_more(scene->attacher);
 	assert_int_equal(fake.warnings, 3);
 }
 
@@ -404,7 +404,7 @@ static void test_stacked(void **state)
 	add_stacked(scene, PE_XDP_AUTO);
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 }
 
 static void test_tcx_then_xdp(void **state)
@@ -416,27 +416,27 @@ static void test_tcx_then_xdp(void **state)
 	assert_int_equal(begin(scene), -EBUSY);
 	assert_way(scene, PE_MODE_NONE, PE_REASON_BUSY);
 	assert_non_null(strstr(fake.warning, "to be counted by TCX"));
-	assert_true(pe_attacher_is_unfinished(&scene->attachment));
+	assert_true(pe_attacher_is_unfinished(&scene->iface));
 	assert_int_equal(finish(scene), 0);
 	assert_way(scene, PE_MODE_TCX, PE_REASON_BUSY);
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 
 	/* Still busy: TCX is not tried a second time. */
 	assert_int_equal(advance(scene), -EBUSY);
 	assert_way(scene, PE_MODE_TCX, PE_REASON_BUSY);
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 
 	/* Both are on it until TCX has gone, also where no link more is allowed. */
 	interface->foreign = false;
-	scene->attacher.max_links = 1;
+	scene->options.max_links = 1;
 	assert_int_equal(advance(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(fake.links, 2);
-	assert_true(pe_attacher_is_unfinished(&scene->attachment));
+	assert_true(pe_attacher_is_unfinished(&scene->iface));
 	assert_int_equal(finish(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(fake.links, 1);
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 }
 
 /* The place is free before TCX has come, which then is not wanted any more. */
@@ -449,7 +449,7 @@ static void test_xdp_before_tcx(void **state)
 	begin(scene);
 	interface->foreign = false;
 	assert_int_equal(advance(scene), 0);
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
@@ -462,7 +462,7 @@ static void test_no_tcx(void **state)
 	assert_int_equal(begin(scene), -EBUSY);
 	assert_way(scene, PE_MODE_NONE, PE_REASON_BUSY);
 	assert_non_null(strstr(fake.warning, "not counted"));
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 }
 
 static void test_tcx_fails(void **state)
@@ -471,18 +471,18 @@ static void test_tcx_fails(void **state)
 
 	add_stacked(scene, PE_XDP_AUTO)->foreign = true;
 	begin(scene);
-	scene->attacher.max_links = 0;
+	scene->options.max_links = 0;
 	assert_int_equal(finish(scene), -EMFILE);
 	assert_way(scene, PE_MODE_NONE, PE_REASON_BUSY);
 	assert_int_equal(errors(scene, PE_ATTACH_NO_MEMORY), 1);
 	assert_int_equal(fake.warnings, 2);
 	/* Not at once. */
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 
-	scene->attacher.max_links = 1;
+	scene->options.max_links = 1;
 	fake.tcx_error = -EMFILE;
 	assert_int_equal(advance(scene), -EBUSY);
-	assert_true(pe_attacher_is_unfinished(&scene->attachment));
+	assert_true(pe_attacher_is_unfinished(&scene->iface));
 	assert_int_equal(finish(scene), -EMFILE);
 	assert_int_equal(fake.warnings, 2);
 

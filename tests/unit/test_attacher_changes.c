@@ -43,9 +43,9 @@ static void test_follow_where_native_was_refused(void **state)
 	interface->features.active = interface->features.wanted = 0;
 	assert_true(follow(scene));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
-	assert_true(yield(scene, true));
+	assert_true(set_busy(scene, true));
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_LOAD);
-	assert_true(yield(scene, false));
+	assert_true(set_busy(scene, false));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
 	assert_int_equal(interface->attempts, 4);
 }
@@ -59,7 +59,7 @@ static void test_native_follows_nothing(void **state)
 	begin(scene);
 	interface->features.active = interface->features.wanted = PE_FEATURE_GRO;
 	assert_false(follow(scene));
-	assert_false(yield(scene, true));
+	assert_false(set_busy(scene, true));
 	assert_way(scene, PE_MODE_NATIVE, PE_REASON_NONE);
 }
 
@@ -102,7 +102,7 @@ static void test_follow_without_tracepoint(void **state)
 	begin(scene);
 	interface->features.active = PE_FEATURE_GRO;
 	assert_false(follow(scene));
-	assert_int_equal(scene->attachment.mode, PE_MODE_GENERIC);
+	assert_int_equal(scene->iface.attachment.mode, PE_MODE_GENERIC);
 	assert_true(interface->xdp);
 }
 
@@ -120,7 +120,7 @@ static void test_follow_into_busy(void **state)
 	/* It is for another reason now, and is to be tried again. */
 	assert_true(follow(scene));
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
-	assert_int_equal(scene->attachment.error, -EBUSY);
+	assert_int_equal(scene->iface.attachment.error, -EBUSY);
 }
 
 /* Not for us to choose, or no matter. */
@@ -129,8 +129,10 @@ static void test_follow_nothing(void **state)
 	struct scene *scene = *state;
 	struct fake_interface *interface;
 
-	assert_false(
-		pe_attacher_follow(&scene->attacher, fake_add(100, "veth"), &scene->attachment));
+	add(scene, PE_XDP_AUTO, "veth");
+	pe_attacher_plan(scene->attacher, &scene->iface);
+	assert_false(follow(scene));
+	fake_delete(IFINDEX);
 	interface = add(scene, PE_XDP_GENERIC, "veth");
 	begin(scene);
 	advance(scene);
@@ -139,8 +141,7 @@ static void test_follow_nothing(void **state)
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 
 	fake.may_lapse = true;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
-	fake.may_lapse = false;
+	teardown(state);
 	setup(state);
 	add(scene, PE_XDP_AUTO, "veth")->foreign = true;
 	begin(scene);
@@ -163,7 +164,7 @@ static void test_offloads_are_put_back(void **state)
 	assert_int_equal(interface->features.wanted, PE_FEATURE_GRO);
 
 	fake.may_lapse = true;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	pe_attacher_detach(scene->attacher, &scene->iface);
 	assert_int_equal(interface->features.wanted,
 			 PE_FEATURE_GRO | PE_FEATURE_GRO_HW | PE_FEATURE_LRO);
 	assert_int_equal(fake.warnings, 0);
@@ -184,7 +185,7 @@ static void test_offloads_below_are_put_back(void **state)
 
 	/* The one below cannot have it before the one above wants it. */
 	fake.may_lapse = true;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	pe_attacher_detach(scene->attacher, &scene->iface);
 	assert_int_equal(lower->features.wanted, PE_FEATURE_LRO);
 	assert_int_equal(lower->features.active, PE_FEATURE_LRO);
 	assert_int_equal(interface->features.wanted, PE_FEATURE_LRO);
@@ -205,7 +206,7 @@ static void test_offloads_of_somebody_else(void **state)
 	interface->features.active = interface->features.wanted = 0;
 	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
 	fake.may_lapse = true;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	pe_attacher_detach(scene->attacher, &scene->iface);
 	assert_int_equal(interface->features.wanted, PE_FEATURE_LRO);
 	assert_int_equal(lower->features.wanted, PE_FEATURE_LRO);
 	assert_int_equal(fake.feature_wants, 1);
@@ -222,7 +223,7 @@ static void test_offloads_are_put_back_when_refused(void **state)
 	begin(scene);
 	assert_int_equal(advance(scene), -ENOMEM);
 	assert_int_equal(interface->features.wanted, PE_FEATURE_LRO);
-	assert_int_equal(scene->attacher.offloads.count, 0);
+	assert_false(pe_attacher_has_offloads(scene->attacher));
 }
 
 static void test_offloads_cannot_be_put_back(void **state)
@@ -234,7 +235,7 @@ static void test_offloads_cannot_be_put_back(void **state)
 	advance(scene);
 	fake.may_lapse = true;
 	fake.features_error = -EPERM;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	pe_attacher_detach(scene->attacher, &scene->iface);
 	assert_int_equal(fake.warnings, 1);
 	assert_non_null(strstr(fake.warning, "could not be put back"));
 }
@@ -249,10 +250,10 @@ static void test_offloads_of_one_that_has_gone(void **state)
 	begin(scene);
 	fake.may_lapse = true;
 	fake_delete(LOWER);
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
-	assert_int_equal(scene->attacher.offloads.count, 1);
-	pe_attacher_forget(&scene->attacher, &(struct pe_link){ .ifindex = LOWER }, false);
-	assert_int_equal(scene->attacher.offloads.count, 0);
+	pe_attacher_detach(scene->attacher, &scene->iface);
+	assert_true(pe_attacher_has_offloads(scene->attacher));
+	pe_attacher_forget(scene->attacher, &(struct pe_link){ .ifindex = LOWER }, false);
+	assert_false(pe_attacher_has_offloads(scene->attacher));
 	assert_int_equal(fake.warnings, 0);
 }
 
@@ -267,17 +268,15 @@ static void test_offloads_wait_for_events(void **state)
 	advance(scene);
 	fake.may_lapse = true;
 	fake.has_events = true;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	pe_attacher_detach(scene->attacher, &scene->iface);
 	assert_int_equal(interface->features.wanted, 0);
-	assert_true(scene->attacher.owes);
-	pe_attacher_put_back(&scene->attacher);
-	assert_true(scene->attacher.owes);
+	pe_attacher_put_back_owed(scene->attacher);
+	assert_int_equal(interface->features.wanted, 0);
 
 	fake.has_events = false;
-	pe_attacher_put_back(&scene->attacher);
-	assert_false(scene->attacher.owes);
+	pe_attacher_put_back_owed(scene->attacher);
 	assert_int_equal(interface->features.active, PE_FEATURE_LRO);
-	assert_int_equal(scene->attacher.offloads.count, 0);
+	assert_false(pe_attacher_has_offloads(scene->attacher));
 	assert_int_equal(fake.warnings, 0);
 }
 
@@ -297,11 +296,11 @@ static void test_offloads_of_another(void **state)
 		begin(scene);
 		fake_delete(LOWER);
 		fake_add(LOWER, "");
-		pe_attacher_forget(&scene->attacher, &below, moved);
+		pe_attacher_forget(scene->attacher, &below, moved);
 		assert_int_equal(fake.warnings, moved);
 		assert_true(!moved || strstr(fake.warning, "moved to another namespace"));
 		fake.may_lapse = true;
-		pe_attacher_detach(&scene->attacher, &scene->attachment);
+		pe_attacher_detach(scene->attacher, &scene->iface);
 		assert_int_equal(fake_find(LOWER)->features.wanted, 0);
 		assert_int_equal(fake.feature_wants, 0);
 		assert_int_equal(fake.warnings, moved);
@@ -319,7 +318,7 @@ static void test_offloads_are_not_in_force(void **state)
 	lower->features.active = lower->features.wanted = PE_FEATURE_LRO;
 	begin(scene);
 	fake.may_lapse = true;
-	pe_attacher_detach(&scene->attacher, &scene->attachment);
+	pe_attacher_detach(scene->attacher, &scene->iface);
 	/* The kernel takes it from a card below what does not want it. */
 	assert_int_equal(lower->features.wanted, PE_FEATURE_LRO);
 	assert_int_equal(lower->features.active, 0);
@@ -337,11 +336,12 @@ static void test_look(void **state)
 	fake_find(1)->features.active = PE_FEATURE_GRO;
 	fake_find(2)->features.active = PE_FEATURE_LRO;
 	fake_find(3)->features.active = PE_FEATURE_GRO_HW;
-	assert_int_equal(pe_offloads_look(NULL, (int[]){ 1, 2, 99, 3 }, 4, &own, &below), 0);
+	assert_int_equal(pe_offloads_look(&fake_kernel, (int[]){ 1, 2, 99, 3 }, 4, &own, &below),
+			 0);
 	assert_int_equal(own, PE_FEATURE_GRO);
 	assert_int_equal(below, PE_FEATURE_LRO | PE_FEATURE_GRO_HW);
 	fake.features_error = -EIO;
-	assert_int_equal(pe_offloads_look(NULL, (int[]){ 1 }, 1, &own, &below), -EIO);
+	assert_int_equal(pe_offloads_look(&fake_kernel, (int[]){ 1 }, 1, &own, &below), -EIO);
 }
 
 /* The card below merges: XDP above it would switch that off. */
@@ -405,19 +405,19 @@ static void test_yield(void **state)
 
 	begin(scene);
 	advance(scene);
-	assert_false(yield(scene, false));
-	assert_true(yield(scene, true));
+	assert_false(set_busy(scene, false));
+	assert_true(set_busy(scene, true));
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_LOAD);
-	assert_false(yield(scene, true));
+	assert_false(set_busy(scene, true));
 
-	assert_true(yield(scene, false));
+	assert_true(set_busy(scene, false));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(interface->attempts, 2);
 
 	/* Somebody else may have come meanwhile. */
-	assert_true(yield(scene, true));
+	assert_true(set_busy(scene, true));
 	interface->foreign = true;
-	assert_true(yield(scene, false));
+	assert_true(set_busy(scene, false));
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
 }
 
@@ -429,7 +429,7 @@ static void test_yield_without_tracepoint(void **state)
 	begin(scene);
 	advance(scene);
 	fake.tracepoint_error = -EOPNOTSUPP;
-	assert_false(yield(scene, true));
+	assert_false(set_busy(scene, true));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
@@ -441,7 +441,7 @@ static void test_yield_never(void **state)
 	add(scene, PE_XDP_GENERIC, "veth");
 	begin(scene);
 	advance(scene);
-	assert_false(yield(scene, true));
+	assert_false(set_busy(scene, true));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 	teardown(state);
 
@@ -449,7 +449,7 @@ static void test_yield_never(void **state)
 	setup(state);
 	add_stacked(scene, PE_XDP_AUTO);
 	begin(scene);
-	assert_false(yield(scene, true));
+	assert_false(set_busy(scene, true));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
@@ -457,7 +457,7 @@ static void test_yield_never(void **state)
 
 static bool taken_off(struct scene *scene)
 {
-	return pe_attacher_taken_off(&scene->attacher, scene->link, &scene->attachment);
+	return pe_attacher_taken_off(scene->attacher, &scene->iface);
 }
 
 static void test_taken_off(void **state)
@@ -467,15 +467,15 @@ static void test_taken_off(void **state)
 	add(scene, PE_XDP_AUTO, "veth");
 	begin(scene);
 	advance(scene);
-	assert_false(pe_attacher_is_taken_off(&scene->attachment));
+	assert_false(pe_attacher_is_taken_off(scene->attacher, &scene->iface));
 	fake_take_off(IFINDEX, true, false);
-	assert_true(pe_attacher_is_taken_off(&scene->attachment));
+	assert_true(pe_attacher_is_taken_off(scene->attacher, &scene->iface));
 	assert_true(taken_off(scene));
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
-	assert_int_equal(scene->attachment.error, -EBUSY);
+	assert_int_equal(scene->iface.attachment.error, -EBUSY);
 	assert_non_null(strstr(fake.warning, "detached the XDP program"));
 	assert_non_null(strstr(fake.warning, "by the receive tracepoint"));
-	assert_false(pe_attacher_is_taken_off(&scene->attachment));
+	assert_false(pe_attacher_is_taken_off(scene->attacher, &scene->iface));
 
 	assert_int_equal(advance(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
@@ -506,7 +506,7 @@ static void test_tcx_taken_off(void **state)
 	assert_true(taken_off(scene));
 	assert_way(scene, PE_MODE_NONE, PE_REASON_BUSY);
 	/* Whoever did it wants it so: not at once. */
-	assert_false(pe_attacher_is_unfinished(&scene->attachment));
+	assert_false(pe_attacher_is_unfinished(&scene->iface));
 	assert_non_null(strstr(fake.warning, "detached the TCX program"));
 }
 
@@ -528,14 +528,14 @@ static void test_xdp_taken_off_stacked(void **state)
 
 	/* TCX alone: XDP goes on. */
 	fake_take_off(IFINDEX, false, true);
-	assert_true(pe_attacher_is_taken_off(&scene->attachment));
+	assert_true(pe_attacher_is_taken_off(scene->attacher, &scene->iface));
 	assert_false(taken_off(scene));
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 
 	fake_take_off(IFINDEX, true, false);
 	assert_true(taken_off(scene));
 	assert_way(scene, PE_MODE_NONE, PE_REASON_BUSY);
-	assert_true(pe_attacher_is_unfinished(&scene->attachment));
+	assert_true(pe_attacher_is_unfinished(&scene->iface));
 	assert_int_equal(finish(scene), 0);
 	assert_way(scene, PE_MODE_TCX, PE_REASON_BUSY);
 }

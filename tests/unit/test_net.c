@@ -573,32 +573,32 @@ static void test_table(void **state)
 	int ports[100];
 
 	assert_int_equal(pe_links_init(&table), 0);
-	assert_null(pe_links_find(&table, 1));
-	assert_null(pe_links_take(&table, 1));
+	assert_null(pe_links_find(&table, pe_ifkey_own(1)));
+	assert_null(pe_links_take(&table, pe_ifkey_own(1)));
 	for (int i = 1; i <= COUNT; i++)
 		pe_links_insert(&table, new_entry(i * 4096));
 	assert_int_equal(table.count, COUNT);
 	for (int i = 1; i <= COUNT; i++) {
-		entry = pe_links_find(&table, i * 4096);
+		entry = pe_links_find(&table, pe_ifkey_own(i * 4096));
 		assert_non_null(entry);
 		assert_int_equal(entry->link.ifindex, i * 4096);
 		entry->seen = i % 3 != 0;
 	}
-	assert_null(pe_links_find(&table, 4097));
+	assert_null(pe_links_find(&table, pe_ifkey_own(4097)));
 
 	list = pe_links_take_unseen(&table);
 	for (entry = list; entry; entry = entry->next) {
 		assert_int_equal(entry->link.ifindex / 4096 % 3, 0);
-		assert_null(pe_links_find(&table, entry->link.ifindex));
+		assert_null(pe_links_find(&table, entry->link.key));
 		listed++;
 	}
 	assert_int_equal(listed, COUNT / 3);
 	assert_int_equal(table.count, COUNT - COUNT / 3);
 	assert_null(pe_links_free_list(list));
 
-	entry = pe_links_take(&table, 4096);
+	entry = pe_links_take(&table, pe_ifkey_own(4096));
 	assert_int_equal(entry->link.ifindex, 4096);
-	assert_null(pe_links_find(&table, 4096));
+	assert_null(pe_links_find(&table, pe_ifkey_own(4096)));
 	free(entry);
 
 	/* The marks were cleared: now none is seen. */
@@ -627,7 +627,7 @@ struct seen {
 	unsigned int added, synced, other;
 };
 
-static void on_added(const struct pe_link *link, void *userdata)
+static void on_added(struct pe_link *link, void *userdata)
 {
 	struct seen *seen = userdata;
 
@@ -639,7 +639,7 @@ static void on_added(const struct pe_link *link, void *userdata)
 	assert_ptr_equal(pe_monitor_find(seen->monitor, link->ifindex), link);
 }
 
-static void on_changed(const struct pe_link *link, const struct pe_link *before, void *userdata)
+static void on_changed(struct pe_link *link, const struct pe_link *before, void *userdata)
 {
 	((struct seen *)userdata)->other++;
 }

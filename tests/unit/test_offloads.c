@@ -14,7 +14,7 @@ static struct pe_link *add_card(int ifindex, int master)
 	return link;
 }
 
-static void tell_added(struct scene *scene, const struct pe_link *link)
+static void tell_added(struct scene *scene, struct pe_link *link)
 {
 	dispatch(scene);
 	fake.monitor_ops->added(link, fake.monitor_userdata);
@@ -22,18 +22,19 @@ static void tell_added(struct scene *scene, const struct pe_link *link)
 	pe_interfaces_settle(scene->interfaces);
 }
 
-static void tell_gone(int ifindex, enum pe_link_gone why)
-{
-	struct pe_link link = fake_find(ifindex)->link;
-
-	fake_delete(ifindex);
-	fake.monitor_ops->gone(&link, why, fake.monitor_userdata);
-}
-
 static void exclude_cards(struct scene *scene)
 {
 	regfree(&scene->options.exclude);
 	assert_int_equal(regcomp(&scene->options.exclude, "^eth", REG_EXTENDED), 0);
+}
+
+/* As another exporter, with this option. */
+static struct scene *begin_generic(void **state)
+{
+	teardown(state);
+	make(state, PE_XDP_GENERIC);
+	assert_int_equal(pe_interfaces_start(((struct scene *)*state)->interfaces), 0);
+	return *state;
 }
 
 static void end(struct scene *scene)
@@ -53,15 +54,13 @@ static void assert_as_before(int first, int count)
 /* A bond of ports that have XDP or are excluded; either is detached first. */
 static void test_bond(void **state)
 {
-	struct scene *scene = *state;
-
 	for (int round = 0; round < 4; round++) {
+		struct scene *scene = begin_generic(state);
 		int ifindex = round & 1 ? 3 : 1;
 		struct pe_link *bond;
 
 		if (round & 2)
 			exclude_cards(scene);
-		fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
 		tell_added(scene, add_card(2, 0));
 		bond = fake_add(ifindex, "bond");
 		fake_find(ifindex)->features = LRO;
@@ -74,17 +73,14 @@ static void test_bond(void **state)
 		end(scene);
 		assert_as_before(2, 1);
 		assert_as_before(ifindex, 1);
-		teardown(state);
-		setup(state);
 	}
 }
 
 /* A port leaves while the bond keeps XDP: it has to wait for it, or is put back when it is free. */
 static void test_port_before_its_bond(void **state)
 {
-	struct scene *scene = *state;
+	struct scene *scene = begin_generic(state);
 
-	fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
 	tell_added(scene, add_card(2, 0));
 	fake_find(2)->link.master = 1;
 	tell_added(scene, fake_add(1, "bond"));
@@ -97,17 +93,16 @@ static void test_port_before_its_bond(void **state)
 	assert_shown(scene, 2, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	fake.warnings = 0;
-	tell_gone(1, PE_LINK_DELETED);
+	fake_tell_end(1, PE_LINK_DELETED);
 	assert_as_before(2, 1);
 }
 
 /* What our program on a macvlan has switched off below is put back when the macvlan is deleted. */
 static void test_upper_is_deleted(void **state)
 {
-	struct scene *scene = *state;
+	struct scene *scene = begin_generic(state);
 	struct pe_link *upper;
 
-	fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
 	exclude_cards(scene);
 	tell_added(scene, add_card(2, 0));
 	for (int i = 3; i <= 4; i++) {
@@ -117,11 +112,11 @@ static void test_upper_is_deleted(void **state)
 	}
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	fake.may_lapse = true;
-	tell_gone(3, PE_LINK_DELETED);
+	fake_tell_end(3, PE_LINK_DELETED);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	/* Events wait: not now, but in a round, or with the next of them. */
 	fake.has_events = true;
-	tell_gone(4, PE_LINK_DELETED);
+	fake_tell_end(4, PE_LINK_DELETED);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
@@ -133,21 +128,20 @@ static void test_upper_is_deleted(void **state)
 /* Its event is read at the very end: another card has its ifindex. */
 static void replace_card(void)
 {
-	struct pe_link link = fake_find(2)->link;
+	struct fake_interface *gone = fake_find(2);
 
 	fake.news = NULL;
 	fake_delete(2);
 	fake_add(2, "");
 	fake.has_events = false;
-	fake.monitor_ops->gone(&link, PE_LINK_MOVED, fake.monitor_userdata);
+	fake.monitor_ops->gone(&gone->link, PE_LINK_MOVED, fake.monitor_userdata);
 	fake.monitor_ops->added(&fake_find(2)->link, fake.monitor_userdata);
 }
 
 static void test_replaced_at_the_end(void **state)
 {
-	struct scene *scene = *state;
+	struct scene *scene = begin_generic(state);
 
-	fake.mode = scene->options.xdp_mode = PE_XDP_GENERIC;
 	tell_added(scene, add_card(2, 0));
 	tell_added(scene, add_card(3, 0));
 	assert_true(fake_find(2)->xdp && fake_find(3)->xdp);

@@ -23,6 +23,24 @@ static struct pe_link make_link(const char *kind, unsigned short type)
 	return link;
 }
 
+static struct pe_plan make_plan(const struct pe_link *link, enum pe_xdp_mode mode)
+{
+	const struct pe_policy policy = { .xdp_mode = mode, .egress = true };
+	struct pe_plan plan;
+
+	pe_policy_plan(&policy, link, false, &plan);
+	return plan;
+}
+
+/* How it comes to be counted, with these features in force on it and below it. */
+static struct pe_way find_way(enum pe_xdp_mode mode, const struct pe_link *link,
+			      unsigned int features, unsigned int below)
+{
+	const struct pe_plan plan = make_plan(link, mode);
+
+	return pe_plan_way(&plan, features, below);
+}
+
 static void test_kinds(void **state)
 {
 	static const struct {
@@ -69,16 +87,16 @@ static void test_kinds(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct pe_link link = make_link(cases[i].kind, cases[i].type);
+		const struct pe_plan plan = make_plan(&link, PE_XDP_AUTO);
 
-		assert_int_equal(pe_policy_way(PE_XDP_AUTO, &link, 0, 0).mode, cases[i].mode);
-		assert_int_equal(pe_policy_way(PE_XDP_AUTO, &link, PE_FEATURE_GRO, 0).mode,
+		assert_int_equal(find_way(PE_XDP_AUTO, &link, 0, 0).mode, cases[i].mode);
+		assert_int_equal(find_way(PE_XDP_AUTO, &link, PE_FEATURE_GRO, 0).mode,
 				 cases[i].with_gro);
-		assert_int_equal(pe_policy_may_xdp(PE_XDP_AUTO, &link),
-				 cases[i].mode == PE_MODE_GENERIC);
-		assert_int_equal(pe_policy_traced(&link), cases[i].traced);
-		assert_int_equal(pe_policy_tcx(&link), cases[i].tcx);
-		assert_int_equal(pe_policy_auditable(&link), cases[i].auditable);
-		assert_int_equal(pe_policy_shape(&link, false), cases[i].shape);
+		assert_int_equal(plan.needs_features, cases[i].mode == PE_MODE_GENERIC);
+		assert_int_equal(plan.traced, cases[i].traced);
+		assert_int_equal(plan.tcx, cases[i].tcx);
+		assert_int_equal(plan.auditable, cases[i].auditable);
+		assert_int_equal(plan.framing, cases[i].shape);
 	}
 }
 
@@ -96,41 +114,41 @@ static void test_ways(void **state)
 	struct pe_link bridge = make_link("bridge", ARPHRD_ETHER);
 	struct pe_link gre = make_link("gre", ARPHRD_IPGRE), vrf = make_link("vrf", ARPHRD_ETHER);
 
-	expect_way(pe_policy_way(PE_XDP_AUTO, &card, 0, 0), PE_MODE_TRACEPOINT, PE_REASON_HARDWARE);
-	expect_way(pe_policy_way(PE_XDP_NATIVE, &card, 0, 0), PE_MODE_NATIVE, PE_REASON_NONE);
-	expect_way(pe_policy_way(PE_XDP_GENERIC, &card, PE_FEATURE_GRO_HW, 0), PE_MODE_GENERIC,
+	expect_way(find_way(PE_XDP_AUTO, &card, 0, 0), PE_MODE_TRACEPOINT, PE_REASON_HARDWARE);
+	expect_way(find_way(PE_XDP_NATIVE, &card, 0, 0), PE_MODE_NATIVE, PE_REASON_NONE);
+	expect_way(find_way(PE_XDP_GENERIC, &card, PE_FEATURE_GRO_HW, 0), PE_MODE_GENERIC,
 		   PE_REASON_NONE);
-	expect_way(pe_policy_way(PE_XDP_AUTO, &veth, 0, 0), PE_MODE_GENERIC, PE_REASON_NONE);
-	expect_way(pe_policy_way(PE_XDP_AUTO, &veth, PE_FEATURE_GRO, 0), PE_MODE_TRACEPOINT,
+	expect_way(find_way(PE_XDP_AUTO, &veth, 0, 0), PE_MODE_GENERIC, PE_REASON_NONE);
+	expect_way(find_way(PE_XDP_AUTO, &veth, PE_FEATURE_GRO, 0), PE_MODE_TRACEPOINT,
 		   PE_REASON_GRO);
-	expect_way(pe_policy_way(PE_XDP_AUTO, &veth, PE_FEATURE_LRO, 0), PE_MODE_TRACEPOINT,
+	expect_way(find_way(PE_XDP_AUTO, &veth, PE_FEATURE_LRO, 0), PE_MODE_TRACEPOINT,
 		   PE_REASON_OFFLOAD);
-	expect_way(pe_policy_way(PE_XDP_AUTO, &vlan, PE_FEATURE_GRO, PE_FEATURE_GRO),
-		   PE_MODE_GENERIC, PE_REASON_NONE);
-	expect_way(pe_policy_way(PE_XDP_AUTO, &vlan, 0, PE_FEATURE_LRO), PE_MODE_NONE,
+	expect_way(find_way(PE_XDP_AUTO, &vlan, PE_FEATURE_GRO, PE_FEATURE_GRO), PE_MODE_GENERIC,
+		   PE_REASON_NONE);
+	expect_way(find_way(PE_XDP_AUTO, &vlan, 0, PE_FEATURE_LRO), PE_MODE_NONE,
 		   PE_REASON_OFFLOAD);
 	/* What generic XDP on a vlan leaves alone. */
-	expect_way(pe_policy_way(PE_XDP_AUTO, &vlan, 0, PE_FEATURE_GRO_HW), PE_MODE_GENERIC,
+	expect_way(find_way(PE_XDP_AUTO, &vlan, 0, PE_FEATURE_GRO_HW), PE_MODE_GENERIC,
 		   PE_REASON_NONE);
 	for (enum pe_xdp_mode mode = PE_XDP_AUTO; mode <= PE_XDP_NATIVE; mode++) {
-		expect_way(pe_policy_way(mode, &bridge, 0, 0), PE_MODE_TRACEPOINT,
-			   PE_REASON_BRIDGE);
-		expect_way(pe_policy_way(mode, &gre, 0, 0), PE_MODE_TRACEPOINT, PE_REASON_KIND);
-		expect_way(pe_policy_way(mode, &vrf, 0, 0), PE_MODE_NONE, PE_REASON_KIND);
+		expect_way(find_way(mode, &bridge, 0, 0), PE_MODE_TRACEPOINT, PE_REASON_BRIDGE);
+		expect_way(find_way(mode, &gre, 0, 0), PE_MODE_TRACEPOINT, PE_REASON_KIND);
+		expect_way(find_way(mode, &vrf, 0, 0), PE_MODE_NONE, PE_REASON_KIND);
 	}
-	assert_int_equal(pe_policy_shape(&veth, true), PE_ORIGIN_LINK | PE_SLOT_BARE_INGRESS);
-	assert_int_equal(pe_policy_shape(&card, true), PE_ORIGIN_CARD);
+	assert_int_equal(make_plan(&veth, PE_XDP_NATIVE).native_framing,
+			 PE_ORIGIN_LINK | PE_SLOT_BARE_INGRESS);
+	assert_int_equal(make_plan(&card, PE_XDP_NATIVE).native_framing, PE_ORIGIN_CARD);
 }
 
 static void test_below(void **state)
 {
 	struct pe_link link = { .ifindex = 2, .peer = 1, .peer_netnsid = -1, .kind = "macvlan" };
 
-	assert_int_equal(pe_policy_below(&link), 1);
+	assert_int_equal(make_plan(&link, PE_XDP_AUTO).below, 1);
 	link.peer_netnsid = 0;
-	assert_int_equal(pe_policy_below(&link), 0);
+	assert_int_equal(make_plan(&link, PE_XDP_AUTO).below, 0);
 	link = (struct pe_link){ .ifindex = 2, .peer = 1, .peer_netnsid = -1, .kind = "veth" };
-	assert_int_equal(pe_policy_below(&link), 0);
+	assert_int_equal(make_plan(&link, PE_XDP_AUTO).below, 0);
 }
 
 static void test_errors(void **state)

@@ -19,7 +19,7 @@ static void test_settle_when_quiet(void **state)
 	for (int i = 1; i <= 30; i++)
 		assert_shown(scene, i, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(pe_interfaces_settle_at(scene->interfaces), 0);
-	assert_int_equal(scene->interfaces->fresh, 0);
+	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 0);
 }
 
 /* While interfaces keep coming: a few a second. */
@@ -40,7 +40,7 @@ static void test_settle_in_a_storm(void **state)
 	assert_int_equal(pe_interfaces_settle_at(scene->interfaces), fake.now_ns);
 	pe_interfaces_settle(scene->interfaces);
 	assert_int_equal(count_xdp(1, 200), 8);
-	assert_int_equal(scene->interfaces->fresh, 192);
+	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 192);
 
 	/* The next ones a second later, or all when it is quiet. */
 	dispatch(scene);
@@ -61,16 +61,18 @@ static void test_settle_stops_for_events(void **state)
 	fake.meanwhile = raise_events;
 	pe_interfaces_settle(scene->interfaces);
 	assert_int_equal(count_xdp(1, 10), 1);
-	assert_int_equal(scene->interfaces->fresh, 9);
+	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 9);
 	assert_int_not_equal(pe_interfaces_settle_at(scene->interfaces), 0);
 }
 
 /* What was there before must be as it should be when we say that we are ready. */
 static void test_settle_at_the_start(void **state)
 {
-	struct scene *scene = *state;
+	struct scene *scene;
 
-	scene->interfaces->was_synced = false;
+	teardown(state);
+	make(state, PE_XDP_AUTO);
+	scene = *state;
 	fake.has_events = true;
 	add(scene, 1, 20, "veth");
 	assert_int_equal(pe_interfaces_start(scene->interfaces), 0);
@@ -83,11 +85,11 @@ static void test_settle_one_that_has_gone(void **state)
 
 	add(scene, 1, 2, "veth");
 	fake_tell_gone(1);
-	assert_int_equal(scene->interfaces->fresh, 1);
+	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 1);
 	fake.now_ns += 5 * MS;
 	pe_interfaces_settle(scene->interfaces);
 	assert_shown(scene, 2, PE_MODE_GENERIC, PE_REASON_NONE);
-	assert_int_equal(scene->interfaces->fresh, 0);
+	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 0);
 	assert_int_equal(scene->departed, 1);
 }
 
@@ -123,14 +125,14 @@ static void test_retry_ever_more_seldom(void **state)
 	fake.now_ns += 5 * MS;
 	pe_interfaces_settle(scene->interfaces);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
-	assert_int_equal(scene->interfaces->waiting, 1);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 1);
 	assert_int_equal(record_attempts(scene, 1, 250, at, 16), 9);
 	assert_memory_equal(at, expected, sizeof(expected));
 
 	fake_find(1)->foreign = false;
 	assert_int_equal(record_attempts(scene, 1, 100, at, 16), 1);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
-	assert_int_equal(scene->interfaces->waiting, 0);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 0);
 	assert_non_null(strstr(fake.info, "veth1 is counted now (generic)"));
 
 	/* The next failure is another one. */
@@ -176,9 +178,7 @@ static void test_no_retry_when_a_slot_is_free(void **state)
 	fake.now_ns += 5 * MS;
 	pe_interfaces_settle(scene->interfaces);
 	fake_tell_gone(1);
-	assert_true(scene->interfaces->slot_freed);
 	pe_interfaces_retry(scene->interfaces);
-	assert_false(scene->interfaces->slot_freed);
 	assert_int_equal(fake_find(2)->attempts, 1);
 }
 
@@ -220,7 +220,7 @@ static void test_finish_one_a_round(void **state)
 	assert_shown(scene, 1, PE_MODE_TCX, PE_REASON_REFUSED);
 	assert_shown(scene, 2, PE_MODE_TCX, PE_REASON_REFUSED);
 	pe_interfaces_retry(scene->interfaces);
-	assert_false(scene->interfaces->unfinished);
+	assert_int_equal(in_state(scene, PE_IFACE_TCX), 0);
 
 	/* XDP comes, then TCX goes. */
 	fake.xdp_error = 0;
@@ -295,7 +295,7 @@ static void test_finish_is_tried_again(void **state)
 		pe_interfaces_retry(scene->interfaces);
 	}
 	assert_shown(scene, 1, PE_MODE_TCX, PE_REASON_OFFLOAD);
-	assert_int_equal(scene->interfaces->waiting, 0);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 0);
 }
 
 /* ---- features that change ---- */
@@ -317,7 +317,7 @@ static void test_follow_touched(void **state)
 	assert_non_null(strstr(fake.info, "is counted now (tracepoint): its receive features"));
 
 	/* Who was not touched is not looked at. */
-	assert_false(scene->interfaces->touched);
+	assert_int_equal(in_state(scene, PE_IFACE_FEATURES), 0);
 	fake_find(5)->features.active = 0;
 	fake.feature_reads = 0;
 	pe_interfaces_retry(scene->interfaces);

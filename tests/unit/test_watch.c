@@ -129,7 +129,7 @@ static void test_brackets_are_closed_late(void **state)
 	}
 	/* The one that came between two rounds may be on its way still. */
 	assert_int_equal(lost(scene, 1), 4);
-	assert_int_equal(scene->interfaces->brackets, 1);
+	assert_int_not_equal(pe_interfaces_brackets_at(scene->interfaces), 0);
 }
 
 static void test_bracket_of_one_that_has_gone(void **state)
@@ -155,26 +155,26 @@ static void test_bracket_of_one_that_was_replaced(void **state)
 	fake_receive(1, 50, 0);
 	pe_interfaces_close_brackets(scene->interfaces);
 	assert_int_equal(fake_find(1)->reads, 0);
-	assert_false(watch_of(scene, 1)->audit.is_open);
+	assert_false(record_of(scene, 1)->audit.is_open);
 }
 
-/* All in one bucket, which is one step of a round. */
+/* As many as a round looks at. */
 static void test_brackets_are_bounded(void **state)
 {
 	struct scene *scene = *state;
 	unsigned int open = 0;
 
-	for (int i = 0; i < 200; i++)
-		add(scene, 1 + i * PE_WATCH_BUCKETS, 1, "veth");
-	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
-	audit_all(scene, 3);
-	for (int i = 0; i < 200; i++)
-		fake_receive(1 + i * PE_WATCH_BUCKETS, 1, 1);
+	add_settled(scene, 1, 200, "veth");
+	audit_all(scene, 3 * 4);
+	for (int i = 1; i <= 200; i++)
+		fake_receive(i, 1, 1);
+	for (int i = 1; i <= 200; i++)
+		fake_find(i)->reads = 0;
 	audit(scene);
-	for (unsigned int i = 0; i < scene->interfaces->brackets; i++)
-		open += watch_of(scene, scene->interfaces->bracket[i]) != NULL;
-	assert_int_equal(open, PE_WATCH_BRACKETS);
+	pe_interfaces_close_brackets(scene->interfaces);
+	for (int i = 1; i <= 200; i++)
+		open += fake_find(i)->reads == 2;
+	assert_int_equal(open, PE_AUDITOR_ROUND);
 }
 
 /* It gets a slot, and is under traffic at once: what came until then was before. */
@@ -212,7 +212,7 @@ static void test_taken_off(void **state)
 	audit_all(scene, 1);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
 	/* Whoever did it may want the place. */
-	assert_int_equal(scene->interfaces->waiting, 1);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 1);
 	fake.now_ns += 57 * S;
 	pe_interfaces_retry(scene->interfaces);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
@@ -273,7 +273,7 @@ static void test_load(void **state)
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_LOAD);
 	load(scene, 30, 1000);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
-	assert_int_equal(scene->interfaces->waiting, 0);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 0);
 }
 
 /* Somebody else took the place meanwhile: it is tried again. */
@@ -286,7 +286,7 @@ static void test_load_then_busy(void **state)
 	fake_find(1)->foreign = true;
 	load(scene, 30, 0);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
-	assert_int_equal(scene->interfaces->waiting, 1);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 1);
 }
 
 /* With ours above it, it could not come back. */
@@ -316,7 +316,7 @@ static void test_below_comes_first(void **state)
 	add_related(scene, 2, "macvlan", 1, 0);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_shown(scene, 2, PE_MODE_GENERIC, PE_REASON_NONE);
-	assert_int_equal(scene->interfaces->fresh, 0);
+	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 0);
 }
 
 /* One that left its place to the tracepoint takes it again, before it is too late. */
@@ -332,9 +332,23 @@ static void test_below_comes_back_first(void **state)
 	assert_shown(scene, 2, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
+static struct pe_relations relations_of(struct scene *scene)
+{
+	return (struct pe_relations){ scene->engine->records, scene->engine->monitor };
+}
+
 static bool is_below_ours(struct scene *scene, int ifindex)
 {
-	return pe_watch_is_below_ours(&fake_find(ifindex)->link, scene->interfaces);
+	const struct pe_relations relations = relations_of(scene);
+
+	return pe_relations_has_above(&relations, record_of(scene, ifindex));
+}
+
+static size_t list_below(struct scene *scene, int ifindex, int *ret_ifindex)
+{
+	const struct pe_relations relations = relations_of(scene);
+
+	return pe_relations_list_below(&relations, record_of(scene, ifindex), ret_ifindex);
 }
 
 static void test_below_ours(void **state)
@@ -351,7 +365,6 @@ static void test_below_ours(void **state)
 	fake_find(2)->link.peer = 3;
 	fake_find(3)->link.peer = 2;
 	assert_true(is_below_ours(scene, 1));
-	assert_true(pe_watch_has_above(scene->interfaces, 1));
 	assert_false(is_below_ours(scene, 2));
 	assert_false(is_below_ours(scene, 4));
 	assert_true(is_below_ours(scene, 6));
@@ -363,7 +376,7 @@ static void test_below_ours(void **state)
 	fake.xdp_error = -EPERM;
 	add_related(scene, 9, "macvlan", 1, 0);
 	fake.xdp_error = 0;
-	assert_false(pe_watch_has_above(scene->interfaces, 1));
+	assert_false(is_below_ours(scene, 1));
 
 	/* What refuses a port of our bond is ours. */
 	fake.warnings = 0;
@@ -377,8 +390,7 @@ static void assert_below(struct scene *scene, int ifindex, int count, const int 
 {
 	int below[PE_OFFLOADS_MAX];
 
-	assert_int_equal(pe_watch_list_below(&fake_find(ifindex)->link, below, scene->interfaces),
-			 count);
+	assert_int_equal(list_below(scene, ifindex, below), count);
 	for (int i = 0; i < count; i++) {
 		bool is_listed = false;
 
@@ -392,6 +404,7 @@ static void assert_below(struct scene *scene, int ifindex, int count, const int 
 static void test_list_below(void **state)
 {
 	struct scene *scene = *state;
+	struct pe_link *elsewhere;
 
 	add_settled(scene, 1, 3, "");
 	add_related(scene, 4, "bond", 0, 0);
@@ -399,7 +412,10 @@ static void test_list_below(void **state)
 	add_related(scene, 5, "vlan", 4, 0);
 	add_related(scene, 6, "macvlan", 3, 0);
 	add_related(scene, 7, "veth", 3, 0);
-	add_related(scene, 8, "macvlan", 3, 0)->peer_netnsid = 0;
+	elsewhere = fake_add(8, "macvlan");
+	elsewhere->peer = 3;
+	elsewhere->peer_netnsid = 0;
+	fake.monitor_ops->added(elsewhere, fake.monitor_userdata);
 	assert_below(scene, 1, 1, (int[]){ 1 });
 	assert_below(scene, 4, 3, (int[]){ 4, 1, 2 });
 	/* Those below one below, too: the kernel goes down all the way. */
@@ -420,8 +436,7 @@ static void test_list_below_is_bounded(void **state)
 	add_related(scene, 1, "bond", 0, 0);
 	for (int i = 0; i < 2 * PE_OFFLOADS_MAX; i++)
 		add_related(scene, 10 + i, "", 0, 1);
-	assert_int_equal(pe_watch_list_below(&fake_find(1)->link, below, scene->interfaces),
-			 PE_OFFLOADS_MAX);
+	assert_int_equal(list_below(scene, 1, below), PE_OFFLOADS_MAX);
 }
 
 /* A card that merges under a bond: nothing above it gets XDP. */

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See auditor.h. */
+#include "auditor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe/clock.h"
+
+#include "away.h"
+#include "engine.h"
+#include "heirs.h"
+
+/* Between the two readings of a comparison: no packet is on its way for longer, but where a CPU is
+ * overloaded, and then the next comparison shows it. */
+#define BRACKET_NS (50 * PE_NS_PER_MS)
+
+struct pe_auditor {
+	const struct pe_engine *engine;
+	struct pe_away *away;
+	struct pe_heirs heirs;
+	/* Those whose audit has a bracket open, and when it is to be closed. */
+	struct pe_ifkey bracket[PE_AUDITOR_ROUND];
+	unsigned int brackets;
+	uint64_t brackets_at_ns;
+};
+
+int pe_auditor_new(const struct pe_engine *engine, struct pe_auditor **ret_auditor)
+{
+	struct pe_auditor *auditor = calloc(1, sizeof(*auditor));
+	int r;
+
+	if (!auditor)
+		return -ENOMEM;
+	auditor->engine = engine;
+	r = pe_away_new(&auditor->away);
+	if (r < 0) {
+		free(auditor);
+		return r;
+	}
+	*ret_auditor = auditor;
+	return 0;
+}
+
+struct pe_auditor *pe_auditor_free(struct pe_auditor *auditor)
+{
+	if (!auditor)
+		return NULL;
+	pe_away_free(auditor->away);
+	free(auditor);
+	return NULL;
+}
+
+static struct pe_registry *registry(const struct pe_auditor *auditor)
+{
+	return auditor->engine->options->registry;
+}
+
+static int read_kernel(const struct pe_auditor *auditor, const struct pe_iface *iface,
+		       struct pe_link_stats *ret_kernel)
+{
+	return pe_monitor_read_stats(auditor->engine->monitor, iface->link->ifindex, ret_kernel);
+}
+
+void pe_auditor_read(const struct pe_auditor *auditor, const struct pe_iface *iface,
+		     struct pe_row *ret_ours)
+{
+	const struct pe_kernel *kernel = auditor->engine->kernel;
+
+	memset(ret_ours, 0, sizeof(*ret_ours) * PE_DIRECTIONS);
+	if (iface->attachment.token != PE_TOKEN_NONE)
+		kernel->ops->read(kernel->xdp, iface->attachment.token, ret_ours);
+}
+
+/* ---- begin and end ---- */
+
+/* What an earlier stay has accounted for. */
+static void recall(struct pe_auditor *auditor, const struct pe_iface *iface,
+		   struct pe_count ret_known[PE_DIRECTIONS])
+{
+	const struct pe_link *link = iface->link;
+	struct pe_link_stats now;
+	bool is_there = pe_away_has(auditor->away, link) && !read_kernel(auditor, iface, &now);
+
+	pe_away_take(auditor->away, link, is_there ? &now : NULL, ret_known);
+	/* It is the same one, and not an heir, if it was away. */
+	pe_heirs_take(&auditor->heirs, link->ifindex, is_there ? NULL : ret_known);
+}
+
+void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface)
+{
+	struct pe_row ours[PE_DIRECTIONS] = { 0 };
+	struct pe_count known[PE_DIRECTIONS];
+
+	recall(auditor, iface, known);
+	if (iface->attachment.newcomer)
+		pe_auditor_read(auditor, iface, ours);
+	pe_audit_begin(&iface->audit, registry(auditor), iface->link, iface->plan.egress, known,
+		       ours);
+	pe_auditor_note_mode(auditor, iface);
+}
+
+/* Of one whose counters mean something else than ours. */
+static void end_blind(struct pe_auditor *auditor, struct pe_iface *iface,
+		      struct pe_count ret_known[PE_DIRECTIONS])
+{
+	const struct pe_link_stats *last = &iface->link->stats;
+
+	pe_audit_blind(&iface->audit, registry(auditor), iface->link->ifindex, iface->audit.blind,
+		       last);
+	/* Observed or not, the next stay has nothing to do with it. */
+	ret_known[PE_INGRESS] = (struct pe_count){ last->rx_packets, last->rx_bytes };
+	ret_known[PE_EGRESS] = (struct pe_count){ last->tx_packets, last->tx_bytes };
+}
+
+void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, bool may_return)
+{
+	struct pe_count known[PE_DIRECTIONS];
+	struct pe_row ours[PE_DIRECTIONS];
+
+	if (iface->plan.auditable) {
+		pe_auditor_read(auditor, iface, ours);
+		pe_audit_end(&iface->audit, registry(auditor), iface->link, ours, !may_return);
+		pe_audit_known(&iface->audit, ours, known);
+	} else {
+		end_blind(auditor, iface, known);
+	}
+	if (may_return)
+		pe_away_put(auditor->away, iface->link, known);
+}
+
+void pe_auditor_gone(struct pe_auditor *auditor, int ifindex, bool ingress, bool egress)
+{
+	pe_heirs_look(&auditor->heirs, auditor->engine->monitor, ifindex, ingress, egress);
+}
+
+void pe_auditor_added(struct pe_auditor *auditor, int ifindex)
+{
+	pe_heirs_take(&auditor->heirs, ifindex, NULL);
+}
+
+/* ---- meanwhile ---- */
+
+void pe_auditor_attaching(struct pe_auditor *auditor, struct pe_iface *iface)
+{
+	struct pe_row ours[PE_DIRECTIONS];
+	struct pe_link_stats kernel;
+
+	if (iface->audit.settled || !iface->plan.auditable)
+		return;
+	pe_auditor_read(auditor, iface, ours);
+	if (read_kernel(auditor, iface, &kernel) < 0)
+		return;
+	pe_audit_open(&iface->audit, ours, &kernel);
+	pe_audit_close(&iface->audit, registry(auditor), iface->link->ifindex, ours, &kernel,
+		       false);
+}
+
+void pe_auditor_note_mode(struct pe_auditor *auditor, struct pe_iface *iface)
+{
+	const bool blind[PE_DIRECTIONS] = {
+		[PE_INGRESS] = iface->attachment.mode == PE_MODE_NONE,
+		[PE_EGRESS] = iface->audit.egress && iface->attachment.token == PE_TOKEN_NONE,
+	};
+	struct pe_link_stats kernel = { 0 };
+
+	if (iface->plan.auditable ||
+	    ((blind[PE_INGRESS] || blind[PE_EGRESS]) && read_kernel(auditor, iface, &kernel) < 0))
+		return;
+	pe_audit_blind(&iface->audit, registry(auditor), iface->link->ifindex, blind, &kernel);
+}
+
+static void close_bracket(struct pe_auditor *auditor, struct pe_iface *iface,
+			  const struct pe_row *ours)
+{
+	struct pe_link_stats kernel;
+
+	if (!read_kernel(auditor, iface, &kernel))
+		pe_audit_close(&iface->audit, registry(auditor), iface->link->ifindex, ours,
+			       &kernel, iface->attachment.mode != PE_MODE_NONE);
+}
+
+static void open_bracket(struct pe_auditor *auditor, struct pe_iface *iface,
+			 const struct pe_row *ours)
+{
+	struct pe_link_stats kernel;
+
+	if (auditor->brackets == PE_AUDITOR_ROUND || read_kernel(auditor, iface, &kernel) < 0)
+		return;
+	pe_audit_open(&iface->audit, ours, &kernel);
+	auditor->bracket[auditor->brackets++] = iface->link->key;
+	auditor->brackets_at_ns = pe_clock_monotonic_ns() + BRACKET_NS;
+}
+
+void pe_auditor_compare(struct pe_auditor *auditor, struct pe_iface *iface,
+			const struct pe_row *ours)
+{
+	if (!iface->plan.auditable) {
+		pe_auditor_note_mode(auditor, iface);
+		return;
+	}
+	switch (pe_audit_due(&iface->audit, ours)) {
+	case PE_AUDIT_NOT:
+		break;
+	case PE_AUDIT_NOW:
+		close_bracket(auditor, iface, ours);
+		break;
+	case PE_AUDIT_BRACKET:
+		open_bracket(auditor, iface, ours);
+		break;
+	}
+}
+
+uint64_t pe_auditor_brackets_at(const struct pe_auditor *auditor)
+{
+	return auditor->brackets ? auditor->brackets_at_ns : 0;
+}
+
+void pe_auditor_close_brackets(struct pe_auditor *auditor)
+{
+	for (unsigned int i = 0; i < auditor->brackets; i++) {
+		struct pe_iface *iface =
+			pe_records_find(auditor->engine->records, auditor->bracket[i]);
+		struct pe_row ours[PE_DIRECTIONS];
+
+		/* It may be another one by now, without a reading to compare with. */
+		if (!iface || !iface->audit.is_open)
+			continue;
+		pe_auditor_read(auditor, iface, ours);
+		close_bracket(auditor, iface, ours);
+	}
+	auditor->brackets = 0;
+}

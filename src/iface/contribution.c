@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See contribution.h. */
+#include "contribution.h"
+
+#include <stdio.h>
+
+#include "pe/clock.h"
+#include "pe/registry.h"
+
+#include "engine.h"
+
+static void describe(const struct pe_engine *engine, const struct pe_iface *iface,
+		     struct pe_iface_info *ret_info)
+{
+	const struct pe_link *link = iface->link;
+	const struct pe_link *master = link->master ? pe_monitor_find(engine->monitor, link->master)
+						    : NULL;
+
+	*ret_info = (struct pe_iface_info){ .ifindex = link->ifindex,
+					    .mode = iface->attachment.mode,
+					    .mode_reason = iface->attachment.reason };
+	snprintf(ret_info->name, sizeof(ret_info->name), "%s", link->name);
+	snprintf(ret_info->alias, sizeof(ret_info->alias), "%s", link->alias);
+	snprintf(ret_info->altnames, sizeof(ret_info->altnames), "%s", link->altnames);
+	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", link->kind);
+	if (master)
+		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);
+}
+
+int pe_contribution_begin(const struct pe_engine *engine, const struct pe_iface *iface)
+{
+	struct pe_iface_info info;
+
+	describe(engine, iface, &info);
+	return pe_registry_add(engine->options->registry, &info, iface->attachment.token,
+			       pe_clock_monotonic_ns());
+}
+
+int pe_contribution_update(const struct pe_engine *engine, const struct pe_iface *iface)
+{
+	struct pe_iface_info info;
+
+	describe(engine, iface, &info);
+	return pe_registry_update(engine->options->registry, &info, pe_clock_monotonic_ns());
+}
+
+void pe_contribution_set_token(const struct pe_engine *engine, const struct pe_iface *iface)
+{
+	pe_registry_set_token(engine->options->registry, iface->link->ifindex,
+			      iface->attachment.token);
+}
+
+void pe_contribution_end(const struct pe_engine *engine, const struct pe_iface *iface)
+{
+	pe_registry_remove(engine->options->registry, iface->link->ifindex,
+			   pe_clock_monotonic_ns());
+}
+
+struct pe_iface *pe_contribution_find(const struct pe_engine *engine, const char *name)
+{
+	int ifindex = pe_registry_find(engine->options->registry, name);
+
+	return ifindex ? pe_records_find_index(engine->records, ifindex) : NULL;
+}
