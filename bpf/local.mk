@@ -16,7 +16,7 @@ bpf_sources = \
 	bpf/kernel.h \
 	bpf/maps.h \
 	bpf/netns.h \
-	bpf/newcomers.h \
+	bpf/early.h \
 	bpf/origin.h \
 	bpf/parse.h \
 	bpf/skb.h \

@@ -12,14 +12,14 @@
 #ifndef PE_BPF_TRACEPOINTS_H
 #define PE_BPF_TRACEPOINTS_H
 
-#include "newcomers.h"
+#include "early.h"
 #include "skb.h"
 
 static __always_inline union pe_slot_ref slot_of(const struct net_device *dev)
 {
 	union pe_slot_ref ref = interface_find(dev->ifindex);
 
-	return likely(ref.word) || !is_ours(dev) ? ref : newcomer_find(dev);
+	return likely(ref.word) || !is_ours(dev) ? ref : early_find(dev);
 }
 
 SEC("tp_btf/net_dev_start_xmit")

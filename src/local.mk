@@ -132,13 +132,13 @@ src_libpe_a_SOURCES = \
 	src/iface/audit.h \
 	src/iface/auditor.c \
 	src/iface/auditor.h \
-	src/iface/away.c \
-	src/iface/away.h \
+	src/iface/moved.c \
+	src/iface/moved.h \
 	src/iface/contribution.c \
 	src/iface/contribution.h \
 	src/iface/engine.h \
-	src/iface/heirs.c \
-	src/iface/heirs.h \
+	src/iface/reuse.c \
+	src/iface/reuse.h \
 	src/iface/interfaces.c \
 	src/iface/kernel.c \
 	src/iface/kernel.h \
@@ -146,8 +146,8 @@ src_libpe_a_SOURCES = \
 	src/iface/load.h \
 	src/iface/maintenance.c \
 	src/iface/maintenance.h \
-	src/iface/newcomers.c \
-	src/iface/newcomers.h \
+	src/iface/early.c \
+	src/iface/early.h \
 	src/iface/offloads.c \
 	src/iface/offloads.h \
 	src/iface/policy.c \
@@ -225,7 +225,7 @@ src_libpe_a_SOURCES = \
 	src/web/yaml.c \
 	src/web/yaml.h \
 	src/xdp/attach.c \
-	src/xdp/newcomers.c \
+	src/xdp/early.c \
 	src/xdp/object.c \
 	src/xdp/object.h \
 	src/xdp/ring.c \
@@ -235,7 +235,7 @@ src_libpe_a_SOURCES = \
 	src/xdp/tasks.c
 
 # Also for a make of one target, which skips BUILT_SOURCES.
-src/xdp/attach.$(OBJEXT) src/xdp/newcomers.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
+src/xdp/attach.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
 src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
 src/xdp/tasks.$(OBJEXT): bpf/identity.skel.h
 

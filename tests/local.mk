@@ -6,7 +6,7 @@ unit_tests = \
 	tests/unit/test_attacher \
 	tests/unit/test_attacher_changes \
 	tests/unit/test_audit \
-	tests/unit/test_away \
+	tests/unit/test_moved \
 	tests/unit/test_base \
 	tests/unit/test_catalogue \
 	tests/unit/test_encode \
@@ -75,7 +75,7 @@ integration_scripts = \
 	tests/integration/test_identity.py \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
-	tests/integration/test_newcomers.py \
+	tests/integration/test_early.py \
 	tests/integration/test_offloads.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
@@ -107,7 +107,7 @@ test_libs = $(pe_libs) $(CMOCKA_LIBS)
 # The kernel's side is replaced by fake-kernel.c.
 fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h
 fake_kernel_wraps = $(foreach name, \
-	pe_clock_monotonic_ns pe_log pe_monitor_dispatch pe_monitor_find pe_monitor_has_events \
+	pe_clock_monotonic_ns pe_log pe_monitor_dispatch pe_monitor_exists pe_monitor_find pe_monitor_has_events \
 	pe_monitor_is_current pe_monitor_list_ports pe_monitor_new pe_monitor_read_stats pe_monitor_start, \
 	-Wl$(comma)--wrap=$(name))
 comma = ,
@@ -123,7 +123,7 @@ tests_unit_test_attacher_changes_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_attacher_changes_LDADD = $(test_libs)
 tests_unit_test_audit_LDADD = $(test_libs)
 tests_unit_test_load_LDADD = $(test_libs)
-tests_unit_test_away_LDADD = $(test_libs)
+tests_unit_test_moved_LDADD = $(test_libs)
 tests_unit_test_base_LDADD = $(test_libs)
 tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c tests/unit/snapshot-fixture.h
 tests_unit_test_catalogue_LDADD = $(test_libs)

@@ -151,8 +151,8 @@ union pe_slot_ref {
 /* Tell one use of a slot from the next. */
 #define PE_SLOT_GENERATIONS 64
 
-/* So many interfaces that user space does not know yet can be counted at the same time. */
-#define PE_NEWCOMERS 128
+/* So many early interfaces, which user space does not know yet, can be counted at the same time. */
+#define PE_EARLY_MAX 128
 
 /*
  * One flow as the cache holds it and as a ring carries it: its head, then its addresses, as they
@@ -244,7 +244,7 @@ struct pe_cpu {
 	__u64 evicted[PE_EVICT_REASONS];
 	__u64 lost[PE_EVICT_REASONS]; /* evicted, but the ring was full */
 	__u64 bypassed;		      /* packets that found the cache busy; counted in row.lost */
-	__u64 missed;		      /* packets of unknown interfaces that found no spare slot */
+	__u64 missed; /* packets of unknown interfaces, for want of a provisional slot */
 	struct pe_pending pending;
 	__u64 packet[8]; /* what was recognised of one: struct packet in bpf/parse.h */
 	__u64 unused[13];

@@ -149,6 +149,10 @@ void pe_monitor_request_resync(struct pe_monitor *monitor);
 /* The interface as last seen, or NULL. Valid until the next dispatch. */
 const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifindex);
 
+/* Whether the kernel has an interface of this ifindex at this moment, known or not. One system
+ * call, without the kernel's lock of all interfaces. */
+bool pe_monitor_exists(const struct pe_monitor *monitor, int ifindex);
+
 /*
  * Asks the kernel for the counters of one interface now (RTM_GETSTATS). Blocks for one round trip,
  * some µs, and for the kernel's lock of all interfaces. 0, -ENODEV if it has gone, or another

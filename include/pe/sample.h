@@ -264,11 +264,12 @@ struct pe_self_sample {
 	uint64_t netlink_invalid;
 	uint64_t netlink_overruns;
 	uint64_t netlink_resyncs;
-	uint64_t newcomer_missed_packets; /* of interfaces not known yet, and no spare slot */
-	uint64_t flow_records;		  /* that reached a worker */
-	uint64_t flow_records_orphaned;	  /* of an interface that was already forgotten */
-	uint64_t flow_records_lost;	  /* the ring was full */
-	uint64_t flow_bypassed_packets;	  /* found the cache busy */
+	uint64_t early_packets_missed;	/* of interfaces not known yet, for want of a provisional
+					   slot */
+	uint64_t flow_records;		/* that reached a worker */
+	uint64_t flow_records_orphaned; /* of an interface that was already forgotten */
+	uint64_t flow_records_lost;	/* the ring was full */
+	uint64_t flow_bypassed_packets; /* found the cache busy */
 	uint64_t flow_evictions[PE_EVICT_REASONS];
 	uint64_t flow_table_full;	   /* flows ended early because a worker's table was full */
 	uint64_t top_flow_records_dropped; /* memory was refused */

@@ -57,38 +57,40 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
  * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
  * pe_xdp_attach() or pe_xdp_count_by() has succeeded. `shape` is how its frames are and where its
  * packets come from: PE_SLOT_SHAPE of include/pe/abi.h.
- * 0, or 1 if it was a newcomer (pe_xdp_spare()): then *ret_token is that of its spare slot, which
- * has its packets so far, and the receive tracepoint counts its ingress.
- * -ENOSPC if all slots are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the
- * interface table is full. *ret_token names this use of the slot; its counters begin at zero.
+ * 0, or 1 if it was early (pe_xdp_provision()): then *ret_token is that of its provisional slot,
+ * which has its packets so far, and the receive tracepoint counts its ingress. -ENOSPC if all slots
+ * are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the interface table is full.
+ * *ret_token names this use of the slot; its counters begin at zero.
  */
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
 
 /*
- * A spare slot for a newcomer: a veth interface that has no slot and is not ignored. Once it is
- * offered, the first packet on a newcomer takes it, and the newcomer is counted from then on, both
+ * A provisional slot for an early interface: a veth that has no slot and is not ignored. Once it is
+ * offered, the first packet on such an interface takes it, and it is counted from then on, both
  * directions, by the tracepoints; pe_xdp_take() goes on with it. *ret_token is that slot's.
- * 0; -ENOSPC if there are PE_NEWCOMERS already, or no slots; -EAGAIN if the free ones rest; another
+ * 0; -ENOSPC if there are PE_EARLY_MAX already, or no slots; -EAGAIN if the free ones rest; another
  * -errno if the kernel refuses the receive tracepoint, which is attached the first time.
  */
-int pe_xdp_spare(struct pe_xdp *xdp, uint32_t *ret_token);
+int pe_xdp_provision(struct pe_xdp *xdp, uint32_t *ret_token);
 
-/* Offers a spare slot. 0, or -errno of one system call; then the caller gives the token back. */
+/* Offers a provisional slot. 0, or -errno of one system call; then the caller gives the token back.
+ */
 int pe_xdp_offer(struct pe_xdp *xdp, uint32_t token);
 
-/* The token of an interface that is a newcomer, or PE_TOKEN_NONE. One system call. */
-uint32_t pe_xdp_newcomer(struct pe_xdp *xdp, int ifindex);
+/* The token of an early interface, or PE_TOKEN_NONE. One system call. */
+uint32_t pe_xdp_early(struct pe_xdp *xdp, int ifindex);
 
 /*
- * The ifindexes of the newcomers, no order; how many. Some may be missing if more come meanwhile.
- * Also tidies up after those that were taken. Some system calls, and two for each.
+ * The ifindexes of early interfaces, no order; how many. Some may be missing if more come
+ * meanwhile. Also tidies up after those that were taken. Some system calls, and two for each.
  */
-unsigned int pe_xdp_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS]);
+unsigned int pe_xdp_list_early(struct pe_xdp *xdp, int ret_ifindex[PE_EARLY_MAX]);
 
-/* It is no newcomer any more. The caller gives its token back. */
-void pe_xdp_dismiss(struct pe_xdp *xdp, int ifindex, uint32_t token);
+/* Withdraws the provisional slot of an early interface. The caller gives its token back. */
+void pe_xdp_withdraw(struct pe_xdp *xdp, int ifindex, uint32_t token);
 
-/* An interface without a slot is no newcomer, or may be one again. Nothing if it has a slot. */
+/* An interface without a slot gets no provisional one, or may get one again. Nothing if it has a
+ * slot. */
 void pe_xdp_ignore(struct pe_xdp *xdp, int ifindex, bool ignored);
 
 /*
@@ -168,7 +170,7 @@ struct pe_xdp_stats {
 	uint64_t evicted[PE_EVICT_REASONS]; /* records made */
 	uint64_t lost;			    /* of these, not sent: the ring was full */
 	uint64_t bypassed;		    /* packets that found the cache busy */
-	uint64_t missed; /* packets of unknown interfaces for which there was no spare slot */
+	uint64_t missed; /* packets of unknown interfaces, for want of a provisional slot */
 };
 /* Sums over CPUs. Any thread. */
 void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats);

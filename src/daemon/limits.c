@@ -24,9 +24,9 @@ static const struct {
 	[PE_LIMIT_DEPARTED] = { "departed interfaces were folded before the retention",
 				"their counts are in packet_exporter_departed_*",
 				"packet_exporter_departed_folded_early_total", "--departed.max" },
-	[PE_LIMIT_NEWCOMERS] = { "packets passed interfaces that were not known yet",
+	[PE_LIMIT_EARLY] = { "packets passed on interfaces that were not known yet",
 				 "unobserved_packets has those of interfaces that are still there",
-				 "packet_exporter_newcomer_missed_packets_total",
+				 "packet_exporter_early_packets_missed_total",
 				 "the CPU share of the exporter: too many came while it did not "
 				 "run" },
 };

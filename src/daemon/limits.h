@@ -11,10 +11,10 @@
 #include "pe/log.h"
 
 enum pe_limit {
-	PE_LIMIT_RING,	    /* flow records for which a ring had no room */
-	PE_LIMIT_FLOWS,	    /* flows ended early */
-	PE_LIMIT_DEPARTED,  /* interfaces folded early */
-	PE_LIMIT_NEWCOMERS, /* packets that found no spare slot */
+	PE_LIMIT_RING,	   /* flow records for which a ring had no room */
+	PE_LIMIT_FLOWS,	   /* flows ended early */
+	PE_LIMIT_DEPARTED, /* interfaces folded early */
+	PE_LIMIT_EARLY,	   /* packets of early interfaces, for want of a provisional slot */
 	PE_LIMITS,
 };
 

@@ -72,7 +72,7 @@ static void sample_flows(const struct pe_sources *sources, struct pe_self_sample
 	self->flow_records_orphaned = workers.orphaned;
 	self->flow_table_full = workers.table_full;
 	self->top_flow_records_dropped = workers.top_dropped;
-	self->newcomer_missed_packets = xdp.missed;
+	self->early_packets_missed = xdp.missed;
 	self->flow_records_lost = xdp.lost;
 	self->flow_bypassed_packets = xdp.bypassed;
 	memcpy(self->flow_evictions, xdp.evicted, sizeof(self->flow_evictions));

@@ -90,7 +90,7 @@ static void check_limits(struct supervisor *s)
 				[PE_LIMIT_RING] = xdp.lost,
 				[PE_LIMIT_FLOWS] = workers.table_full,
 				[PE_LIMIT_DEPARTED] = pe_registry_folded_early(s->registry),
-				[PE_LIMIT_NEWCOMERS] = xdp.missed,
+				[PE_LIMIT_EARLY] = xdp.missed,
 			});
 }
 

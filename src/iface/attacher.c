@@ -70,8 +70,8 @@ static int take_slot(struct pe_attacher *attacher, struct pe_iface *iface)
 				      &token);
 		if (r < 0)
 			return r;
-		attachment->newcomer = r;
-		if (attachment->newcomer) {
+		attachment->early = r;
+		if (attachment->early) {
 			attachment->token = token;
 			attachment->mode = PE_MODE_TRACEPOINT;
 			return 0;
@@ -278,7 +278,7 @@ int pe_attacher_begin(struct pe_attacher *attacher, struct pe_iface *iface)
 	return 0;
 }
 
-/* Without XDP, as the way is. A newcomer's framing was not known until now. */
+/* Without XDP, as the way is. An early one's framing was not known until now. */
 static int go_without(struct pe_attacher *attacher, struct pe_iface *iface,
 		      const struct pe_way *way)
 {

@@ -8,9 +8,9 @@
 
 #include "pe/clock.h"
 
-#include "away.h"
+#include "moved.h"
 #include "engine.h"
-#include "heirs.h"
+#include "reuse.h"
 
 /* Between the two readings of a comparison: no packet is on its way for longer, but where a CPU is
  * overloaded, and then the next comparison shows it. */
@@ -18,8 +18,8 @@
 
 struct pe_auditor {
 	const struct pe_engine *engine;
-	struct pe_away *away;
-	struct pe_heirs heirs;
+	struct pe_moved *moved;
+	struct pe_reuse reuse;
 	/* Those whose audit has a bracket open, and when it is to be closed. */
 	struct pe_ifkey bracket[PE_AUDITOR_ROUND];
 	unsigned int brackets;
@@ -34,7 +34,7 @@ int pe_auditor_new(const struct pe_engine *engine, struct pe_auditor **ret_audit
 	if (!auditor)
 		return -ENOMEM;
 	auditor->engine = engine;
-	r = pe_away_new(&auditor->away);
+	r = pe_moved_new(&auditor->moved);
 	if (r < 0) {
 		free(auditor);
 		return r;
@@ -47,7 +47,7 @@ struct pe_auditor *pe_auditor_free(struct pe_auditor *auditor)
 {
 	if (!auditor)
 		return NULL;
-	pe_away_free(auditor->away);
+	pe_moved_free(auditor->moved);
 	free(auditor);
 	return NULL;
 }
@@ -81,11 +81,11 @@ static void recall(struct pe_auditor *auditor, const struct pe_iface *iface,
 {
 	const struct pe_link *link = iface->link;
 	struct pe_link_stats now;
-	bool is_there = pe_away_has(auditor->away, link) && !read_kernel(auditor, iface, &now);
+	bool is_there = pe_moved_has(auditor->moved, link) && !read_kernel(auditor, iface, &now);
 
-	pe_away_take(auditor->away, link, is_there ? &now : NULL, ret_known);
-	/* It is the same one, and not an heir, if it was away. */
-	pe_heirs_take(&auditor->heirs, link->ifindex, is_there ? NULL : ret_known);
+	pe_moved_take(auditor->moved, link, is_there ? &now : NULL, ret_known);
+	/* One that has moved here again is the same one: its ifindex was not reused. */
+	pe_reuse_take(&auditor->reuse, link->ifindex, is_there ? NULL : ret_known);
 }
 
 void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface)
@@ -94,7 +94,7 @@ void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface)
 	struct pe_count known[PE_DIRECTIONS];
 
 	recall(auditor, iface, known);
-	if (iface->attachment.newcomer)
+	if (iface->attachment.early)
 		pe_auditor_read(auditor, iface, ours);
 	pe_audit_begin(&iface->audit, registry(auditor), iface->link, iface->plan.egress, known,
 		       ours);
@@ -127,17 +127,17 @@ void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, bool may
 		end_blind(auditor, iface, known);
 	}
 	if (may_return)
-		pe_away_put(auditor->away, iface->link, known);
+		pe_moved_put(auditor->moved, iface->link, known);
 }
 
 void pe_auditor_gone(struct pe_auditor *auditor, int ifindex, bool ingress, bool egress)
 {
-	pe_heirs_look(&auditor->heirs, auditor->engine->monitor, ifindex, ingress, egress);
+	pe_reuse_look(&auditor->reuse, auditor->engine->monitor, ifindex, ingress, egress);
 }
 
 void pe_auditor_added(struct pe_auditor *auditor, int ifindex)
 {
-	pe_heirs_take(&auditor->heirs, ifindex, NULL);
+	pe_reuse_take(&auditor->reuse, ifindex, NULL);
 }
 
 /* ---- meanwhile ---- */

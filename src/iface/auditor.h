@@ -48,7 +48,7 @@ uint64_t pe_auditor_brackets_at(const struct pe_auditor *auditor);
 void pe_auditor_close_brackets(struct pe_auditor *auditor);
 
 /* An interface that was counted in these directions has gone: another one may have its ifindex
- * already (pe_heirs_look()). */
+ * already (pe_reuse_look()). */
 void pe_auditor_gone(struct pe_auditor *auditor, int ifindex, bool ingress, bool egress);
 
 /* One with this ifindex was reported: what was remembered of it, and not used, is forgotten. */

@@ -12,7 +12,7 @@
 #include "auditor.h"
 #include "kernel.h"
 #include "maintenance.h"
-#include "newcomers.h"
+#include "early.h"
 #include "records.h"
 
 struct pe_engine {

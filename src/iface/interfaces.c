@@ -52,7 +52,7 @@ static void watch(struct pe_interfaces *interfaces, struct pe_iface *iface)
 	if (iface->state & PE_IFACE_WATCHED)
 		return;
 	if (!iface->wanted) {
-		pe_newcomers_refuse(engine, link->ifindex);
+		pe_early_refuse(engine, link->ifindex);
 		return;
 	}
 	/*
@@ -68,7 +68,7 @@ static void watch(struct pe_interfaces *interfaces, struct pe_iface *iface)
 	}
 	pe_maintenance_began(engine->maintenance, iface);
 	if (iface->attachment.token == PE_TOKEN_NONE)
-		pe_newcomers_refuse(engine, link->ifindex);
+		pe_early_refuse(engine, link->ifindex);
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex,
 		 pe_mode_name(iface->attachment.mode));
 }
@@ -157,8 +157,8 @@ static void on_changed(struct pe_link *link, const struct pe_link *before, void 
  * sent since, if another one has it already. What XDP and TCX count needs the program on it: that
  * of a deleted one is on the other, or nowhere.
  */
-static void look_for_heir(struct pe_interfaces *interfaces, int ifindex, enum pe_mode mode,
-			  bool has_program)
+static void look_for_reuse(struct pe_interfaces *interfaces, int ifindex, enum pe_mode mode,
+			   bool has_program)
 {
 	pe_auditor_gone(interfaces->engine.auditor, ifindex,
 			mode == PE_MODE_TRACEPOINT || has_program, interfaces->policy.egress);
@@ -172,13 +172,14 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	const struct pe_engine *engine = &interfaces->engine;
 	struct pe_iface *iface = link->owner;
 	bool counted = iface && iface->attachment.token != PE_TOKEN_NONE;
-	bool has_heir = iface && why == PE_LINK_DELETED &&
-			pe_attacher_is_on(engine->attacher, iface);
+	bool is_reused = iface && why == PE_LINK_DELETED &&
+			 pe_attacher_is_on(engine->attacher, iface);
 	enum pe_mode mode = iface ? iface->attachment.mode : PE_MODE_NONE;
 
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex, how[why]);
-	/* Our program is on an heir only if it was so when the features were read. */
-	if (!has_heir)
+	/* Our program is on the next one of this ifindex only if it was so when the features were
+	 * read. */
+	if (!is_reused)
 		pe_attacher_forget(engine->attacher, link, why == PE_LINK_MOVED);
 	if (!interfaces->ending)
 		unwatch(interfaces, iface, why != PE_LINK_DELETED);
@@ -186,11 +187,12 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	if (interfaces->ending)
 		return;
 	if (counted)
-		look_for_heir(interfaces, link->ifindex, mode, has_heir);
+		look_for_reuse(interfaces, link->ifindex, mode, is_reused);
 	interfaces->kernel.ops->ignore(interfaces->kernel.xdp, link->ifindex, false);
-	/* Its spare slot is missing: a storm's next ones do not wait for the end of its events. */
+	/* Its provisional slot is missing: a storm's next ones do not wait for the end of its
+	 * events. */
 	if (interfaces->was_synced)
-		pe_newcomers_prepare(engine);
+		pe_early_provision(engine);
 }
 
 /*
@@ -220,7 +222,7 @@ static void on_synced(void *userdata)
 	if (!interfaces->was_synced)
 		pe_maintenance_promote_all(interfaces->engine.maintenance);
 	interfaces->was_synced = true;
-	pe_newcomers_prepare(&interfaces->engine);
+	pe_early_provision(&interfaces->engine);
 	interfaces->options.synced(interfaces->options.userdata);
 }
 
@@ -364,7 +366,7 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 	r = pe_monitor_dispatch(interfaces->engine.monitor);
 	pe_attacher_put_back_owed(interfaces->engine.attacher);
 	if (interfaces->was_synced)
-		pe_newcomers_prepare(&interfaces->engine);
+		pe_early_provision(&interfaces->engine);
 	return r;
 }
 
@@ -385,7 +387,7 @@ void pe_interfaces_retry(struct pe_interfaces *interfaces)
 
 void pe_interfaces_audit(struct pe_interfaces *interfaces)
 {
-	pe_newcomers_look_after(&interfaces->engine);
+	pe_early_look_after(&interfaces->engine);
 	pe_maintenance_audit(interfaces->engine.maintenance);
 }
 

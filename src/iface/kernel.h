@@ -27,11 +27,11 @@ struct pe_kernel_ops {
 	bool (*is_attached)(int fd);
 	bool (*is_ours)(const struct pe_xdp *xdp, uint32_t id);
 	/* Interfaces that are counted before they are known. */
-	int (*spare)(struct pe_xdp *xdp, uint32_t *ret_token);
+	int (*provision)(struct pe_xdp *xdp, uint32_t *ret_token);
 	int (*offer)(struct pe_xdp *xdp, uint32_t token);
-	uint32_t (*newcomer)(struct pe_xdp *xdp, int ifindex);
-	unsigned int (*newcomers)(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS]);
-	void (*dismiss)(struct pe_xdp *xdp, int ifindex, uint32_t token);
+	uint32_t (*early)(struct pe_xdp *xdp, int ifindex);
+	unsigned int (*list_early)(struct pe_xdp *xdp, int ret_ifindex[PE_EARLY_MAX]);
+	void (*withdraw)(struct pe_xdp *xdp, int ifindex, uint32_t token);
 	void (*ignore)(struct pe_xdp *xdp, int ifindex, bool ignored);
 	/* Receive offloads. */
 	int (*read_features)(struct pe_features *features, int ifindex,

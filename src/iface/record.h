@@ -19,7 +19,7 @@ struct pe_attachment {
 	int link_fd;	/* of the XDP link, -1 without */
 	int tcx_fd;	/* of the TCX link, -1 without */
 	bool wants_tcx; /* which is all that is left, and is not tried at once */
-	bool newcomer;	/* it was counted before it was known */
+	bool early;	/* it was counted before it was known */
 	bool refused;	/* its driver has refused native XDP: as auto from then on */
 	enum pe_mode mode;
 	enum pe_mode_reason reason;

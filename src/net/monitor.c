@@ -449,6 +449,13 @@ const struct pe_link *pe_monitor_find(const struct pe_monitor *monitor, int ifin
 	return entry ? &entry->link : NULL;
 }
 
+bool pe_monitor_exists(const struct pe_monitor *monitor, int ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return if_indextoname((unsigned int)ifindex, name);
+}
+
 int pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex, struct pe_link_stats *ret_stats)
 {
 	return pe_requests_stats(&monitor->requests, ifindex, ret_stats);

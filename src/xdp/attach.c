@@ -23,17 +23,17 @@ int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *r
 {
 	unsigned int flags = shape & PE_SLOT_SHAPE;
 	uint64_t now_ns = pe_clock_monotonic_ns();
-	uint32_t newcomer = pe_xdp_newcomer(xdp, ifindex);
+	uint32_t early = pe_xdp_early(xdp, ifindex);
 	int r;
 
 	if (xdp->egress)
 		flags |= PE_SLOT_EGRESS;
-	if (newcomer == PE_TOKEN_NONE)
+	if (early == PE_TOKEN_NONE)
 		return pe_slots_take(xdp->slots, ifindex, flags, now_ns, ret_token);
-	r = pe_slots_adopt(xdp->slots, newcomer, ifindex, flags | PE_SLOT_RECEIVE, now_ns);
+	r = pe_slots_adopt(xdp->slots, early, ifindex, flags | PE_SLOT_RECEIVE, now_ns);
 	if (r < 0)
 		return r;
-	*ret_token = newcomer;
+	*ret_token = early;
 	return 1;
 }
 
@@ -42,7 +42,7 @@ void pe_xdp_stop(struct pe_xdp *xdp, uint32_t token)
 	int ifindex = pe_slots_stop(xdp->slots, token);
 
 	if (ifindex)
-		pe_xdp_dismiss(xdp, ifindex, token);
+		pe_xdp_withdraw(xdp, ifindex, token);
 }
 
 void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)

@@ -34,8 +34,8 @@
 #define USUAL_CACHE_MIN 8192u
 #define USUAL_CACHE_MAX 65536u
 #define USUAL_CACHE_ALL (16 * USUAL_CACHE_MAX)
-/* Those that rest, and those that are ready for newcomers. */
-#define MORE_SLOTS(max) ((max) / 4 + 64 + PE_NEWCOMERS)
+/* Those that rest, and provisional ones. */
+#define MORE_SLOTS(max) ((max) / 4 + 64 + PE_EARLY_MAX)
 
 /*
  * To the debug log: libbpf cannot know whether a refusal matters; we do, and say it once. A
@@ -477,11 +477,11 @@ bool pe_xdp_has_tcx(const struct pe_xdp *xdp)
 uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp)
 {
 	/* A queue's word, and a key and a value with about 48 bytes of the kernel's. */
-	const uint64_t newcomers = PE_NEWCOMERS * (8 + 64);
+	const uint64_t early = PE_EARLY_MAX * (8 + 64);
 	uint64_t sets = (uint64_t)xdp->cpus << xdp->set_bits;
 	uint64_t flows =
 		sets * sizeof(struct pe_flow4_set) + sets / 2 * sizeof(struct pe_flow6_set);
 
-	return xdp->interfaces.size + xdp->rows.size + xdp->cpu.size + flows + newcomers +
+	return xdp->interfaces.size + xdp->rows.size + xdp->cpu.size + flows + early +
 	       (uint64_t)xdp->options.rings * xdp->options.ring_size;
 }

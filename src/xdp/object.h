@@ -30,9 +30,9 @@ struct pe_xdp {
 	unsigned int cpus;		/* possible CPUs */
 	unsigned int set_bits;		/* log2 of the flow cache's sets of IPv4 for each CPU */
 	uint32_t generic_id, native_id; /* of the XDP programs */
-	uint32_t spares;		/* in the queue and in the map of newcomers */
-	bool has_spares;		/* atomic: there have been some */
-	uint64_t missed_before; /* packets until then; of any thread once has_spares is set */
+	uint32_t provisional;		/* slots in the queue and in the map of early interfaces */
+	bool has_provisional;		/* atomic: there have been some */
+	uint64_t missed_before; /* packets until then; of any thread once has_provisional is set */
 	uint32_t swept;		/* parts of the flow cache, so far */
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */

@@ -20,9 +20,9 @@ struct slot {
 	uint8_t generation;
 	bool used; /* at any time */
 	bool taken;
-	bool spare;   /* taken, by nobody yet */
-	bool adopted; /* was a spare one in this use */
-	bool listed;  /* in the interface table */
+	bool provisional; /* taken, by nobody yet */
+	bool adopted;	  /* was a provisional one in this use */
+	bool listed;	  /* in the interface table */
 };
 
 struct pe_slots {
@@ -31,7 +31,7 @@ struct pe_slots {
 	struct slot *slot;
 	uint32_t *queue; /* ring of free slots */
 	unsigned int queue_first, queue_count;
-	unsigned int taken; /* without spare ones */
+	unsigned int taken; /* without provisional ones */
 };
 
 int pe_slots_new(const struct pe_slots_options *options, struct pe_slots **ret_slots)
@@ -260,7 +260,7 @@ static struct slot *find(struct pe_slots *slots, uint32_t token)
 											: NULL;
 }
 
-int pe_slots_spare(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token)
+int pe_slots_provision(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token)
 {
 	uint32_t number;
 	int r;
@@ -269,7 +269,7 @@ int pe_slots_spare(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token)
 	r = prepare_next(slots, now_ns, &number);
 	if (!r) {
 		*ret_token = take_next(slots, number);
-		slots->slot[number].spare = true;
+		slots->slot[number].provisional = true;
 	}
 	pthread_mutex_unlock(&slots->mutex);
 	return r;
@@ -284,12 +284,12 @@ int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned
 
 	pthread_mutex_lock(&slots->mutex);
 	slot = find(slots, token);
-	if (slot && slot->spare)
+	if (slot && slot->provisional)
 		r = slots->taken < slots->options.limit
 			    ? table_insert(slots, ref_of(slots, number, ifindex, flags))
 			    : -ENOSPC;
 	if (!r) {
-		slot->spare = false;
+		slot->provisional = false;
 		slot->adopted = true;
 		set_listed(slots, number, ifindex, now_ns);
 	}
@@ -309,16 +309,16 @@ bool pe_slots_is_settled(struct pe_slots *slots, uint32_t token, uint64_t now_ns
 	return is_settled;
 }
 
-bool pe_slots_is_spare(struct pe_slots *slots, uint32_t token)
+bool pe_slots_is_provisional(struct pe_slots *slots, uint32_t token)
 {
 	struct slot *slot;
-	bool is_spare;
+	bool is_provisional;
 
 	pthread_mutex_lock(&slots->mutex);
 	slot = find(slots, token);
-	is_spare = slot && slot->spare;
+	is_provisional = slot && slot->provisional;
 	pthread_mutex_unlock(&slots->mutex);
-	return is_spare;
+	return is_provisional;
 }
 
 void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored)
@@ -399,8 +399,8 @@ void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
 
 		stop(slots, slot, token);
 		free(PE_TAKE_PTR(slot->baseline));
-		slots->taken -= !slot->spare;
-		slot->taken = slot->spare = slot->adopted = false;
+		slots->taken -= !slot->provisional;
+		slot->taken = slot->provisional = slot->adopted = false;
 		slot->free_at_ns = now_ns + slots->options.rest_ns;
 		slots->queue[last % slots->options.count] = PE_TOKEN_SLOT(token);
 		slots->queue_count++;

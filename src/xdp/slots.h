@@ -2,8 +2,9 @@
 /*
  * Slots: small dense numbers for interfaces, so that a packet finds its counters by index.
  *
- * A slot is free, spare (ready for a newcomer), taken, stopped (out of the table, counters still
- * wanted) or resting. Rows are never cleared; each use of a slot remembers where it began
+ * A slot is free, provisional (ready for an early interface), taken, stopped (out of the table,
+ * counters still wanted) or resting. Rows are never cleared; each use of a slot remembers where it
+ * began
  * (`baseline`). A mutex inside: any thread may read, stop and give back.
  */
 #ifndef PE_XDP_SLOTS_H
@@ -17,8 +18,9 @@
 struct pe_slots;
 
 struct pe_slots_options {
-	unsigned int count; /* slots, resting and spare ones included */
-	unsigned int limit; /* of these, how many may be taken at the same time, spare ones aside */
+	unsigned int count; /* slots, resting and provisional ones included */
+	unsigned int limit; /* of these, how many may be taken at the same time, provisional ones
+			       aside */
 	unsigned int cpus;
 	union pe_slot_ref *table; /* the interface table, (table_sets * PE_SLOT_WAYS) entries */
 	unsigned int table_sets;  /* a power of two */
@@ -33,14 +35,15 @@ struct pe_slots *pe_slots_free(struct pe_slots *slots);
 /* 0, -ENOSPC, -EAGAIN or -ENOENT (see pe_xdp_take). `flags` are PE_SLOT_*. */
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token);
-/* A spare one, not in the table. 0, -ENOSPC, -EAGAIN or -ENOMEM. */
-int pe_slots_spare(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token);
-/* A spare one becomes that of an interface. 0, -ENOSPC or -ENOENT: then it is a spare one still. */
+/* A provisional one, not in the table. 0, -ENOSPC, -EAGAIN or -ENOMEM. */
+int pe_slots_provision(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token);
+/* A provisional one becomes that of an interface. 0, -ENOSPC or -ENOENT: then it is still one. */
 int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned int flags,
 		   uint64_t now_ns);
-/* Whether it is in the table, and has been for so long that no program takes it for a spare one. */
+/* Whether it is in the table, and has been for so long that no program takes it for a provisional
+ * one. */
 bool pe_slots_is_settled(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
-bool pe_slots_is_spare(struct pe_slots *slots, uint32_t token);
+bool pe_slots_is_provisional(struct pe_slots *slots, uint32_t token);
 /* An interface without a slot is in the table nevertheless, or no more. Nothing if it has one. */
 void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored);
 /* Replaces the flags in `mask` by one store; nothing if the token was stopped. */
@@ -48,7 +51,7 @@ void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, 
 /* Adds flags, and what one hook has left as word to the next one is void. No hook that would leave
  * word is attached. */
 void pe_slots_listen(struct pe_slots *slots, uint32_t token, unsigned int flags);
-/* The ifindex of the interface if the slot was a spare one before, otherwise 0. */
+/* The ifindex of the interface if the slot was a provisional one before, otherwise 0. */
 int pe_slots_stop(struct pe_slots *slots, uint32_t token);
 void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
 void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row);

@@ -164,7 +164,7 @@ uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns)
 
 void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 {
-	bool has_spares = __atomic_load_n(&xdp->has_spares, __ATOMIC_ACQUIRE);
+	bool has_provisional = __atomic_load_n(&xdp->has_provisional, __ATOMIC_ACQUIRE);
 	struct pe_xdp_stats stats = { 0 };
 
 	for (unsigned int i = 0; i < xdp->cpus; i++) {
@@ -180,6 +180,6 @@ void pe_xdp_get_stats(const struct pe_xdp *xdp, struct pe_xdp_stats *ret_stats)
 	}
 	/* Before there were any, nobody was missed. That was asked first: what is missed only
 	 * grows. */
-	stats.missed = has_spares ? stats.missed - xdp->missed_before : 0;
+	stats.missed = has_provisional ? stats.missed - xdp->missed_before : 0;
 	*ret_stats = stats;
 }

@@ -24,8 +24,8 @@
 #include "frames.h"
 #include "packet_exporter.skel.h"
 
-#define LO_IFINDEX 1 /* BPF_PROG_TEST_RUN says that frames come from the loopback interface */
-#define SPARES	   32
+#define LO_IFINDEX  1 /* BPF_PROG_TEST_RUN says that frames come from the loopback interface */
+#define PROVISIONAL 32
 
 static const struct pe_xdp_options usual = {
 	.max_interfaces = 16,
@@ -119,14 +119,15 @@ static void *read_stats(void *userdata)
 
 	while (!__atomic_load_n(&reader->stop, __ATOMIC_RELAXED)) {
 		pe_xdp_get_stats(reader->xdp, &stats);
-		/* What was missed before there were spares, subtracted too early, is less than 0.
+		/* What was missed before there were provisional slots, subtracted too early, is
+		 * less than 0.
 		 */
 		reader->wrong |= stats.missed > UINT32_MAX;
 	}
 	return NULL;
 }
 
-/* A scrape may come while the first spare slot is offered; more by the thread sanitizer. */
+/* A scrape may come while the first provisional slot is offered; more by the thread sanitizer. */
 static void test_stats_while_offering(void **state)
 {
 	struct reader reader = { 0 };
@@ -136,8 +137,8 @@ static void test_stats_while_offering(void **state)
 	(void)state;
 	assert_int_equal(pe_xdp_open(&usual, &reader.xdp), 0);
 	assert_int_equal(pthread_create(&thread, NULL, read_stats, &reader), 0);
-	for (int i = 0; i < SPARES; i++) {
-		assert_int_equal(pe_xdp_spare(reader.xdp, &token), 0);
+	for (int i = 0; i < PROVISIONAL; i++) {
+		assert_int_equal(pe_xdp_provision(reader.xdp, &token), 0);
 		assert_int_equal(pe_xdp_offer(reader.xdp, token), 0);
 	}
 	__atomic_store_n(&reader.stop, true, __ATOMIC_RELAXED);

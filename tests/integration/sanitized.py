@@ -75,7 +75,7 @@ TESTS = {
     # How kinds are named: fuzz_netlink.
     "test_monitor.py": (AllBut({"test_kinds"}), NONE),
     "test_names.py": (("test_set_later",), NONE),
-    "test_newcomers.py": (AllBut({"test_excluded", "test_flows_are_seen"}), NONE),
+    "test_early.py": (AllBut({"test_excluded", "test_flows_are_seen"}), NONE),
     "test_offloads.py": (("test_put_back_when_unwanted", "test_somebody_else_decides"), NONE),
     # What the kernel counts.
     "test_passages.py": (NONE, NONE),

@@ -52,9 +52,9 @@ class Range:
 class Stay:
     """An interface from when it comes to the host's namespace to when it leaves it."""
 
-    def __init__(self, begin, known, newcomer=False):
+    def __init__(self, begin, known, early=False):
         self.begin = begin  # the kernel's counters when it came
-        self.newcomer = newcomer  # counted from its first packet on, known or not
+        self.early = early  # counted from its first packet on, known or not
         self.known = known  # range: what of them an earlier stay has accounted for
         self.sure = begin   # the kernel's counters up to which all is accounted for, but the gap
         self.gap = ZERO     # may be forgotten
@@ -66,7 +66,7 @@ class Stay:
 
     def settle(self, now, forgets):
         """What has passed while it was not certainly attached; `forgets` gives the part at risk."""
-        if not self.attached and not self.newcomer:
+        if not self.attached and not self.early:
             self.late += now - self.sure
             self.gap += forgets(now - self.sure)
         self.sure = now
@@ -82,7 +82,7 @@ class Stay:
     def unobserved(self, now, by_tracepoint):
         """Of what a tracepoint sees in an interrupt, some kernels do not run it on all."""
         before = self.before()
-        is_sure = self.attached or self.newcomer
+        is_sure = self.attached or self.early
         late = self.late if is_sure else self.late + (now - self.sure)
         more = now - self.begin if by_tracepoint else late + self.lost + self.missing
         return Range(before.low + self.lost, before.high + more)
@@ -114,16 +114,16 @@ class Model:
         """A new exporter knows nothing; what there is has been counted before it came."""
         self.__init__(self.folds, self.is_wanted)
         for device in devices:
-            self.appear(device, newcomer=False)
+            self.appear(device, early=False)
 
-    def appear(self, device, newcomer=True):
+    def appear(self, device, early=True):
         if not self.is_wanted(device.name):
             return
         entry = self.entries.setdefault(device.name, Entry())
         assert entry.device is None
         entry.device = device
         device.stay = Stay(
-            device.counters(), self.known.pop(device, Range()), newcomer and device.kind == "veth"
+            device.counters(), self.known.pop(device, Range()), early and device.kind == "veth"
         )
 
     def leave(self, device, final=None, sent_on=ZERO, moved=False):
@@ -165,7 +165,7 @@ class Model:
                 self.leave(device, device.counters(), moved=True)
             device.name = name
             # As it was known, it was ignored until its new name was.
-            self.appear(device, newcomer=False)
+            self.appear(device, early=False)
             return
         entry = self.entries.pop(device.name)
         other = self.entries.pop(name, None)

@@ -761,11 +761,11 @@ def test_above_they_wait_their_turn():
         started = time.monotonic()
         exporter = stack.enter_context(Exporter(host))
         for n in (2, 3, 4):
-            newcomer = stack.enter_context(Container(host, n))
-            send_each(newcomer, "eth0", 100)
-            wait_for_totals(exporter, newcomer.interface,
+            latest = stack.enter_context(Container(host, n))
+            send_each(latest, "eth0", 100)
+            wait_for_totals(exporter, latest.interface,
                             {"ingress": sent(100), "egress": (0, 0)})
-            wait_for_mode(exporter, "generic", newcomer.interface)
+            wait_for_mode(exporter, "generic", latest.interface)
         metrics = exporter.scrape()
         waiting = metrics.find("interfaces_attached", mode="none")[0].value
         come = metrics.find("interfaces_attached", mode="tcx")[0].value

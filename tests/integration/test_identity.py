@@ -353,7 +353,7 @@ def test_heir_counted_while_asleep(name, mode):
         send(pods, "eth1", 7)
         send(host, name, 3)
         exporter.process.send_signal(signal.SIGCONT)
-        wait_for(lambda: "xdp" in host.link(name), "the heir is attached")
+        wait_for(lambda: "xdp" in host.link(name), "the next one is attached")
         send(pods, "eth1", 1)
         wait_for(lambda: all_series(exporter)["ingress"] == counts(18), "all are told")
         # News with the kernel's counters, and the end: then the audit has its last word.

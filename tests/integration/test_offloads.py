@@ -135,15 +135,15 @@ def test_another_has_its_index(wishing, how):
                 host.ip("link", "del", "upper")
             else:
                 host.ip("link", "set", "upper", "netns", away.name)
-            host.ip("link", "add", "link", "lower", "name", "heir", "index", index, "type", "macvlan")
-            host.ip("link", "set", "heir", "up")
+            host.ip("link", "add", "link", "lower", "name", "next", "index", index, "type", "macvlan")
+            host.ip("link", "set", "next", "up")
         finally:
             exporter.process.send_signal(signal.SIGCONT)
-        wait_for_mode(exporter, "generic", "heir")
+        wait_for_mode(exporter, "generic", "next")
         without = {**before, "large-receive-offload": "off"}
-        assert features(host, "heir") == without
+        assert features(host, "next") == without
         assert exporter.close() == 0
-        assert features(host, "heir") == without
+        assert features(host, "next") == without
         assert ("moved to another namespace" in exporter.log()) == (how == "moved")
         assert exporter.log().count("could be put back") == (how == "moved")
 

@@ -51,9 +51,9 @@ class Soak(Run):
     def appear(self, device):
         """The kernel, too, gives an ifindex again. Until the exporter is told, what passes under one
         that was another's is counted for that one, or not at all."""
-        heir = device.ifindex in self.world.just_left
-        self.model.mixed |= heir
-        self.model.appear(device, newcomer=not heir)
+        reused = device.ifindex in self.world.just_left
+        self.model.mixed |= reused
+        self.model.appear(device, early=not reused)
 
     # ---- operations: each says what it did, None if there was nothing to do ----
 

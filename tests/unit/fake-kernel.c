@@ -234,10 +234,10 @@ static int fake_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32
 	fake.slots--;
 	interface->token = *ret_token =
 		PE_TOKEN(interface - fake.interface, interface->generation++);
-	interface->by = fake.newcomers ? PE_BY_RECEIVE : PE_BY_XDP;
+	interface->by = fake.early ? PE_BY_RECEIVE : PE_BY_XDP;
 	interface->shape = shape;
 	check(interface);
-	return fake.newcomers;
+	return fake.early;
 }
 
 static void fake_stop(struct pe_xdp *xdp, uint32_t token)
@@ -277,19 +277,19 @@ static bool fake_egress(const struct pe_xdp *xdp)
 	return true;
 }
 
-/* ---- pe/xdp.h: newcomers, of which there are none ---- */
+/* ---- pe/xdp.h: early interfaces, of which there are none ---- */
 
-static int fake_spare(struct pe_xdp *xdp, uint32_t *ret_token)
+static int fake_provision(struct pe_xdp *xdp, uint32_t *ret_token)
 {
 	return -ENOSPC;
 }
 
-static uint32_t fake_newcomer(struct pe_xdp *xdp, int ifindex)
+static uint32_t fake_early(struct pe_xdp *xdp, int ifindex)
 {
 	return PE_TOKEN_NONE;
 }
 
-static unsigned int fake_newcomers(struct pe_xdp *xdp, int ret_ifindex[PE_NEWCOMERS])
+static unsigned int fake_list_early(struct pe_xdp *xdp, int ret_ifindex[PE_EARLY_MAX])
 {
 	return 0;
 }
@@ -433,9 +433,9 @@ const struct pe_kernel fake_kernel = { .ops = &(const struct pe_kernel_ops){
 					       .detach_tcx = fake_detach_tcx,
 					       .is_attached = fake_is_attached,
 					       .is_ours = fake_is_ours,
-					       .spare = fake_spare,
-					       .newcomer = fake_newcomer,
-					       .newcomers = fake_newcomers,
+					       .provision = fake_provision,
+					       .early = fake_early,
+					       .list_early = fake_list_early,
 					       .ignore = fake_ignore,
 					       .read_features = fake_read_features,
 					       .want_features = fake_want_features,
@@ -501,6 +501,12 @@ const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, i
 	struct fake_interface *interface = fake_find(ifindex);
 
 	return interface ? &interface->link : NULL;
+}
+
+bool __wrap_pe_monitor_exists(const struct pe_monitor *monitor, int ifindex);
+bool __wrap_pe_monitor_exists(const struct pe_monitor *monitor, int ifindex)
+{
+	return fake_find(ifindex);
 }
 
 int __wrap_pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex,

@@ -47,7 +47,7 @@ extern struct fake_kernel {
 	unsigned int links;    /* that are open */
 	uint64_t now_ns;
 	bool no_native, no_tcx;
-	bool newcomers;						    /* each one is */
+	bool early;						    /* each interface is */
 	int tracepoint_error, tcx_error, xdp_error, features_error; /* -errno of each attempt */
 	unsigned int feature_reads, feature_wants;
 	bool may_lapse; /* for now, an interface need not be counted */

@@ -106,27 +106,27 @@ static void test_kinds_without_xdp(void **state)
 }
 
 /* It was counted before it was known, under a name that was announced then. */
-static void test_newcomer(void **state)
+static void test_early(void **state)
 {
 	struct scene *scene = *state;
 
 	add(scene, PE_XDP_AUTO, "veth");
-	fake.newcomers = true;
+	fake.early = true;
 	fake.tracepoint_error = -EIO; /* not asked again */
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_NEW);
-	assert_true(scene->iface.attachment.newcomer);
+	assert_true(scene->iface.attachment.early);
 	assert_int_equal(scene->announced, 0);
 	assert_int_equal(advance(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 }
 
-static void test_newcomer_natively(void **state)
+static void test_early_natively(void **state)
 {
 	struct scene *scene = *state;
 
 	add(scene, PE_XDP_NATIVE, "veth");
-	fake.newcomers = true;
+	fake.early = true;
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_NATIVE, PE_REASON_NONE);
 }
@@ -511,8 +511,8 @@ int main(void)
 		test(test_no_slot),
 		test(test_name_in_use),
 		test(test_names_in_use),
-		test(test_newcomer),
-		test(test_newcomer_natively),
+		test(test_early),
+		test(test_early_natively),
 		test(test_no_files),
 		test(test_vanished),
 		test(test_vanished_stacked),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See newcomers.h. */
-#include "newcomers.h"
+/* See early.h. */
+#include "early.h"
 
 #include <errno.h>
 
@@ -25,7 +25,7 @@ static int prepare_one(const struct pe_engine *engine)
 	const struct pe_interfaces_options *options = engine->options;
 	const struct pe_kernel *kernel = engine->kernel;
 	uint32_t token;
-	int r = kernel->ops->spare(kernel->xdp, &token);
+	int r = kernel->ops->provision(kernel->xdp, &token);
 
 	if (r < 0)
 		return r;
@@ -41,34 +41,34 @@ static int prepare_one(const struct pe_engine *engine)
 	return r;
 }
 
-void pe_newcomers_prepare(const struct pe_engine *engine)
+void pe_early_provision(const struct pe_engine *engine)
 {
 	int r = 0;
 
-	for (int i = 0; i < PE_NEWCOMERS && !r; i++)
+	for (int i = 0; i < PE_EARLY_MAX && !r; i++)
 		r = prepare_one(engine);
 }
 
-void pe_newcomers_refuse(const struct pe_engine *engine, int ifindex)
+void pe_early_refuse(const struct pe_engine *engine, int ifindex)
 {
 	const struct pe_kernel *kernel = engine->kernel;
 	uint32_t token;
 
-	/* In this order: afterwards no packet makes it a newcomer again. */
+	/* In this order: afterwards no packet gives it a provisional slot again. */
 	kernel->ops->ignore(kernel->xdp, ifindex, true);
-	token = kernel->ops->newcomer(kernel->xdp, ifindex);
+	token = kernel->ops->early(kernel->xdp, ifindex);
 	if (token == PE_TOKEN_NONE)
 		return;
-	kernel->ops->dismiss(kernel->xdp, ifindex, token);
+	kernel->ops->withdraw(kernel->xdp, ifindex, token);
 	discard(engine, token);
 }
 
-/* Nothing was heard of it, and nothing will be: it has gone. True if that is certain. */
+/* It was not reported, and will not be: it has gone. True if that is certain. */
 static bool has_gone(const struct pe_engine *engine, int ifindex)
 {
 	struct pe_link_stats stats;
 
-	/* In this order: the news of its end are sent before it cannot be found any more. */
+	/* In this order: the event of its end is sent before it cannot be found any more. */
 	return pe_monitor_read_stats(engine->monitor, ifindex, &stats) == -ENODEV &&
 	       !pe_monitor_has_events(engine->monitor);
 }
@@ -79,32 +79,32 @@ static void fold(const struct pe_engine *engine, int ifindex, uint32_t token)
 	const struct pe_kernel *kernel = engine->kernel;
 	const struct pe_iface_info info = { .ifindex = ifindex, .kind = "veth" };
 
-	kernel->ops->dismiss(kernel->xdp, ifindex, token);
+	kernel->ops->withdraw(kernel->xdp, ifindex, token);
 	if (pe_registry_fold(options->registry, &info, token, pe_clock_monotonic_ns()) < 0) {
-		pe_error("metrics", "an interface that has come and gone unheard is not counted: "
+		pe_error("metrics", "an interface that came and went unreported is not counted: "
 				    "out of memory");
 		discard(engine, token);
 		return;
 	}
-	pe_debug("net", "(%d): had come and gone unheard", ifindex);
+	pe_debug("net", "(%d): came and went unreported", ifindex);
 	options->departed(options->userdata);
 }
 
-void pe_newcomers_look_after(const struct pe_engine *engine)
+void pe_early_look_after(const struct pe_engine *engine)
 {
 	const struct pe_kernel *kernel = engine->kernel;
-	int ifindex[PE_NEWCOMERS];
-	unsigned int count = kernel->ops->newcomers(kernel->xdp, ifindex);
+	int ifindex[PE_EARLY_MAX];
+	unsigned int count = kernel->ops->list_early(kernel->xdp, ifindex);
 
 	for (unsigned int i = 0; i < count; i++) {
-		uint32_t token = kernel->ops->newcomer(kernel->xdp, ifindex[i]);
+		uint32_t token = kernel->ops->early(kernel->xdp, ifindex[i]);
 
 		if (token == PE_TOKEN_NONE)
 			continue;
 		if (pe_monitor_find(engine->monitor, ifindex[i]))
-			pe_newcomers_refuse(engine, ifindex[i]);
+			pe_early_refuse(engine, ifindex[i]);
 		else if (has_gone(engine, ifindex[i]))
 			fold(engine, ifindex[i], token);
 	}
-	pe_newcomers_prepare(engine);
+	pe_early_provision(engine);
 }

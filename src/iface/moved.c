@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See away.h. A ring: the next place is that of the oldest. Most moves are of interfaces that have
+ * See moved.h. A ring: the next place is that of the oldest. Most moves are of interfaces that have
  * not passed a packet yet (a container's end of its veth), and those need no place.
  */
-#include "away.h"
+#include "moved.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,25 +17,25 @@ struct place {
 	struct pe_count known[PE_DIRECTIONS];
 };
 
-struct pe_away {
-	struct place place[PE_AWAY_MAX];
+struct pe_moved {
+	struct place place[PE_MOVED_MAX];
 	size_t next;
 	size_t used;
 };
 
-int pe_away_new(struct pe_away **ret_away)
+int pe_moved_new(struct pe_moved **ret_moved)
 {
-	struct pe_away *away = calloc(1, sizeof(*away));
+	struct pe_moved *moved = calloc(1, sizeof(*moved));
 
-	if (!away)
+	if (!moved)
 		return -ENOMEM;
-	*ret_away = away;
+	*ret_moved = moved;
 	return 0;
 }
 
-struct pe_away *pe_away_free(struct pe_away *away)
+struct pe_moved *pe_moved_free(struct pe_moved *moved)
 {
-	free(away);
+	free(moved);
 	return NULL;
 }
 
@@ -48,19 +48,19 @@ static bool is_zero(const struct pe_count known[PE_DIRECTIONS])
 	return true;
 }
 
-void pe_away_put(struct pe_away *away, const struct pe_link *link,
-		 const struct pe_count known[PE_DIRECTIONS])
+void pe_moved_put(struct pe_moved *moved, const struct pe_link *link,
+		  const struct pe_count known[PE_DIRECTIONS])
 {
-	struct place *place = &away->place[away->next];
+	struct place *place = &moved->place[moved->next];
 
 	if (link->address_len == 0 || is_zero(known))
 		return;
-	away->used += place->used ? 0 : 1;
+	moved->used += place->used ? 0 : 1;
 	*place = (struct place){ .used = true, .address_len = link->address_len };
 	memcpy(place->kind, link->kind, sizeof(place->kind));
 	memcpy(place->address, link->address, link->address_len);
 	memcpy(place->known, known, sizeof(place->known));
-	away->next = (away->next + 1) % PE_AWAY_MAX;
+	moved->next = (moved->next + 1) % PE_MOVED_MAX;
 }
 
 static bool is_it(const struct place *place, const struct pe_link *link)
@@ -78,11 +78,11 @@ static bool went_back(const struct place *place, const struct pe_link_stats *now
 	       now->tx_bytes < place->known[PE_EGRESS].bytes;
 }
 
-static struct place *find(struct pe_away *away, const struct pe_link *link,
+static struct place *find(struct pe_moved *moved, const struct pe_link *link,
 			  const struct pe_link_stats *now)
 {
-	for (size_t i = 0; away->used > 0 && i < PE_AWAY_MAX; i++) {
-		struct place *place = &away->place[i];
+	for (size_t i = 0; moved->used > 0 && i < PE_MOVED_MAX; i++) {
+		struct place *place = &moved->place[i];
 
 		if (is_it(place, link) && !(now && went_back(place, now)))
 			return place;
@@ -90,20 +90,20 @@ static struct place *find(struct pe_away *away, const struct pe_link *link,
 	return NULL;
 }
 
-bool pe_away_has(struct pe_away *away, const struct pe_link *link)
+bool pe_moved_has(struct pe_moved *moved, const struct pe_link *link)
 {
-	return find(away, link, NULL);
+	return find(moved, link, NULL);
 }
 
-void pe_away_take(struct pe_away *away, const struct pe_link *link, const struct pe_link_stats *now,
-		  struct pe_count ret_known[PE_DIRECTIONS])
+void pe_moved_take(struct pe_moved *moved, const struct pe_link *link,
+		   const struct pe_link_stats *now, struct pe_count ret_known[PE_DIRECTIONS])
 {
-	struct place *place = find(away, link, now);
+	struct place *place = find(moved, link, now);
 
 	memset(ret_known, 0, sizeof(*ret_known) * PE_DIRECTIONS);
 	if (!place)
 		return;
 	memcpy(ret_known, place->known, sizeof(place->known));
 	place->used = false;
-	away->used--;
+	moved->used--;
 }

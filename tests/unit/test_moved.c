@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/iface/away.h"
+#include "../../src/iface/moved.h"
 
 static struct pe_link make_link(unsigned int number, const char *kind, uint64_t packets)
 {
@@ -20,22 +20,22 @@ static struct pe_link make_link(unsigned int number, const char *kind, uint64_t 
 	return link;
 }
 
-static void put(struct pe_away *away, unsigned int number, uint64_t packets)
+static void put(struct pe_moved *moved, unsigned int number, uint64_t packets)
 {
 	const struct pe_count known[PE_DIRECTIONS] = { { packets, packets * 100 },
 						       { packets, packets * 100 } };
 	struct pe_link link = make_link(number, "veth", packets);
 
-	pe_away_put(away, &link, known);
+	pe_moved_put(moved, &link, known);
 }
 
 /* The packets that are known of a link when it appears. */
-static uint64_t take(struct pe_away *away, const struct pe_link *link)
+static uint64_t take(struct pe_moved *moved, const struct pe_link *link)
 {
 	struct pe_count known[PE_DIRECTIONS];
 
 	memset(known, 0xff, sizeof(known));
-	pe_away_take(away, link, link->has_stats ? &link->stats : NULL, known);
+	pe_moved_take(moved, link, link->has_stats ? &link->stats : NULL, known);
 	assert_int_equal(known[PE_INGRESS].packets, known[PE_EGRESS].packets);
 	assert_int_equal(known[PE_EGRESS].bytes, known[PE_EGRESS].packets * 100);
 	return known[PE_INGRESS].packets;
@@ -43,76 +43,76 @@ static uint64_t take(struct pe_away *away, const struct pe_link *link)
 
 static void test_known_again(void **state)
 {
-	struct pe_away *away;
+	struct pe_moved *moved;
 	struct pe_link link;
 
-	assert_int_equal(pe_away_new(&away), 0);
-	put(away, 1, 5);
-	put(away, 2, 6);
+	assert_int_equal(pe_moved_new(&moved), 0);
+	put(moved, 1, 5);
+	put(moved, 2, 6);
 	link = make_link(2, "veth", 9);
 	link.ifindex = 99;
 	strcpy(link.name, "other");
-	assert_int_equal(take(away, &link), 6);
-	assert_int_equal(take(away, &link), 0);
+	assert_int_equal(take(moved, &link), 6);
+	assert_int_equal(take(moved, &link), 0);
 	link = make_link(1, "veth", 5);
-	assert_int_equal(take(away, &link), 5);
-	pe_away_free(away);
+	assert_int_equal(take(moved, &link), 5);
+	pe_moved_free(moved);
 }
 
 static void test_somebody_else(void **state)
 {
-	struct pe_away *away;
+	struct pe_moved *moved;
 	struct pe_link link;
 
-	assert_int_equal(pe_away_new(&away), 0);
-	put(away, 1, 5);
+	assert_int_equal(pe_moved_new(&moved), 0);
+	put(moved, 1, 5);
 	link = make_link(2, "veth", 9);
-	assert_int_equal(take(away, &link), 0);
+	assert_int_equal(take(moved, &link), 0);
 	link = make_link(1, "bridge", 9);
-	assert_int_equal(take(away, &link), 0);
+	assert_int_equal(take(moved, &link), 0);
 	link = make_link(1, "veth", 4);
-	assert_int_equal(take(away, &link), 0);
+	assert_int_equal(take(moved, &link), 0);
 	link = make_link(1, "veth", 9);
 	link.address_len = 0;
-	assert_int_equal(take(away, &link), 0);
-	pe_away_free(away);
+	assert_int_equal(take(moved, &link), 0);
+	pe_moved_free(moved);
 }
 
 /* It has gone again: there is nothing that could have gone back. */
 static void test_gone_again(void **state)
 {
-	struct pe_away *away;
+	struct pe_moved *moved;
 	struct pe_link link = make_link(1, "veth", 0), other = make_link(2, "veth", 9);
 
-	assert_int_equal(pe_away_new(&away), 0);
-	assert_false(pe_away_has(away, &link));
-	put(away, 1, 5);
+	assert_int_equal(pe_moved_new(&moved), 0);
+	assert_false(pe_moved_has(moved, &link));
+	put(moved, 1, 5);
 	link.has_stats = false;
-	assert_true(pe_away_has(away, &link));
-	assert_false(pe_away_has(away, &other));
-	assert_int_equal(take(away, &link), 5);
-	assert_false(pe_away_has(away, &link));
-	pe_away_free(away);
+	assert_true(pe_moved_has(moved, &link));
+	assert_false(pe_moved_has(moved, &other));
+	assert_int_equal(take(moved, &link), 5);
+	assert_false(pe_moved_has(moved, &link));
+	pe_moved_free(moved);
 }
 
 /* The oldest are forgotten; one that has not passed a packet takes no place. */
 static void test_bounded(void **state)
 {
-	struct pe_away *away;
+	struct pe_moved *moved;
 	struct pe_link link;
 
-	assert_int_equal(pe_away_new(&away), 0);
-	for (unsigned int i = 1; i <= PE_AWAY_MAX + 1; i++)
-		put(away, i, 1);
-	put(away, PE_AWAY_MAX + 2, 0);
+	assert_int_equal(pe_moved_new(&moved), 0);
+	for (unsigned int i = 1; i <= PE_MOVED_MAX + 1; i++)
+		put(moved, i, 1);
+	put(moved, PE_MOVED_MAX + 2, 0);
 	link = make_link(1, "veth", 9);
-	assert_int_equal(take(away, &link), 0);
-	for (unsigned int i = 2; i <= PE_AWAY_MAX + 1; i++) {
+	assert_int_equal(take(moved, &link), 0);
+	for (unsigned int i = 2; i <= PE_MOVED_MAX + 1; i++) {
 		link = make_link(i, "veth", 9);
-		assert_int_equal(take(away, &link), 1);
+		assert_int_equal(take(moved, &link), 1);
 	}
-	pe_away_free(away);
-	pe_away_free(NULL);
+	pe_moved_free(moved);
+	pe_moved_free(NULL);
 }
 
 int main(void)

@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Newcomers: veth interfaces that user space does not know yet. Containers send as soon as they are
+ * Early interfaces: veths that user space does not know yet. Containers send as soon as they are
  * up, and the event of an interface may have to wait: until the daemon gets a CPU, or for a list of
- * all interfaces after news were lost. So that no packet has to, user space keeps some spare slots
- * ready. The first packet of an interface that is not in the table takes one, and user space goes
- * on with that slot when it hears of the interface.
+ * all interfaces after events were lost. So that no packet has to, user space keeps some
+ * provisional slots ready. The first packet of an interface that is not in the table takes one, and
+ * user space goes on with that slot when it reads the event.
  *
  * Only veths: their frames have Ethernet headers, and their own counters mean the same as ours.
  * Only the tracepoints come here, and for packets of unknown interfaces only: helper calls are
  * fine.
  */
-#ifndef PE_BPF_NEWCOMERS_H
-#define PE_BPF_NEWCOMERS_H
+#ifndef PE_BPF_EARLY_H
+#define PE_BPF_EARLY_H
 
 #include "maps.h"
 
 /* Words of union pe_slot_ref, without an ifindex. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, PE_NEWCOMERS);
+	__uint(max_entries, PE_EARLY_MAX);
 	__uint(value_size, sizeof(__u64));
-} spares SEC(".maps");
+} provisional SEC(".maps");
 
 /* ifindex to word. Entries are removed by user space alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PE_NEWCOMERS);
+	__uint(max_entries, PE_EARLY_MAX);
 	__type(key, __u32);
 	__type(value, __u64);
-} newcomers SEC(".maps");
+} early SEC(".maps");
 
 static __always_inline bool is_veth(const struct net_device *dev)
 {
@@ -43,8 +43,8 @@ static __always_inline bool is_veth(const struct net_device *dev)
 	       kind[1] == 'e' && kind[2] == 't' && kind[3] == 'h' && kind[4] == '\0';
 }
 
-/* For want of a spare slot. */
-static __always_inline void newcomer_missed(void)
+/* For want of a provisional slot. */
+static __always_inline void early_missed(void)
 {
 	__u32 cpu_id = bpf_get_smp_processor_id();
 	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
@@ -54,27 +54,27 @@ static __always_inline void newcomer_missed(void)
 }
 
 /* Its slot, or a zero word. */
-static __always_inline union pe_slot_ref newcomer_find(const struct net_device *dev)
+static __always_inline union pe_slot_ref early_find(const struct net_device *dev)
 {
-	union pe_slot_ref ref = { .word = 0 }, spare = { .word = 0 };
+	union pe_slot_ref ref = { .word = 0 }, slot = { .word = 0 };
 	__u32 ifindex = dev->ifindex;
-	__u64 *word = bpf_map_lookup_elem(&newcomers, &ifindex);
+	__u64 *word = bpf_map_lookup_elem(&early, &ifindex);
 
 	if (!word && !is_veth(dev))
 		return ref;
-	if (!word && !bpf_map_pop_elem(&spares, &spare.word)) {
-		ref.word = spare.word;
+	if (!word && !bpf_map_pop_elem(&provisional, &slot.word)) {
+		ref.word = slot.word;
 		ref.ifindex = ifindex;
-		if (!bpf_map_update_elem(&newcomers, &ifindex, &ref.word, BPF_NOEXIST))
+		if (!bpf_map_update_elem(&early, &ifindex, &ref.word, BPF_NOEXIST))
 			return ref;
 		/* Another CPU was first. */
-		bpf_map_push_elem(&spares, &spare.word, BPF_ANY);
-		word = bpf_map_lookup_elem(&newcomers, &ifindex);
+		bpf_map_push_elem(&provisional, &slot.word, BPF_ANY);
+		word = bpf_map_lookup_elem(&early, &ifindex);
 	}
 	/* Between two instructions an entry can be removed, and its memory be another one's. */
 	ref.word = word ? *(volatile __u64 *)word : 0;
 	if (ref.ifindex != ifindex) {
-		newcomer_missed();
+		early_missed();
 		ref.word = 0;
 	}
 	return ref;

@@ -12,7 +12,7 @@ from test_storm import (
 
 pytestmark = needs_root
 
-NEWCOMERS = 128  # as in pe/abi.h
+EARLY_MAX = 128  # as in pe/abi.h
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def scene(*options):
     with contextlib.ExitStack() as stack:
         host, peers = stack.enter_context(Namespace()), stack.enter_context(Namespace())
         exporter = stack.enter_context(Exporter(host, "--log.level=debug", *options))
-        # The exporter is ready when it has made its spare slots.
+        # The exporter is ready when it has made its provisional slots.
         yield host, exporter, stack.enter_context(contextlib.closing(Storm(host, peers)))
 
 
@@ -42,18 +42,18 @@ def appear(storm, count):
     return numbers
 
 
-def newcomers(exporter):
+def early(exporter):
     """How many the kernel side counts as such."""
     for number in exporter.holds("map"):
         shown = subprocess.run(
             ["bpftool", "-j", "map", "show", "id", str(number)], capture_output=True, check=True
         )
-        if json.loads(shown.stdout)["name"] == "newcomers":
+        if json.loads(shown.stdout)["name"] == "early":
             dump = subprocess.run(
                 ["bpftool", "-j", "map", "dump", "id", str(number)], capture_output=True, check=True
             )
             return len(json.loads(dump.stdout))
-    raise AssertionError("it has no map of newcomers")
+    raise AssertionError("it has no map of early interfaces")
 
 
 def unobserved(exporter):
@@ -107,7 +107,7 @@ def test_gone_again():
 
 
 def test_never_heard_of():
-    """All news of them are lost: their packets are among those of departed interfaces."""
+    """All events of them are lost: their packets are among those of departed interfaces."""
     with scene(TINY) as (host, exporter, storm):
         with stopped(exporter):
             # These use up the buffer, and are gone by the time it is looked for.
@@ -143,7 +143,7 @@ def test_moved_away():
 
 
 def test_one_after_the_other():
-    """The spare slots are made anew: many times as many newcomers as there are at a time."""
+    """Provisional slots are made anew: many times as many early interfaces as there are slots."""
     with scene("--departed.max=10") as (host, exporter, storm):
         for _ in range(5):
             with stopped(exporter):
@@ -157,10 +157,10 @@ def test_one_after_the_other():
 
 
 def test_too_many():
-    """Those that find no spare slot are unobserved, as the kernel's own counters tell."""
+    """Those that find no provisional slot are unobserved, as the kernel's own counters show."""
     with scene() as (host, exporter, storm):
         with stopped(exporter):
-            numbers = appear(storm, NEWCOMERS + 20)
+            numbers = appear(storm, EARLY_MAX + 20)
         wait_for(lambda: exported_info(exporter) == kernel_info(host), "all are known")
 
         def missing():
@@ -174,8 +174,8 @@ def test_too_many():
         }
         text = exporter.scrape_text()
         seen = total(counted(text))
-        assert seen["ingress"][0] == NEWCOMERS * FRAMES["ingress"][1]
-        assert self_metric(text, "newcomer_missed_packets_total") == sum(missing().values())
+        assert seen["ingress"][0] == EARLY_MAX * FRAMES["ingress"][1]
+        assert self_metric(text, "early_packets_missed_total") == sum(missing().values())
         wait_for(
             lambda: "packets passed on interfaces that were not known yet" in exporter.log(),
             "it is told",
@@ -183,12 +183,12 @@ def test_too_many():
         storm.send(numbers)
         wait_for(
             lambda: total(counted(exporter.scrape_text()))["ingress"][0]
-            == seen["ingress"][0] + (NEWCOMERS + 20) * FRAMES["ingress"][1], "all count now",
+            == seen["ingress"][0] + (EARLY_MAX + 20) * FRAMES["ingress"][1], "all count now",
         )
 
 
 def test_without_a_place():
-    """Where --max-interfaces is reached, a newcomer's packets are unobserved, and told once."""
+    """Where --max-interfaces is reached, an early interface's packets are unobserved, and reported once."""
     with scene("--max-interfaces=4") as (host, exporter, storm):
         with stopped(exporter):
             appear(storm, 6)
@@ -208,11 +208,11 @@ def test_without_a_place():
 
 
 def test_excluded():
-    """They are not counted, neither while they are unknown nor after, and take no spare slots."""
+    """They are not counted, neither while they are unknown nor after, and take no provisional slots."""
     with scene("--interface.exclude=^(s|lo$)") as (host, exporter, storm):
         with stopped(exporter):
-            excluded = appear(storm, NEWCOMERS)
-        wait_for(lambda: newcomers(exporter) == 0, "they have been refused")
+            excluded = appear(storm, EARLY_MAX)
+        wait_for(lambda: early(exporter) == 0, "they have been refused")
         storm.send(excluded)
         with stopped(exporter):
             host.batch([f"link add wanted type veth peer name w netns {storm.peers.name}",
