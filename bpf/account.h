@@ -58,8 +58,9 @@ struct extent {
 	__u32 each;
 };
 
-/* Whether the hook before this one on the same CPU has settled this packet. */
-static __always_inline bool is_settled(struct pe_row *row, __u32 flags, enum hook hook)
+/* Whether the hook before this one on the same CPU has counted this packet, or knows that it must
+ * not be counted: its hand-off mark. */
+static __always_inline bool is_handed_off(struct pe_row *row, __u32 flags, enum hook hook)
 {
 	__u64 counted = row->counted;
 
@@ -80,8 +81,8 @@ static __always_inline bool is_settled(struct pe_row *row, __u32 flags, enum hoo
 /*
  * Ingress passes from one hook to the next without a packet counted twice or never. A packet
  * passes the tracepoint, then generic XDP, then TCX on one CPU with bottom halves off, so that no
- * other packet comes between: the tracepoint marks in the row whether it has settled the packet,
- * and XDP goes by that, not by what user space wants meanwhile. (Native XDP comes before the
+ * other packet comes between: the tracepoint leaves a hand-off mark in the row, and XDP goes by
+ * that, not by what user space wants meanwhile. (Native XDP comes before the
  * tracepoint; the change to it can miss or double one packet for each CPU.)
  *
  * Generic XDP and TCX likewise: where both are, XDP comes first, counts and marks, and TCX counts
@@ -100,7 +101,7 @@ static __always_inline void account(struct pe_cpu *cpu, __u32 cpu_id, union pe_s
 
 	if (!row || !cpu || class >= PE_CLASS_COUNT || bucket >= PE_SIZE_BUCKETS)
 		return;
-	if (hook != HOOK_EGRESS && is_settled(row, ref.flags, hook))
+	if (hook != HOOK_EGRESS && is_handed_off(row, ref.flags, hook))
 		return;
 	if (hook == HOOK_XDP && unlikely(ref.flags & PE_SLOT_TCX))
 		row->counted = PE_COUNTED_BY_XDP;

@@ -44,7 +44,7 @@ static __always_inline bool is_sent_as_one(const struct sk_buff *skb)
 
 /*
  * Headers of one segment of a merged packet, from `start` (an offset from skb->head). As
- * qdisc_pkt_len_init() in net/core/dev.c reckons them. 0 if it cannot be told.
+ * qdisc_pkt_len_init() in net/core/dev.c reckons them. 0 if it cannot be known.
  */
 static __always_inline __u32 segment_headers(const struct sk_buff *skb, __u32 start, __u32 gso_type)
 {

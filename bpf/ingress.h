@@ -49,12 +49,12 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 		.length = frame_length(ctx, frame, packet, several_buffers),
 	};
 
-	if (unlikely(ref.flags & PE_SLOT_BARE_INGRESS))
+	if (unlikely(ref.flags & PE_SLOT_RX_NO_LINK_HEADER))
 		extent.length -= ETH_HLEN;
 	account(cpu, cpu_id, ref, several_buffers ? HOOK_NATIVE : HOOK_XDP, packet, &extent);
 }
 
-#define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_TCX)
+#define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_RX_NO_LINK_HEADER | PE_SLOT_TCX)
 
 static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 {

@@ -17,7 +17,7 @@ __u64 pe_net; /* address */
 /* User space runs it once, from a thread of our namespace, before anything is attached. Not 0 if it
  * found none. */
 SEC("raw_tp")
-int pe_settle(void *ctx)
+int pe_learn_netns(void *ctx)
 {
 #ifndef PE_PLAIN
 	const struct task_struct *task = bpf_get_current_task_btf();

@@ -248,7 +248,7 @@ static __always_inline void count_received(const struct sk_buff *skb, const stru
 		if (by_napi)
 			take_off(counted.pulled, &extent);
 	} else {
-		if (ref.flags & PE_SLOT_BARE_INGRESS)
+		if (ref.flags & PE_SLOT_RX_NO_LINK_HEADER)
 			length -= counted.pulled;
 		if (!merges) {
 			count_skb(NULL, skb, HOOK_RECEIVE, &counted, length);
@@ -265,7 +265,7 @@ static __always_inline void count_tcx(struct __sk_buff *ctx, const struct sk_buf
 	struct counted counted = locate(skb, ref);
 	__u32 length = skb->len + counted.pulled;
 
-	if (ref.flags & PE_SLOT_BARE_INGRESS)
+	if (ref.flags & PE_SLOT_RX_NO_LINK_HEADER)
 		length -= ETH_HLEN;
 	count_skb(ctx, skb, HOOK_TCX, &counted, length);
 }
@@ -277,7 +277,7 @@ static __always_inline void count_sent(const struct sk_buff *skb, const struct n
 	struct extent extent = { .length = skb->len };
 	bool is_loop = (ref.flags & PE_SLOT_ORIGIN) == PE_ORIGIN_LOOP;
 
-	if (likely(!(ref.flags & PE_SLOT_BARE_EGRESS) && !is_loop)) {
+	if (likely(!(ref.flags & PE_SLOT_TX_NO_LINK_HEADER) && !is_loop)) {
 		count_skb(NULL, skb, HOOK_EGRESS, &counted, extent.length);
 		return;
 	}

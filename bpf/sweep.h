@@ -63,7 +63,7 @@ int pe_sweep(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* The low 32 bits of jiffies, so that user space can tell how long ago a record's times are. */
+/* The low 32 bits of jiffies, so that user space knows how long ago a record's times are. */
 SEC("raw_tp")
 int pe_now(void *ctx)
 {

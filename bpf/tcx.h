@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ingress of an interface that XDP is refused and that the receive tracepoint does not tell of: one
+ * Ingress of an interface that XDP is refused and that the receive tracepoint does not see: one
  * stacked on another. Since 6.6. It leaves the packet to whoever comes next: there is one return
  * value.
  */

@@ -24,7 +24,7 @@ unit_tests = \
 	tests/unit/test_privileges \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
-	tests/unit/test_rounds \
+	tests/unit/test_maintenance \
 	tests/unit/test_sample \
 	tests/unit/test_sandbox \
 	tests/unit/test_shard \
@@ -151,9 +151,9 @@ tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registr
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)
 tests_unit_test_registry_LDADD = $(test_libs)
-tests_unit_test_rounds_SOURCES = tests/unit/test_rounds.c $(interfaces_scene)
-tests_unit_test_rounds_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
-tests_unit_test_rounds_LDADD = $(test_libs)
+tests_unit_test_maintenance_SOURCES = tests/unit/test_maintenance.c $(interfaces_scene)
+tests_unit_test_maintenance_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_maintenance_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
 tests_unit_test_sandbox_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)

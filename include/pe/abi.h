@@ -63,7 +63,7 @@ struct pe_count {
 	__u64 bytes;
 };
 
-/* A mark that one hook sets for the next one on the same packet. */
+/* The hand-off mark: what one hook says to the next one on the same packet. */
 enum pe_counted {
 	PE_COUNTED_NOT,
 	PE_COUNTED_BY_RECEIVE, /* by the receive tracepoint, or it was not received at all */
@@ -84,8 +84,8 @@ struct pe_row {
 	/* Frames that ended inside a header; counted in the class of what was recognised until
 	 * then. */
 	__u64 truncated;
-	/* No counter: enum pe_counted, the hook that has counted the packet that comes to the next
-	 * hook on this CPU. */
+	/* No counter but the hand-off mark, enum pe_counted: which hook has counted the packet that
+	 * comes to the next hook on this CPU. */
 	__u64 counted;
 	/* Packets whose flow record did not reach a worker, by protocol. They are in `class` all
 	 * the same. */
@@ -111,21 +111,21 @@ enum pe_origin {
 };
 
 /* What a slot's interface is like, and who counts it: pe_slot_ref.flags. */
-#define PE_SLOT_ORIGIN	     0x007 /* enum pe_origin */
-#define PE_SLOT_NO_ETHERNET  0x008 /* frames start at the IP header (tun, wireguard) */
-#define PE_SLOT_BARE_INGRESS 0x010 /* its rx_bytes are without the Ethernet header: so are ours */
-#define PE_SLOT_BARE_EGRESS  0x020 /* likewise its tx_bytes */
-#define PE_SLOT_RECEIVE	     0x040 /* the receive tracepoint counts its ingress; otherwise XDP */
-#define PE_SLOT_NATIVE	     0x080 /* native XDP does, before the tracepoint */
-#define PE_SLOT_EGRESS	     0x100 /* the egress tracepoint counts its egress */
-#define PE_SLOT_TCX	     0x200 /* a TCX program counts what XDP has not */
-#define PE_SLOT_FLAGS	     0x3ff
+#define PE_SLOT_ORIGIN		  0x007 /* enum pe_origin */
+#define PE_SLOT_NO_ETHERNET	  0x008 /* frames start at the IP header (tun, wireguard) */
+#define PE_SLOT_RX_NO_LINK_HEADER 0x010 /* its rx_bytes lack the Ethernet header: so do ours */
+#define PE_SLOT_TX_NO_LINK_HEADER 0x020 /* likewise its tx_bytes */
+#define PE_SLOT_RECEIVE		  0x040 /* the receive tracepoint counts its ingress; otherwise XDP */
+#define PE_SLOT_NATIVE		  0x080 /* native XDP does, before the tracepoint */
+#define PE_SLOT_EGRESS		  0x100 /* the egress tracepoint counts its egress */
+#define PE_SLOT_TCX		  0x200 /* a TCX program counts what XDP has not */
+#define PE_SLOT_FLAGS		  0x3ff
 /* Together they make no other sense: its counters have packets as they are encrypted (wireguard).
  */
-#define PE_SLOT_SEALED (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS)
+#define PE_SLOT_SEALED (PE_SLOT_NO_ETHERNET | PE_SLOT_RX_NO_LINK_HEADER | PE_SLOT_TX_NO_LINK_HEADER)
 /* Likewise: CAN frames, of which its counters have the payload. */
-#define PE_SLOT_CAN   (PE_SLOT_NO_ETHERNET | PE_SLOT_BARE_EGRESS)
-#define PE_SLOT_SHAPE (PE_SLOT_ORIGIN | PE_SLOT_SEALED)
+#define PE_SLOT_CAN	(PE_SLOT_NO_ETHERNET | PE_SLOT_TX_NO_LINK_HEADER)
+#define PE_SLOT_FRAMING (PE_SLOT_ORIGIN | PE_SLOT_SEALED)
 
 /* One use of a slot: its generation is in the bits above PE_SLOT_FLAGS. */
 #define PE_SLOT_GENERATION_SHIFT       10
@@ -148,7 +148,7 @@ union pe_slot_ref {
 };
 
 #define PE_SLOT_WAYS 4
-/* Tell one use of a slot from the next. */
+/* Distinguish one use of a slot from the next. */
 #define PE_SLOT_GENERATIONS 64
 
 /* So many early interfaces, which user space does not know yet, can be counted at the same time. */

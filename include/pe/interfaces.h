@@ -53,13 +53,13 @@ int pe_interfaces_start(struct pe_interfaces *interfaces);
 int pe_interfaces_dispatch(struct pe_interfaces *interfaces);
 
 /*
- * When to call pe_interfaces_settle() on the monotonic clock, 0 if there is nothing to do. May
+ * When to call pe_interfaces_promote() on the monotonic clock, 0 if there is nothing to do. May
  * change with each dispatch.
  */
-uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces);
+uint64_t pe_interfaces_promote_at(const struct pe_interfaces *interfaces);
 
 /* Lets XDP follow to interfaces that are new, as many as does not delay others. */
-void pe_interfaces_settle(struct pe_interfaces *interfaces);
+void pe_interfaces_promote(struct pe_interfaces *interfaces);
 
 /*
  * To be called each second: tries again where attaching failed. May block for some 10 ms, when no

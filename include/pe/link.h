@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The link monitor: tells which network interfaces of this network namespace exist, and each
+ * The link monitor: reports which network interfaces of this network namespace exist, and each
  * change.
  *
  * It subscribes to RTNLGRP_LINK first and then dumps, remembers the interfaces by ifindex, and

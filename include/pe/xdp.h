@@ -47,7 +47,7 @@ struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp);
 /* Whether the egress tracepoint is attached. */
 bool pe_xdp_egress(const struct pe_xdp *xdp);
 
-/* Whether a program that link messages tell of (IFLA_XDP_PROG_ID) is one of ours. */
+/* Whether a program that link messages name (IFLA_XDP_PROG_ID) is one of ours. */
 bool pe_xdp_is_ours(const struct pe_xdp *xdp, uint32_t id);
 
 /* Memory of the kernel's maps in bytes, all CPUs. */
@@ -55,14 +55,14 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
 
 /*
  * Gives an interface a slot: from now on its packets are counted, egress at once, ingress when
- * pe_xdp_attach() or pe_xdp_count_by() has succeeded. `shape` is how its frames are and where its
- * packets come from: PE_SLOT_SHAPE of include/pe/abi.h.
+ * pe_xdp_attach() or pe_xdp_count_by() has succeeded. `framing` is how its frames are and where its
+ * packets come from: PE_SLOT_FRAMING of include/pe/abi.h.
  * 0, or 1 if it was early (pe_xdp_provision()): then *ret_token is that of its provisional slot,
  * which has its packets so far, and the receive tracepoint counts its ingress. -ENOSPC if all slots
  * are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the interface table is full.
  * *ret_token names this use of the slot; its counters begin at zero.
  */
-int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
+int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t *ret_token);
 
 /*
  * A provisional slot for an early interface: a veth that has no slot and is not ignored. Once it is
@@ -115,7 +115,7 @@ void pe_xdp_detach(int fd);
 
 /*
  * Attaches the TCX program, first of all that are there: for an interface that is refused XDP and
- * that the receive tracepoint does not tell of. 0 and *ret_fd, which pe_xdp_detach_tcx() closes; or
+ * that the receive tracepoint does not see. 0 and *ret_fd, which pe_xdp_detach_tcx() closes; or
  * -EOPNOTSUPP before Linux 6.6, -ENODEV (gone) or another -errno. XDP of pe_xdp_attach() may
  * follow: while both are attached, each packet is counted once, by XDP; so one takes over from the
  * other at once and exactly, with generic XDP. Must not be called while XDP is attached. Both calls
@@ -129,8 +129,8 @@ bool pe_xdp_has_tcx(const struct pe_xdp *xdp);
 
 /*
  * Whether a link of pe_xdp_attach() or pe_xdp_attach_tcx() is on an interface still: not when that
- * has gone, nor when somebody with privileges has taken the link off (BPF_LINK_DETACH), of which
- * the kernel tells nobody. One system call. In doubt true.
+ * has gone, nor when somebody with privileges has taken the link off (BPF_LINK_DETACH), which the
+ * kernel does not report. One system call. In doubt true.
  */
 bool pe_xdp_is_attached(int link_fd);
 
@@ -142,13 +142,13 @@ enum pe_xdp_by {
 };
 
 /*
- * Who counts ingress from now on, and the shape as for pe_xdp_take(). It passes from one to the
+ * Who counts ingress from now on, and the framing as for pe_xdp_take(). It passes from one to the
  * other at once and exactly, while the program is attached; with native XDP it can miss or double
  * one packet for each CPU. The tracepoint is attached the first time, and costs every packet of the
  * host a look-up from then on; for a tunnel with GRO of its own, so is the one where packets enter
  * GRO. 0 or -errno: the kernel refuses it, and nothing has changed.
  */
-int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int shape);
+int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int framing);
 
 /* The exact counters since pe_xdp_take(), overwriting ret_row[PE_DIRECTIONS]. No system call. Any
  * thread. */

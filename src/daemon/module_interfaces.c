@@ -67,18 +67,18 @@ static void stop_interfaces(struct supervisor *s)
 	pe_interfaces_free(s->interfaces);
 }
 
-static void arm_settle(struct supervisor *s)
+static void arm_promote(struct supervisor *s)
 {
-	if (s->settle)
-		pe_source_arm(s->settle, pe_interfaces_settle_at(s->interfaces), 0);
+	if (s->promote)
+		pe_source_arm(s->promote, pe_interfaces_promote_at(s->interfaces), 0);
 }
 
-static void on_settle(void *userdata)
+static void on_promote(void *userdata)
 {
 	struct supervisor *s = userdata;
 
-	pe_interfaces_settle(s->interfaces);
-	arm_settle(s);
+	pe_interfaces_promote(s->interfaces);
+	arm_promote(s);
 }
 
 static void on_netlink(void *userdata);
@@ -107,7 +107,7 @@ static void on_netlink(void *userdata)
 		s->listed = true;
 	/* Where that fails, the tick looks for events. */
 	watch_netlink(s);
-	arm_settle(s);
+	arm_promote(s);
 }
 
 /* A storm can spoil the first list; it is not ready then, and tries again. */
@@ -129,7 +129,7 @@ static int watch_interfaces(struct supervisor *s)
 	int r = watch_netlink(s);
 
 	if (!r)
-		r = pe_loop_add_timer(s->loop, on_settle, s, &s->settle);
+		r = pe_loop_add_timer(s->loop, on_promote, s, &s->promote);
 	if (!r)
 		r = pe_loop_add_timer(s->loop, on_brackets, s, &s->brackets);
 	return r;

@@ -21,7 +21,7 @@ struct supervisor {
 	const struct pe_options *options;
 	struct pe_loop *loop;
 	struct pe_source *timer;
-	struct pe_source *settle;
+	struct pe_source *promote;
 	struct pe_source *brackets;
 	struct pe_source *netlink; /* NULL until the interfaces have been listed */
 	struct pe_file_shares shares;

@@ -81,7 +81,7 @@ void pe_attach_log_failure(struct pe_attach_log *log, const struct pe_iface *ifa
 	}
 	if (error == -EAGAIN) {
 		pe_debug("xdp",
-			 "%s waits for a place: those that are free have been so for moments only",
+			 "%s waits for a slot: those that are free have been so for moments only",
 			 link->name);
 		return;
 	}
@@ -92,7 +92,7 @@ void pe_attach_log_failure(struct pe_attach_log *log, const struct pe_iface *ifa
 	if (kind == PE_ATTACH_NO_SLOT) {
 		if (pe_log_once(&log->no_slot, REPEAT_NS))
 			pe_warn("xdp",
-				"%s is not counted: all %u places are taken; raise "
+				"%s is not counted: all %u slots are in use; raise "
 				"--max-interfaces; trying again when one is free",
 				link->name, max_interfaces);
 		return;

@@ -8,7 +8,7 @@
 #define QUIET_ROUNDS 16
 /* After the last packet: the second comparison is the one that confirms a difference. */
 #define CONFIRMING_ROUNDS 3
-/* Ends of a bracket that says nothing; the difference to any claim still fits. */
+/* Ends of a bracket that says nothing; the difference to what is accounted for still fits. */
 #define UNBOUNDED     (INT64_MAX / 2)
 #define UNBOUNDED_LOW (-UNBOUNDED)
 
@@ -19,7 +19,7 @@ static struct pe_count count_of(const struct pe_link_stats *stats, enum pe_direc
 	return (struct pe_count){ stats->tx_packets, stats->tx_bytes };
 }
 
-/* What is claimed already, as the kernel's count less ours. */
+/* What is accounted for already, as the kernel's count less ours. */
 static int64_t net_packets(const struct pe_audit *audit, enum pe_direction d)
 {
 	return (int64_t)(audit->unobserved[d].packets - audit->overcounted[d].packets);
@@ -46,23 +46,23 @@ static void add(struct pe_count *sum, const struct pe_count *more)
 	sum->bytes += more->bytes;
 }
 
-/* Claims what puts the difference into the brackets. */
-static void claim(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-		  enum pe_direction d, const struct pe_audit_bracket *packets,
-		  const struct pe_audit_bracket *bytes)
+/* Accounts for what puts the difference into the brackets. */
+static void account(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+		    enum pe_direction d, const struct pe_audit_bracket *packets,
+		    const struct pe_audit_bracket *bytes)
 {
-	const enum pe_unobserved reason = audit->settled ? PE_UNOBSERVED_LOST
-							 : PE_UNOBSERVED_BEFORE_ATTACH;
+	const enum pe_unobserved reason = audit->compared ? PE_UNOBSERVED_LOST
+							  : PE_UNOBSERVED_BEFORE_ATTACH;
 	const struct pe_count missing = { positive(packets->low - net_packets(audit, d)),
 					  positive(bytes->low - net_bytes(audit, d)) };
-	const struct pe_count above = { positive(net_packets(audit, d) - packets->high),
-					positive(net_bytes(audit, d) - bytes->high) };
+	const struct pe_count excess = { positive(net_packets(audit, d) - packets->high),
+					 positive(net_bytes(audit, d) - bytes->high) };
 
 	if (!is_zero(&missing) &&
 	    !pe_registry_add_unobserved(registry, ifindex, d, reason, &missing))
 		add(&audit->unobserved[d], &missing);
-	if (!is_zero(&above) && !pe_registry_add_overcounted(registry, ifindex, d, &above))
-		add(&audit->overcounted[d], &above);
+	if (!is_zero(&excess) && !pe_registry_add_overcounted(registry, ifindex, d, &excess))
+		add(&audit->overcounted[d], &excess);
 }
 
 /* The part that is certain of two brackets: the difference may have grown in between. */
@@ -110,9 +110,9 @@ static void take_ours(struct pe_audit *audit, const struct pe_row *ours)
 		audit->ours[d] = pe_row_total(&ours[d]);
 }
 
-/* Claims what `kernel` has above ours, without a word on what ours has above. */
-static void claim_missing(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-			  const struct pe_count kernel[PE_DIRECTIONS], const struct pe_row *ours)
+/* Accounts for what `kernel` has more than ours; what ours has more stays open. */
+static void account_missing(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+			    const struct pe_count kernel[PE_DIRECTIONS], const struct pe_row *ours)
 {
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
 		const struct pe_count now = pe_row_total(&ours[d]);
@@ -123,7 +123,7 @@ static void claim_missing(struct pe_audit *audit, struct pe_registry *registry, 
 							UNBOUNDED };
 
 		if (is_audited(audit, d))
-			claim(audit, registry, ifindex, d, &packets, &bytes);
+			account(audit, registry, ifindex, d, &packets, &bytes);
 	}
 }
 
@@ -133,12 +133,12 @@ void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
 {
 	memset(audit, 0, sizeof(*audit));
 	audit->egress = egress;
-	memset(audit->blind, true, sizeof(audit->blind));
+	memset(audit->uncounted, true, sizeof(audit->uncounted));
 	memcpy(audit->unobserved, known, sizeof(audit->unobserved));
 	if (!link->has_stats)
 		return;
 	take_kernel(audit, &link->stats);
-	claim_missing(audit, registry, link->ifindex, audit->kernel, ours);
+	account_missing(audit, registry, link->ifindex, audit->kernel, ours);
 }
 
 enum pe_audit_due pe_audit_due(struct pe_audit *audit, const struct pe_row *ours)
@@ -149,9 +149,9 @@ enum pe_audit_due pe_audit_due(struct pe_audit *audit, const struct pe_row *ours
 
 	audit->seen = seen;
 	audit->quiet = moved ? 0 : audit->quiet + 1;
-	if (moved && audit->settled)
+	if (moved && audit->compared)
 		return PE_AUDIT_BRACKET;
-	return audit->quiet < CONFIRMING_ROUNDS || !audit->settled ||
+	return audit->quiet < CONFIRMING_ROUNDS || !audit->compared ||
 			       audit->quiet % QUIET_ROUNDS < CONFIRMING_ROUNDS
 		       ? PE_AUDIT_NOW
 		       : PE_AUDIT_NOT;
@@ -177,12 +177,12 @@ static void compare(struct pe_audit *audit, struct pe_registry *registry, int if
 	struct pe_audit_bracket sure_packets = packets, sure_bytes = bytes;
 
 	/* Before it is attached no packet can be on its way to us. */
-	if (audit->settled && audit->has_bracket) {
+	if (audit->compared && audit->has_bracket) {
 		sure_packets = either(packets, audit->packets[d]);
 		sure_bytes = either(bytes, audit->bytes[d]);
 	}
-	if (!audit->settled || audit->has_bracket)
-		claim(audit, registry, ifindex, d, &sure_packets, &sure_bytes);
+	if (!audit->compared || audit->has_bracket)
+		account(audit, registry, ifindex, d, &sure_packets, &sure_bytes);
 	audit->packets[d] = packets;
 	audit->bytes[d] = bytes;
 }
@@ -203,26 +203,26 @@ void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int if
 		if (is_audited(audit, d))
 			compare(audit, registry, ifindex, d, &kernel_before[d], &ours_before[d]);
 	}
-	audit->has_bracket = audit->settled;
+	audit->has_bracket = audit->compared;
 	/* What passed between a reading and the attaching is missing in the next one, too. */
-	audit->settled |= was_attached && attached;
+	audit->compared |= was_attached && attached;
 }
 
-void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-		    const bool blind[PE_DIRECTIONS], const struct pe_link_stats *kernel)
+void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+			const bool uncounted[PE_DIRECTIONS], const struct pe_link_stats *kernel)
 {
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
 		const struct pe_count now = count_of(kernel, d);
 
-		if (blind[d] && audit->blind[d])
-			claim(audit, registry, ifindex, d,
-			      &(struct pe_audit_bracket){ (int64_t)now.packets, UNBOUNDED },
-			      &(struct pe_audit_bracket){ (int64_t)now.bytes, UNBOUNDED });
-		else if (blind[d])
+		if (uncounted[d] && audit->uncounted[d])
+			account(audit, registry, ifindex, d,
+				&(struct pe_audit_bracket){ (int64_t)now.packets, UNBOUNDED },
+				&(struct pe_audit_bracket){ (int64_t)now.bytes, UNBOUNDED });
+		else if (uncounted[d])
 			audit->unobserved[d] = now;
-		audit->blind[d] = blind[d];
+		audit->uncounted[d] = uncounted[d];
 	}
-	audit->settled |= !blind[PE_INGRESS];
+	audit->compared |= !uncounted[PE_INGRESS];
 }
 
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
@@ -232,19 +232,19 @@ void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const st
 
 	/* Of what it received, the message of its end may have less than was read before. */
 	if (audit->is_open)
-		claim_missing(audit, registry, link->ifindex, audit->kernel, ours);
+		account_missing(audit, registry, link->ifindex, audit->kernel, ours);
 	if (!link->has_stats)
 		return;
 	take_kernel(audit, &link->stats);
-	claim_missing(audit, registry, link->ifindex, audit->kernel, ours);
+	account_missing(audit, registry, link->ifindex, audit->kernel, ours);
 	if (is_final && audit->egress)
-		claim(audit, registry, link->ifindex, PE_EGRESS,
-		      &(struct pe_audit_bracket){
-			      UNBOUNDED_LOW,
-			      (int64_t)(audit->kernel[PE_EGRESS].packets - sent.packets) },
-		      &(struct pe_audit_bracket){
-			      UNBOUNDED_LOW,
-			      (int64_t)(audit->kernel[PE_EGRESS].bytes - sent.bytes) });
+		account(audit, registry, link->ifindex, PE_EGRESS,
+			&(struct pe_audit_bracket){
+				UNBOUNDED_LOW,
+				(int64_t)(audit->kernel[PE_EGRESS].packets - sent.packets) },
+			&(struct pe_audit_bracket){
+				UNBOUNDED_LOW,
+				(int64_t)(audit->kernel[PE_EGRESS].bytes - sent.bytes) });
 }
 
 void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,

@@ -6,8 +6,8 @@
  * traffic the two cannot be read at one moment, and a packet reaches one of them before the other.
  * So both are read twice, some 50 ms apart: every packet of the earlier reading of one is in the
  * later reading of the other, or never will be. That brackets the true difference, and what lies
- * outside the bracket twice in a row (an overloaded CPU can keep a packet that long) is claimed.
- * Supervisor's thread.
+ * outside the bracket twice in a row (an overloaded CPU can keep a packet that long) is accounted
+ * for: as unobserved, or as overcounted. Supervisor's thread.
  */
 #ifndef PE_AUDIT_H
 #define PE_AUDIT_H
@@ -23,7 +23,7 @@ struct pe_audit_bracket {
 };
 
 struct pe_audit {
-	/* Of the kernel's counters: claimed as unobserved, or known from an earlier stay. */
+	/* Of the kernel's counters: accounted for as unobserved, or known from an earlier stay. */
 	struct pe_count unobserved[PE_DIRECTIONS];
 	struct pe_count overcounted[PE_DIRECTIONS];
 	struct pe_count kernel[PE_DIRECTIONS]; /* of the last reading; never goes back */
@@ -34,14 +34,14 @@ struct pe_audit {
 	unsigned int quiet;   /* rounds since it moved */
 	bool is_open;	      /* there is a reading to compare with */
 	bool has_bracket;
-	bool was_attached; /* at the last reading */
-	bool egress;	   /* egress is counted at all */
-	bool settled;	   /* compared while attached: what is missing from now on was lost */
-	bool blind[PE_DIRECTIONS]; /* since the last pe_audit_blind() */
+	bool was_attached;	       /* at the last reading */
+	bool egress;		       /* egress is counted at all */
+	bool compared;		       /* while attached: what is missing from now on was lost */
+	bool uncounted[PE_DIRECTIONS]; /* since the last pe_audit_uncounted() */
 };
 
 /*
- * Begins: what the kernel had counted when it told of the interface was before we came, but for
+ * Begins: what the kernel had counted when it reported the interface was before we came, but for
  * `known`, which an earlier stay has accounted for, and for `ours`, which are zero unless it was
  * counted before it was known. `egress` is false where egress is not wanted, so that it is not
  * missed either.
@@ -64,7 +64,7 @@ void pe_audit_open(struct pe_audit *audit, const struct pe_row *ours,
 		   const struct pe_link_stats *kernel);
 
 /*
- * Compares a reading of now with the last one, if there is one, claims, and takes it for the next
+ * Compares a reading of now with the last one, if there is one, and takes it for the next
  * comparison. Until the interface is attached, what is missing was before.
  */
 void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
@@ -72,16 +72,16 @@ void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int if
 
 /*
  * In place of readings and end, where the kernel's counters mean something else than ours and
- * cannot be compared: what they show while we count nothing is unobserved for certain. `blind`
- * tells for which directions that is so from now on; to be called before and after it changes, and
+ * cannot be compared: what they show while we count nothing is unobserved for certain. `uncounted`
+ * says for which directions that is so from now on; to be called before and after it changes, and
  * from time to time. `kernel` are the counters now, not looked at where it is false.
  */
-void pe_audit_blind(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-		    const bool blind[PE_DIRECTIONS], const struct pe_link_stats *kernel);
+void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+			const bool uncounted[PE_DIRECTIONS], const struct pe_link_stats *kernel);
 
 /*
  * The end: no packet is under way. `is_final`: the interface was deleted, and `link` has its last
- * egress counters. What was received after the kernel last told of it, it has forgotten.
+ * egress counters. What was received after the kernel last reported it, it has forgotten.
  */
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
 		  const struct pe_row *ours, bool is_final);

@@ -102,13 +102,13 @@ void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface)
 }
 
 /* Of one whose counters mean something else than ours. */
-static void end_blind(struct pe_auditor *auditor, struct pe_iface *iface,
-		      struct pe_count ret_known[PE_DIRECTIONS])
+static void end_uncounted(struct pe_auditor *auditor, struct pe_iface *iface,
+			  struct pe_count ret_known[PE_DIRECTIONS])
 {
 	const struct pe_link_stats *last = &iface->link->stats;
 
-	pe_audit_blind(&iface->audit, registry(auditor), iface->link->ifindex, iface->audit.blind,
-		       last);
+	pe_audit_uncounted(&iface->audit, registry(auditor), iface->link->ifindex,
+			   iface->audit.uncounted, last);
 	/* Observed or not, the next stay has nothing to do with it. */
 	ret_known[PE_INGRESS] = (struct pe_count){ last->rx_packets, last->rx_bytes };
 	ret_known[PE_EGRESS] = (struct pe_count){ last->tx_packets, last->tx_bytes };
@@ -124,7 +124,7 @@ void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, bool may
 		pe_audit_end(&iface->audit, registry(auditor), iface->link, ours, !may_return);
 		pe_audit_known(&iface->audit, ours, known);
 	} else {
-		end_blind(auditor, iface, known);
+		end_uncounted(auditor, iface, known);
 	}
 	if (may_return)
 		pe_moved_put(auditor->moved, iface->link, known);
@@ -147,7 +147,7 @@ void pe_auditor_attaching(struct pe_auditor *auditor, struct pe_iface *iface)
 	struct pe_row ours[PE_DIRECTIONS];
 	struct pe_link_stats kernel;
 
-	if (iface->audit.settled || !iface->plan.auditable)
+	if (iface->audit.compared || !iface->plan.auditable)
 		return;
 	pe_auditor_read(auditor, iface, ours);
 	if (read_kernel(auditor, iface, &kernel) < 0)
@@ -159,16 +159,17 @@ void pe_auditor_attaching(struct pe_auditor *auditor, struct pe_iface *iface)
 
 void pe_auditor_note_mode(struct pe_auditor *auditor, struct pe_iface *iface)
 {
-	const bool blind[PE_DIRECTIONS] = {
+	const bool uncounted[PE_DIRECTIONS] = {
 		[PE_INGRESS] = iface->attachment.mode == PE_MODE_NONE,
 		[PE_EGRESS] = iface->audit.egress && iface->attachment.token == PE_TOKEN_NONE,
 	};
 	struct pe_link_stats kernel = { 0 };
 
-	if (iface->plan.auditable ||
-	    ((blind[PE_INGRESS] || blind[PE_EGRESS]) && read_kernel(auditor, iface, &kernel) < 0))
+	if (iface->plan.auditable || ((uncounted[PE_INGRESS] || uncounted[PE_EGRESS]) &&
+				      read_kernel(auditor, iface, &kernel) < 0))
 		return;
-	pe_audit_blind(&iface->audit, registry(auditor), iface->link->ifindex, blind, &kernel);
+	pe_audit_uncounted(&iface->audit, registry(auditor), iface->link->ifindex, uncounted,
+			   &kernel);
 }
 
 static void close_bracket(struct pe_auditor *auditor, struct pe_iface *iface,

@@ -32,7 +32,7 @@ void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, bool may
 void pe_auditor_attaching(struct pe_auditor *auditor, struct pe_iface *iface);
 
 /* One that is not auditable, before and after its mode changes, and from time to time: what it
- * receives while nothing counts it is unobserved (pe_audit_blind()). */
+ * receives while nothing counts it is unobserved (pe_audit_uncounted()). */
 void pe_auditor_note_mode(struct pe_auditor *auditor, struct pe_iface *iface);
 
 /* Overwrites ret_ours[PE_DIRECTIONS]; zero without a slot: all that it sees is unobserved. */

@@ -370,12 +370,12 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces)
 	return r;
 }
 
-uint64_t pe_interfaces_settle_at(const struct pe_interfaces *interfaces)
+uint64_t pe_interfaces_promote_at(const struct pe_interfaces *interfaces)
 {
 	return pe_maintenance_promote_at(interfaces->engine.maintenance, interfaces->events_ns);
 }
 
-void pe_interfaces_settle(struct pe_interfaces *interfaces)
+void pe_interfaces_promote(struct pe_interfaces *interfaces)
 {
 	pe_maintenance_promote(interfaces->engine.maintenance, interfaces->events_ns);
 }

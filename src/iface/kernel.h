@@ -12,13 +12,14 @@
 
 struct pe_kernel_ops {
 	/* Slots and their counters. */
-	int (*take)(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token);
+	int (*take)(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t *ret_token);
 	void (*stop)(struct pe_xdp *xdp, uint32_t token);
 	void (*give_back)(struct pe_xdp *xdp, uint32_t token);
 	void (*read)(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row);
 	/* Hooks. */
 	bool (*egress)(const struct pe_xdp *xdp);
-	int (*count_by)(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int shape);
+	int (*count_by)(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by,
+			unsigned int framing);
 	int (*attach)(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
 	void (*detach)(int fd);
 	bool (*has_tcx)(const struct pe_xdp *xdp);

@@ -6,10 +6,10 @@
 #include "pe/sample.h"
 
 /* Below this, no copy is felt: less than a fiftieth of what a core copies. */
-#define HEAVY_BYTES_PER_S   ((uint64_t)64 << 20)
-#define HEAVY_PACKETS_PER_S 50000
+#define BUSY_BYTES_PER_S   ((uint64_t)64 << 20)
+#define BUSY_PACKETS_PER_S 50000
 /* A few may be somebody's ping. */
-#define HEAVY_LARGE_PER_S 20
+#define BUSY_LARGE_PER_S 20
 /* 64 << 6 is the kernel's page. */
 #define LARGE_BUCKET 7
 /* Calm is less than a fraction of that, for so long. */
@@ -24,12 +24,12 @@ static bool is_more(uint64_t more, uint64_t a_second, uint64_t ns)
 	return (double)more * PE_NS_PER_S > (double)a_second * ns;
 }
 
-static bool is_busy(const struct pe_load_count *now, const struct pe_load_count *before,
-		    uint64_t ns, uint64_t fraction)
+static bool is_loaded(const struct pe_load_count *now, const struct pe_load_count *before,
+		      uint64_t ns, uint64_t fraction)
 {
-	return is_more(now->bytes - before->bytes, HEAVY_BYTES_PER_S / fraction, ns) ||
-	       is_more(now->packets - before->packets, HEAVY_PACKETS_PER_S / fraction, ns) ||
-	       is_more(now->large - before->large, HEAVY_LARGE_PER_S / fraction, ns);
+	return is_more(now->bytes - before->bytes, BUSY_BYTES_PER_S / fraction, ns) ||
+	       is_more(now->packets - before->packets, BUSY_PACKETS_PER_S / fraction, ns) ||
+	       is_more(now->large - before->large, BUSY_LARGE_PER_S / fraction, ns);
 }
 
 static struct pe_load_count sum(const struct pe_row *row)
@@ -48,20 +48,20 @@ bool pe_load_round(struct pe_load *load, uint64_t now_ns, const struct pe_row *r
 	uint64_t ns = now_ns - load->at_ns;
 
 	if (load->at_ns && ns < ROUND_MIN_NS)
-		return load->heavy;
+		return load->busy;
 	if (!load->at_ns) {
-		load->heavy = false;
-	} else if (is_busy(&now, &load->count, ns, 1)) {
-		load->heavy = true;
+		load->busy = false;
+	} else if (is_loaded(&now, &load->count, ns, 1)) {
+		load->busy = true;
 		load->calm_since_ns = 0;
-	} else if (is_busy(&now, &load->count, ns, CALM_FRACTION)) {
+	} else if (is_loaded(&now, &load->count, ns, CALM_FRACTION)) {
 		load->calm_since_ns = 0;
 	} else if (!load->calm_since_ns) {
 		load->calm_since_ns = load->at_ns;
 	}
 	if (load->calm_since_ns && now_ns - load->calm_since_ns >= CALM_FOR_NS)
-		load->heavy = false;
+		load->busy = false;
 	load->at_ns = now_ns;
 	load->count = now;
-	return load->heavy;
+	return load->busy;
 }

@@ -26,7 +26,7 @@ struct pe_load {
 	uint64_t at_ns; /* of the last round, 0 before the first */
 	struct pe_load_count count;
 	uint64_t calm_since_ns; /* 0 if it is not */
-	bool heavy;
+	bool busy;
 };
 
 /*

@@ -64,22 +64,22 @@ void pe_maintenance_freed_slot(struct pe_maintenance *maintenance)
 
 /* ---- pending ones ---- */
 
-/* Promotes so many at most, or until there are events if `yielding`. */
-static void promote(struct pe_maintenance *maintenance, unsigned int most, bool yielding)
+/* Promotes so many at most, or until there are events unless `through`. */
+static void promote(struct pe_maintenance *maintenance, unsigned int most, bool through)
 {
 	maintenance->pending_ns = pe_clock_monotonic_ns();
 	pe_records_for_each (maintenance->engine->records, iface, PE_IFACE_PENDING) {
 		if (!most--)
 			return;
 		pe_watch_promote(maintenance->engine, iface);
-		if (yielding && has_events(maintenance))
+		if (!through && has_events(maintenance))
 			return;
 	}
 }
 
 void pe_maintenance_promote_all(struct pe_maintenance *maintenance)
 {
-	promote(maintenance, UINT_MAX, false);
+	promote(maintenance, UINT_MAX, true);
 }
 
 uint64_t pe_maintenance_promote_at(const struct pe_maintenance *maintenance, uint64_t events_ns)
@@ -96,7 +96,7 @@ void pe_maintenance_promote(struct pe_maintenance *maintenance, uint64_t events_
 {
 	bool is_quiet = pe_clock_monotonic_ns() >= events_ns + QUIET_NS;
 
-	promote(maintenance, is_quiet ? UINT_MAX : PROMOTE_FEW, true);
+	promote(maintenance, is_quiet ? UINT_MAX : PROMOTE_FEW, false);
 }
 
 /* ---- what failed, or has changed ---- */

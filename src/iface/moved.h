@@ -33,8 +33,8 @@ bool pe_moved_has(struct pe_moved *moved, const struct pe_link *link);
 
 /*
  * It is new here. Fills and forgets what is known of it; zero if nothing is. `now` are its counters
- * of this moment, NULL if it has gone again: those of the message that told of it can be older than
- * the end of its earlier stay, which counted until the message of that was read.
+ * of this moment, NULL if it has gone again: those of the message that reported it can be older
+ * than the end of its earlier stay, which counted until the message of that was read.
  */
 void pe_moved_take(struct pe_moved *moved, const struct pe_link *link,
 		   const struct pe_link_stats *now, struct pe_count ret_known[PE_DIRECTIONS]);

@@ -28,12 +28,13 @@ enum xdp {
 struct pe_policy_kind {
 	const char *name;
 	enum pe_origin origin;
-	unsigned int bare; /* PE_SLOT_BARE_*: its counters lack the Ethernet header; SEALED, CAN */
+	/* What its counters have of a frame: PE_SLOT_*_NO_LINK_HEADER, SEALED, CAN. */
+	unsigned int framing;
 	enum xdp xdp;
 	unsigned int traits;
 };
 
-#define BARE_BOTH (PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS)
+#define NO_LINK_HEADER (PE_SLOT_RX_NO_LINK_HEADER | PE_SLOT_TX_NO_LINK_HEADER)
 
 static const struct pe_policy_kind kinds[] = {
 	/* A program on a card is for those who ask: mlx5, i40e, ice, ena and others restart it. */
@@ -44,23 +45,23 @@ static const struct pe_policy_kind kinds[] = {
 	{ "dummy", PE_ORIGIN_LINK, 0, XDP_YES, AUDITED },
 	/* br_pass_frame_up() in net/bridge/br_input.c. With a program on a bridge, the kernel
 	 * attaches none to its ports (dev_xdp_attach in net/core/dev.c). */
-	{ "bridge", PE_ORIGIN_BRIDGE, PE_SLOT_BARE_INGRESS, XDP_NO, AUDITED | PORTS },
+	{ "bridge", PE_ORIGIN_BRIDGE, PE_SLOT_RX_NO_LINK_HEADER, XDP_NO, AUDITED | PORTS },
 	/* Stacked on another one: another round of the same reception (another_round in
 	 * net/core/dev.c), which the tracepoint does not see. */
-	{ "vlan", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, AUDITED },
+	{ "vlan", PE_ORIGIN_STACKED, PE_SLOT_RX_NO_LINK_HEADER, XDP_YES, AUDITED },
 	{ "macvlan", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
 	{ "macvtap", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
 	{ "ipvlan", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
 	{ "ipvtap", PE_ORIGIN_STACKED, 0, XDP_YES, AUDITED },
 	{ "bond", PE_ORIGIN_STACKED, 0, XDP_YES, PORTS },
-	{ "team", PE_ORIGIN_STACKED, PE_SLOT_BARE_INGRESS, XDP_YES, PORTS },
+	{ "team", PE_ORIGIN_STACKED, PE_SLOT_RX_NO_LINK_HEADER, XDP_YES, PORTS },
 	/* gro_cells_receive() in net/core/gro_cells.c, after they have counted. */
-	{ "vxlan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, AUDITED },
-	{ "geneve", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, AUDITED },
-	{ "gretap", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, AUDITED },
-	{ "ip6gretap", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, AUDITED },
-	{ "erspan", PE_ORIGIN_CELLS, PE_SLOT_BARE_EGRESS, XDP_GRO, AUDITED },
-	{ "ip6erspan", PE_ORIGIN_CELLS, BARE_BOTH, XDP_GRO, 0 },
+	{ "vxlan", PE_ORIGIN_CELLS, NO_LINK_HEADER, XDP_GRO, AUDITED },
+	{ "geneve", PE_ORIGIN_CELLS, NO_LINK_HEADER, XDP_GRO, AUDITED },
+	{ "gretap", PE_ORIGIN_CELLS, PE_SLOT_TX_NO_LINK_HEADER, XDP_GRO, AUDITED },
+	{ "ip6gretap", PE_ORIGIN_CELLS, NO_LINK_HEADER, XDP_GRO, AUDITED },
+	{ "erspan", PE_ORIGIN_CELLS, PE_SLOT_TX_NO_LINK_HEADER, XDP_GRO, AUDITED },
+	{ "ip6erspan", PE_ORIGIN_CELLS, NO_LINK_HEADER, XDP_GRO, 0 },
 	{ "macsec", PE_ORIGIN_CELLS, 0, XDP_GRO, AUDITED },
 	/* The same without an Ethernet header. Generic XDP on them begins at the outer header in
 	 * some kernels. */
@@ -82,7 +83,7 @@ static const struct pe_policy_kind kinds[] = {
 	{ "ifb", PE_ORIGIN_LOOP, 0, XDP_NO, AUDITED },
 	/* hsr_deliver_master() in net/hsr/hsr_forward.c; its supervision frames are sent past us.
 	 */
-	{ "hsr", PE_ORIGIN_OTHER, PE_SLOT_BARE_INGRESS, XDP_GRO, 0 },
+	{ "hsr", PE_ORIGIN_OTHER, PE_SLOT_RX_NO_LINK_HEADER, XDP_GRO, 0 },
 	/* vxcan_xmit() in drivers/net/can/vxcan.c */
 	{ "vxcan", PE_ORIGIN_LINK, PE_SLOT_CAN, XDP_NO, AUDITED },
 	/* Takes packets over on their way up (vrf_ip_rcv() in drivers/net/vrf.c): no hook sees
@@ -170,14 +171,14 @@ static int find_below(const struct pe_policy_kind *kind, const struct pe_link *l
 static unsigned int find_framing(const struct pe_policy_kind *kind, const struct pe_link *link,
 				 bool native)
 {
-	if (kind->bare & PE_SLOT_NO_ETHERNET)
-		return kind->origin | kind->bare;
+	if (kind->framing & PE_SLOT_NO_ETHERNET)
+		return kind->origin | kind->framing;
 	if (link->type != ARPHRD_ETHER)
 		return kind->origin | PE_SLOT_NO_ETHERNET;
 	/* veth_xdp_rcv() counts what is behind the Ethernet header. */
 	if (native && kind->origin == PE_ORIGIN_LINK)
-		return kind->origin | PE_SLOT_BARE_INGRESS;
-	return kind->origin | kind->bare;
+		return kind->origin | PE_SLOT_RX_NO_LINK_HEADER;
+	return kind->origin | kind->framing;
 }
 
 void pe_policy_plan(const struct pe_policy *policy, const struct pe_link *link, bool native_refused,

@@ -40,8 +40,8 @@ struct pe_plan {
 	bool auditable;		   /* the kernel's counters mean the same as ours */
 	bool has_ports; /* others may have it as their master: known of no kind that it cannot */
 	int below;	/* gets no XDP program once this one has its own; 0 if none is here */
-	/* Its frames and where its packets come from, PE_SLOT_SHAPE of pe/abi.h: usually, and with
-	 * XDP in its driver. */
+	/* Its frames and where its packets come from, PE_SLOT_FRAMING of pe/abi.h: usually, and
+	 * with XDP in its driver. */
 	unsigned int framing, native_framing;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See pe/features.h. Features are bits whose numbers differ from kernel to kernel; the kernel tells
+ * See pe/features.h. Features are bits whose numbers differ from kernel to kernel; the kernel lists
  * their names, the same for every interface, and they are looked up once.
  */
 #include "pe/features.h"

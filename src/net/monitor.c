@@ -4,11 +4,11 @@
  * socket of its own for each dump, and one for single requests.
  *
  * Invariants:
- *  - The table holds what the callbacks have told, no more and no less.
+ *  - The table holds what the callbacks have reported, no more and no less.
  *  - A dump is applied only when it is complete, and only after the events that were queued before
  *    it. Events queued while it ran are applied afterwards, in order; they may repeat what the dump
- *    told, and end in the same state. Passed over are those that would take a name from whom the
- *    dump gave it to, and those about one whose end it told, which would come and go once more.
+ *    showed, and end in the same state. Passed over are those that would take a name from whom the
+ *    dump gave it to, and those about one whose end it showed, which would come and go once more.
  *  - After an overrun the kernel queues nothing until the event socket is empty, and says so only
  *    once (af_netlink.c: netlink_overrun(), netlink_rcv_wake()). A dump taken before that would
  *    miss what is still being dropped, so it waits until the socket is empty.
@@ -81,7 +81,8 @@ static void keep_larger(uint64_t *counter, uint64_t before)
 		*counter = before;
 }
 
-/* A veth that has lost its peer, as each does while it is deleted, tells that it received nothing.
+/* A veth that has lost its peer, as each does while it is deleted, reports that it received
+ * nothing.
  */
 static void keep_stats(struct pe_link *link, const struct pe_link *before)
 {
@@ -130,7 +131,7 @@ static void remember_ended(struct pe_monitor *monitor, struct pe_links_entry *li
 	}
 }
 
-/* Whether the event is older than the dump that told the interface's end, as far as can be known.
+/* Whether the event is older than the dump that showed the interface's end, as far as can be known.
  */
 static bool is_late(struct pe_monitor *monitor, const struct pe_parse_result *event)
 {
@@ -151,8 +152,8 @@ static bool is_late(struct pe_monitor *monitor, const struct pe_parse_result *ev
 
 /*
  * Whether the event is older than a dump that gave the name to another interface: names are unique,
- * and who had it before has told its end, or its new name, before. If that was lost, the dump that
- * is then asked for tells.
+ * and the end or the new name of who had it was reported before. If that was lost, the dump that is
+ * then asked for shows it.
  */
 static bool is_overtaken(struct pe_monitor *monitor, const struct pe_link *link)
 {

@@ -116,7 +116,7 @@ static int get_kind(const struct nlattr *info, struct pe_link *link)
 	return data && strcmp(link->kind, "vxlan") == 0 ? get_vxlan_link(data, link) : 0;
 }
 
-/* Longer than any that this needs to tell apart: none. */
+/* Longer than any that this needs to distinguish: none. */
 static void get_address(const struct nlattr *nla, struct pe_link *link)
 {
 	size_t len = (size_t)nla_len(nla);

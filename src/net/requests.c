@@ -79,7 +79,7 @@ static int begin(struct pe_requests *requests, int type, struct nl_msg **ret_msg
 	return 0;
 }
 
-/* RTM_GETLINK would tell all about the link, which takes the kernel several times as long. */
+/* RTM_GETLINK would answer with all of the link, which takes the kernel several times as long. */
 static int ask_stats(struct pe_requests *requests, int ifindex, struct pe_link_stats *ret_stats)
 {
 	_cleanup_(msg_freep) struct nl_msg *msg = NULL;

@@ -19,9 +19,9 @@
 #define TCX_INGRESS 46
 #define TCX_FIRST   (1u << 3) /* BPF_F_BEFORE, and no other one named */
 
-int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
+int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t *ret_token)
 {
-	unsigned int flags = shape & PE_SLOT_SHAPE;
+	unsigned int flags = framing & PE_SLOT_FRAMING;
 	uint64_t now_ns = pe_clock_monotonic_ns();
 	uint32_t early = pe_xdp_early(xdp, ifindex);
 	int r;
@@ -89,7 +89,7 @@ int pe_xdp_attach_tcx(struct pe_xdp *xdp, uint32_t token, int ifindex, int *ret_
 void pe_xdp_detach_tcx(struct pe_xdp *xdp, uint32_t token, int fd)
 {
 	close(fd);
-	/* Not before: on a packet that is under way the program goes by XDP's word. */
+	/* Not before: on a packet that is under way the program goes by XDP's hand-off mark. */
 	pe_slots_change(xdp->slots, token, PE_SLOT_TCX, 0);
 }
 
@@ -119,7 +119,7 @@ int pe_xdp_attach_receive(struct pe_xdp *xdp)
 	return attach_once(xdp, xdp->skel->progs.pe_receive, &xdp->skel->links.pe_receive);
 }
 
-int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int shape)
+int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int framing)
 {
 	static const unsigned int flags[] = {
 		[PE_BY_XDP] = 0,
@@ -130,12 +130,12 @@ int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsig
 
 	if (by == PE_BY_RECEIVE)
 		r = pe_xdp_attach_receive(xdp);
-	if (!r && by == PE_BY_RECEIVE && (shape & PE_SLOT_ORIGIN) == PE_ORIGIN_CELLS)
+	if (!r && by == PE_BY_RECEIVE && (framing & PE_SLOT_ORIGIN) == PE_ORIGIN_CELLS)
 		r = attach_once(xdp, xdp->skel->progs.pe_gro, &xdp->skel->links.pe_gro);
 	if (r < 0)
 		return r;
-	pe_slots_change(xdp->slots, token, PE_SLOT_SHAPE | PE_SLOT_RECEIVE | PE_SLOT_NATIVE,
-			(shape & PE_SLOT_SHAPE) | flags[by]);
+	pe_slots_change(xdp->slots, token, PE_SLOT_FRAMING | PE_SLOT_RECEIVE | PE_SLOT_NATIVE,
+			(framing & PE_SLOT_FRAMING) | flags[by]);
 	return 0;
 }
 

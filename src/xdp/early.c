@@ -103,7 +103,7 @@ unsigned int pe_xdp_list_early(struct pe_xdp *xdp, int ret_ifindex[PE_EARLY_MAX]
 
 		if (pe_slots_is_provisional(xdp->slots, token))
 			ret_ifindex[count++] = ifindex;
-		else if (pe_slots_is_settled(xdp->slots, token, now_ns))
+		else if (pe_slots_is_established(xdp->slots, token, now_ns))
 			pe_xdp_withdraw(xdp, ifindex, token);
 	}
 	return count;

@@ -39,7 +39,7 @@
 
 /*
  * To the debug log: libbpf cannot know whether a refusal matters; we do, and say it once. A
- * verifier's log is one message of many lines, of which the last ones tell why.
+ * verifier's log is one message of many lines, of which the last ones say why.
  */
 static int __attribute__((format(printf, 2, 0)))
 print_to_log(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -265,7 +265,7 @@ static int open_object(bool plain, struct pe_bpf **ret_skel)
 }
 
 /* Without casts only the tracepoints look at the namespace. */
-static bool must_settle(const struct pe_xdp *xdp)
+static bool must_learn_netns(const struct pe_xdp *xdp)
 {
 	return xdp->takes & (TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE);
 }
@@ -282,7 +282,7 @@ static int load(struct pe_xdp *xdp)
 	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->takes & TAKES_RECEIVE);
 	bpf_program__set_autoload(xdp->skel->progs.pe_gro, xdp->takes & TAKES_RECEIVE);
 	bpf_program__set_autoload(xdp->skel->progs.pe_tcx, xdp->takes & TAKES_TCX);
-	bpf_program__set_autoload(xdp->skel->progs.pe_settle, must_settle(xdp));
+	bpf_program__set_autoload(xdp->skel->progs.pe_learn_netns, must_learn_netns(xdp));
 	return pe_bpf__load(xdp->skel);
 }
 
@@ -375,14 +375,14 @@ static int open_and_load(struct pe_xdp *xdp)
 }
 
 /* The kernel side learns which namespace is ours. */
-static int settle(struct pe_xdp *xdp)
+static int learn_netns(struct pe_xdp *xdp)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	int r;
 
-	if (!must_settle(xdp))
+	if (!must_learn_netns(xdp))
 		return 0;
-	r = bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_settle), &opts);
+	r = bpf_prog_test_run_opts(bpf_program__fd(xdp->skel->progs.pe_learn_netns), &opts);
 	return r < 0 ? r : opts.retval ? -EIO : 0;
 }
 
@@ -425,7 +425,7 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 
 	r = open_and_load(xdp);
 	if (!r)
-		r = settle(xdp);
+		r = learn_netns(xdp);
 	if (!r)
 		r = make_rings(xdp);
 	if (!r)

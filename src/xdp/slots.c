@@ -145,9 +145,9 @@ static void sum_rows(const struct pe_slots *slots, uint32_t number, struct pe_ro
 	}
 }
 
-/* The word that one hook left to the next. No packet that it was meant for is under way: the slot
- * has rested, or that hook was taken off. */
-static void clear_counted(struct pe_slots *slots, uint32_t number)
+/* The hand-off marks of one hook for the next. No packet that they were meant for is under way: the
+ * slot has rested, or that hook was taken off. */
+static void clear_marks(struct pe_slots *slots, uint32_t number)
 {
 	unsigned int cpus = slots->options.cpus;
 	struct pe_row *rows = &slots->options.rows[(size_t)number * PE_DIRECTIONS * cpus];
@@ -201,7 +201,7 @@ static int prepare_next(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_n
 	if (slot->free_at_ns > now_ns)
 		return -EAGAIN;
 	if (slot->used)
-		clear_counted(slots, number);
+		clear_marks(slots, number);
 	r = set_baseline(slots, number);
 	if (r < 0)
 		return r;
@@ -297,16 +297,17 @@ int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned
 	return r;
 }
 
-bool pe_slots_is_settled(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
+bool pe_slots_is_established(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
 {
 	struct slot *slot;
-	bool is_settled;
+	bool is_established;
 
 	pthread_mutex_lock(&slots->mutex);
 	slot = find(slots, token);
-	is_settled = slot && slot->listed && slot->listed_at_ns + slots->options.rest_ns <= now_ns;
+	is_established = slot && slot->listed &&
+			 slot->listed_at_ns + slots->options.rest_ns <= now_ns;
 	pthread_mutex_unlock(&slots->mutex);
-	return is_settled;
+	return is_established;
 }
 
 bool pe_slots_is_provisional(struct pe_slots *slots, uint32_t token)
@@ -356,7 +357,7 @@ static void change(struct pe_slots *slots, uint32_t token, unsigned int mask, un
 		union pe_slot_ref ref = *entry;
 
 		if (clears)
-			clear_counted(slots, PE_TOKEN_SLOT(token));
+			clear_marks(slots, PE_TOKEN_SLOT(token));
 		ref.flags = (uint16_t)((ref.flags & ~mask) | flags);
 		table_write(entry, ref);
 	}

@@ -42,14 +42,14 @@ int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned
 		   uint64_t now_ns);
 /* Whether it is in the table, and has been for so long that no program takes it for a provisional
  * one. */
-bool pe_slots_is_settled(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
+bool pe_slots_is_established(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
 bool pe_slots_is_provisional(struct pe_slots *slots, uint32_t token);
 /* An interface without a slot is in the table nevertheless, or no more. Nothing if it has one. */
 void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored);
 /* Replaces the flags in `mask` by one store; nothing if the token was stopped. */
 void pe_slots_change(struct pe_slots *slots, uint32_t token, unsigned int mask, unsigned int flags);
-/* Adds flags, and what one hook has left as word to the next one is void. No hook that would leave
- * word is attached. */
+/* Adds flags, and clears hand-off marks (enum pe_counted). No hook that would set one is attached.
+ */
 void pe_slots_listen(struct pe_slots *slots, uint32_t token, unsigned int flags);
 /* The ifindex of the interface if the slot was a provisional one before, otherwise 0. */
 int pe_slots_stop(struct pe_slots *slots, uint32_t token);

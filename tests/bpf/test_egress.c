@@ -82,7 +82,7 @@ static struct pe_xdp_options options_for(enum reading reading)
 					.plain = reading == PLAIN };
 }
 
-static int open_fixture(void **state, enum reading reading, unsigned int shape)
+static int open_fixture(void **state, enum reading reading, unsigned int framing)
 {
 	const struct pe_xdp_options options = options_for(reading);
 	struct fixture *t = calloc(1, sizeof(*t));
@@ -92,10 +92,10 @@ static int open_fixture(void **state, enum reading reading, unsigned int shape)
 	assert_int_equal(pe_xdp_open(&options, &t->xdp), 0);
 	assert_true(pe_xdp_egress(t->xdp));
 	assert_int_equal(pe_xdp_ring(t->xdp, 0, &t->ring), 0);
-	assert_int_equal(pe_xdp_take(t->xdp, (int)if_nametoindex(SENDER), PE_ORIGIN_LINK | shape,
+	assert_int_equal(pe_xdp_take(t->xdp, (int)if_nametoindex(SENDER), PE_ORIGIN_LINK | framing,
 				     &t->sender),
 			 0);
-	assert_int_equal(pe_xdp_take(t->xdp, receiver, PE_ORIGIN_LINK | shape, &t->receiver), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, receiver, PE_ORIGIN_LINK | framing, &t->receiver), 0);
 	assert_int_equal(pe_xdp_attach(t->xdp, receiver, false, &t->link), 0);
 	*state = t;
 	return 0;
@@ -133,17 +133,17 @@ static int setup_l3_plain(void **state)
 
 static int setup_bare(void **state)
 {
-	return open_fixture(state, WHERE_IT_IS, PE_SLOT_BARE_EGRESS);
+	return open_fixture(state, WHERE_IT_IS, PE_SLOT_TX_NO_LINK_HEADER);
 }
 
 static int setup_bare_copied(void **state)
 {
-	return open_fixture(state, COPIED, PE_SLOT_BARE_EGRESS);
+	return open_fixture(state, COPIED, PE_SLOT_TX_NO_LINK_HEADER);
 }
 
 static int setup_bare_plain(void **state)
 {
-	return open_fixture(state, PLAIN, PE_SLOT_BARE_EGRESS);
+	return open_fixture(state, PLAIN, PE_SLOT_TX_NO_LINK_HEADER);
 }
 
 static int teardown(void **state)

@@ -35,7 +35,7 @@
 	"ip link add link veth1 name " MACVLAN " type macvlan"
 
 static struct {
-	bool no_gro_hw;	   /* the kernel has not heard of it */
+	bool no_gro_hw;	   /* the kernel does not know it */
 	int strings_error; /* errno of asking for names */
 	unsigned int sets; /* ETHTOOL_SFEATURES */
 	unsigned int lookups;

@@ -52,14 +52,14 @@ static const struct pe_xdp_options usual = {
 	.active_ns = 60 * PE_NS_PER_S,
 };
 
-static struct fixture *open_fixture(const struct pe_xdp_options *options, unsigned int shape)
+static struct fixture *open_fixture(const struct pe_xdp_options *options, unsigned int framing)
 {
 	struct fixture *t = calloc(1, sizeof(*t));
 
 	assert_non_null(t);
 	assert_int_equal(pe_xdp_open(options, &t->xdp), 0);
 	assert_int_equal(pe_xdp_ring(t->xdp, 0, &t->ring), 0);
-	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, PE_ORIGIN_LINK | shape, &t->token), 0);
+	assert_int_equal(pe_xdp_take(t->xdp, LO_IFINDEX, PE_ORIGIN_LINK | framing, &t->token), 0);
 	return t;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How much the verifier has to look at until the programs are loaded: the time of a start is mostly
- * that. A branch in the wrong place multiplies it, and nothing else tells. Needs root.
+ * that. A branch in the wrong place multiplies it, and nothing else shows it. Needs root.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@ static void check(bool plain)
 	};
 	const struct bpf_program *program;
 	struct pe_xdp *xdp;
-	unsigned int told = 0;
+	unsigned int reported = 0;
 
 	assert_int_equal(pe_xdp_open(&options, &xdp), 0);
 	for (program = bpf_object__next_program(xdp->skel->obj, NULL); program;
@@ -46,13 +46,13 @@ static void check(bool plain)
 		if (bpf_program__fd(program) < 0)
 			continue;
 		assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
-		told += info.verified_insns > 0;
+		reported += info.verified_insns > 0;
 		if (info.verified_insns >= INSTRUCTIONS_MAX)
 			fail_msg("%s: %u instructions", bpf_program__name(program),
 				 info.verified_insns);
 	}
 	pe_xdp_close(xdp);
-	if (!told)
+	if (!reported)
 		skip(); /* before Linux 5.16 it does not say */
 }
 

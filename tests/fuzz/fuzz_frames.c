@@ -3,9 +3,9 @@
  * Frames through the ingress program (BPF_PROG_TEST_RUN) against the parser of frame_model.h: every
  * counter of the row, every flow to the byte, and XDP_PASS with the frame as it was.
  *
- * The input is a shape and up to FRAMES_MAX frames, each with two bytes of length and one that says
- * how far it is filled up with zeros. The BPF program gives no coverage, but the model does, and
- * the mutator knows headers. Needs root; nothing is attached.
+ * The input is a framing and up to FRAMES_MAX frames, each with two bytes of length and one that
+ * says how far it is filled up with zeros. The BPF program gives no coverage, but the model does,
+ * and the mutator knows headers. Needs root; nothing is attached.
  */
 #include "fuzz.h"
 
@@ -38,19 +38,19 @@ struct frame {
 };
 
 struct frames {
-	uint8_t shape;
+	uint8_t framing;
 	size_t count;
 	struct frame frame[FRAMES_MAX];
 };
 
-static const unsigned int shapes[] = { 0, PE_SLOT_NO_ETHERNET, PE_SLOT_BARE_INGRESS };
-#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+static const unsigned int framings[] = { 0, PE_SLOT_NO_ETHERNET, PE_SLOT_RX_NO_LINK_HEADER };
+#define FRAMINGS (sizeof(framings) / sizeof(framings[0]))
 
 static struct {
 	struct pe_xdp *xdp;
 	struct pe_ring *ring;
 	uint32_t token;
-} fixture[SHAPES];
+} fixture[FRAMINGS];
 static bool long_frames; /* the kernel runs frames of several buffers */
 
 /* libFuzzer's own; only there when it is linked. */
@@ -61,7 +61,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
 static void decode(struct fuzz_input *input, struct frames *frames)
 {
-	frames->shape = fuzz_u8(input);
+	frames->framing = fuzz_u8(input);
 	for (frames->count = 0; frames->count < FRAMES_MAX && input->left > 0; frames->count++) {
 		struct frame *frame = &frames->frame[frames->count];
 
@@ -79,7 +79,7 @@ static size_t encode(const struct frames *frames, uint8_t *data, size_t max)
 
 	if (max == 0)
 		return 0;
-	data[used++] = frames->shape;
+	data[used++] = frames->framing;
 	for (size_t i = 0; i < frames->count; i++) {
 		const struct frame *frame = &frames->frame[i];
 
@@ -141,11 +141,11 @@ static struct pe_flow *model_flow(struct pe_flow *flows, size_t *count,
 }
 
 /* Runs a frame and adds to the row and the flows what must come of it. */
-static void run(size_t shape, const struct frame *frame, struct pe_row *row, struct pe_flow *flows,
-		size_t *count)
+static void run(size_t framing, const struct frame *frame, struct pe_row *row,
+		struct pe_flow *flows, size_t *count)
 {
 	static uint8_t data[LENGTH_MAX];
-	const bool ethernet = shapes[shape] != PE_SLOT_NO_ETHERNET;
+	const bool ethernet = framings[framing] != PE_SLOT_NO_ETHERNET;
 	size_t length = length_of(frame);
 	struct pe_flow *flow;
 	struct seen seen;
@@ -159,15 +159,15 @@ static void run(size_t shape, const struct frame *frame, struct pe_row *row, str
 		length = LINEAR_BYTES;
 		seen = model_parse(data, length, ethernet);
 	}
-	r = try_run(fixture[shape].xdp, data, length);
+	r = try_run(fixture[framing].xdp, data, length);
 	fuzz_check(r == 0, "%zu bytes cannot be run: %s", length, strerror(-r));
-	if (shapes[shape] == PE_SLOT_BARE_INGRESS)
+	if (framings[framing] == PE_SLOT_RX_NO_LINK_HEADER)
 		length -= 14;
 	model_count(row, &seen, length);
 	if (!seen.flow)
 		return;
-	seen.key.slot = (uint16_t)PE_TOKEN_SLOT(fixture[shape].token);
-	seen.key.tag = PE_FLOW_TAG(fixture[shape].token & 0xff, seen.ipv6 ? 1 : 0, PE_INGRESS);
+	seen.key.slot = (uint16_t)PE_TOKEN_SLOT(fixture[framing].token);
+	seen.key.tag = PE_FLOW_TAG(fixture[framing].token & 0xff, seen.ipv6 ? 1 : 0, PE_INGRESS);
 	flow = model_flow(flows, count, &seen.key);
 	flow->packets++;
 	flow->bytes += length;
@@ -199,13 +199,13 @@ static void compare_rows(const struct pe_row *is, const struct pe_row *must)
 }
 
 /* Every record belongs to a flow of the model, and together they are all of it. */
-static void compare_flows(size_t shape, const struct pe_flow *must, size_t count)
+static void compare_flows(size_t framing, const struct pe_flow *must, size_t count)
 {
 	struct pe_flow is[FRAMES_MAX] = { 0 }, record;
 	size_t found = 0;
 
-	fuzz_check(pe_xdp_sweep(fixture[shape].xdp, 0) == 0, "flows are left after the sweep");
-	while (pe_ring_read(fixture[shape].ring, &record, 1)) {
+	fuzz_check(pe_xdp_sweep(fixture[framing].xdp, 0) == 0, "flows are left after the sweep");
+	while (pe_ring_read(fixture[framing].ring, &record, 1)) {
 		struct pe_flow *flow;
 
 		fuzz_check(record.packets > 0 && record.reason < PE_EVICT_REASONS, "a bad record");
@@ -237,19 +237,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct pe_flow flows[FRAMES_MAX] = { 0 };
 	static const struct pe_row none;
 	static struct frames frames;
-	size_t count = 0, shape;
+	size_t count = 0, framing;
 
 	decode(&input, &frames);
-	shape = frames.shape % SHAPES;
-	pe_xdp_read(fixture[shape].xdp, fixture[shape].token, before);
+	framing = frames.framing % FRAMINGS;
+	pe_xdp_read(fixture[framing].xdp, fixture[framing].token, before);
 	for (size_t i = 0; i < frames.count; i++)
-		run(shape, &frames.frame[i], &must, flows, &count);
-	pe_xdp_read(fixture[shape].xdp, fixture[shape].token, after);
+		run(framing, &frames.frame[i], &must, flows, &count);
+	pe_xdp_read(fixture[framing].xdp, fixture[framing].token, after);
 	for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
 		a[i] -= b[i];
 	compare_rows(&after[PE_INGRESS], &must);
 	compare_rows(&after[PE_EGRESS], &none);
-	compare_flows(shape, flows, count);
+	compare_flows(framing, flows, count);
 	return 0;
 }
 
@@ -266,7 +266,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	char reason[128];
 	cpu_set_t pinned;
 
-	for (size_t i = 0; i < SHAPES; i++) {
+	for (size_t i = 0; i < FRAMINGS; i++) {
 		int r = pe_xdp_open(&options, &fixture[i].xdp);
 
 		if (r == -EPERM || r == -EOPNOTSUPP) {
@@ -276,7 +276,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		}
 		fuzz_check(r == 0, "open: %s", strerror(-r));
 		fuzz_check(pe_xdp_ring(fixture[i].xdp, 0, &fixture[i].ring) == 0, "no ring");
-		fuzz_check(pe_xdp_take(fixture[i].xdp, LO_IFINDEX, PE_ORIGIN_LINK | shapes[i],
+		fuzz_check(pe_xdp_take(fixture[i].xdp, LO_IFINDEX, PE_ORIGIN_LINK | framings[i],
 				       &fixture[i].token) == 0,
 			   "no slot");
 	}
@@ -326,7 +326,7 @@ static size_t ip_at(const struct frames *frames, const struct frame *frame)
 {
 	size_t at = 12;
 
-	if (shapes[frames->shape % SHAPES] == PE_SLOT_NO_ETHERNET)
+	if (framings[frames->framing % FRAMINGS] == PE_SLOT_NO_ETHERNET)
 		return 0;
 	while (at + 4 <= frame->given &&
 	       (be16(frame->data + at) == 0x8100 || be16(frame->data + at) == 0x88a8))
@@ -395,7 +395,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	frame = &frames.frame[draw(&seed, (unsigned int)frames.count)];
 	switch (draw(&seed, 16)) {
 	case 0:
-		frames.shape = (uint8_t)draw(&seed, SHAPES);
+		frames.framing = (uint8_t)draw(&seed, FRAMINGS);
 		break;
 	case 1:
 		frame->fill = (uint8_t)draw(&seed, 16);

@@ -66,7 +66,7 @@ TESTS = {
         ),
     ),
     # Of indexes that were used again, test_index_reused_while_asleep has each way.
-    "test_identity.py": (AllBut({"test_heir_counted_while_asleep"}), NONE),
+    "test_identity.py": (AllBut({"test_reused_ifindex_counted_while_asleep"}), NONE),
     # Where places are: test_sweep, test_attacher.
     "test_limits.py": (
         AllBut({"test_ifindexes_far_apart", "test_places_that_rest"}),

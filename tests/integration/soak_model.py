@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the exporter must show, told from what was done to the interfaces; and what no scrape may do.
+"""What the exporter must show, by what was done to the interfaces; and what no scrape may do.
 
 The truth is the kernel's own counters, which soak_world.py has checked against what was sent. Of
 each interface the model follows its stays in the host's namespace. A packet of a stay is certain
@@ -97,7 +97,7 @@ class Entry:
 
 
 class Model:
-    """The order of calls is the order in which the kernel tells what happened."""
+    """The order of calls is the order in which the kernel reports what happened."""
 
     def __init__(self, folds, is_wanted):
         self.folds = folds   # departed series end within the run: then only their sum is known
@@ -151,7 +151,7 @@ class Model:
             past.unobserved += stay.unobserved(final, device.kind == "bridge")
             past.total.high += sent_on + stay.above
             past.unobserved.high += sent_on
-            # A veth that is deleted forgets what it received, and with it what would tell.
+            # A veth that is deleted forgets what it received, and with it what would show it.
             past.above += Range(ZERO, stay.above)
         if moved:
             self.known[device] = known

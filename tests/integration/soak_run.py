@@ -105,14 +105,14 @@ class Run:
         return shown
 
     def synchronize(self):
-        """The exporter has handled all news until now: it tells the last one that we make."""
+        """The exporter has handled all events until now: it shows the last one that we make."""
         if self.synced:
             return
         self.marks += 1
         self.mark.alias = f"mark {self.marks}"
         self.mark.set(ifalias=self.mark.alias)
         wait_for(
-            lambda: self.scrape().find("interface_info", alias=self.mark.alias), "the news are read"
+            lambda: self.scrape().find("interface_info", alias=self.mark.alias), "the events are read"
         )
         self.synced = True
         self.world.just_left.clear()
@@ -140,7 +140,7 @@ class Run:
             self.exporter.process.send_signal(signal.SIGCONT)
             self.stopped = False
 
-    def news(self):
+    def events(self):
         """While it is stopped, what the kernel tells piles up."""
         if self.stopped:
             self.synced = False

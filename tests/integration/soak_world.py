@@ -97,7 +97,7 @@ class Device:
         return Count(stats[f"{d}_{what}"] for d in ("rx", "tx") for what in ("packets", "bytes"))
 
     def carries(self):
-        """Has been told to be up, and its other end as well."""
+        """Was set up, and its other end as well."""
         if self.kind == "bridge":
             return self.up and any(p.up and p.peer.up for p in self.ports)
         return self.up and self.peer.up
@@ -204,7 +204,7 @@ class World:
         self.pods = [stack.enter_context(Space("pe-pod")) for _ in range(pods)]
         self.devices = []  # of all namespaces, in the order of their making
         self.serial = 0
-        # ifindexes that were left since the exporter was last known to have heard of everything.
+        # ifindexes that were left since the exporter was last known to have read everything.
         # Its slots go by ifindex: what a successor sends before that, its predecessor gets.
         self.just_left = set()
 
@@ -216,7 +216,7 @@ class World:
         return f"p{self.serial}"
 
     def add_pair(self, name, space, ifindex=0):
-        """A device of the host and its peer, both down; the peer is the first that is told of."""
+        """A device of the host and its peer, both down; the peer is the first that is reported."""
         here, there = {"ifname": name}, {"ifname": self.peer_name()}
         if ifindex:
             here["index"] = ifindex

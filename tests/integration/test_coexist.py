@@ -2,7 +2,7 @@
 """Beside other XDP programs, on every order of arrival; and on bridges that change all the time.
 
 The other programs are real (foreign.bpf.c), attached in every way the kernel knows. Theirs must
-never be replaced or starved, which their own counters show, and what we claim must stay true:
+never be replaced or starved, which their own counters show, and what we say must stay true:
 observed and unobserved packets together are the kernel's.
 """
 import collections
@@ -241,7 +241,7 @@ def test_it_is_on_the_other_end():
 
 
 def test_it_drops_and_diverts():
-    """What it keeps from us is told as unobserved; where we come before it, nothing is missing."""
+    """What it keeps from us is reported as unobserved; where we come before it, nothing is missing."""
     number = 1000
     third = (number + 2) // 3
     # Mode, what it does, and how many packets we then see in ingress. The tracepoint is before a
@@ -285,7 +285,7 @@ def test_it_drops_and_diverts():
 
 
 def test_it_leaves_under_traffic():
-    """Never more than the kernel's; what falls between the two ways of counting is told."""
+    """Never more than the kernel's; what falls between the two ways of counting is reported."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         container = stack.enter_context(Container(host, 1))
@@ -323,7 +323,7 @@ def test_it_leaves_under_traffic():
             enough.set()
             sender.join()
         wait_for_truth(exporter, host, "veth1")
-        # Nor is anything claimed afterwards: at its end the interface is audited for the last time.
+        # Nor is anything accounted for afterwards: at its end the interface is audited for the last time.
         host.ip("link", "del", "veth1")
         metrics = wait_for(lambda: not info(m := exporter.scrape(), "veth1") and m, "it is gone")
         ours = metrics.totals("veth1")["ingress"][0]
@@ -429,7 +429,7 @@ def test_a_bridge_with_a_program():
 
 
 def test_counted_in_time():
-    """One that falls back at once was counted from its news on, as any other."""
+    """One that falls back at once was counted from its event on, as any other."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         stack.enter_context(Container(host, 1))
@@ -483,7 +483,7 @@ def test_an_interface_above_with_a_program():
 
 
 def test_not_counted_at_all():
-    """What an interface without a place receives is told, also where nothing can be compared."""
+    """What an interface without a slot receives is reported, also where nothing can be compared."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         container = stack.enter_context(Container(host, 1))
@@ -520,7 +520,7 @@ def test_not_counted_at_all():
         )
         assert exporter.scrape().unobserved(upper) == missing
         assert kernel_counters(host.link(upper)) == {"ingress": sent(400), "egress": sent(400)}
-        # What an interface passes that never gets a place is told when it goes.
+        # What an interface passes that never gets a slot is reported when it goes.
         second = add_upper(host, stack.enter_context(Container(host, 2)))
         wait_for_mode(exporter, "none", second, reason="no_slot")
         with host.packet_socket(second) as sock:
@@ -545,7 +545,7 @@ def test_an_interface_above_of_our_own():
         uppers = [add_upper(host, containers[0])]
         exporter = stack.enter_context(Exporter(host))
         wait_for_mode(exporter, "generic", "veth1", "upper1")
-        # News of one that are read together.
+        # Events of one that are read together.
         exporter.process.send_signal(signal.SIGSTOP)
         containers.append(stack.enter_context(Container(host, 2)))
         uppers.append(add_upper(host, containers[1]))
@@ -593,7 +593,7 @@ def test_under_load_below_one_of_our_own():
         wait_for_truth(exporter, host, "veth1")
 
 
-# ---- interfaces that no tracepoint tells of ----
+# ---- interfaces that no tracepoint sees ----
 
 
 needs_tcx = pytest.mark.skipif(not has_tcx(), reason="this kernel has no TCX")
@@ -858,8 +858,8 @@ def test_a_thousand_joins():
         assert xdp_links(exporter) == links and program_of(host, "veth1")["id"] == program
         for name in ("attach_seconds_count", "departed_interfaces_total", "attach_errors_total"):
             assert metrics.sum(name) == before.sum(name), name
-        told = metrics.sum("netlink_messages_total") - before.sum("netlink_messages_total")
-        assert told >= 2 * times
+        reported = metrics.sum("netlink_messages_total") - before.sum("netlink_messages_total")
+        assert reported >= 2 * times
         no_duplicates(metrics)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Interfaces that carry packets before the exporter has heard of them: it is stopped meanwhile."""
+"""Interfaces that carry packets before the exporter has read their events: it is stopped meanwhile."""
 import contextlib
 import json
 import signal
@@ -178,7 +178,7 @@ def test_too_many():
         assert self_metric(text, "early_packets_missed_total") == sum(missing().values())
         wait_for(
             lambda: "packets passed on interfaces that were not known yet" in exporter.log(),
-            "it is told",
+            "it is reported",
         )
         storm.send(numbers)
         wait_for(

@@ -37,7 +37,7 @@ def assert_equal_to_kernel(host, exporter, interfaces, in_softirq=()):
     """Every total is the interface's own; waits for both to rest. Returns the metrics.
 
     On some machines BPF tracepoints do not run while certain tasks are interrupted. What passes them
-    in an interrupt (answers, forwarding) can then be missed, next to nothing of it, and must be told
+    in an interrupt (answers, forwarding) can then be missed, next to nothing of it, and must be reported
     as unobserved; `in_softirq` names these directions. XDP and what tasks send are exact to the packet.
     """
 

@@ -192,7 +192,7 @@ def test_bridge_does_not_lock_out_its_ports():
 
 
 def test_counted_before_we_came():
-    """What an interface had received and sent before is told as unobserved, not lost in silence."""
+    """What an interface had received and sent before is reported as unobserved, not lost in silence."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         container = stack.enter_context(Container(host, 1))
@@ -212,7 +212,7 @@ def test_counted_before_we_came():
 
 
 def test_more_interfaces_than_places():
-    """The rest stays exact, what has no place is told as unobserved, and a free place is used."""
+    """The rest stays exact, what has no slot is reported as unobserved, and a free slot is used."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         exporter = stack.enter_context(Exporter(host, "--max-interfaces=2"))
@@ -230,7 +230,7 @@ def test_more_interfaces_than_places():
         wait_for(lambda: exporter.scrape().totals("veth1")["ingress"] == (40, 2000), "one is counted")
         wait_for(
             lambda: exporter.scrape().unobserved("veth3")["ingress"] == (40, 2000),
-            "what has no place is told",
+            "what has no slot is reported",
         )
         host.ip("link", "del", "veth1")
         wait_for(lambda: not without_place(), "the free place is used", 5)
@@ -356,7 +356,7 @@ def test_successor_that_we_know_by_another_ifindex():
         wait_for(lambda: totals() == [15, 0], lambda: f"{totals()}")
 
 
-def test_counted_on_its_return_before_the_news_of_its_leaving():
+def test_counted_on_its_return_before_the_event_of_its_leaving():
     """It is back and counts under its old ifindex while the messages wait; nothing counts twice."""
     with contextlib.ExitStack() as stack:
         host, away = (stack.enter_context(Namespace()) for _ in range(2))
@@ -381,7 +381,7 @@ def test_counted_on_its_return_before_the_news_of_its_leaving():
         send(7)
         exporter.process.send_signal(signal.SIGCONT)
         host.ip("link", "set", "veth1", "alias", "back")
-        wait_for(lambda: exporter.scrape().find("interface_info", alias="back"), "the news are read")
+        wait_for(lambda: exporter.scrape().find("interface_info", alias="back"), "the events are read")
         send(3)
 
         def totals():

@@ -2,7 +2,7 @@
 """Whose packets are whose, while interfaces move, return, and take each other's names and numbers.
 
 What an interface has counted is checked against the kernel's own counters of it: observed and
-unobserved together are what the kernel tells, and the sums over all series never go backwards.
+unobserved together are what the kernel shows, and the sums over all series never go backwards.
 """
 import contextlib
 import signal
@@ -207,7 +207,7 @@ def test_back_under_another_name():
         wait_for(lambda: exporter.scrape().totals("veth9")["ingress"] == counts(5), "counted")
         link = kernel_counters(host.link("veth9"))["ingress"]
         assert link == counts(15)
-        # Two rounds of the audit find nothing to claim.
+        # Two rounds of the audit find nothing to account for.
         seen = exporter.scrape().sum("netlink_messages_total")
         host.ip("link", "set", "veth9", "alias", "x")
         wait_for(lambda: exporter.scrape().sum("netlink_messages_total") > seen, "it goes on")
@@ -298,7 +298,7 @@ def test_names_swapped():
 def test_index_reused_while_asleep():
     """One is deleted and another of its kind takes its ifindex, its name, or both, unseen.
 
-    The news of it are lost (the exporter sleeps, its buffer is small); only the list shows it.
+    The event of it is lost (the exporter sleeps, its buffer is small); only the list shows it.
     """
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
@@ -309,7 +309,7 @@ def test_index_reused_while_asleep():
         wait_for(lambda: series(exporter, "veth1")["ingress"] == counts(10), "counted")
         number = index(host, "veth1")
         exporter.pause()
-        # Until the buffer is full, so that nothing of what follows is told.
+        # Until the buffer is full, so that nothing of what follows is reported.
         host.batch([f"link set lo alias {n}" for n in range(200)])
         host.ip("link", "del", "veth1")
         host.ip("link", "add", "veth1", "index", number, "type", "veth",
@@ -325,8 +325,8 @@ def test_index_reused_while_asleep():
 
 @pytest.mark.parametrize("name", ["veth1", "other"])
 @pytest.mark.parametrize("mode", ["generic", "tracepoint"])
-def test_heir_counted_while_asleep(name, mode):
-    """One is deleted and another gets its ifindex and passes packets before that is told."""
+def test_reused_ifindex_counted_while_asleep(name, mode):
+    """One is deleted and another gets its ifindex and passes packets before that is reported."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         pods = stack.enter_context(Namespace())
@@ -355,8 +355,8 @@ def test_heir_counted_while_asleep(name, mode):
         exporter.process.send_signal(signal.SIGCONT)
         wait_for(lambda: "xdp" in host.link(name), "the next one is attached")
         send(pods, "eth1", 1)
-        wait_for(lambda: all_series(exporter)["ingress"] == counts(18), "all are told")
-        # News with the kernel's counters, and the end: then the audit has its last word.
+        wait_for(lambda: all_series(exporter)["ingress"] == counts(18), "all are reported")
+        # An event with the kernel's counters, and the end: then the audit has its last word.
         host.ip("link", "set", name, "alias", "last")
         host.ip("link", "del", name)
         wait_for(lambda: not exporter.scrape().find("interface_info"), "it has gone")
@@ -391,7 +391,7 @@ def test_name_taken_while_asleep():
         wait_for(
             lambda: (series(exporter, "veth5")["ingress"], series(exporter, "renamed")["ingress"])
             == (counts(14), counts(3)),
-            "each packet is told once",
+            "each packet is reported once",
         )
         assert exporter.scrape().sum("unobserved_packets_total") == 0
 

@@ -165,7 +165,7 @@ class Trace:
         return {k: int(v) for k, v in (pair.split("=") for pair in match[1].split())}
 
     def barrier(self):
-        """Returns after everything that happened until now was told."""
+        """Returns after everything that happened until now was reported."""
         name = f"barrier{next(serial)}"
         self.namespace.ip("link", "add", name, "type", "bridge")
         self.wait_line(rf"added \d+ {name} .*")
@@ -374,7 +374,7 @@ def test_counters(here, start):
     trace.ask("stats 123456", "stats 123456 error=ENODEV")
     trace.ask(f"stats {index}", f"stats {index} {counters}")
 
-    # This message tells the monitor what was received so far. Those of the deletion tell what was
+    # This message has what was received so far. Those of the deletion have what was
     # sent since, and that the veth never received anything, which must not be believed.
     here.ip("link", "set", "veth0", "alias", "seen")
     trace.wait_line(rf"changed {index} .* alias=seen")
@@ -488,10 +488,10 @@ def test_resync_under_churn(here, start):
 
 
 def test_events_older_than_the_dump(here, start):
-    """An interface that a dump has told as gone does not come and go again."""
+    """An interface that a dump has shown as gone does not come and go again."""
     here.ip("link", "add", "doomed", "type", "bridge")
     here.ip("link", "add", "reused", "index", "4343", "type", "bridge")
-    # Only of what is up a new alias is told.
+    # Only of what is up a new alias is reported.
     here.batch(["link set doomed up", "link set reused up"])
     trace = start(rcvbuf=64 << 20)
     index = here.ifindex("doomed")
@@ -521,7 +521,7 @@ def test_events_older_than_the_dump(here, start):
 
 
 def test_name_older_than_the_dump(here, start):
-    """A name that a dump has told of one interface is not another's for a moment."""
+    """A name that a dump has shown of one interface is not another's for a moment."""
     here.batch(["link add busy type bridge", "link set busy up"])
     trace = start(rcvbuf=64 << 20)
     trace.stop()

@@ -121,7 +121,7 @@ def test_put_back_when_unwanted(wishing):
 
 @pytest.mark.parametrize("how", ["deleted", "moved"])
 def test_another_has_its_index(wishing, how):
-    """The interface has gone before we hear of it, and another one has its ifindex: that one is not
+    """The interface has gone before we read its event, and another one has its ifindex: that one is not
     given what the first one had."""
     host, before = wishing
     index = host.link("upper")["ifindex"]

@@ -106,7 +106,7 @@ class Witness:
 
 
 def expect_exact(exporter, host, *allowed, mode="", missed=None):
-    """All totals are the kernel's, and nothing had to be claimed but on interfaces of `allowed`, and
+    """All totals are the kernel's, and nothing had to be accounted for but on interfaces of `allowed`, and
     of those in `missed` no more packets than that.
 
     Where its other end runs native XDP, a veth counts what it sends without the Ethernet header.

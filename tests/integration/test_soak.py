@@ -49,7 +49,7 @@ class Soak(Run):
         return self.random.choice(devices) if devices else None
 
     def appear(self, device):
-        """The kernel, too, gives an ifindex again. Until the exporter is told, what passes under one
+        """The kernel, too, gives an ifindex again. Until the exporter knows, what passes under one
         that was another's is counted for that one, or not at all."""
         reused = device.ifindex in self.world.just_left
         self.model.mixed |= reused
@@ -142,7 +142,7 @@ class Soak(Run):
         return f"swap {one} and {two}"
 
     def op_alias(self):
-        # Of one that is down the kernel tells nothing (netdev_state_change() in net/core/dev.c).
+        # Of one that is down the kernel reports nothing (netdev_state_change() in net/core/dev.c).
         device = self.pick([d for d in self.mine() if d.up])
         if not device:
             return None
@@ -258,7 +258,7 @@ class Soak(Run):
         return f"{direction} of {target}: {sum(times for _, times in chosen)}"
 
     def is_certain(self, device):
-        """What is out of watch, is that for certain only when the exporter has been told."""
+        """What is out of watch, is that for certain only when the exporter knows."""
         if not (device.stay and (not device.peer or device.peer.stay)):
             if self.stopped:
                 return False
@@ -411,9 +411,9 @@ class Soak(Run):
     def step(self):
         name = self.random.choices(list(self.WEIGHTS), list(self.WEIGHTS.values()))[0]
         self.log.append(name)
-        self.news()
+        self.events()
         done = getattr(self, f"op_{name}")()
-        self.news()
+        self.events()
         self.log[-1] = f"{name}: {done}" if done else f"{name}: nothing to do"
 
     def finish(self):

@@ -52,7 +52,7 @@ class Storm(Ledger):
         super().__init__()
         self.host, self.peers = host, peers
         self.number = 0
-        # The kernel tells the carrier up to a second late where both ends have the same ifindex: use
+        # The kernel reports the carrier up to a second late where both ends have the same ifindex: use
         # up some of one side.
         peers.batch(f"link add pad{n} group 9 type bridge" for n in range(20))
         peers.ip("link", "del", "group", 9)
@@ -315,7 +315,7 @@ def test_storms_leave_nothing():
 
 
 def kernel_info(host):
-    """What interface_info should tell of each interface."""
+    """What interface_info should show of each interface."""
     return {
         (link["ifname"], str(link["ifindex"]), link.get("linkinfo", {}).get("info_kind", ""),
          link.get("master", ""), link.get("ifalias", ""),

@@ -122,7 +122,7 @@ void fake_take_off(int ifindex, bool xdp, bool tcx)
 	interface->counted = is_counted(interface);
 }
 
-struct pe_link *fake_tell_added(int ifindex, const char *kind)
+struct pe_link *fake_report_added(int ifindex, const char *kind)
 {
 	struct pe_link *link = fake_add(ifindex, kind);
 
@@ -130,7 +130,7 @@ struct pe_link *fake_tell_added(int ifindex, const char *kind)
 	return link;
 }
 
-void fake_tell_end(int ifindex, enum pe_link_gone why)
+void fake_report_gone(int ifindex, enum pe_link_gone why)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
@@ -138,9 +138,9 @@ void fake_tell_end(int ifindex, enum pe_link_gone why)
 	fake.monitor_ops->gone(&interface->link, why, fake.monitor_userdata);
 }
 
-void fake_tell_gone(int ifindex)
+void fake_report_deleted(int ifindex)
 {
-	fake_tell_end(ifindex, PE_LINK_DELETED);
+	fake_report_gone(ifindex, PE_LINK_DELETED);
 }
 
 void fake_receive(int ifindex, uint64_t kernel, uint64_t ours)
@@ -222,7 +222,7 @@ static int fake_want_features(struct pe_features *features, int ifindex, unsigne
 
 /* ---- pe/xdp.h: slots ---- */
 
-static int fake_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32_t *ret_token)
+static int fake_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t *ret_token)
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
@@ -235,7 +235,7 @@ static int fake_take(struct pe_xdp *xdp, int ifindex, unsigned int shape, uint32
 	interface->token = *ret_token =
 		PE_TOKEN(interface - fake.interface, interface->generation++);
 	interface->by = fake.early ? PE_BY_RECEIVE : PE_BY_XDP;
-	interface->shape = shape;
+	interface->framing = framing;
 	check(interface);
 	return fake.early;
 }
@@ -255,14 +255,15 @@ static void fake_give_back(struct pe_xdp *xdp, uint32_t token)
 	fake.slots++;
 }
 
-static int fake_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int shape)
+static int fake_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by,
+			 unsigned int framing)
 {
 	struct fake_interface *interface = find_token(token);
 
 	if (by == PE_BY_RECEIVE && fake.tracepoint_error)
 		return fake.tracepoint_error;
 	interface->by = by;
-	interface->shape = shape;
+	interface->framing = framing;
 	check(interface);
 	return 0;
 }
@@ -464,8 +465,8 @@ int __wrap_pe_monitor_start(struct pe_monitor *monitor)
 int __wrap_pe_monitor_dispatch(struct pe_monitor *monitor);
 int __wrap_pe_monitor_dispatch(struct pe_monitor *monitor)
 {
-	if (fake.news)
-		fake.news();
+	if (fake.at_dispatch)
+		fake.at_dispatch();
 	return 0;
 }
 

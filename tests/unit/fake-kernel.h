@@ -29,7 +29,7 @@ struct fake_interface {
 	uint32_t token;
 	unsigned int generation; /* of its token */
 	enum pe_xdp_by by;
-	unsigned int shape;
+	unsigned int framing;
 	bool xdp, native, tcx; /* a link of ours is on it */
 	int xdp_fd, tcx_fd;    /* links that are open, 0 if not */
 	bool foreign;	       /* somebody else's XDP program is on it */
@@ -54,7 +54,7 @@ extern struct fake_kernel {
 	/* Called after each attempt at XDP: what happens meanwhile. */
 	void (*meanwhile)(int ifindex);
 	bool has_events;
-	void (*news)(void); /* in the next dispatch */
+	void (*at_dispatch)(void); /* in the next dispatch */
 	const struct pe_monitor_ops *monitor_ops;
 	void *monitor_userdata;
 	unsigned int warnings;
@@ -79,10 +79,10 @@ void fake_delete(int ifindex);
 /* Somebody takes our programs off. */
 void fake_take_off(int ifindex, bool xdp, bool tcx);
 
-/* As a pe_monitor does: adds and tells; deletes and tells. */
-struct pe_link *fake_tell_added(int ifindex, const char *kind);
-void fake_tell_end(int ifindex, enum pe_link_gone why);
-void fake_tell_gone(int ifindex); /* deleted */
+/* As a pe_monitor does: adds and reports; deletes and reports. */
+struct pe_link *fake_report_added(int ifindex, const char *kind);
+void fake_report_gone(int ifindex, enum pe_link_gone why);
+void fake_report_deleted(int ifindex); /* deleted */
 
 /* Received, and seen by what counts it: to the kernel and to us. */
 void fake_receive(int ifindex, uint64_t kernel, uint64_t ours);

@@ -113,7 +113,7 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-/* Events are read: what fake_tell_…() brings now is their news. */
+/* Events are read: what fake_report_…() brings now is in them. */
 static inline void dispatch(struct scene *scene)
 {
 	assert_int_equal(pe_interfaces_dispatch(scene->interfaces), 0);
@@ -124,15 +124,15 @@ static inline void add(struct scene *scene, int first, int count, const char *ki
 {
 	dispatch(scene);
 	for (int i = 0; i < count; i++)
-		fake_tell_added(first + i, kind);
+		fake_report_added(first + i, kind);
 }
 
 /* As above, and XDP has followed. */
-static inline void add_settled(struct scene *scene, int first, int count, const char *kind)
+static inline void add_promoted(struct scene *scene, int first, int count, const char *kind)
 {
 	add(scene, first, count, kind);
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 }
 
 /* How many are in this state (PE_IFACE_*). */
@@ -187,7 +187,7 @@ static inline unsigned int count_xdp(int first, int count)
 	return on;
 }
 
-/* The kernel tells of a change of features. */
+/* The kernel reports a change of features. */
 static inline void touch(int first, int count, unsigned int features)
 {
 	for (int i = 0; i < count; i++) {

@@ -18,7 +18,7 @@ static void test_tracepoint_first_then_generic(void **state)
 	assert_int_equal(advance(scene), 0);
 	assert_way(scene, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(interface->by, PE_BY_XDP);
-	assert_int_equal(interface->shape, PE_ORIGIN_LINK);
+	assert_int_equal(interface->framing, PE_ORIGIN_LINK);
 	assert_int_equal(scene->announced, 1);
 	assert_int_equal(fake.warnings, 0);
 
@@ -61,7 +61,7 @@ static void test_features_unknown(void **state)
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD);
 }
 
-/* A driver that tells of no features has none. */
+/* A driver that shows no features has none. */
 static void test_no_features(void **state)
 {
 	struct scene *scene = *state;
@@ -142,7 +142,7 @@ static void test_native(void **state)
 	assert_int_equal(begin(scene), 0);
 	assert_way(scene, PE_MODE_NATIVE, PE_REASON_NONE);
 	assert_int_equal(interface->by, PE_BY_NATIVE);
-	assert_int_equal(interface->shape, PE_ORIGIN_LINK | PE_SLOT_BARE_INGRESS);
+	assert_int_equal(interface->framing, PE_ORIGIN_LINK | PE_SLOT_RX_NO_LINK_HEADER);
 }
 
 static void test_native_refused(void **state)
@@ -200,7 +200,7 @@ static void test_busy(void **state)
 	assert_non_null(strstr(fake.warning, "another XDP program"));
 	assert_non_null(strstr(fake.warning, "by the receive tracepoint"));
 
-	/* Each attempt counts; only the first is news. */
+	/* Each attempt counts; only the first is logged. */
 	fake.now_ns += 3600 * PE_NS_PER_S;
 	assert_int_equal(advance(scene), -EBUSY);
 	assert_int_equal(errors(scene, PE_ATTACH_BUSY), 2);
@@ -225,7 +225,7 @@ static void test_busy_with_ours(void **state)
 	assert_int_equal(errors(scene, PE_ATTACH_BUSY), 0);
 	assert_int_equal(fake.warnings, 0);
 
-	/* Ours goes, and somebody else's comes: that is news. */
+	/* Ours goes, and somebody else's comes: that is logged. */
 	scene->ours_above = false;
 	assert_int_equal(advance(scene), -EBUSY);
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
@@ -259,7 +259,7 @@ static void test_no_slot(void **state)
 	assert_int_equal(scene->iface.attachment.token, PE_TOKEN_NONE);
 	assert_int_equal(errors(scene, PE_ATTACH_NO_SLOT), 1);
 	assert_int_equal(fake.warnings, 1);
-	assert_non_null(strstr(fake.warning, "all 16 places"));
+	assert_non_null(strstr(fake.warning, "all 16 slots"));
 
 	fake.slots = 1;
 	assert_int_equal(advance(scene), 0);
@@ -378,7 +378,7 @@ static void test_grouped_warnings(void **state)
 	assert_int_equal(fake.warnings, 1);
 	assert_non_null(strstr(fake.warning, "veth100"));
 
-	/* A failure of another kind is news. */
+	/* A failure of another kind is logged. */
 	add(scene, PE_XDP_AUTO, "veth");
 	fake.xdp_error = -EPERM;
 	pe_attacher_plan(scene->attacher, &scene->iface);

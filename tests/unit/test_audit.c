@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The audit: what it claims as unobserved, with a real registry and rows that the test sets. */
+/* The audit: what it accounts for as unobserved, with a real registry and rows that the test sets.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -185,7 +186,7 @@ static void test_lost(void **state)
 	expect_above(scene, 0, 0);
 }
 
-/* What we counted above the kernel's is claimed likewise, and hides no later loss. */
+/* What we counted beyond the kernel's is accounted for likewise, and hides no later loss. */
 static void test_overcounted(void **state)
 {
 	struct scene *scene = *state;
@@ -235,7 +236,7 @@ static void test_under_traffic(void **state)
 	expect_above(scene, 0, 0);
 }
 
-/* The end claims what was lost then, whatever was overcounted before. */
+/* The end accounts for what was lost then, whatever was overcounted before. */
 static void test_end_after_overcounted(void **state)
 {
 	struct scene *scene = *state;
@@ -271,7 +272,7 @@ static void test_late(void **state)
 	expect_above(scene, 0, 0);
 }
 
-/* A driver may begin its counters anew: nothing is claimed, and nothing taken back. */
+/* A driver may begin its counters anew: nothing is accounted for, and nothing taken back. */
 static void test_kernel_counters_go_back(void **state)
 {
 	struct scene *scene = *state;
@@ -308,7 +309,7 @@ static void test_end(void **state)
 	expect_above(scene, 0, 0);
 }
 
-/* The kernel's last word on what it sent tells what was counted above that, too. */
+/* The kernel's last word on what it sent shows what was overcounted, too. */
 static void test_end_overcounted(void **state)
 {
 	struct scene *scene = *state;
@@ -327,14 +328,15 @@ static void test_end_overcounted(void **state)
 static void play_blind(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out, bool in,
 		       bool out)
 {
-	const bool blind[PE_DIRECTIONS] = { [PE_INGRESS] = in, [PE_EGRESS] = out };
+	const bool uncounted[PE_DIRECTIONS] = { [PE_INGRESS] = in, [PE_EGRESS] = out };
 	struct pe_link_stats stats = kernel(kernel_in, kernel_out);
 
-	pe_audit_blind(&scene->audit, scene->registry, IFINDEX, blind, &stats);
+	pe_audit_uncounted(&scene->audit, scene->registry, IFINDEX, uncounted, &stats);
 }
 
-/* Counters that cannot be compared: only what they show while nothing is counted is claimed. */
-static void test_blind(void **state)
+/* Counters that cannot be compared: only what they show while nothing is counted is accounted for.
+ */
+static void test_uncounted(void **state)
 {
 	struct scene *scene = *state;
 
@@ -516,7 +518,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_end_overcounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_counters_go_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_blind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_never_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_egress_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_return, setup, teardown),

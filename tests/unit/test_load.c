@@ -35,7 +35,7 @@ static struct scene begin(void)
 	return scene;
 }
 
-static void test_heavy(void **state)
+static void test_busy(void **state)
 {
 	struct scene scene = begin();
 
@@ -67,7 +67,7 @@ static void test_calm(void **state)
 	struct scene scene = begin();
 
 	assert_true(play(&scene, 1000, 1000, 1 << 30));
-	/* Not while it is less heavy only, */
+	/* Not while it is less busy only, */
 	for (int i = 0; i < 20; i++)
 		assert_true(play(&scene, 1000, 1000, 20 << 20));
 	/* nor when calm is interrupted, */
@@ -94,7 +94,7 @@ static void test_soon(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_heavy),
+		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_calm),
 		cmocka_unit_test(test_soon),

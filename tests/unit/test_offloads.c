@@ -14,12 +14,12 @@ static struct pe_link *add_card(int ifindex, int master)
 	return link;
 }
 
-static void tell_added(struct scene *scene, struct pe_link *link)
+static void report_added(struct scene *scene, struct pe_link *link)
 {
 	dispatch(scene);
 	fake.monitor_ops->added(link, fake.monitor_userdata);
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 }
 
 static void exclude_cards(struct scene *scene)
@@ -61,11 +61,11 @@ static void test_bond(void **state)
 
 		if (round & 2)
 			exclude_cards(scene);
-		tell_added(scene, add_card(2, 0));
+		report_added(scene, add_card(2, 0));
 		bond = fake_add(ifindex, "bond");
 		fake_find(ifindex)->features = LRO;
 		fake_find(2)->link.master = ifindex;
-		tell_added(scene, bond);
+		report_added(scene, bond);
 		assert_true(fake_find(ifindex)->xdp);
 		assert_int_equal(fake_find(2)->xdp, !(round & 2));
 		assert_int_equal(fake_find(2)->features.wanted, 0);
@@ -81,9 +81,9 @@ static void test_port_before_its_bond(void **state)
 {
 	struct scene *scene = begin_generic(state);
 
-	tell_added(scene, add_card(2, 0));
+	report_added(scene, add_card(2, 0));
 	fake_find(2)->link.master = 1;
-	tell_added(scene, fake_add(1, "bond"));
+	report_added(scene, fake_add(1, "bond"));
 	fake_find(1)->features.wanted = PE_FEATURE_LRO;
 	fake.may_lapse = true;
 	fake_take_off(2, true, false);
@@ -93,7 +93,7 @@ static void test_port_before_its_bond(void **state)
 	assert_shown(scene, 2, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	fake.warnings = 0;
-	fake_tell_end(1, PE_LINK_DELETED);
+	fake_report_gone(1, PE_LINK_DELETED);
 	assert_as_before(2, 1);
 }
 
@@ -104,19 +104,19 @@ static void test_upper_is_deleted(void **state)
 	struct pe_link *upper;
 
 	exclude_cards(scene);
-	tell_added(scene, add_card(2, 0));
+	report_added(scene, add_card(2, 0));
 	for (int i = 3; i <= 4; i++) {
 		upper = fake_add(i, "macvlan");
 		upper->peer = 2;
-		tell_added(scene, upper);
+		report_added(scene, upper);
 	}
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	fake.may_lapse = true;
-	fake_tell_end(3, PE_LINK_DELETED);
+	fake_report_gone(3, PE_LINK_DELETED);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	/* Events wait: not now, but in a round, or with the next of them. */
 	fake.has_events = true;
-	fake_tell_end(4, PE_LINK_DELETED);
+	fake_report_gone(4, PE_LINK_DELETED);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
@@ -130,7 +130,7 @@ static void replace_card(void)
 {
 	struct fake_interface *gone = fake_find(2);
 
-	fake.news = NULL;
+	fake.at_dispatch = NULL;
 	fake_delete(2);
 	fake_add(2, "");
 	fake.has_events = false;
@@ -142,11 +142,11 @@ static void test_replaced_at_the_end(void **state)
 {
 	struct scene *scene = begin_generic(state);
 
-	tell_added(scene, add_card(2, 0));
-	tell_added(scene, add_card(3, 0));
+	report_added(scene, add_card(2, 0));
+	report_added(scene, add_card(3, 0));
 	assert_true(fake_find(2)->xdp && fake_find(3)->xdp);
 	fake.has_events = true;
-	fake.news = replace_card;
+	fake.at_dispatch = replace_card;
 	end(scene);
 	assert_int_equal(fake_find(2)->features.wanted, 0);
 	assert_memory_equal(&fake_find(3)->features, &LRO, sizeof(LRO));
@@ -163,8 +163,8 @@ static void test_ports_of_any_master(void **state)
 
 	exclude_cards(scene);
 	for (int master = 1; master <= 3; master += 2) {
-		tell_added(scene, add_card(master + 1, master));
-		tell_added(scene, fake_add(master, master == 1 ? "batadv" : "bond"));
+		report_added(scene, add_card(master + 1, master));
+		report_added(scene, fake_add(master, master == 1 ? "batadv" : "bond"));
 		assert_false(fake_find(master)->xdp);
 		assert_as_before(master + 1, 1);
 	}

@@ -55,14 +55,14 @@ static void test_kinds(void **state)
 		{ "veth", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, true,
 		  PE_ORIGIN_LINK },
 		{ "bridge", ARPHRD_ETHER, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false, true,
-		  PE_ORIGIN_BRIDGE | PE_SLOT_BARE_INGRESS },
+		  PE_ORIGIN_BRIDGE | PE_SLOT_RX_NO_LINK_HEADER },
 		{ "vxlan", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, true,
-		  PE_ORIGIN_CELLS | PE_SLOT_BARE_INGRESS | PE_SLOT_BARE_EGRESS },
+		  PE_ORIGIN_CELLS | PE_SLOT_RX_NO_LINK_HEADER | PE_SLOT_TX_NO_LINK_HEADER },
 		{ "gretap", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_TRACEPOINT, true, false, true,
-		  PE_ORIGIN_CELLS | PE_SLOT_BARE_EGRESS },
+		  PE_ORIGIN_CELLS | PE_SLOT_TX_NO_LINK_HEADER },
 		/* Its own GRO merges nothing: the packets come from the interface below. */
 		{ "vlan", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_GENERIC, false, true, true,
-		  PE_ORIGIN_STACKED | PE_SLOT_BARE_INGRESS },
+		  PE_ORIGIN_STACKED | PE_SLOT_RX_NO_LINK_HEADER },
 		{ "macvlan", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_GENERIC, false, true, true,
 		  PE_ORIGIN_STACKED },
 		{ "bond", ARPHRD_ETHER, PE_MODE_GENERIC, PE_MODE_GENERIC, false, true, false,
@@ -136,7 +136,7 @@ static void test_ways(void **state)
 		expect_way(find_way(mode, &vrf, 0, 0), PE_MODE_NONE, PE_REASON_KIND);
 	}
 	assert_int_equal(make_plan(&veth, PE_XDP_NATIVE).native_framing,
-			 PE_ORIGIN_LINK | PE_SLOT_BARE_INGRESS);
+			 PE_ORIGIN_LINK | PE_SLOT_RX_NO_LINK_HEADER);
 	assert_int_equal(make_plan(&card, PE_XDP_NATIVE).native_framing, PE_ORIGIN_CARD);
 }
 

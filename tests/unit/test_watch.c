@@ -42,7 +42,7 @@ static void test_audits_in_turn(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 200, "veth");
+	add_promoted(scene, 1, 200, "veth");
 	for (unsigned int round = 1; round <= 3; round++) {
 		unsigned int read = 0;
 
@@ -64,7 +64,7 @@ static void test_audit_stops_for_events(void **state)
 	struct scene *scene = *state;
 	unsigned int read = 0;
 
-	add_settled(scene, 1, 200, "veth");
+	add_promoted(scene, 1, 200, "veth");
 	fake.has_events = true;
 	audit(scene);
 	for (int i = 1; i <= 200; i++)
@@ -75,7 +75,7 @@ static void test_audit_stops_for_events(void **state)
 /* One veth that has been compared, and is under traffic. */
 static void add_busy(struct scene *scene)
 {
-	add_settled(scene, 1, 1, "veth");
+	add_promoted(scene, 1, 1, "veth");
 	audit_all(scene, 3);
 	assert_int_equal(pe_interfaces_brackets_at(scene->interfaces), 0);
 	fake_receive(1, 100, 100);
@@ -97,7 +97,7 @@ static void test_bracket(void **state)
 	pe_interfaces_close_brackets(scene->interfaces);
 	assert_int_equal(pe_interfaces_brackets_at(scene->interfaces), 0);
 
-	/* What never comes is claimed when two brackets say so. */
+	/* What never comes is accounted for when two brackets say so. */
 	for (int i = 0; i < 3; i++) {
 		fake_receive(1, 10, 9);
 		audit(scene);
@@ -138,7 +138,7 @@ static void test_bracket_of_one_that_has_gone(void **state)
 
 	add_busy(scene);
 	audit(scene);
-	fake_tell_gone(1);
+	fake_report_deleted(1);
 	pe_interfaces_close_brackets(scene->interfaces);
 	assert_int_equal(pe_interfaces_brackets_at(scene->interfaces), 0);
 }
@@ -150,8 +150,8 @@ static void test_bracket_of_one_that_was_replaced(void **state)
 
 	add_busy(scene);
 	audit(scene);
-	fake_tell_gone(1);
-	add_settled(scene, 1, 1, "veth");
+	fake_report_deleted(1);
+	add_promoted(scene, 1, 1, "veth");
 	fake_receive(1, 50, 0);
 	pe_interfaces_close_brackets(scene->interfaces);
 	assert_int_equal(fake_find(1)->reads, 0);
@@ -164,7 +164,7 @@ static void test_brackets_are_bounded(void **state)
 	struct scene *scene = *state;
 	unsigned int open = 0;
 
-	add_settled(scene, 1, 200, "veth");
+	add_promoted(scene, 1, 200, "veth");
 	audit_all(scene, 3 * 4);
 	for (int i = 1; i <= 200; i++)
 		fake_receive(i, 1, 1);
@@ -183,7 +183,7 @@ static void test_missed_before_the_slot(void **state)
 	struct scene *scene = *state;
 
 	fake.slots = 0;
-	add_settled(scene, 1, 1, "veth");
+	add_promoted(scene, 1, 1, "veth");
 	fake_receive(1, 20, 0);
 	audit_all(scene, 3);
 	fake_receive(1, 100, 0);
@@ -207,7 +207,7 @@ static void test_taken_off(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 1, "veth");
+	add_promoted(scene, 1, 1, "veth");
 	fake_take_off(1, true, false);
 	audit_all(scene, 1);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
@@ -266,7 +266,7 @@ static void test_load(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 1, "veth");
+	add_promoted(scene, 1, 1, "veth");
 	load(scene, 3, 1000);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 	load(scene, 1, 10000000);
@@ -281,7 +281,7 @@ static void test_load_then_busy(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 1, "veth");
+	add_promoted(scene, 1, 1, "veth");
 	load(scene, 2, 10000000);
 	fake_find(1)->foreign = true;
 	load(scene, 30, 0);
@@ -294,12 +294,12 @@ static void test_load_below_ours(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 1, "veth");
+	add_promoted(scene, 1, 1, "veth");
 	add_related(scene, 2, "macvlan", 1, 0);
 	load(scene, 2, 10000000);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 	fake.may_lapse = true;
-	fake_tell_gone(2);
+	fake_report_deleted(2);
 	fake.may_lapse = false;
 	load(scene, 1, 10000000);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_LOAD);
@@ -324,7 +324,7 @@ static void test_below_comes_back_first(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 1, "veth");
+	add_promoted(scene, 1, 1, "veth");
 	load(scene, 2, 10000000);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_LOAD);
 	add_related(scene, 2, "macvlan", 1, 0);
@@ -355,7 +355,7 @@ static void test_below_ours(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 3, "veth");
+	add_promoted(scene, 1, 3, "veth");
 	add_related(scene, 4, "macvlan", 1, 0);
 	add_related(scene, 5, "bond", 0, 0);
 	add_related(scene, 6, "veth", 0, 5);
@@ -370,7 +370,7 @@ static void test_below_ours(void **state)
 	assert_true(is_below_ours(scene, 6));
 	assert_false(is_below_ours(scene, 8)); /* no XDP is on the bridge */
 	fake.may_lapse = true;
-	fake_tell_gone(4);
+	fake_report_deleted(4);
 	assert_false(is_below_ours(scene, 1));
 	/* One above it without XDP is none. */
 	fake.xdp_error = -EPERM;
@@ -381,7 +381,7 @@ static void test_below_ours(void **state)
 	/* What refuses a port of our bond is ours. */
 	fake.warnings = 0;
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	assert_shown(scene, 6, PE_MODE_TRACEPOINT, PE_REASON_UPPER);
 	assert_int_equal(fake.warnings, 0);
 }
@@ -406,7 +406,7 @@ static void test_list_below(void **state)
 	struct scene *scene = *state;
 	struct pe_link *elsewhere;
 
-	add_settled(scene, 1, 3, "");
+	add_promoted(scene, 1, 3, "");
 	add_related(scene, 4, "bond", 0, 0);
 	fake_find(1)->link.master = fake_find(2)->link.master = 4;
 	add_related(scene, 5, "vlan", 4, 0);
@@ -461,7 +461,7 @@ static void test_card_below_a_tunnel(void **state)
 	fake_find(1)->features = (struct pe_feature_state){ PE_FEATURE_LRO, PE_FEATURE_LRO };
 	add_related(scene, 2, "vxlan", 1, 0);
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	assert_shown(scene, 2, PE_MODE_TRACEPOINT, PE_REASON_OFFLOAD);
 	assert_int_equal(fake_find(1)->features.active, PE_FEATURE_LRO);
 }

@@ -1,44 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is done when no news of interfaces wait: XDP follows, and failures are tried again. */
+/* What is done when no events of interfaces wait: XDP follows, and failures are tried again. */
 #include "interfaces-scene.h"
 
 /* ---- XDP follows to new ones ---- */
 
-static void test_settle_when_quiet(void **state)
+static void test_promote_when_quiet(void **state)
 {
 	struct scene *scene = *state;
 	uint64_t start_ns = fake.now_ns;
 
-	assert_int_equal(pe_interfaces_settle_at(scene->interfaces), 0);
+	assert_int_equal(pe_interfaces_promote_at(scene->interfaces), 0);
 	add(scene, 1, 30, "veth");
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_NEW);
-	assert_int_equal(pe_interfaces_settle_at(scene->interfaces), start_ns + 5 * MS);
+	assert_int_equal(pe_interfaces_promote_at(scene->interfaces), start_ns + 5 * MS);
 
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	for (int i = 1; i <= 30; i++)
 		assert_shown(scene, i, PE_MODE_GENERIC, PE_REASON_NONE);
-	assert_int_equal(pe_interfaces_settle_at(scene->interfaces), 0);
+	assert_int_equal(pe_interfaces_promote_at(scene->interfaces), 0);
 	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 0);
 }
 
 /* While interfaces keep coming: a few a second. */
-static void test_settle_in_a_storm(void **state)
+static void test_promote_in_a_storm(void **state)
 {
 	struct scene *scene = *state;
 	uint64_t start_ns = fake.now_ns;
 
 	for (int i = 0; i < 200; i++) {
 		add(scene, 1 + i, 1, "veth");
-		assert_in_range(pe_interfaces_settle_at(scene->interfaces), fake.now_ns,
+		assert_in_range(pe_interfaces_promote_at(scene->interfaces), fake.now_ns,
 				start_ns + S);
 		fake.now_ns += 4 * MS;
 	}
 	assert_int_equal(count_xdp(1, 200), 0);
 	fake.now_ns = start_ns + S;
 	dispatch(scene);
-	assert_int_equal(pe_interfaces_settle_at(scene->interfaces), fake.now_ns);
-	pe_interfaces_settle(scene->interfaces);
+	assert_int_equal(pe_interfaces_promote_at(scene->interfaces), fake.now_ns);
+	pe_interfaces_promote(scene->interfaces);
 	assert_int_equal(count_xdp(1, 200), 8);
 	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 192);
 
@@ -46,27 +46,27 @@ static void test_settle_in_a_storm(void **state)
 	dispatch(scene);
 	fake.now_ns += 4 * MS;
 	dispatch(scene);
-	assert_int_equal(pe_interfaces_settle_at(scene->interfaces), fake.now_ns + 5 * MS);
+	assert_int_equal(pe_interfaces_promote_at(scene->interfaces), fake.now_ns + 5 * MS);
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	assert_int_equal(count_xdp(1, 200), 200);
 }
 
-static void test_settle_stops_for_events(void **state)
+static void test_promote_stops_for_events(void **state)
 {
 	struct scene *scene = *state;
 
 	add(scene, 1, 10, "veth");
 	fake.now_ns += 5 * MS;
 	fake.meanwhile = raise_events;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	assert_int_equal(count_xdp(1, 10), 1);
 	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 9);
-	assert_int_not_equal(pe_interfaces_settle_at(scene->interfaces), 0);
+	assert_int_not_equal(pe_interfaces_promote_at(scene->interfaces), 0);
 }
 
 /* What was there before must be as it should be when we say that we are ready. */
-static void test_settle_at_the_start(void **state)
+static void test_promote_at_the_start(void **state)
 {
 	struct scene *scene;
 
@@ -79,15 +79,15 @@ static void test_settle_at_the_start(void **state)
 	assert_int_equal(count_xdp(1, 20), 20);
 }
 
-static void test_settle_one_that_has_gone(void **state)
+static void test_promote_one_that_has_gone(void **state)
 {
 	struct scene *scene = *state;
 
 	add(scene, 1, 2, "veth");
-	fake_tell_gone(1);
+	fake_report_deleted(1);
 	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 1);
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	assert_shown(scene, 2, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(in_state(scene, PE_IFACE_PENDING), 0);
 	assert_int_equal(scene->departed, 1);
@@ -123,7 +123,7 @@ static void test_retry_ever_more_seldom(void **state)
 	add(scene, 1, 1, "veth");
 	fake_find(1)->foreign = true;
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
 	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 1);
 	assert_int_equal(record_attempts(scene, 1, 250, at, 16), 9);
@@ -153,7 +153,7 @@ static void test_retry_when_a_slot_is_free(void **state)
 	unsigned int takes;
 
 	fake.slots = 1;
-	add_settled(scene, 1, 2, "veth");
+	add_promoted(scene, 1, 2, "veth");
 	assert_shown(scene, 2, PE_MODE_NONE, PE_REASON_NO_SLOT);
 	assert_int_equal(pe_registry_token(scene->registry, 2), PE_TOKEN_NONE);
 	takes = fake.takes;
@@ -161,7 +161,7 @@ static void test_retry_when_a_slot_is_free(void **state)
 	assert_int_equal(fake.takes, takes);
 
 	fake.may_lapse = true;
-	fake_tell_gone(1);
+	fake_report_deleted(1);
 	pe_registry_expire(scene->registry, UINT64_MAX, NULL);
 	pe_interfaces_retry(scene->interfaces);
 	assert_shown(scene, 2, PE_MODE_GENERIC, PE_REASON_NONE);
@@ -176,8 +176,8 @@ static void test_no_retry_when_a_slot_is_free(void **state)
 	add(scene, 1, 2, "veth");
 	fake_find(2)->foreign = true;
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
-	fake_tell_gone(1);
+	pe_interfaces_promote(scene->interfaces);
+	fake_report_deleted(1);
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(fake_find(2)->attempts, 1);
 }
@@ -190,7 +190,7 @@ static void test_retry_when_somebody_elses_has_gone(void **state)
 	add(scene, 1, 1, "veth");
 	fake_find(1)->foreign = true;
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	fake_find(1)->foreign = false;
 	before = fake_find(1)->link;
 	before.xdp_id = 99;
@@ -239,7 +239,7 @@ static void test_finish_first_what_is_not_counted(void **state)
 	struct scene *scene = *state;
 
 	add_refused(scene);
-	fake_tell_gone(1);
+	fake_report_deleted(1);
 	pe_interfaces_retry(scene->interfaces);
 	fake.xdp_error = 0;
 	fake.has_events = true;
@@ -268,7 +268,7 @@ static void test_finish_waits_for_quiet(void **state)
 	add(scene, 10, 1, "veth");
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(fake.links, 0);
-	fake_tell_gone(10);
+	fake_report_deleted(10);
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(fake.links, 1);
 }
@@ -279,7 +279,7 @@ static void test_finish_is_tried_again(void **state)
 	struct scene *scene = *state;
 	struct pe_link *link;
 
-	add_settled(scene, 3, 1, "");
+	add_promoted(scene, 3, 1, "");
 	fake_find(3)->features = (struct pe_feature_state){ PE_FEATURE_LRO, PE_FEATURE_LRO };
 	fake.tcx_error = -ENOMEM;
 	dispatch(scene);
@@ -304,7 +304,7 @@ static void test_follow_touched(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 10, "veth");
+	add_promoted(scene, 1, 10, "veth");
 	touch(1, 10, PE_FEATURE_GRO);
 	assert_int_equal(count_xdp(1, 10), 10);
 	fake.has_events = true;
@@ -332,7 +332,7 @@ static void test_follow_stops_for_events(void **state)
 {
 	struct scene *scene = *state;
 
-	add_settled(scene, 1, 10, "veth");
+	add_promoted(scene, 1, 10, "veth");
 	touch(1, 10, PE_FEATURE_GRO);
 	pe_interfaces_retry(scene->interfaces);
 	touch(1, 10, 0);
@@ -365,7 +365,7 @@ static void test_follow_is_tried_again(void **state)
 	add(scene, 1, 1, "veth");
 	touch(1, 1, PE_FEATURE_GRO);
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	fake_find(1)->foreign = true;
 	touch(1, 1, 0);
 	pe_interfaces_retry(scene->interfaces);
@@ -379,12 +379,12 @@ static void test_follow_is_tried_again(void **state)
 
 /* A bond, whose counters are not compared: what it receives while nothing counts is unobserved to
  * the packet, also what comes just before something counts again. */
-static void test_blind_until_finished(void **state)
+static void test_uncounted_until_finished(void **state)
 {
 	struct scene *scene = *state;
 	struct pe_iface_sample now;
 
-	add_settled(scene, 3, 1, "");
+	add_promoted(scene, 3, 1, "");
 	fake_find(3)->link.master = 1;
 	fake_find(3)->features = (struct pe_feature_state){ PE_FEATURE_LRO, PE_FEATURE_LRO };
 	add(scene, 1, 1, "bond");
@@ -426,7 +426,7 @@ static void test_grouped_warnings(void **state)
 	add(scene, 1, 5, "veth");
 	fake.xdp_error = -EPERM;
 	fake.now_ns += 5 * MS;
-	pe_interfaces_settle(scene->interfaces);
+	pe_interfaces_promote(scene->interfaces);
 	assert_int_equal(fake.warnings, 1);
 	fake.now_ns += 60 * S;
 	pe_interfaces_retry(scene->interfaces);
@@ -437,11 +437,11 @@ static void test_grouped_warnings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_settle_when_quiet),
-		test(test_settle_in_a_storm),
-		test(test_settle_stops_for_events),
-		test(test_settle_at_the_start),
-		test(test_settle_one_that_has_gone),
+		test(test_promote_when_quiet),
+		test(test_promote_in_a_storm),
+		test(test_promote_stops_for_events),
+		test(test_promote_at_the_start),
+		test(test_promote_one_that_has_gone),
 		test(test_retry_ever_more_seldom),
 		test(test_retry_when_a_slot_is_free),
 		test(test_no_retry_when_a_slot_is_free),
@@ -454,7 +454,7 @@ int main(void)
 		test(test_follow_stops_for_events),
 		test(test_follow_stacked),
 		test(test_follow_is_tried_again),
-		test(test_blind_until_finished),
+		test(test_uncounted_until_finished),
 		test(test_grouped_warnings),
 	};
 
