@@ -232,10 +232,14 @@ src_libpe_a_SOURCES = \
 	src/xdp/slots.c \
 	src/xdp/slots.h \
 	src/xdp/sweep.c \
-	src/xdp/tasks.c
+	src/xdp/tasks.c \
+	src/xdp/ticks.c \
+	src/xdp/ticks.h \
+	src/xdp/tracepoints.c \
+	src/xdp/tracepoints.h
 
 # Also for a make of one target, which skips BUILT_SOURCES.
-src/xdp/attach.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT): bpf/packet_exporter.skel.h
+src/xdp/attach.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT) src/xdp/ticks.$(OBJEXT) src/xdp/tracepoints.$(OBJEXT): bpf/packet_exporter.skel.h
 src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
 src/xdp/tasks.$(OBJEXT): bpf/identity.skel.h
 

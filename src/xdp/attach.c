@@ -13,6 +13,8 @@
 
 #include "pe/clock.h"
 
+#include "tracepoints.h"
+
 #include "packet_exporter.skel.h"
 
 /* Of enum bpf_attach_type and of the flags, since Linux 6.6. */
@@ -102,23 +104,6 @@ bool pe_xdp_is_attached(int link_fd)
 	return bpf_obj_get_info_by_fd(link_fd, &info, &size) < 0 || info.xdp.ifindex;
 }
 
-/* Attaches a tracepoint's program, the first time. */
-static int attach_once(struct pe_xdp *xdp, const struct bpf_program *program,
-		       struct bpf_link **link)
-{
-	if (*link)
-		return 0;
-	if (!(xdp->takes & TAKES_RECEIVE))
-		return -EOPNOTSUPP;
-	*link = bpf_program__attach(program);
-	return *link ? 0 : -errno;
-}
-
-int pe_xdp_attach_receive(struct pe_xdp *xdp)
-{
-	return attach_once(xdp, xdp->skel->progs.pe_receive, &xdp->skel->links.pe_receive);
-}
-
 int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsigned int framing)
 {
 	static const unsigned int flags[] = {
@@ -131,7 +116,7 @@ int pe_xdp_count_by(struct pe_xdp *xdp, uint32_t token, enum pe_xdp_by by, unsig
 	if (by == PE_BY_RECEIVE)
 		r = pe_xdp_attach_receive(xdp);
 	if (!r && by == PE_BY_RECEIVE && (framing & PE_SLOT_ORIGIN) == PE_ORIGIN_CELLS)
-		r = attach_once(xdp, xdp->skel->progs.pe_gro, &xdp->skel->links.pe_gro);
+		r = pe_xdp_attach_gro(xdp);
 	if (r < 0)
 		return r;
 	pe_slots_change(xdp->slots, token, PE_SLOT_FRAMING | PE_SLOT_RECEIVE | PE_SLOT_NATIVE,

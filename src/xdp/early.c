@@ -10,6 +10,8 @@
 
 #include "pe/clock.h"
 
+#include "tracepoints.h"
+
 #include "packet_exporter.skel.h"
 
 int pe_xdp_provision(struct pe_xdp *xdp, uint32_t *ret_token)

@@ -23,6 +23,8 @@
 #include "pe/clock.h"
 #include "pe/log.h"
 
+#include "ticks.h"
+
 #include "packet_exporter.skel.h"
 #include "packet_exporter_plain.skel.h"
 

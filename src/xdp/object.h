@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files of this folder share. */
+/* One loaded object, as the files of this folder share it: data only. */
 #ifndef PE_XDP_OBJECT_H
 #define PE_XDP_OBJECT_H
 
@@ -44,12 +44,6 @@ struct pe_xdp {
 	struct pe_slots *slots;
 	int *ring_fds; /* options.rings of them, -1 where not made */
 };
-
-/* Reads the kernel's jiffies now, by running a program. 0 or -errno. */
-int pe_xdp_calibrate(struct pe_xdp *xdp);
-
-/* Attaches the receive tracepoint, the first time. 0 or -errno. */
-int pe_xdp_attach_receive(struct pe_xdp *xdp);
 
 static inline const struct pe_cpu *pe_xdp_cpu(const struct pe_xdp *xdp, unsigned int cpu)
 {
