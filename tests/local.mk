@@ -10,6 +10,7 @@ unit_tests = \
 	tests/unit/test_base \
 	tests/unit/test_catalogue \
 	tests/unit/test_encode \
+	tests/unit/test_events \
 	tests/unit/test_families \
 	tests/unit/test_grouping \
 	tests/unit/test_http \
@@ -105,10 +106,11 @@ EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/pointe
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
 # The kernel's side is replaced by fake-kernel.c.
-fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h
+fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/fake-early.c
 fake_kernel_wraps = $(foreach name, \
 	pe_clock_monotonic_ns pe_log pe_monitor_dispatch pe_monitor_exists pe_monitor_find pe_monitor_has_events \
-	pe_monitor_is_current pe_monitor_list_ports pe_monitor_new pe_monitor_read_stats pe_monitor_start, \
+	pe_monitor_is_current pe_monitor_list_ports pe_monitor_new pe_monitor_read_stats pe_monitor_start \
+	pe_registry_add, \
 	-Wl$(comma)--wrap=$(name))
 comma = ,
 attacher_scene = tests/unit/attacher-scene.h $(fake_kernel)
@@ -129,6 +131,9 @@ tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c tests/unit/snaps
 tests_unit_test_catalogue_LDADD = $(test_libs)
 tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/encode-expected.h
 tests_unit_test_encode_LDADD = $(test_libs)
+tests_unit_test_events_SOURCES = tests/unit/test_events.c $(interfaces_scene)
+tests_unit_test_events_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
+tests_unit_test_events_LDADD = $(test_libs)
 tests_unit_test_families_LDADD = $(test_libs)
 tests_unit_test_grouping_LDADD = $(test_libs)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h

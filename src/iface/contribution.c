@@ -56,6 +56,13 @@ void pe_contribution_end(const struct pe_engine *engine, const struct pe_iface *
 			   pe_clock_monotonic_ns());
 }
 
+int pe_contribution_fold(const struct pe_engine *engine, int ifindex, uint32_t token)
+{
+	const struct pe_iface_info info = { .ifindex = ifindex, .kind = "veth" };
+
+	return pe_registry_fold(engine->options->registry, &info, token, pe_clock_monotonic_ns());
+}
+
 struct pe_iface *pe_contribution_find(const struct pe_engine *engine, const char *name)
 {
 	int ifindex = pe_registry_find(engine->options->registry, name);

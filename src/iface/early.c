@@ -4,10 +4,9 @@
 
 #include <errno.h>
 
-#include "pe/clock.h"
 #include "pe/log.h"
-#include "pe/registry.h"
 
+#include "contribution.h"
 #include "engine.h"
 
 static void discard(const struct pe_engine *engine, uint32_t token)
@@ -20,7 +19,7 @@ static void discard(const struct pe_engine *engine, uint32_t token)
 }
 
 /* 0, or why there is no more to do. */
-static int prepare_one(const struct pe_engine *engine)
+static int provision_one(const struct pe_engine *engine)
 {
 	const struct pe_interfaces_options *options = engine->options;
 	const struct pe_kernel *kernel = engine->kernel;
@@ -46,7 +45,7 @@ void pe_early_provision(const struct pe_engine *engine)
 	int r = 0;
 
 	for (int i = 0; i < PE_EARLY_MAX && !r; i++)
-		r = prepare_one(engine);
+		r = provision_one(engine);
 }
 
 void pe_early_refuse(const struct pe_engine *engine, int ifindex)
@@ -75,19 +74,15 @@ static bool has_gone(const struct pe_engine *engine, int ifindex)
 
 static void fold(const struct pe_engine *engine, int ifindex, uint32_t token)
 {
-	const struct pe_interfaces_options *options = engine->options;
-	const struct pe_kernel *kernel = engine->kernel;
-	const struct pe_iface_info info = { .ifindex = ifindex, .kind = "veth" };
-
-	kernel->ops->withdraw(kernel->xdp, ifindex, token);
-	if (pe_registry_fold(options->registry, &info, token, pe_clock_monotonic_ns()) < 0) {
+	engine->kernel->ops->withdraw(engine->kernel->xdp, ifindex, token);
+	if (pe_contribution_fold(engine, ifindex, token) < 0) {
 		pe_error("metrics", "an interface that came and went unreported is not counted: "
 				    "out of memory");
 		discard(engine, token);
 		return;
 	}
 	pe_debug("net", "(%d): came and went unreported", ifindex);
-	options->departed(options->userdata);
+	engine->options->departed(engine->options->userdata);
 }
 
 void pe_early_look_after(const struct pe_engine *engine)

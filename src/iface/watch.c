@@ -4,7 +4,6 @@
 
 #include "pe/clock.h"
 #include "pe/log.h"
-#include "pe/registry.h"
 
 #include "contribution.h"
 #include "engine.h"

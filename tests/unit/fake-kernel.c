@@ -16,6 +16,7 @@
 
 #include "pe/clock.h"
 #include "pe/log.h"
+#include "pe/registry.h"
 
 #include "../../src/iface/policy.h"
 
@@ -227,6 +228,8 @@ static int fake_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint
 	struct fake_interface *interface = fake_find(ifindex);
 
 	assert_non_null(interface);
+	if (fake_take_early(interface, framing, ret_token))
+		return 1;
 	assert_int_equal(interface->token, PE_TOKEN_NONE);
 	fake.takes++;
 	if (!fake.slots)
@@ -242,12 +245,16 @@ static int fake_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint
 
 static void fake_stop(struct pe_xdp *xdp, uint32_t token)
 {
+	fake.stops++;
 }
 
 static void fake_give_back(struct pe_xdp *xdp, uint32_t token)
 {
-	struct fake_interface *interface = find_token(token);
+	struct fake_interface *interface;
 
+	if (fake_give_back_early(token))
+		return;
+	interface = find_token(token);
 	/* Its program would count for the next one. */
 	assert_false(interface->xdp || interface->tcx);
 	interface->token = PE_TOKEN_NONE;
@@ -276,27 +283,6 @@ static void fake_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row
 static bool fake_egress(const struct pe_xdp *xdp)
 {
 	return true;
-}
-
-/* ---- pe/xdp.h: early interfaces, of which there are none ---- */
-
-static int fake_provision(struct pe_xdp *xdp, uint32_t *ret_token)
-{
-	return -ENOSPC;
-}
-
-static uint32_t fake_early(struct pe_xdp *xdp, int ifindex)
-{
-	return PE_TOKEN_NONE;
-}
-
-static unsigned int fake_list_early(struct pe_xdp *xdp, int ret_ifindex[PE_EARLY_MAX])
-{
-	return 0;
-}
-
-static void fake_ignore(struct pe_xdp *xdp, int ifindex, bool ignored)
-{
 }
 
 /* ---- pe/xdp.h: hooks ---- */
@@ -351,6 +337,9 @@ static int fake_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd
 		return fake.xdp_error;
 	if (native && fake.no_native)
 		return -EOPNOTSUPP;
+	/* In the driver it must count nothing until the tracepoint no longer does. */
+	if (native && plan_of(&interface->link).traced)
+		assert_int_equal(interface->by, PE_BY_RECEIVE);
 	/* In place of native, too. */
 	if (!native && fake.mode != PE_XDP_GENERIC)
 		assert_false(interface->features.active &
@@ -435,12 +424,28 @@ const struct pe_kernel fake_kernel = { .ops = &(const struct pe_kernel_ops){
 					       .is_attached = fake_is_attached,
 					       .is_ours = fake_is_ours,
 					       .provision = fake_provision,
+					       .offer = fake_offer,
 					       .early = fake_early,
 					       .list_early = fake_list_early,
+					       .withdraw = fake_withdraw,
 					       .ignore = fake_ignore,
 					       .read_features = fake_read_features,
 					       .want_features = fake_want_features,
 				       } };
+
+/* ---- pe/registry.h ---- */
+
+int __real_pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info,
+			   uint32_t token, uint64_t now_ns);
+int __wrap_pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info,
+			   uint32_t token, uint64_t now_ns);
+int __wrap_pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info,
+			   uint32_t token, uint64_t now_ns)
+{
+	if (fake.no_series)
+		return -ENOMEM;
+	return __real_pe_registry_add(registry, info, token, now_ns);
+}
 
 /* ---- pe/link.h ---- */
 
@@ -501,7 +506,7 @@ const struct pe_link *__wrap_pe_monitor_find(const struct pe_monitor *monitor, i
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
-	return interface ? &interface->link : NULL;
+	return interface && !interface->unreported ? &interface->link : NULL;
 }
 
 bool __wrap_pe_monitor_exists(const struct pe_monitor *monitor, int ifindex);

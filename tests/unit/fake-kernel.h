@@ -36,6 +36,9 @@ struct fake_interface {
 	bool counted;	       /* something of ours counts its ingress */
 	unsigned int attempts; /* of attaching XDP */
 	unsigned int reads;    /* of its counters (pe_monitor_read_stats()) */
+	bool is_early;	       /* it has a provisional slot, and nobody has taken it over */
+	bool ignored;	       /* it gets no provisional slot */
+	bool unreported;       /* the monitor does not know it yet */
 };
 
 extern struct fake_kernel {
@@ -44,16 +47,23 @@ extern struct fake_kernel {
 	enum pe_xdp_mode mode; /* what the options of the test say */
 	unsigned int slots;    /* that are free */
 	unsigned int takes;    /* attempts */
+	unsigned int stops;    /* of slots */
 	unsigned int links;    /* that are open */
 	uint64_t now_ns;
 	bool no_native, no_tcx;
-	bool early;						    /* each interface is */
+	bool early; /* each interface is */
+	/* Provisional slots: so many there can be, were ever made, are offered now, and were
+	 * given back. */
+	unsigned int provisional_max, provisioned, offers, returned;
+	uint32_t offered[FAKE_INTERFACES];
+	int offer_error;
 	int tracepoint_error, tcx_error, xdp_error, features_error; /* -errno of each attempt */
 	unsigned int feature_reads, feature_wants;
 	bool may_lapse; /* for now, an interface need not be counted */
 	/* Called after each attempt at XDP: what happens meanwhile. */
 	void (*meanwhile)(int ifindex);
 	bool has_events;
+	bool no_series;		   /* there is no memory for any */
 	void (*at_dispatch)(void); /* in the next dispatch */
 	const struct pe_monitor_ops *monitor_ops;
 	void *monitor_userdata;
@@ -86,5 +96,20 @@ void fake_report_deleted(int ifindex); /* deleted */
 
 /* Received, and seen by what counts it: to the kernel and to us. */
 void fake_receive(int ifindex, uint64_t kernel, uint64_t ours);
+
+/* The same before it was reported: what it passes is counted if there is a provisional slot. */
+void fake_receive_early(int ifindex, uint64_t packets);
+
+/* Of provisional slots (fake-early.c), as in struct pe_kernel_ops. */
+int fake_provision(struct pe_xdp *xdp, uint32_t *ret_token);
+int fake_offer(struct pe_xdp *xdp, uint32_t token);
+uint32_t fake_early(struct pe_xdp *xdp, int ifindex);
+unsigned int fake_list_early(struct pe_xdp *xdp, int ret_ifindex[PE_EARLY_MAX]);
+void fake_withdraw(struct pe_xdp *xdp, int ifindex, uint32_t token);
+void fake_ignore(struct pe_xdp *xdp, int ifindex, bool ignored);
+
+/* Whether the slot was a provisional one; then it is taken, or given back. */
+bool fake_take_early(struct fake_interface *interface, unsigned int framing, uint32_t *ret_token);
+bool fake_give_back_early(uint32_t token);
 
 #endif

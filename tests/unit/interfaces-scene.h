@@ -30,6 +30,7 @@ struct scene {
 	struct pe_interfaces *interfaces;
 	const struct pe_engine *engine; /* its parts */
 	unsigned int departed;
+	unsigned int forgotten; /* tokens */
 };
 
 static inline int read_rows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
@@ -51,6 +52,7 @@ static inline int announce(uint32_t token, void *userdata)
 
 static inline void forget(uint32_t token, void *userdata)
 {
+	((struct scene *)userdata)->forgotten++;
 }
 
 static inline void departed(void *userdata)

@@ -65,6 +65,22 @@ static void test_promote_stops_for_events(void **state)
 	assert_int_not_equal(pe_interfaces_promote_at(scene->interfaces), 0);
 }
 
+/* Others that need no XDP do not make those wait that do. */
+static void test_promote_while_others_come(void **state)
+{
+	struct scene *scene = *state;
+	uint64_t start_ns = fake.now_ns;
+
+	add(scene, 1, 1, "veth");
+	for (int i = 0; i < 100; i++) {
+		fake.now_ns += 4 * MS;
+		add(scene, 2 + i, 1, "bridge");
+	}
+	fake.now_ns = start_ns + S - MS;
+	dispatch(scene);
+	assert_int_equal(pe_interfaces_promote_at(scene->interfaces), start_ns + S);
+}
+
 /* What was there before must be as it should be when we say that we are ready. */
 static void test_promote_at_the_start(void **state)
 {
@@ -168,6 +184,25 @@ static void test_retry_when_a_slot_is_free(void **state)
 	assert_int_equal(pe_registry_token(scene->registry, 2), fake_find(2)->token);
 }
 
+/* One slot is free, and two wait for it: the other one waits for its time again. */
+static void test_retry_of_one_that_gets_no_slot(void **state)
+{
+	struct scene *scene = *state;
+	unsigned int takes;
+
+	fake.slots = 1;
+	add_promoted(scene, 1, 3, "veth");
+	fake.may_lapse = true;
+	fake_report_deleted(1);
+	assert_int_equal(fake.stops, 1);
+	pe_registry_expire(scene->registry, UINT64_MAX, NULL);
+	pe_interfaces_retry(scene->interfaces);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 1);
+	takes = fake.takes;
+	pe_interfaces_retry(scene->interfaces);
+	assert_int_equal(fake.takes, takes);
+}
+
 /* One slot does not wake up those that wait for something else. */
 static void test_no_retry_when_a_slot_is_free(void **state)
 {
@@ -254,6 +289,32 @@ static void test_finish_first_what_is_not_counted(void **state)
 	assert_shown(scene, 1, PE_MODE_TCX, PE_REASON_REFUSED);
 	pe_interfaces_retry(scene->interfaces);
 	assert_false(fake_find(2)->tcx);
+}
+
+/* Also where it came first. */
+static void test_finish_first_the_older_one(void **state)
+{
+	struct scene *scene = *state;
+
+	add_refused(scene);
+	pe_interfaces_retry(scene->interfaces);
+	pe_interfaces_retry(scene->interfaces);
+	assert_true(fake_find(1)->tcx && fake_find(2)->tcx);
+	fake.xdp_error = 0;
+	fake.has_events = true;
+	fake.now_ns += S;
+	pe_interfaces_retry(scene->interfaces);
+	assert_int_equal(count_xdp(1, 2), 2);
+	/* Both are taken off the first one, which then is not counted. */
+	fake.may_lapse = true;
+	fake_take_off(1, true, true);
+	pe_interfaces_audit(scene->interfaces);
+	pe_interfaces_audit(scene->interfaces);
+	assert_true(record_of(scene, 1)->attachment.wants_tcx);
+	fake.has_events = false;
+	pe_interfaces_retry(scene->interfaces);
+	assert_true(fake_find(1)->tcx);
+	assert_true(fake_find(2)->tcx && fake_find(2)->xdp);
 }
 
 static void test_finish_waits_for_quiet(void **state)
@@ -440,14 +501,17 @@ int main(void)
 		test(test_promote_when_quiet),
 		test(test_promote_in_a_storm),
 		test(test_promote_stops_for_events),
+		test(test_promote_while_others_come),
 		test(test_promote_at_the_start),
 		test(test_promote_one_that_has_gone),
 		test(test_retry_ever_more_seldom),
 		test(test_retry_when_a_slot_is_free),
+		test(test_retry_of_one_that_gets_no_slot),
 		test(test_no_retry_when_a_slot_is_free),
 		test(test_retry_when_somebody_elses_has_gone),
 		test(test_finish_one_a_round),
 		test(test_finish_first_what_is_not_counted),
+		test(test_finish_first_the_older_one),
 		test(test_finish_waits_for_quiet),
 		test(test_finish_is_tried_again),
 		test(test_follow_touched),
