@@ -25,10 +25,10 @@ static const struct {
 				"their counts are in packet_exporter_departed_*",
 				"packet_exporter_departed_folded_early_total", "--departed.max" },
 	[PE_LIMIT_EARLY] = { "packets passed on interfaces that were not known yet",
-				 "unobserved_packets has those of interfaces that are still there",
-				 "packet_exporter_early_packets_missed_total",
-				 "the CPU share of the exporter: too many came while it did not "
-				 "run" },
+			     "unobserved_packets has those of interfaces that are still there",
+			     "packet_exporter_early_packets_missed_total",
+			     "the CPU share of the exporter: too many came while it did not "
+			     "run" },
 };
 
 void pe_limits_check(struct pe_limits *limits, const uint64_t now[PE_LIMITS])
