@@ -152,14 +152,17 @@ static void connect_to(const struct server *server, struct peer *peer)
 				    .sin_port = htons(
 					    (uint16_t)pe_listeners_port(server->listeners, 0)),
 				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int r;
 
 	peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	fuzz_check(peer->fd >= 0, "errno %d", errno);
 	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline));
 	setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline));
-	fuzz_check(connect(peer->fd, (struct sockaddr *)&addr, sizeof(addr)) == 0, "errno %d",
-		   errno);
+	do
+		r = connect(peer->fd, (struct sockaddr *)&addr, sizeof(addr));
+	while (r < 0 && (errno == EINTR || errno == EALREADY));
+	fuzz_check(r == 0 || errno == EISCONN, "errno %d", errno);
 }
 
 static void begin_tls(struct peer *peer)
@@ -175,12 +178,28 @@ static void begin_tls(struct peer *peer)
 	fuzz_check(r == 0, "%s", gnutls_strerror(r));
 }
 
+/* libFuzzer's alarm interrupts what has a time-out. */
+static bool was_interrupted(const struct peer *peer, ssize_t n)
+{
+	if (peer->tls)
+		return n == GNUTLS_E_INTERRUPTED;
+	return n < 0 && errno == EINTR;
+}
+
 /* The server may close before it has got all. */
 static void send_piece(struct peer *peer, const uint8_t *data, size_t size)
 {
-	const ssize_t n = peer->tls ? gnutls_record_send(peer->tls, data, size)
-				    : send(peer->fd, data, size, MSG_NOSIGNAL);
+	ssize_t n;
 
+	do {
+		errno = 0;
+		n = peer->tls ? gnutls_record_send(peer->tls, data, size)
+			      : send(peer->fd, data, size, MSG_NOSIGNAL);
+		if (n > 0) {
+			data += n;
+			size -= (size_t)n;
+		}
+	} while (was_interrupted(peer, n) || (n > 0 && size > 0));
 	fuzz_check(n >= 0 || errno != EAGAIN, "it reads nothing for %d s", DEADLINE_S);
 	peer->gone = n < 0;
 }
@@ -217,8 +236,11 @@ static void receive_all(struct peer *peer)
 			      : recv(peer->fd, data, sizeof(data), 0);
 		if (n > 0)
 			pe_strbuf_add(&peer->in, data, (size_t)n);
-	} while (n > 0);
+	} while (n > 0 || was_interrupted(peer, n));
 	fuzz_check(n == 0 || errno != EAGAIN, "it does not end within %d s", DEADLINE_S);
+	/* TLS ends before the server counts what never became a request, and TCP after that. */
+	while (peer->tls && (recv(peer->fd, data, sizeof(data), 0) > 0 || errno == EINTR))
+		errno = 0;
 }
 
 static void close_peer(struct peer *peer, bool reset)
