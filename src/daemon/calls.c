@@ -134,6 +134,8 @@ static const struct rule rules[] = {
 	/* Threads, but no processes. */
 	{ "clone", { MASKED(0, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD) } },
 	{ "prlimit64", { INT(0, 0), LONG(2, 0) } },
+	/* Of the calling thread alone: the sweep of the flow cache leaves the CPU that it sweeps. A
+	 * new thread in its place is put on that same CPU where the others are busy. */
 	{ "sched_setaffinity", { INT(0, 0) } },
 	{ "prctl", { INT(0, PR_SET_NAME) } },
 	{ "prctl", { INT(0, PR_GET_NAME) } },

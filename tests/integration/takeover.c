@@ -160,6 +160,15 @@ static long raise_limit(void)
 	return setrlimit(RLIMIT_CORE, &core);
 }
 
+/* Of a thread other than itself, which the sweep of the flow cache may. */
+static long move_other(void)
+{
+	cpu_set_t set;
+
+	sched_getaffinity(getppid(), sizeof(set), &set);
+	return sched_setaffinity(getppid(), sizeof(set), &set);
+}
+
 /* ---- namespaces and mounts ---- */
 
 static long leave_namespaces(void)
@@ -339,6 +348,7 @@ static const struct {
 	ATTEMPT(signal_other),
 	ATTEMPT(change_user),
 	ATTEMPT(raise_limit),
+	ATTEMPT(move_other),
 	ATTEMPT(leave_namespaces),
 	ATTEMPT(mount_over),
 	ATTEMPT(change_root),
