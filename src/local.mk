@@ -221,6 +221,9 @@ src_libpe_a_SOURCES = \
 	src/web/web.c \
 	src/web/web_config.c \
 	src/web/web_config.h \
+	src/web/web_config_tls.c \
+	src/web/web_reader.c \
+	src/web/web_reader.h \
 	src/web/web_state.h \
 	src/web/yaml.c \
 	src/web/yaml.h \
