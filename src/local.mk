@@ -72,6 +72,7 @@ src_libpe_a_SOURCES = \
 	src/daemon/landlock.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
+	src/daemon/module_identity.c \
 	src/daemon/module_interfaces.c \
 	src/daemon/module_kernel.c \
 	src/daemon/module_push.c \
@@ -123,7 +124,24 @@ src_libpe_a_SOURCES = \
 	src/expose/lines.h \
 	src/expose/openmetrics_writer.c \
 	src/expose/writer.h \
+	src/identity/cgroups.c \
+	src/identity/cgroups.h \
+	src/identity/describe.c \
+	src/identity/describe.h \
+	src/identity/docker.c \
+	src/identity/docker.h \
+	src/identity/docker_config.c \
+	src/identity/docker_config.h \
+	src/identity/identities.c \
 	src/identity/identity.c \
+	src/identity/jansson.c \
+	src/identity/jansson.h \
+	src/identity/names.c \
+	src/identity/names.h \
+	src/identity/tables.c \
+	src/identity/tables.h \
+	src/identity/workload.c \
+	src/identity/workload.h \
 	src/iface/attach_log.c \
 	src/iface/attach_log.h \
 	src/iface/attacher.c \

@@ -101,6 +101,12 @@ struct pe_identities_options {
 int pe_identities_new(const struct pe_identities_options *options,
 		      struct pe_identities **ret_identities);
 
+/*
+ * The folders that the module reads files in later, if `files` is on: a sandbox has to allow them.
+ * NULL behind the last. Any thread.
+ */
+const char *pe_identities_folder(size_t index);
+
 /* No callback follows. NULL is fine. Returns NULL. */
 struct pe_identities *pe_identities_free(struct pe_identities *identities);
 

@@ -6,6 +6,7 @@
 #ifndef PE_INTERFACES_H
 #define PE_INTERFACES_H
 
+#include "pe/identity.h"
 #include "pe/link.h"
 #include "pe/options.h"
 #include "pe/registry.h"
@@ -22,6 +23,7 @@ struct pe_interfaces_stats {
 struct pe_interfaces_options {
 	const struct pe_options *options;
 	struct pe_xdp *xdp;
+	struct pe_identities *identities; /* hears of veths; NULL: nobody asks whose they are */
 	struct pe_registry *registry;
 	unsigned int max_links; /* XDP and TCX programs on interfaces at the same time */
 	/*

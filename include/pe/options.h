@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "pe/identity.h"
 #include "pe/log.h"
 #include "pe/push.h"
 
@@ -53,6 +54,14 @@ struct pe_options {
 	uint64_t departed_retention_ns; /* default 5 m */
 	unsigned int departed_max;	/* default 4096 */
 	bool legacy;
+	/* identity */
+	bool identity;
+	bool identity_cni;
+	bool identity_files;
+	uint64_t identity_wait_ns;	  /* default 2 s */
+	struct pe_strings workload_rules; /* REGEX=REPLACEMENT */
+	struct pe_workload_rule *rules;	  /* the same, compiled */
+	size_t rule_count;
 	/* web */
 	struct pe_strings listen; /* default ":9817" */
 	bool web_systemd_socket;

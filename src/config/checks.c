@@ -161,6 +161,21 @@ static bool is_port(const char *text)
 	return len > 0 && len <= 5 && strspn(text, DIGITS) == len && atoi(text) <= UINT16_MAX;
 }
 
+int pe_option_check_rule(const char *text, char *why, size_t why_size)
+{
+	const char *divider = strrchr(text, '=');
+	struct pe_workload_rule rule;
+	char *regex = divider ? strndup(text, (size_t)(divider - text)) : NULL;
+	int r = regex ? pe_option_check_regex(regex, why, why_size) : 0;
+
+	free(regex);
+	if (r == 0)
+		r = pe_workload_rule_parse(text, &rule, why, why_size);
+	if (r == 0)
+		pe_workload_rule_fini(&rule);
+	return r;
+}
+
 int pe_option_check_listen(const char *text, char *why, size_t why_size)
 {
 	const char *colon = strrchr(text, ':');

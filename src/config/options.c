@@ -61,6 +61,26 @@ static int compile_regexes(const struct pe_option_parser *parser)
 	return 0;
 }
 
+/* Likewise. */
+static int compile_rules(const struct pe_option_parser *parser)
+{
+	struct pe_options *options = parser->options;
+	const struct pe_strings *texts = &options->workload_rules;
+
+	options->rules = calloc(texts->count + 1, sizeof(*options->rules));
+	if (!options->rules)
+		return pe_option_out_of_memory(parser);
+	for (; options->rule_count < texts->count; options->rule_count++) {
+		char why[PE_OPTION_WHY_MAX];
+
+		if (pe_workload_rule_parse(texts->item[options->rule_count],
+					   &options->rules[options->rule_count], why,
+					   sizeof(why)) < 0)
+			return pe_option_out_of_memory(parser);
+	}
+	return 0;
+}
+
 static const struct pe_option *find(const char *name)
 {
 	return pe_option_find(name, strlen(name));
@@ -204,6 +224,8 @@ static int parse(struct pe_option_parser *parser, int argc, char *const *argv, F
 	if (err == 0)
 		err = compile_regexes(parser);
 	if (err == 0)
+		err = compile_rules(parser);
+	if (err == 0)
 		err = check_listen(parser);
 	if (err == 0)
 		split_labels(&parser->options->push_grouping);
@@ -249,6 +271,9 @@ void pe_options_fini(struct pe_options *options)
 
 	for (i = 0; i < pe_option_count; i++)
 		pe_option_clear(&pe_option_table[i], options);
+	for (i = 0; i < options->rule_count; i++)
+		pe_workload_rule_fini(&options->rules[i]);
+	free(options->rules);
 	if (options->has_regex) {
 		regfree(&options->include);
 		regfree(&options->exclude);

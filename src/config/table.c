@@ -174,6 +174,55 @@ const struct pe_option pe_option_table[] = {
 		.help = "Also export total_packets and total_throughput.",
 	},
 	{
+		.section = "Identity",
+		.name = "identity",
+		.arg = "on|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "on",
+		FIELD(identity),
+		.help = "Find out which container or pod is behind a veth.",
+	},
+	{
+		.name = "identity.cni",
+		.arg = "on|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "on",
+		FIELD(identity_cni),
+		.help = "Names and namespaces of pods from CNI_ARGS, which the container runtime "
+			"gives its network plugins.",
+	},
+	{
+		.name = "identity.files",
+		.arg = "auto|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "auto",
+		FIELD(identity_files),
+		.help = "Names, images and compose labels from Docker's files, where they may be "
+			"read.",
+	},
+	{
+		.name = "identity.wait",
+		.arg = "DURATION",
+		.type = PE_OPTION_DURATION,
+		.min = 0,
+		.max = MINUTE_NS,
+		.initial = "2s",
+		FIELD(identity_wait_ns),
+		.help = "Wait so long for who is behind a new veth.",
+	},
+	{
+		.name = "workload.rule",
+		.arg = "REGEX=REPLACEMENT",
+		.type = PE_OPTION_LIST,
+		.max = 64,
+		FIELD(workload_rules),
+		.check = pe_option_check_rule,
+		.help = "In the workload that a container would have, replace what matches this "
+			"extended regular expression; \\1 to \\9 are its groups. Of several rules "
+			"the "
+			"first that matches is applied. May be repeated.",
+	},
+	{
 		.section = "Web",
 		.name = "web.listen-address",
 		.arg = "[HOST]:PORT",

@@ -78,6 +78,7 @@ int pe_option_check_regex(const char *text, char *why, size_t why_size);
 int pe_option_check_listen(const char *text, char *why, size_t why_size);
 int pe_option_check_path(const char *text, char *why, size_t why_size);
 int pe_option_check_label(const char *text, char *why, size_t why_size);
+int pe_option_check_rule(const char *text, char *why, size_t why_size);
 int pe_option_check_user(const char *text, char *why, size_t why_size);
 
 /* "1s to 1d": the limits of a number, "" for what is none. */

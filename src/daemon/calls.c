@@ -55,8 +55,8 @@ static const char *const allowed[] = {
 	"clock_nanosleep", "clock_nanosleep_time64", "epoll_create1", "epoll_ctl", "epoll_pwait",
 	"epoll_pwait2", "epoll_wait", "eventfd2", "futex", "futex_time64", "futex_waitv",
 	"nanosleep", "_newselect", "poll", "ppoll", "ppoll_time64", "pselect6", "pselect6_time64",
-	"restart_syscall", "sched_yield", "select", "timerfd_create", "timerfd_gettime",
-	"timerfd_settime", "timerfd_settime64",
+	"inotify_add_watch", "inotify_rm_watch", "restart_syscall", "sched_yield", "select",
+	"timerfd_create", "timerfd_gettime", "timerfd_settime", "timerfd_settime64",
 	/* sockets, once there; socket() is below */
 	"accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt", "recv",
 	"recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg", "send", "sendmmsg", "sendmsg",

@@ -46,6 +46,7 @@ static int start_interfaces(struct supervisor *s)
 	const struct pe_interfaces_options options = {
 		.options = s->options,
 		.xdp = s->xdp,
+		.identities = s->identities,
 		.registry = s->registry,
 		.max_links = s->shares.links,
 		.announce = announce,
@@ -108,6 +109,7 @@ static void on_netlink(void *userdata)
 	/* Where that fails, the tick looks for events. */
 	watch_netlink(s);
 	arm_promote(s);
+	pe_module_identity_arm(s);
 }
 
 /* A storm can spoil the first list; it is not ready then, and tries again. */

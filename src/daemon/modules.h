@@ -29,6 +29,8 @@ struct supervisor {
 	struct pe_ring **rings;
 	struct pe_workers *workers;
 	struct pe_registry *registry;
+	struct pe_identities *identities; /* NULL also if --identity=off, or the kernel cannot */
+	struct pe_source *identity_timer, *identity_input;
 	struct pe_interfaces *interfaces;
 	struct pe_listeners *listeners;
 	struct pe_web *web;
@@ -57,6 +59,7 @@ struct pe_module {
 extern const struct pe_module pe_module_web_config;
 extern const struct pe_module pe_module_listeners;
 extern const struct pe_module pe_module_kernel;
+extern const struct pe_module pe_module_identity;
 extern const struct pe_module pe_module_workers;
 extern const struct pe_module pe_module_registry;
 extern const struct pe_module pe_module_interfaces;
@@ -66,6 +69,9 @@ extern const struct pe_module pe_module_first_list;
 extern const struct pe_module pe_module_push;
 extern const struct pe_module pe_module_link_events;
 extern const struct pe_module pe_module_logins;
+
+/* To be called after link events: a wait may have begun, or ended. */
+void pe_module_identity_arm(struct supervisor *s);
 
 /* A snapshot of everything, to be served or pushed; `userdata` is the supervisor. Any thread. */
 int pe_module_snapshot(struct pe_snapshot **ret_snapshot, void *userdata);

@@ -162,6 +162,17 @@ static void allow_configured_place(const char *place, void *userdata)
 			place);
 }
 
+/* Of Docker, if it is there and may be read. */
+static void allow_identity(const struct pe_options *options, int rules)
+{
+	const char *folder;
+
+	for (size_t i = 0;
+	     options->identity && options->identity_files && (folder = pe_identities_folder(i));
+	     i++)
+		pe_landlock_allow(rules, folder);
+}
+
 static void allow_proc_self(int rules)
 {
 	sandbox.proc_self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -186,6 +197,7 @@ static int restrict_files(const struct pe_options *options, const struct files *
 		pe_landlock_allow(rules, "/etc");
 	for (size_t i = 0; i < files->count; i++)
 		pe_landlock_places(files->path[i], true, allow_configured_place, &rules);
+	allow_identity(options, rules);
 	allow_proc_self(rules);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	/* A report names functions. */

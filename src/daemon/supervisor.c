@@ -123,6 +123,7 @@ static const struct pe_module *const modules[] = {
 	&files,
 	&loop,
 	&pe_module_kernel,
+	&pe_module_identity,
 	/* Ends what only the start may do. */
 	&sandbox,
 	&pe_module_workers,

@@ -39,9 +39,20 @@ static void unwatch(struct pe_interfaces *interfaces, struct pe_iface *iface, bo
 {
 	if (!iface || !(iface->state & PE_IFACE_WATCHED))
 		return;
+	if (interfaces->options.identities)
+		pe_identities_unlink(interfaces->options.identities, iface->link->ifindex);
 	if (iface->attachment.token != PE_TOKEN_NONE)
 		pe_maintenance_freed_slot(interfaces->engine.maintenance);
 	pe_watch_end(&interfaces->engine, iface, may_return);
+}
+
+/* Only veths have somebody behind them. */
+static void identify(struct pe_interfaces *interfaces, const struct pe_link *link)
+{
+	struct pe_identities *identities = interfaces->options.identities;
+
+	if (identities && strcmp(link->kind, "veth") == 0)
+		pe_identities_link(identities, link->ifindex, interfaces->events_ns);
 }
 
 static void watch(struct pe_interfaces *interfaces, struct pe_iface *iface)
@@ -67,6 +78,7 @@ static void watch(struct pe_interfaces *interfaces, struct pe_iface *iface)
 		return;
 	}
 	pe_maintenance_began(engine->maintenance, iface);
+	identify(interfaces, link);
 	if (iface->attachment.token == PE_TOKEN_NONE)
 		pe_early_refuse(engine, link->ifindex);
 	pe_debug("net", "%s (%d): %s", link->name, link->ifindex,
@@ -143,7 +155,10 @@ static void on_changed(struct pe_link *link, const struct pe_link *before, void 
 		unwatch(interfaces, iface, true);
 		was_watched = false;
 	}
-	watch(interfaces, iface);
+	if (was_watched)
+		identify(interfaces, link);
+	else
+		watch(interfaces, iface);
 	/* Somebody else's program has gone. */
 	if (was_watched && iface->state & PE_IFACE_RETRY && before->xdp_id && !link->xdp_id)
 		pe_watch_try_again(engine, iface);

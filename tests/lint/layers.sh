@@ -54,6 +54,7 @@ only net 'netlink/'
 only xdp 'bpf/'
 only web 'microhttpd|gnutls/|yaml|crypt|gmp'
 only deliver 'curl/'
+only identity 'jansson'
 only daemon 'seccomp|sys/capability'
 
 result 'bpf/ includes of ours only abi.h' "$(

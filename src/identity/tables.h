@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Network namespaces by cookie, and our ends of veths by ifindex. Memory is bounded: namespaces
+ * without a veth of ours are forgotten, the one that was used longest ago first. One thread.
+ */
+#ifndef PE_IDENTITY_TABLES_H
+#define PE_IDENTITY_TABLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cgroups.h"
+
+#define PE_NETNS_MAX   4096u
+#define PE_EARLY_PEERS 1024u
+
+struct pe_veth;
+
+struct pe_netns {
+	uint64_t cookie;
+	uint64_t start_ns;	      /* of the task that names it */
+	struct pe_identity *identity; /* NULL: no task has named it */
+	struct pe_veth *veths;
+	struct pe_netns *next;		/* of its bucket */
+	struct pe_netns *older, *newer; /* by use */
+	struct pe_netns *next_changed;	/* while `changed` is set */
+	bool changed;
+	bool is_docker;
+	uint8_t id[(PE_CONTAINER_ID_MAX - 1) / 2]; /* of Docker's */
+};
+
+enum pe_veth_state {
+	PE_VETH_WAITING, /* first of all */
+	PE_VETH_KNOWN,
+	PE_VETH_UNKNOWN, /* its wait has ended */
+};
+
+struct pe_veth {
+	int ifindex;
+	enum pe_veth_state state;
+	uint64_t since_ns;
+	uint64_t lost;		      /* records, when it came */
+	bool walked;		      /* all tasks have been looked at for it */
+	struct pe_netns *netns;	      /* of its peer; NULL: unknown, or ours */
+	struct pe_identity *identity; /* as was called back */
+	struct pe_veth *next;	      /* of its bucket */
+	struct pe_veth *next_of_netns;
+	struct pe_veth *earlier, *later; /* among those that wait */
+};
+
+struct pe_tables {
+	struct pe_netns **netns;
+	struct pe_netns *oldest, *newest;
+	unsigned int netns_count;
+	struct pe_netns *changed;
+	struct pe_veth **veths;
+	unsigned int veth_count;
+	struct pe_veth *first_waiting, *last_waiting;
+	/* Peers that records name, and that are not known yet: a ring. */
+	struct {
+		int ifindex;
+		uint64_t cookie;
+	} early[PE_EARLY_PEERS];
+	unsigned int next_early;
+};
+
+/* 0 or -ENOMEM. */
+int pe_tables_init(struct pe_tables *tables);
+/* Zeroed ones are fine. */
+void pe_tables_fini(struct pe_tables *tables);
+
+/* A namespace, made if it is not there; its use is noted. NULL if memory is refused. Pointers to
+ * namespaces without a veth, and not changed, are valid until the next call. */
+struct pe_netns *pe_tables_netns(struct pe_tables *tables, uint64_t cookie);
+
+/* Puts it on the list of those that have changed, unless it is there. */
+void pe_tables_mark(struct pe_tables *tables, struct pe_netns *netns);
+/* Takes one off that list; NULL if it is empty. */
+struct pe_netns *pe_tables_take_marked(struct pe_tables *tables);
+
+/* NULL if it is not there. */
+struct pe_veth *pe_tables_veth(const struct pe_tables *tables, int ifindex);
+/* A new one, waiting. NULL if memory is refused. */
+struct pe_veth *pe_tables_add_veth(struct pe_tables *tables, int ifindex, uint64_t since_ns);
+void pe_tables_remove_veth(struct pe_tables *tables, struct pe_veth *veth);
+/* Its peer is in that namespace, NULL: in none that is known. */
+void pe_tables_bind(struct pe_veth *veth, struct pe_netns *netns);
+/* It waits no longer. */
+void pe_tables_end_wait(struct pe_tables *tables, struct pe_veth *veth);
+
+/* Remembers what a record says of a veth that is not known yet, for a while. */
+void pe_tables_put_early(struct pe_tables *tables, int ifindex, uint64_t cookie);
+/* 0 if there is nothing. */
+uint64_t pe_tables_early(const struct pe_tables *tables, int ifindex);
+
+#endif
