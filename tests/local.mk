@@ -15,6 +15,7 @@ unit_tests = \
 	tests/unit/test_grouping \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
+	tests/unit/test_identity \
 	tests/unit/test_listen \
 	tests/unit/test_load \
 	tests/unit/test_negotiate \
@@ -142,6 +143,7 @@ tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/h
 # Memory is refused in the middle of an answer.
 tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
 tests_unit_test_http_limits_LDADD = $(test_libs)
+tests_unit_test_identity_LDADD = $(test_libs)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c tests/unit/http_client.h
 tests_unit_test_listen_LDADD = $(test_libs)
 tests_unit_test_negotiate_LDADD = $(test_libs)
