@@ -142,7 +142,8 @@ void pe_identities_unlink(struct pe_identities *identities, int ifindex);
 /* Who it is as last called back, borrowed; NULL if nobody is known. */
 struct pe_identity *pe_identities_find(const struct pe_identities *identities, int ifindex);
 
-/* Each veth has one of these when its wait ends; LATE one more, when it is known after that. */
+/* Each veth has one of these when its wait ends, unless it goes while both its ends are here; LATE
+ * is one more, when it is known after that. */
 enum pe_identity_result {
 	PE_IDENTITY_RESOLVED,
 	PE_IDENTITY_LATE,

@@ -154,13 +154,15 @@ static bool take_pod(const char *name, struct pe_cgroup_match *match)
 }
 
 /* Whose a folder is that has the id for its name. */
-static enum pe_runtime runtime_of_folder(const char *parent)
+static enum pe_runtime runtime_of_folder(const char *parent, bool is_pod)
 {
 	if (strcmp(parent, "docker") == 0)
 		return PE_RUNTIME_DOCKER;
 	if (starts_with(parent, "libpod"))
 		return PE_RUNTIME_PODMAN;
-	return PE_RUNTIME_CONTAINERD;
+	if (is_pod || strcmp(parent, "k8s.io") == 0)
+		return PE_RUNTIME_CONTAINERD;
+	return PE_RUNTIME_UNKNOWN;
 }
 
 static bool match_level(const char *name, const char *parent, struct pe_cgroup_match *match)
@@ -178,8 +180,9 @@ static bool match_level(const char *name, const char *parent, struct pe_cgroup_m
 	}
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
 		if (match_pattern(&patterns[i], name, match)) {
-			if (!match->runtime)
-				match->runtime = runtime_of_folder(parent);
+			match->is_bare = !match->runtime;
+			if (match->is_bare)
+				match->runtime = runtime_of_folder(parent, match->is_pod);
 			return true;
 		}
 	}

@@ -81,7 +81,7 @@ int pe_describe(const struct pe_sources_of_names *sources, const struct pe_task_
 	struct draft draft = { "", "", "", "" };
 	char short_id[PE_IDENTITY_ID_MAX];
 
-	if (match->runtime == PE_RUNTIME_DOCKER && sources->docker) {
+	if ((match->runtime == PE_RUNTIME_DOCKER || match->is_bare) && sources->docker) {
 		struct pe_identity *known = pe_docker_find(sources->docker, match->id);
 
 		if (known) {

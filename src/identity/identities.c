@@ -68,13 +68,11 @@ static void observe(struct pe_identities *ids, uint64_t ns)
 	count(&ids->stats.latency_sum_ns, ns);
 }
 
-static void end_wait(struct pe_identities *ids, struct pe_veth *veth, enum pe_veth_state state,
-		     enum pe_identity_result result)
+static void end_wait(struct pe_identities *ids, struct pe_veth *veth, enum pe_veth_state state)
 {
 	if (veth->state == PE_VETH_WAITING)
 		pe_tables_end_wait(&ids->tables, veth);
 	veth->state = state;
-	count(&ids->stats.results[result], 1);
 }
 
 /* Calls back if it is another than before. */
@@ -87,8 +85,10 @@ static void tell(struct pe_identities *ids, struct pe_veth *veth)
 	if (veth->state != PE_VETH_KNOWN) {
 		uint64_t now = pe_clock_monotonic_ns();
 
-		end_wait(ids, veth, PE_VETH_KNOWN,
-			 veth->state == PE_VETH_WAITING ? PE_IDENTITY_RESOLVED : PE_IDENTITY_LATE);
+		count(&ids->stats.results[veth->state == PE_VETH_WAITING ? PE_IDENTITY_RESOLVED
+									 : PE_IDENTITY_LATE],
+		      1);
+		end_wait(ids, veth, PE_VETH_KNOWN);
 		observe(ids, now > veth->since_ns ? now - veth->since_ns : 0);
 		count(&ids->stats.unresolved, (uint64_t)-1);
 	}
@@ -99,14 +99,16 @@ static void tell(struct pe_identities *ids, struct pe_veth *veth)
 
 static void give_up(struct pe_identities *ids, struct pe_veth *veth)
 {
-	enum pe_identity_result result = PE_IDENTITY_NO_TASK;
-
-	if (!veth->netns)
-		result = PE_IDENTITY_NO_PEER;
-	else if (pe_tasks_lost(ids->tasks) != veth->lost)
-		result = PE_IDENTITY_LOST_EVENT;
-	end_wait(ids, veth, PE_VETH_UNKNOWN, result);
+	end_wait(ids, veth, PE_VETH_UNKNOWN);
 	ids->options.resolved(veth->ifindex, NULL, ids->options.userdata);
+}
+
+static enum pe_identity_result failure(const struct pe_identities *ids, const struct pe_veth *veth)
+{
+	if (!veth->netns)
+		return PE_IDENTITY_NO_PEER;
+	return pe_tasks_lost(ids->tasks) != veth->lost ? PE_IDENTITY_LOST_EVENT
+						       : PE_IDENTITY_NO_TASK;
 }
 
 static void bind_to(struct pe_identities *ids, struct pe_veth *veth, uint64_t cookie)
@@ -124,7 +126,9 @@ static void ask(struct pe_identities *ids, struct pe_veth *veth)
 	uint64_t cookie = 0;
 	int r = pe_tasks_peer(ids->tasks, veth->ifindex, &cookie);
 
-	if (r == -ENODEV && !veth->netns)
+	if (r != -ENODEV)
+		veth->is_here = r == -EXDEV;
+	else if (!veth->netns)
 		cookie = pe_tables_early(&ids->tables, veth->ifindex);
 	if (cookie)
 		bind_to(ids, veth, cookie);
@@ -147,7 +151,7 @@ static void say_without_files(struct pe_identities *ids)
 static void note_docker(struct pe_identities *ids, struct pe_netns *netns,
 			const struct pe_cgroup_match *match)
 {
-	netns->is_docker = match->runtime == PE_RUNTIME_DOCKER;
+	netns->is_docker = match->runtime == PE_RUNTIME_DOCKER || match->is_bare;
 	if (!netns->is_docker)
 		return;
 	for (size_t i = 0; i < sizeof(netns->id); i++) {
@@ -155,7 +159,7 @@ static void note_docker(struct pe_identities *ids, struct pe_netns *netns,
 
 		netns->id[i] = (uint8_t)strtoul(digits, NULL, 16);
 	}
-	if (!ids->docker)
+	if (!ids->docker && match->runtime == PE_RUNTIME_DOCKER)
 		say_without_files(ids);
 }
 
@@ -407,8 +411,11 @@ void pe_identities_run(struct pe_identities *ids)
 		later = veth->later;
 		if (asks && !veth->netns)
 			ask(ids, veth);
-		if (veth->state == PE_VETH_WAITING && now >= veth->since_ns + ids->options.wait_ns)
+		if (veth->state == PE_VETH_WAITING &&
+		    now >= veth->since_ns + ids->options.wait_ns) {
+			count(&ids->stats.results[failure(ids, veth)], 1);
 			give_up(ids, veth);
+		}
 	}
 	if (asks) {
 		ids->ask_step_ns *= 2;
@@ -453,8 +460,12 @@ void pe_identities_unlink(struct pe_identities *ids, int ifindex)
 		read_records(ids);
 	if (veth->state == PE_VETH_WAITING)
 		ask(ids, veth);
-	if (veth->state == PE_VETH_WAITING)
+	if (veth->state == PE_VETH_WAITING) {
+		/* Not the container's end, which is here for a moment before and after. */
+		if (veth->netns || !veth->is_here)
+			count(&ids->stats.results[failure(ids, veth)], 1);
 		give_up(ids, veth);
+	}
 	if (veth->state != PE_VETH_KNOWN)
 		count(&ids->stats.unresolved, (uint64_t)-1);
 	pe_tables_remove_veth(&ids->tables, veth);

@@ -40,6 +40,7 @@ struct pe_veth {
 	enum pe_veth_state state;
 	uint64_t since_ns;
 	uint64_t lost;		      /* records, when it came */
+	bool is_here;		      /* its peer is in our namespace, too, when last asked */
 	bool walked;		      /* all tasks have been looked at for it */
 	struct pe_netns *netns;	      /* of its peer; NULL: unknown, or ours */
 	struct pe_identity *identity; /* as was called back */

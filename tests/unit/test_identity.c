@@ -70,6 +70,7 @@ static const struct {
 	/* of a file of the kubelet: a hash, no UID */
 	{ "/kubepods/burstable/pod0123456789abcdef0123456789abcdef/" ID, "containerd", ID, "",
 	  "0123456789abcdef0123456789abcdef" },
+	{ "/mine/" ID, "", ID, "", "" },
 	{ "/k8s.io/" ID, "containerd", ID, "", "" },
 	{ "/system.slice/nerdctl-" ID ".scope", "containerd", ID, "", "" },
 	/* LXC, Incus with a project of its own, LXC 3 */
