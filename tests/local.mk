@@ -15,6 +15,7 @@ unit_tests = \
 	tests/unit/test_grouping \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
+	tests/unit/test_identities \
 	tests/unit/test_identity \
 	tests/unit/test_listen \
 	tests/unit/test_load \
@@ -143,6 +144,10 @@ tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/h
 # Memory is refused in the middle of an answer.
 tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
 tests_unit_test_http_limits_LDADD = $(test_libs)
+tests_unit_test_identities_LDFLAGS = $(AM_LDFLAGS) $(foreach name, pe_clock_monotonic_ns \
+	pe_tasks_close pe_tasks_fd pe_tasks_lost pe_tasks_open pe_tasks_peer pe_tasks_read pe_tasks_walk, \
+	-Wl$(comma)--wrap=$(name))
+tests_unit_test_identities_LDADD = $(test_libs)
 tests_unit_test_identity_LDADD = $(test_libs)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c tests/unit/http_client.h
 tests_unit_test_listen_LDADD = $(test_libs)
