@@ -10,6 +10,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_grouping \
 	tests/fuzz/fuzz_headers \
 	tests/fuzz/fuzz_http \
+	tests/fuzz/fuzz_identity \
 	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_options \
 	tests/fuzz/fuzz_shard \
@@ -21,6 +22,7 @@ tests_fuzz_fuzz_frames_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_grouping_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_headers_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_http_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_identity_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
