@@ -98,11 +98,9 @@ int pe_walk(struct bpf_raw_tracepoint_args *ctx)
 static __always_inline void settle_path(struct place place)
 {
 	for (int i = 0; i < LEVELS_MAX && place.kn; i++) {
-		__u64 at = (place.hierarchy & 1) * OWN_LEVELS + place.level;
+		__u64 *at = &pe_own_path[path_index(place)], mask = -has_index(place);
 
-		hide(at);
-		if (place.level < OWN_LEVELS && at < 2 * OWN_LEVELS)
-			pe_own_path[at] = (__u64)place.kn;
+		*at = (*at & ~mask) | ((__u64)place.kn & mask);
 		place = outward(place);
 	}
 }

@@ -130,4 +130,16 @@ struct task_struct {
  * used, all of it. */
 #define hide(x) asm volatile("" : "+r"(x))
 
+/*
+ * 1 if it is 0, otherwise 0, without a branch. A branch leaves the verifier with two numbers that
+ * it knows, and all that follows is then looked at twice; in a loop, more often than it allows.
+ */
+static __always_inline __u64 is_zero(__u64 x)
+{
+	__u64 top = ~x & (x - 1);
+
+	hide(top);
+	return top >> 63;
+}
+
 #endif

@@ -13,7 +13,7 @@
 
 #define ENVIRONMENT_MAX 4096 /* bytes that are looked at */
 #define PIECE		64
-#define PIECES_MAX	192
+#define PIECES_MAX	96
 
 const volatile bool pe_cni; /* whether environments are looked at */
 
@@ -26,8 +26,9 @@ const volatile bool pe_cni; /* whether environments are looked at */
 /* Strings that follow each other in the memory of the current task, a piece at a time. */
 struct reader {
 	unsigned long at, end;
-	bool begins; /* the piece is the beginning of a string */
-	bool continues;
+	/* 0 or 1, and computed without branches: see is_zero() */
+	__u64 begins; /* the piece is the beginning of a string */
+	__u64 continues;
 	unsigned long string; /* where the piece is */
 	union {
 		char text[PIECE];
@@ -46,9 +47,9 @@ static __always_inline bool next_piece(struct reader *reader)
 	if (length <= 0)
 		return false;
 	reader->string = reader->at;
-	reader->begins = !reader->continues;
-	/* Without its end, a full piece is one that goes on. */
-	reader->continues = length == PIECE;
+	reader->begins = 1 ^ reader->continues;
+	/* A full piece is one that goes on, but for its last byte, which is always 0. */
+	reader->continues = is_zero(length ^ PIECE);
 	reader->at += length - reader->continues;
 	return true;
 }
@@ -58,7 +59,7 @@ static __always_inline void begin_reading(struct reader *reader, unsigned long s
 {
 	reader->at = start;
 	reader->end = end - start > ENVIRONMENT_MAX ? start + ENVIRONMENT_MAX : end;
-	reader->begins = reader->continues = false;
+	reader->begins = reader->continues = 0;
 	reader->string = 0;
 }
 
@@ -85,54 +86,41 @@ static __always_inline void submit_names(struct pe_task_names *names)
 		bpf_ringbuf_discard(names, 0);
 }
 
-#define IS_CNI(r) \
-	((r)->word[0] == WORD('C', 'N', 'I', '_', 'A', 'R', 'G', 'S') && (r)->text[8] == '=')
+#define IS_CNI(r)                                                               \
+	is_zero(((r)->word[0] ^ WORD('C', 'N', 'I', '_', 'A', 'R', 'G', 'S')) | \
+		(((r)->word[1] & BYTES(1)) ^ '='))
 #define CNI_LENGTH 9
-#define IS_CNI_ID(r)                                                     \
-	((r)->word[0] == WORD('C', 'N', 'I', '_', 'C', 'O', 'N', 'T') && \
-	 (r)->word[1] == WORD('A', 'I', 'N', 'E', 'R', 'I', 'D', '='))
+#define IS_CNI_ID(r)                                                            \
+	is_zero(((r)->word[0] ^ WORD('C', 'N', 'I', '_', 'C', 'O', 'N', 'T')) | \
+		((r)->word[1] ^ WORD('A', 'I', 'N', 'E', 'R', 'I', 'D', '=')))
 #define CNI_ID_LENGTH 16
 
-static __always_inline void read_environment(struct mm_struct *mm)
+#define IS_OPTION(r, letter) \
+	is_zero(((r)->word[0] & BYTES(3)) ^ WORD('-', letter, 0, 0, 0, 0, 0, 0))
+
+/* Environment or arguments, by one loop, which the verifier looks at once. `args` is 0 or 1. */
+static __always_inline void read_strings(__u32 kind, unsigned long start, unsigned long end,
+					 __u64 args)
 {
-	struct pe_task_names *names = new_names(PE_TASK_NAMES_CNI);
+	struct pe_task_names *names = new_names(kind);
+	__u64 is_id = 0, is_name = 0; /* what the argument before says of this one */
 	struct reader reader;
 
 	if (!names)
 		return;
-	begin_reading(&reader, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end));
+	begin_reading(&reader, start, end);
 	for (int i = 0; i < PIECES_MAX && next_piece(&reader); i++) {
-		if (reader.begins && IS_CNI(&reader))
+		__u64 env = (1 ^ args) & reader.begins;
+		__u64 cni = env & IS_CNI(&reader), cni_id = env & IS_CNI_ID(&reader);
+
+		if (is_name | cni)
 			bpf_probe_read_user_str(names->names, PE_TASK_ARGS_MAX,
-						(void *)reader.string + CNI_LENGTH);
-		if (reader.begins && IS_CNI_ID(&reader))
+						(void *)reader.string + cni * CNI_LENGTH);
+		if (is_id | cni_id)
 			bpf_probe_read_user_str(names->id, PE_TASK_ID_MAX,
-						(void *)reader.string + CNI_ID_LENGTH);
-	}
-	submit_names(names);
-}
-
-#define IS_OPTION(r, letter) (((r)->word[0] & BYTES(3)) == WORD('-', letter, 0, 0, 0, 0, 0, 0))
-
-static __always_inline void read_arguments(struct mm_struct *mm)
-{
-	struct pe_task_names *names = new_names(PE_TASK_NAMES_CONMON);
-	bool is_id = false, is_name = false;
-	struct reader reader;
-
-	if (!names)
-		return;
-	begin_reading(&reader, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end));
-	for (int i = 0; i < PIECES_MAX && next_piece(&reader); i++) {
-		if (!reader.begins)
-			continue;
-		if (is_id)
-			bpf_probe_read_user_str(names->id, PE_TASK_ID_MAX, (void *)reader.string);
-		if (is_name)
-			bpf_probe_read_user_str(names->names, PE_TASK_ARGS_MAX,
-						(void *)reader.string);
-		is_id = IS_OPTION(&reader, 'c') && !names->id[0];
-		is_name = IS_OPTION(&reader, 'n') && !names->names[0];
+						(void *)reader.string + cni_id * CNI_ID_LENGTH);
+		is_id = args & reader.begins & IS_OPTION(&reader, 'c') & is_zero(names->id[0]);
+		is_name = args & reader.begins & IS_OPTION(&reader, 'n') & is_zero(names->names[0]);
 	}
 	submit_names(names);
 }
@@ -147,28 +135,35 @@ static __always_inline bool is_runtime(const __u64 comm[2])
 	       comm[0] == WORD('c', 'r', 'i', '-', 'd', 'o', 'c', 'k');
 }
 
-static __always_inline bool is_conmon(const __u64 comm[2])
+/* 1 if it is, otherwise 0. */
+static __always_inline __u64 is_conmon(const __u64 comm[2])
 {
-	return (comm[0] & BYTES(7)) == WORD('c', 'o', 'n', 'm', 'o', 'n', 0, 0);
+	return is_zero((comm[0] & BYTES(7)) ^ WORD('c', 'o', 'n', 'm', 'o', 'n', 0, 0));
 }
 
 /* A program in our own namespace was started. */
 static __always_inline void read_names(struct task_struct *task)
 {
-	__u64 parent[2] = {}, own[2] = {};
+	__u64 parent[2] = {}, own[2] = {}, args;
+	unsigned long start, end;
 	struct mm_struct *mm;
 
 	BPF_CORE_READ_INTO(&parent, task, real_parent, comm);
 	BPF_CORE_READ_INTO(&own, task, comm);
-	if (!(pe_cni && is_runtime(parent)) && !is_conmon(own))
+	args = is_conmon(own);
+	if (!args && !(pe_cni && is_runtime(parent)))
 		return;
 	mm = BPF_CORE_READ(task, mm);
 	if (!mm || BPF_CORE_READ(task, real_cred, uid.val) != 0)
 		return;
-	if (is_conmon(own))
-		read_arguments(mm);
-	else
-		read_environment(mm);
+	/* Once more, now that no branch has told the verifier: it would look at all twice. */
+	hide(own[0]);
+	args = is_conmon(own);
+	start = BPF_CORE_READ(mm, env_start);
+	end = BPF_CORE_READ(mm, env_end);
+	start ^= (start ^ BPF_CORE_READ(mm, arg_start)) & -args;
+	end ^= (end ^ BPF_CORE_READ(mm, arg_end)) & -args;
+	read_strings(PE_TASK_NAMES_CNI + args, start, end, args);
 }
 
 #endif

@@ -11,7 +11,7 @@
 #define LEVELS_MAX 32
 #define OWN_LEVELS 16
 /* Ancestors that are looked at. */
-#define ANCESTORS_MAX 16
+#define ANCESTORS_MAX 8
 
 #define SEEN_WAYS 4
 
@@ -48,8 +48,8 @@ struct {
 /* The control group that containers of this host are told by. */
 struct place {
 	struct kernfs_node *kn;
-	__u32 level;
-	__u32 hierarchy; /* 0 or 1 */
+	__u64 level;
+	__u64 hierarchy; /* 0 or 1 */
 };
 
 /*
@@ -59,15 +59,12 @@ struct place {
 static __always_inline struct place place_of(struct task_struct *task)
 {
 	struct css_set *groups = BPF_CORE_READ(task, cgroups);
-	struct cgroup *unified, *cgroup = NULL;
 	struct cgroup_subsys_state *css = NULL;
-	struct place place = {};
+	struct cgroup *unified, *cgroup;
+	struct place place;
 
-	if (!groups)
-		return place;
+	/* A read through NULL gives 0. */
 	unified = BPF_CORE_READ(groups, dfl_cgrp);
-	if (!unified)
-		return place;
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
 		__u64 at = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
 
@@ -75,12 +72,12 @@ static __always_inline struct place place_of(struct task_struct *task)
 				      (void *)groups + bpf_core_field_offset(groups->subsys) +
 					      at * sizeof(css));
 	}
-	if (css)
-		cgroup = BPF_CORE_READ(css, cgroup);
-	place.hierarchy = cgroup && BPF_CORE_READ(cgroup, root) != BPF_CORE_READ(unified, root) &&
-			  BPF_CORE_READ(cgroup, level) > 0;
-	if (!place.hierarchy)
-		cgroup = unified;
+	cgroup = BPF_CORE_READ(css, cgroup);
+	place.hierarchy = 1 ^ (is_zero((__u64)cgroup) |
+			       is_zero((__u64)BPF_CORE_READ(cgroup, root) ^
+				       (__u64)BPF_CORE_READ(unified, root)) |
+			       is_zero(BPF_CORE_READ(cgroup, level)));
+	cgroup = (void *)((__u64)unified ^ (((__u64)unified ^ (__u64)cgroup) & -place.hierarchy));
 	place.kn = BPF_CORE_READ(cgroup, kn);
 	place.level = BPF_CORE_READ(cgroup, level);
 	return place;
@@ -93,53 +90,71 @@ static __always_inline struct kernfs_node *parent_of(struct kernfs_node *kn)
 	return BPF_CORE_READ(kn, parent);
 }
 
-static __always_inline bool is_own_path(struct place place)
+/* Where that group is, or would be, in the path of our own. */
+static __always_inline __u64 path_index(struct place place)
 {
-	__u64 at = (place.hierarchy & 1) * OWN_LEVELS + place.level;
+	__u64 at = place.hierarchy * OWN_LEVELS + place.level;
 
-	/* In a hierarchy that we are not in, only its root. */
-	if (!place.level)
-		return true;
-	if (place.level >= OWN_LEVELS)
-		return false;
+	/* So that masking it says nothing of the level. */
 	hide(at);
-	return at < 2 * OWN_LEVELS && pe_own_path[at] == (__u64)place.kn;
+	return at & (2 * OWN_LEVELS - 1);
+}
+
+/* 1 if there is room for its level, otherwise 0. */
+static __always_inline __u64 has_index(struct place place)
+{
+	__u64 below = place.level - OWN_LEVELS;
+
+	hide(below);
+	return below >> 63;
+}
+
+/* In a hierarchy that we are not in, only its root. */
+static __always_inline __u64 is_own_path(struct place place)
+{
+	return is_zero(place.level) |
+	       (has_index(place) & is_zero(pe_own_path[path_index(place)] ^ (__u64)place.kn));
 }
 
 static __always_inline struct place outward(struct place place)
 {
-	place.kn = place.kn ? parent_of(place.kn) : NULL;
+	place.kn = parent_of(place.kn);
 	place.level--;
 	return place;
 }
 
-/* How many of its control groups we are not in. LEVELS_MAX if they are too many. */
-static __always_inline __u32 count_levels(struct place place)
+/*
+ * Names of the outermost, as many as there is room for. How many there are is kept in the record:
+ * from there, the verifier does not know it, and does not look at all that follows for each.
+ */
+static __always_inline void name_cgroups(struct pe_task_record *record, struct place inmost)
 {
-	__u32 count = 0;
+	struct place place = inmost;
 
-	while (count < LEVELS_MAX && place.kn && !is_own_path(place)) {
+	for (int i = 0; i < LEVELS_MAX && place.kn && !is_own_path(place); i++) {
 		place = outward(place);
-		count++;
+		record->levels++;
 	}
-	return count;
-}
-
-static __always_inline void name_cgroups(struct pe_task_record *record, struct place place)
-{
-	__u32 inner = count_levels(place);
-
-	if (inner >= LEVELS_MAX)
-		return;
-	for (__u32 i = 0; i < LEVELS_MAX && i <= inner && place.kn; i++) {
+	place = inmost;
+	for (int i = 0; i <= LEVELS_MAX && place.kn; i++) {
 		struct kernfs_node *kn = place.kn;
-		__u32 at = inner - i;
+		__u64 at = record->levels - i;
 
-		if (at < PE_TASK_CGROUPS)
+		if (at < PE_TASK_CGROUPS && record->levels < LEVELS_MAX)
 			bpf_probe_read_kernel_str(record->cgroup[at], PE_TASK_CGROUP_MAX,
 						  BPF_CORE_READ(kn, name));
+		if (!at)
+			break;
 		place = outward(place);
 	}
+}
+
+/* The address of its control group. Verified by itself. */
+__noinline __u64 group_of(__u64 address)
+{
+	struct task_struct *task = (struct task_struct *)address;
+
+	return task ? (__u64)place_of(task).kn : 0;
 }
 
 /*
@@ -157,7 +172,7 @@ static __always_inline bool is_visitor(struct task_struct *task, struct net *net
 		struct nsproxy *nsproxy;
 
 		parent = BPF_CORE_READ(parent, real_parent);
-		if (!parent || place_of(parent).kn != kn)
+		if (!parent || group_of((__u64)parent) != (__u64)kn)
 			break;
 		nsproxy = BPF_CORE_READ(parent, nsproxy);
 		if (nsproxy)

@@ -57,9 +57,11 @@ test_helpers = \
 	tests/unit/encode-sample
 integration_scripts = \
 	tests/integration/conftest.py \
+	tests/integration/cri.py \
 	tests/integration/foreign.bpf.c \
 	tests/integration/harness.py \
 	tests/integration/pytest.sh \
+	tests/integration/runtimes.sh \
 	tests/integration/redirect.bpf.c \
 	tests/integration/sanitized.py \
 	tests/integration/short-memory.c \
@@ -85,6 +87,7 @@ integration_scripts = \
 	tests/integration/test_privileges.py \
 	tests/integration/test_names.py \
 	tests/integration/test_push.py \
+	tests/integration/test_runtimes.py \
 	tests/integration/test_sandbox.py \
 	tests/integration/test_refused.py \
 	tests/integration/test_soak.py \

@@ -278,7 +278,7 @@ enum pe_task_record_kind {
 
 #define PE_TASK_CGROUPS	   6
 #define PE_TASK_CGROUP_MAX 128 /* bytes of a name with its terminator; a longer one is cut */
-#define PE_TASK_PEERS	   4
+#define PE_TASK_PEERS	   8
 #define PE_TASK_UTS_MAX	   65
 #define PE_TASK_ID_MAX	   72
 #define PE_TASK_ARGS_MAX   512
@@ -288,8 +288,9 @@ struct pe_task_record {
 	__u32 kind;
 	__u32 flags;
 	__u64 netns;		       /* the namespace's cookie */
+	__u64 levels;		       /* of its control groups, those that we are not in */
 	__u64 start_ns;		       /* of the task, since the boot */
-	__s32 peer[PE_TASK_PEERS];     /* ends of its veths in our namespace: ifindex, or 0 */
+	__s32 peer[PE_TASK_PEERS];     /* of its interfaces: our ends of veths, or 0 */
 	__u8 uts[PE_TASK_UTS_MAX + 7]; /* host name */
 	/* Its control group, from outside inward: the innermost that we are in as well, then those
 	 * that we are not in. "" where there is none. */
@@ -324,7 +325,7 @@ _Static_assert(sizeof(struct pe_flow4_set) == 64, "two flows of IPv4 are one cac
 _Static_assert(sizeof(struct pe_flow6) == 64, "a flow of IPv6 is one cache line");
 _Static_assert(sizeof(struct pe_cpu) == 384, "pe_cpu shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_sweep) == 64, "pe_sweep is a raw tracepoint context");
-_Static_assert(sizeof(struct pe_task_record) == 880, "pe_task_record has no hole");
+_Static_assert(sizeof(struct pe_task_record) == 904, "pe_task_record has no hole");
 _Static_assert(sizeof(struct pe_task_names) == 592, "pe_task_names has no hole");
 
 #endif

@@ -193,9 +193,11 @@ static void on_task(const struct pe_task_record *record, void *userdata)
 		if (netns)
 			name_netns(ids, netns, record, &match);
 	}
-	for (unsigned int i = 0; i < PE_TASK_PEERS && record->peer[i]; i++) {
+	for (unsigned int i = 0; i < PE_TASK_PEERS; i++) {
 		struct pe_veth *veth = pe_tables_veth(&ids->tables, record->peer[i]);
 
+		if (!record->peer[i])
+			continue;
 		if (!veth)
 			pe_tables_put_early(&ids->tables, record->peer[i], record->netns);
 		else

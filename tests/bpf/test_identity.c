@@ -217,8 +217,10 @@ static void test_start(void **state)
 
 	assert_string_equal(records[0].uts, "its-host");
 	assert_int_equal(records[0].flags, PE_TASK_OWN_UTS);
-	assert_int_equal(records[0].peer[0], (int)if_nametoindex("pe-id0"));
-	assert_int_equal(records[0].peer[1], 0);
+	/* The first is the loopback interface. */
+	assert_int_equal(records[0].peer[0], 0);
+	assert_int_equal(records[0].peer[1], (int)if_nametoindex("pe-id0"));
+	assert_int_equal(records[0].peer[2], 0);
 	assert_true(records[0].start_ns > 0);
 	assert_string_equal(records[0].cgroup[1], "pe-test-outer");
 	assert_string_equal(records[0].cgroup[2], "docker-" ID ".scope");

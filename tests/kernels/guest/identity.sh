@@ -30,7 +30,7 @@ start_as_nobody() {
 		--ambient-caps=$capabilities --bounding-set=$capabilities --no-new-privs \
 		packet-exporter --workers=1 --log.level=debug >/tmp/exporter.log 2>&1 &
 	exporter=$!
-	wait_for 120 ready && kill -0 $exporter
+	wait_for 300 ready && kill -0 $exporter
 }
 
 # before|after: whether the container is there when the exporter starts.
@@ -47,7 +47,7 @@ for when in after before; do
 		ip link add v0 type veth peer name v1 netns inside
 		in_container sleep 1000 3>&- &
 	fi
-	if wait_for 20 names_it; then
+	if wait_for 60 names_it; then
 		ok "a container that starts $when it is known"
 	else
 		not_ok "a container that starts $when it is known" "$(grep -v subsystem=net /tmp/exporter.log)"

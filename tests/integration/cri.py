@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The little of CRI that a test of pods needs, over containerd's socket: crictl is not in Debian 12.
+
+    cri.py image FILE FOLDER          an image of the folder that sleeps, as `ctr images import` takes it
+    cri.py pods SOCKET COUNT AT-A-TIME
+
+Messages are written by hand: https://github.com/kubernetes/cri-api, runtime/v1/api.proto.
+"""
+import concurrent.futures
+import hashlib
+import io
+import json
+import sys
+import tarfile
+import time
+import uuid
+
+
+def varint(number):
+    head = number & 0x7F
+    return bytes([head]) if number < 0x80 else bytes([head | 0x80]) + varint(number >> 7)
+
+
+def field(number, content):
+    content = content.encode() if isinstance(content, str) else content
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def make_image(file, folder):
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        tar.add(folder, arcname=".")
+    config = json.dumps({
+        "architecture": "amd64", "os": "linux",
+        "config": {"Entrypoint": ["/bin/sleep", "1000"]},
+        "rootfs": {"type": "layers",
+                   "diff_ids": [f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"]},
+    })  # fmt: skip
+    manifest = [{"Config": "config.json", "RepoTags": ["localhost/pause:1"], "Layers": ["layer.tar"]}]
+    with tarfile.open(file, "w") as tar:
+        for name, content in (("config.json", config.encode()), ("layer.tar", layer.getvalue()),
+                              ("manifest.json", json.dumps(manifest).encode())):  # fmt: skip
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def run_pods(socket, count, at_a_time):
+    import grpc
+
+    channel = grpc.insecure_channel(f"unix://{socket}")
+
+    def call(method, request):
+        return channel.unary_unary(f"/runtime.v1.RuntimeService/{method}")(request, timeout=120)
+
+    def run_pod(number):
+        name, uid = f"box-{number}-7d4b9c6f5b-x2k9q", str(uuid.uuid4())
+        metadata = field(1, name) + field(2, uid) + field(3, f"space-{number}")
+        group = field(1, f"/pe-runtimes/kubepods/besteffort/pod{uid}")
+        config = field(1, metadata) + field(2, "other") + field(8, group)
+        # PodSandboxConfig in, pod_sandbox_id out: each the first and only field.
+        sandbox = call("RunPodSandbox", field(1, config))
+        time.sleep(number * 7 % 10 / 10)
+        call("StopPodSandbox", sandbox)
+        call("RemovePodSandbox", sandbox)
+        return f"box-{number}"
+
+    with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
+        for name in pool.map(run_pod, range(1, count + 1)):
+            print(name, flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "image":
+        make_image(*sys.argv[2:])
+    else:
+        run_pods(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

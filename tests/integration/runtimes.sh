@@ -1,0 +1,122 @@
+#!/bin/bash
+# Containers of real runtimes, in the network namespace that it is started in, each alive for up to a
+# second, several at a time:
+#
+#   runtimes.sh lxc|nspawn|podman|cri COUNT AT-A-TIME FOLDER
+#
+# Prints a line for each: its name, and that of its host's end of the veth where that is chosen. To be
+# started with mount and pid namespaces of its own: folders of the host that a runtime uses are covered.
+set -euo pipefail
+kind=$1 count=$2 at_a_time=$3 work=$4
+export kind work
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+
+# The unified hierarchy alone, whatever else the host has, and the namespace's own interfaces.
+one_hierarchy() {
+	mount -t sysfs sysfs /sys
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mkdir -p "/sys/fs/cgroup/pe-runtimes-$$"
+	echo $$ >"/sys/fs/cgroup/pe-runtimes-$$/cgroup.procs"
+}
+
+root() {
+	local applet
+	mkdir -p "$work"/lxc "$work"/root/{bin,dev,etc,proc,sbin,sys,usr}
+	cp "$(command -v busybox)" "$work/root/bin/busybox"
+	for applet in sh sleep; do
+		ln -sf busybox "$work/root/bin/$applet"
+	done
+	touch "$work/root/etc/os-release"
+}
+
+# life NUMBER: 0 to 0.9 seconds, the same for the same number.
+life() {
+	echo "0.$(($1 * 7 % 10))"
+}
+
+prepare_lxc() {
+	one_hierarchy
+	root
+	ip link add br0 type bridge
+	ip link set br0 up
+}
+run_lxc() {
+	cat >"$work/config$1" <<-END
+		lxc.uts.name = other-$1
+		lxc.rootfs.path = dir:$work/root
+		lxc.init.cmd = /bin/sleep $(life "$1")
+		lxc.net.0.type = veth
+		lxc.net.0.veth.pair = lxc$1
+		lxc.net.0.link = br0
+		lxc.net.0.flags = up
+		lxc.apparmor.profile = unconfined
+	END
+	lxc-start -F -n "box-$1" -P "$work/lxc" -f "$work/config$1" -o "$work/log$1" >&2
+	echo "box-$1 lxc$1"
+}
+
+prepare_nspawn() {
+	one_hierarchy
+	root
+}
+# It takes its control group for itself, and a folder only once: each has both of its own.
+run_nspawn() {
+	mkdir -p "/sys/fs/cgroup/pe-runtimes-$$" "$work/nspawn$1"
+	cp -r "$work/root/." "$work/nspawn$1"
+	echo "$BASHPID" >"/sys/fs/cgroup/pe-runtimes-$$/cgroup.procs"
+	systemd-nspawn -q --register=no --keep-unit -D "$work/nspawn$1" -M "box-$1" --network-veth \
+		--as-pid2 /bin/sleep "$(life "$1")" >&2
+	echo "box-$1 ve-box-$1"
+}
+
+prepare_podman() {
+	root
+	mkdir -p /var/lib/containers "$work/containers" /etc/containers
+	mount --bind "$work/containers" /var/lib/containers
+	tar -C "$work/root" -c . | podman_ import - localhost/box:1.0 >&2
+}
+podman_() {
+	podman --cgroup-manager=cgroupfs --events-backend=file --runtime=runc --log-level=error "$@"
+}
+run_podman() {
+	podman_ run --rm --name "box-$1" --hostname "other-$1" --network podman localhost/box:1.0 \
+		/bin/sleep "$(life "$1")" >&2
+	echo "box-$1"
+}
+
+prepare_cri() {
+	root
+	mkdir -p "$work/cni" /var/lib/cni
+	mount -t tmpfs tmpfs /var/lib/cni
+	cat >"$work/cni/10-bridge.conflist" <<-END
+		{"cniVersion": "0.4.0", "name": "bridge", "plugins": [{"type": "bridge", "bridge": "cni0",
+		"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]]}}]}
+	END
+	cat >"$work/containerd.toml" <<-END
+		version = 2
+		root = "$work/containerd"
+		state = "/run/containerd"
+		[grpc]
+		  address = "$work/socket"
+		[plugins."io.containerd.grpc.v1.cri"]
+		  sandbox_image = "localhost/pause:1"
+		  disable_apparmor = true
+		  restrict_oom_score_adj = true
+		  [plugins."io.containerd.grpc.v1.cri".cni]
+		    bin_dir = "/usr/lib/cni"
+		    conf_dir = "$work/cni"
+	END
+	containerd -c "$work/containerd.toml" >"$work/containerd.log" 2>&1 &
+	/usr/bin/python3 "$(dirname "$0")/cri.py" image "$work/image.tar" "$work/root"
+	until ctr -a "$work/socket" version >/dev/null 2>&1; do sleep 0.1; done
+	ctr -a "$work/socket" -n k8s.io images import "$work/image.tar" >&2
+}
+
+"prepare_$kind"
+if [ "$kind" = cri ]; then
+	/usr/bin/python3 "$(dirname "$0")/cri.py" pods "$work/socket" "$count" "$at_a_time"
+else
+	export -f life podman_ "run_$kind"
+	seq "$count" | xargs -P "$at_a_time" -I{} bash -euo pipefail -c "run_$kind {}"
+fi

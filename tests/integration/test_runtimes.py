@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real runtimes: their containers live for 0 to 0.9 seconds, several at a time, and each is known by its
+own name. Docker is in docker/check.sh. PE_CONTAINERS is how many there are of each; 100 for figures.
+"""
+import os
+import pathlib
+import re
+import subprocess
+
+from harness import Exporter, Namespace, needs_root, wait_for
+import pytest
+
+from test_container_names import AS_NOBODY, identities
+
+pytestmark = [needs_root, pytest.mark.long]
+
+COUNT = int(os.environ.get("PE_CONTAINERS", "8"))
+SCRIPT = pathlib.Path(__file__).with_name("runtimes.sh")
+RUNTIMES = {"lxc": "lxc", "nspawn": "systemd-nspawn", "podman": "podman", "cri": "containerd"}
+
+
+def empty_groups():
+    subprocess.run(
+        "find /sys/fs/cgroup -depth -type d '(' -path '*/pe-runtimes*' -o -path '*/libpod_parent*' ')' "
+        "-exec rmdir '{}' + 2>/dev/null", shell=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", RUNTIMES)
+def test_runtime(kind, tmp_path):
+    with Namespace() as host:
+        # A busy machine takes seconds from the veth to the container's program.
+        with Exporter(host, "--identity.wait=60s", prefix=AS_NOBODY) as exporter:
+            # Not by ip(8), which takes the control groups away.
+            process = subprocess.Popen(
+                ["nsenter", f"--net=/run/netns/{host.name}", "unshare", "--mount", "--pid", "--fork",
+                 "--kill-child", "--mount-proc", SCRIPT, kind, str(COUNT), str(min(COUNT, 8)), tmp_path],
+                stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            expected = dict((line.split() + [None])[:2] for line in process.stdout)
+            assert process.wait() == 0
+            assert len(expected) == COUNT
+
+            def known():
+                return {v: s for v, s in identities(exporter.log()).items() if any(s)}
+
+            wait_for(lambda: len(known()) >= COUNT, "all are known")
+            seen = known()
+        empty_groups()
+
+    first = {veth: said[0] for veth, said in seen.items()}
+    assert all(first.values()), "known from the first on"
+    assert all(len(set(map(str, said))) == 1 for said in seen.values()), "no name changes"
+    names = {v: i["workload"] if kind == "cri" else i["container"] for v, i in first.items()}
+    assert sorted(names.values()) == sorted(expected)
+    assert {i["runtime"] for i in first.values()} == {RUNTIMES[kind]}
+    for name, veth in expected.items():
+        assert veth is None or names[veth] == name
+    if kind == "cri":
+        for identity in first.values():
+            number = re.match(r"box-(\d+)-7d4b9c6f5b-x2k9q$", identity["pod"])[1]
+            assert identity["namespace"] == f"space-{number}"
