@@ -130,6 +130,7 @@ int pe_settle(void *ctx)
 	pe_net = (__u64)BPF_CORE_READ(own, net_ns);
 	pe_own_uts = (__u64)BPF_CORE_READ(own, uts_ns);
 	pe_host_uts = host ? (__u64)BPF_CORE_READ(host, uts_ns) : 0;
+	find_hierarchy(task);
 	settle_path(place_of(task));
 	return !pe_net;
 }

@@ -148,7 +148,8 @@ static __always_inline void read_names(struct task_struct *task)
 	unsigned long start, end;
 	struct mm_struct *mm;
 
-	BPF_CORE_READ_INTO(&parent, task, real_parent, comm);
+	if (pe_cni)
+		BPF_CORE_READ_INTO(&parent, task, real_parent, comm);
 	BPF_CORE_READ_INTO(&own, task, comm);
 	args = is_conmon(own);
 	if (!args && !(pe_cni && is_runtime(parent)))

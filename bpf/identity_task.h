@@ -28,7 +28,7 @@ __u64 pe_own_uts, pe_host_uts; /* addresses */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 19);
+	__uint(max_entries, 1 << 18);
 } records SEC(".maps");
 
 /*
@@ -52,19 +52,14 @@ struct place {
 	__u64 hierarchy; /* 0 or 1 */
 };
 
-/*
- * The unified hierarchy, unless processes are limited by another one (v1) and the task is not at
- * its root: there runtimes name only that.
- */
-static __always_inline struct place place_of(struct task_struct *task)
-{
-	struct css_set *groups = BPF_CORE_READ(task, cgroups);
-	struct cgroup_subsys_state *css = NULL;
-	struct cgroup *unified, *cgroup;
-	struct place place;
+/* 1 if processes are limited by a hierarchy of its own (v1), as hosts have it or have it not. */
+__u64 pe_pids_apart;
 
-	/* A read through NULL gives 0. */
-	unified = BPF_CORE_READ(groups, dfl_cgrp);
+/* The control group of that hierarchy. A read through NULL gives 0. */
+static __always_inline struct cgroup *pids_cgroup(struct css_set *groups)
+{
+	struct cgroup_subsys_state *css = NULL;
+
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
 		__u64 at = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
 
@@ -72,12 +67,37 @@ static __always_inline struct place place_of(struct task_struct *task)
 				      (void *)groups + bpf_core_field_offset(groups->subsys) +
 					      at * sizeof(css));
 	}
-	cgroup = BPF_CORE_READ(css, cgroup);
-	place.hierarchy = 1 ^ (is_zero((__u64)cgroup) |
-			       is_zero((__u64)BPF_CORE_READ(cgroup, root) ^
-				       (__u64)BPF_CORE_READ(unified, root)) |
-			       is_zero(BPF_CORE_READ(cgroup, level)));
-	cgroup = (void *)((__u64)unified ^ (((__u64)unified ^ (__u64)cgroup) & -place.hierarchy));
+	return BPF_CORE_READ(css, cgroup);
+}
+
+/* Run before place_of(). */
+static __always_inline void find_hierarchy(struct task_struct *task)
+{
+	struct css_set *groups = BPF_CORE_READ(task, cgroups);
+	struct cgroup *cgroup = pids_cgroup(groups);
+	struct cgroup *unified = BPF_CORE_READ(groups, dfl_cgrp);
+
+	pe_pids_apart = 1 ^ (is_zero((__u64)cgroup) | is_zero((__u64)BPF_CORE_READ(cgroup, root) ^
+							      (__u64)BPF_CORE_READ(unified, root)));
+}
+
+/*
+ * The unified hierarchy, unless processes are limited by another one and the task is not at its
+ * root: there runtimes name only that.
+ */
+static __always_inline struct place place_of(struct task_struct *task)
+{
+	struct css_set *groups = BPF_CORE_READ(task, cgroups);
+	struct cgroup *cgroup = BPF_CORE_READ(groups, dfl_cgrp);
+	struct place place = { .hierarchy = pe_pids_apart };
+
+	if (pe_pids_apart) {
+		struct cgroup *pids = pids_cgroup(groups);
+
+		place.hierarchy = pe_pids_apart & (1 ^ is_zero(BPF_CORE_READ(pids, level)));
+		cgroup = (void *)((__u64)cgroup ^
+				  (((__u64)cgroup ^ (__u64)pids) & -place.hierarchy));
+	}
 	place.kn = BPF_CORE_READ(cgroup, kn);
 	place.level = BPF_CORE_READ(cgroup, level);
 	return place;

@@ -23,7 +23,7 @@
 
 #define FILE_NAME      "config.v2.json"
 #define FILE_BYTES_MAX (1 << 20)
-#define CONTAINERS_MAX 1024u
+#define CONTAINERS_MAX 512u
 #define BUCKETS	       256u
 #define EVENTS_BYTES   8192
 /* So that a storm of containers cannot starve others. */
