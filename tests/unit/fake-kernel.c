@@ -522,6 +522,7 @@ int __wrap_pe_monitor_read_stats(struct pe_monitor *monitor, int ifindex,
 {
 	struct fake_interface *interface = fake_find(ifindex);
 
+	fake.stats_reads++;
 	if (!interface)
 		return -ENODEV;
 	interface->reads++;

@@ -59,7 +59,8 @@ extern struct fake_kernel {
 	int offer_error;
 	int tracepoint_error, tcx_error, xdp_error, features_error; /* -errno of each attempt */
 	unsigned int feature_reads, feature_wants;
-	bool may_lapse; /* for now, an interface need not be counted */
+	unsigned int stats_reads; /* attempts at counters of any interface */
+	bool may_lapse;		  /* for now, an interface need not be counted */
 	/* Called after each attempt at XDP: what happens meanwhile. */
 	void (*meanwhile)(int ifindex);
 	bool has_events;

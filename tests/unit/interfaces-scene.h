@@ -31,6 +31,7 @@ struct scene {
 	const struct pe_engine *engine; /* its parts */
 	unsigned int departed;
 	unsigned int forgotten; /* tokens */
+	unsigned int refusals;	/* of announced tokens, before the next is taken */
 };
 
 static inline int read_rows(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
@@ -47,7 +48,12 @@ static inline void release_rows(uint32_t token, void *userdata)
 
 static inline int announce(uint32_t token, void *userdata)
 {
-	return 0;
+	struct scene *scene = userdata;
+
+	if (!scene->refusals)
+		return 0;
+	scene->refusals--;
+	return -EEXIST;
 }
 
 static inline void forget(uint32_t token, void *userdata)

@@ -3,6 +3,8 @@
  * move and come back, and early ones, which pass packets before their event is read. */
 #include "interfaces-scene.h"
 
+#include "../../src/iface/reuse.h"
+
 static uint64_t before_attach(struct scene *scene, int ifindex, enum pe_direction direction)
 {
 	return shown(scene, ifindex)
@@ -163,6 +165,35 @@ static void test_reused_twice(void **state)
 	}
 }
 
+/* Nobody has it: then the kernel's lock of all interfaces is not taken. */
+static void test_not_reused(void **state)
+{
+	struct scene *scene = *state;
+	unsigned int reads;
+
+	add(scene, 1, 1, "veth");
+	reads = fake.stats_reads;
+	fake_report_deleted(1);
+	assert_int_equal(fake.stats_reads, reads);
+}
+
+/* It comes to what is known otherwise. */
+static void test_reuse_adds(void **state)
+{
+	struct pe_reuse reuse = { 0 };
+	struct pe_count known[PE_DIRECTIONS] = { { 1, 2 }, { 3, 4 } };
+
+	fake_add(1, "veth");
+	fake_receive(1, 10, 0);
+	pe_reuse_look(&reuse, NULL, 1, true, true);
+	pe_reuse_take(&reuse, 1 + PE_REUSE_MAX, known);
+	assert_int_equal(known[PE_INGRESS].packets, 1);
+	pe_reuse_take(&reuse, 1, known);
+	assert_int_equal(known[PE_INGRESS].packets, 11);
+	assert_int_equal(known[PE_INGRESS].bytes, 1002);
+	assert_int_equal(known[PE_EGRESS].packets, 3);
+}
+
 /* ---- names ---- */
 
 static void rename_to(int ifindex, const char *name)
@@ -226,6 +257,20 @@ static void test_bridge_is_renamed(void **state)
 	assert_string_equal(shown(scene, 3).info.master, "");
 }
 
+/* Somebody else's program goes from one that is as it should be. */
+static void test_nothing_to_try_again(void **state)
+{
+	struct scene *scene = *state;
+	struct pe_link before;
+
+	add(scene, 1, 1, "bridge");
+	before = fake_find(1)->link;
+	before.xdp_id = 99;
+	fake.monitor_ops->changed(&fake_find(1)->link, &before, fake.monitor_userdata);
+	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BRIDGE);
+	assert_string_equal(fake.info, "");
+}
+
 /* ---- moved, and back ---- */
 
 /* The kernel's counters come back with it: what was counted in its earlier stay is not missed. */
@@ -254,7 +299,25 @@ static void test_comes_back(void **state)
 	assert_int_equal(before_attach(scene, 5, PE_EGRESS), 4);
 }
 
-/* After a dump: our program tells whether an interface is the one that is known. */
+/* By its old ifindex, before the event of its leaving is read: what the tracepoint counts meanwhile
+ * is known once, and not twice. */
+static void test_comes_back_at_once(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first;
+
+	add(scene, 1, 1, "veth");
+	first = fake_find(1);
+	first->link.address_len = 6;
+	fake_receive(1, 14, 14);
+	first = reuse_ifindex(1, "veth", 14);
+	fake_find(1)->link.address_len = 6;
+	report_end(first, PE_LINK_MOVED);
+	report_next(1, 3);
+	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 3);
+}
+
+/* After a dump: our program shows whether an interface is the one that is known. */
 static void test_is_known(void **state)
 {
 	struct scene *scene = *state;
@@ -404,6 +467,17 @@ static void test_early_although_known(void **state)
 	assert_int_equal(scene->departed, 0);
 }
 
+/* Flows of departed interfaces have the names of two slots still: the next ones are offered. */
+static void test_early_names_in_use(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->refusals = 2;
+	provision(scene, 2);
+	assert_int_equal(fake.provisioned, 4);
+	assert_int_equal(fake.returned, 2);
+}
+
 /* What cannot be offered is not kept. */
 static void test_early_cannot_be_offered(void **state)
 {
@@ -426,10 +500,14 @@ int main(void)
 		test(test_reused_after_a_move),
 		test(test_reused_after_one_without_slot),
 		test(test_reused_twice),
+		test(test_not_reused),
+		test(test_reuse_adds),
 		test(test_name_changes_hands),
 		test(test_renamed_out_and_in),
 		test(test_bridge_is_renamed),
+		test(test_nothing_to_try_again),
 		test(test_comes_back),
+		test(test_comes_back_at_once),
 		test(test_is_known),
 		test(test_no_memory_for_series),
 		test(test_early_is_taken_over),
@@ -437,6 +515,7 @@ int main(void)
 		test(test_early_without_slot),
 		test(test_early_that_was_never_reported),
 		test(test_early_although_known),
+		test(test_early_names_in_use),
 		test(test_early_cannot_be_offered),
 	};
 

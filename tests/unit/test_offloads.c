@@ -123,6 +123,16 @@ static void test_upper_is_deleted(void **state)
 	fake.has_events = false;
 	pe_interfaces_retry(scene->interfaces);
 	assert_as_before(2, 1);
+
+	upper = fake_add(5, "macvlan");
+	upper->peer = 2;
+	report_added(scene, upper);
+	fake.has_events = true;
+	fake_report_gone(5, PE_LINK_DELETED);
+	assert_int_equal(fake_find(2)->features.wanted, 0);
+	fake.has_events = false;
+	dispatch(scene);
+	assert_as_before(2, 1);
 }
 
 /* Its event is read at the very end: another card has its ifindex. */
@@ -156,6 +166,27 @@ static void test_replaced_at_the_end(void **state)
 	assert_non_null(strstr(fake.warning, "eth2 has moved to another namespace"));
 }
 
+/* It is deleted, and our program is on the next card of its ifindex: what that one has lost to it
+ * is put back, too. */
+static void test_replaced_with_our_program(void **state)
+{
+	struct scene *scene = begin_generic(state);
+	struct fake_interface *first, *next;
+
+	report_added(scene, add_card(2, 0));
+	first = fake_find(2);
+	assert_true(first->xdp);
+	fake_delete(2);
+	add_card(2, 0);
+	next = fake_find(2);
+	next->features = (struct pe_feature_state){ 0 };
+	first->xdp = true;
+	fake.may_lapse = true;
+	fake.monitor_ops->gone(&first->link, PE_LINK_DELETED, fake.monitor_userdata);
+	assert_false(first->xdp);
+	assert_as_before(2, 1);
+}
+
 /* The kernel takes LRO from all ports, of whatever kind their master is, and watched or not. */
 static void test_ports_of_any_master(void **state)
 {
@@ -184,6 +215,7 @@ int main(void)
 		test(test_port_before_its_bond),
 		test(test_upper_is_deleted),
 		test(test_replaced_at_the_end),
+		test(test_replaced_with_our_program),
 		test(test_ports_of_any_master),
 	};
 

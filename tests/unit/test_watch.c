@@ -58,6 +58,23 @@ static void test_audits_in_turn(void **state)
 		assert_in_range(fake_find(i)->reads, 1, 2);
 }
 
+/* The next one goes, and another one comes: its turn is that of the one behind it. */
+static void test_audits_go_on(void **state)
+{
+	struct scene *scene = *state;
+
+	add_promoted(scene, 1, 3, "veth");
+	fake.has_events = true;
+	audit(scene);
+	assert_int_equal(fake_find(1)->reads, 1);
+	fake.may_lapse = true;
+	fake_report_deleted(2);
+	fake_report_added(4, "veth");
+	audit(scene);
+	assert_int_equal(fake_find(3)->reads, 1);
+	assert_int_equal(fake_find(4)->reads, 0);
+}
+
 /* New interfaces go first. */
 static void test_audit_stops_for_events(void **state)
 {
@@ -201,6 +218,27 @@ static void test_missed_before_the_slot(void **state)
 		120);
 }
 
+/* One that has been compared is not compared at once when attaching is tried again: packets can be
+ * on their way to us each time. */
+static void test_tried_again_under_traffic(void **state)
+{
+	struct scene *scene = *state;
+
+	add_busy(scene);
+	fake_find(1)->foreign = true;
+	fake_take_off(1, true, false);
+	audit_all(scene, 3);
+	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_BUSY);
+	fake_receive(1, 10, 0);
+	for (int i = 0; i < 4; i++) {
+		fake.now_ns += 61 * S;
+		pe_interfaces_retry(scene->interfaces);
+	}
+	fake_receive(1, 0, 10);
+	audit_all(scene, 3);
+	assert_int_equal(lost(scene, 1), 0);
+}
+
 /* ---- somebody takes our program off ---- */
 
 static void test_taken_off(void **state)
@@ -219,6 +257,19 @@ static void test_taken_off(void **state)
 	fake.now_ns += 4 * S;
 	pe_interfaces_retry(scene->interfaces);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
+}
+
+/* Its program has gone with it: nobody took it off. */
+static void test_gone_and_not_taken_off(void **state)
+{
+	struct scene *scene = *state;
+
+	add_promoted(scene, 1, 1, "veth");
+	fake.may_lapse = true;
+	fake_delete(1);
+	audit_all(scene, 1);
+	assert_int_equal(fake.warnings, 0);
+	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 0);
 }
 
 /* TCX follows in a round, and not at once. */
@@ -470,6 +521,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(test_audits_in_turn),
+		test(test_audits_go_on),
 		test(test_audit_stops_for_events),
 		test(test_bracket),
 		test(test_brackets_are_closed_late),
@@ -477,7 +529,9 @@ int main(void)
 		test(test_bracket_of_one_that_was_replaced),
 		test(test_brackets_are_bounded),
 		test(test_missed_before_the_slot),
+		test(test_tried_again_under_traffic),
 		test(test_taken_off),
+		test(test_gone_and_not_taken_off),
 		test(test_taken_off_stacked),
 		test(test_taken_off_bond),
 		test(test_load),
