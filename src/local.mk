@@ -196,7 +196,11 @@ src_libpe_a_SOURCES = \
 	src/series/collect.c \
 	src/series/fold.c \
 	src/series/fold.h \
+	src/series/groups.c \
+	src/series/groups.h \
+	src/series/ifaces.c \
 	src/series/inside.h \
+	src/series/member.c \
 	src/series/registry.c \
 	src/series/sample.c \
 	src/series/table.c \

@@ -13,6 +13,8 @@ unit_tests = \
 	tests/unit/test_events \
 	tests/unit/test_families \
 	tests/unit/test_grouping \
+	tests/unit/test_groups \
+	tests/unit/test_groups_model \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
 	tests/unit/test_identities \
@@ -163,6 +165,11 @@ tests_unit_test_offloads_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
 tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_privileges_LDADD = $(test_libs)
+tests_unit_test_groups_SOURCES = tests/unit/test_groups.c tests/unit/registry-source.h
+tests_unit_test_groups_LDADD = $(test_libs)
+tests_unit_test_groups_model_SOURCES = tests/unit/test_groups_model.c tests/unit/registry-source.h \
+	tests/unit/malloc-failure.h
+tests_unit_test_groups_model_LDADD = $(test_libs)
 tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registry-source.h
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)

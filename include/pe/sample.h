@@ -174,8 +174,8 @@ struct pe_iface_sample {
 struct pe_group_sample {
 	const char *label[PE_GROUP_LABELS]; /* never NULL; "" by which groups are not told apart */
 	uint64_t interfaces;		    /* live members: arrived - departed */
-	uint64_t arrived;
-	uint64_t departed; /* gone, or members of another group now */
+	uint64_t arrived;		    /* appeared, or came from another group */
+	uint64_t departed;		    /* gone, or members of another group now */
 	struct pe_series_body body;
 };
 
@@ -293,8 +293,9 @@ struct pe_snapshot {
 	struct pe_departed_sample *departed; /* sorted by kind, then master */
 	size_t departed_count;
 	/*
-	 * In every field, host = the sum over the groups and `waiting`; the sum over the interfaces
-	 * is not more than host. Host and groups never decrease; what a group that ends
+	 * In every counter, host = the sum over the groups and `waiting` (but for `arrived` and
+	 * `departed`, which changes of group are in); the sum over the interfaces is not more. Host
+	 * and groups never decrease; what a group that ends
 	 * (--group.max) has counted goes on in PE_GROUP_OTHER. `waiting` is what waits for its
 	 * identity and is in no group yet; it is not exposed. host and waiting are NULL in a
 	 * snapshot without groups.

@@ -127,6 +127,8 @@ static int start_registry(struct supervisor *s)
 		.sources = counter_sources,
 		.source_count = sizeof(counter_sources) / sizeof(counter_sources[0]),
 		.userdata = s,
+		.group_by = PE_GROUP_BY_DEFAULT,
+		.max_groups = PE_GROUP_MAX_DEFAULT,
 	};
 
 	return pe_registry_new(&options, &s->registry);

@@ -15,6 +15,19 @@ static void free_arena(struct pe_arena **arena)
 	*arena = pe_arena_free(*arena);
 }
 
+static void attach(struct pe_feed *feed, struct pe_contributor *from, struct pe_accumulator *to)
+{
+	*feed = (struct pe_feed){
+		.to = to,
+		.from = from,
+		.next = to->feeds,
+		.link = &to->feeds,
+	};
+	if (feed->next)
+		feed->next->link = &feed->next;
+	to->feeds = feed;
+}
+
 /* ---- accumulators ---- */
 
 /* Of most short-lived interfaces that nobody used. */
@@ -115,6 +128,71 @@ void pe_accumulator_leave(struct pe_accumulator *accumulator, const struct pe_se
 	accumulator->flows->active = 0;
 }
 
+static void negate(void *words, size_t size)
+{
+	uint64_t *word = words;
+
+	for (size_t i = 0; i < size / sizeof(*word); i++)
+		word[i] = -word[i];
+}
+
+void pe_accumulator_discount(struct pe_accumulator *accumulator, const struct pe_series_body *body)
+{
+	/* a - b = -(-a + b), and nothing but sums of words is in it. */
+	for (int pass = 0; pass < 2; pass++) {
+		if (accumulator->row)
+			negate(accumulator->row, sizeof(*accumulator->row) * PE_DIRECTIONS);
+		for (size_t i = 0; accumulator->flows && i < PE_PROTO_COUNT; i++) {
+			if (accumulator->flows->proto[i])
+				negate(accumulator->flows->proto[i],
+				       sizeof(*accumulator->flows->proto[i]));
+		}
+		if (accumulator->flows)
+			negate(accumulator->flows->rest, sizeof(accumulator->flows->rest));
+		negate(accumulator->unobserved, sizeof(accumulator->unobserved));
+		negate(accumulator->overcounted, sizeof(accumulator->overcounted));
+		if (pass == 0)
+			pe_accumulator_leave(accumulator, body);
+	}
+}
+
+int pe_accumulator_merge(struct pe_accumulator *to, struct pe_accumulator *from)
+{
+	struct pe_series_body left;
+	struct pe_feed *feed;
+	int r;
+
+	pe_accumulator_left(from, &left);
+	r = pe_accumulator_reserve(to, &left);
+	if (r < 0)
+		return r;
+	pe_accumulator_leave(to, &left);
+	pe_accumulator_fini(from);
+	memset(from->unobserved, 0, sizeof(from->unobserved));
+	memset(from->overcounted, 0, sizeof(from->overcounted));
+	while ((feed = from->feeds)) {
+		from->feeds = feed->next;
+		attach(feed, feed->from, to);
+	}
+	return 0;
+}
+
+int pe_accumulator_collect(const struct pe_accumulator *accumulator, struct pe_arena *arena)
+{
+	struct pe_series_body *sample = accumulator->sample;
+
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		if (accumulator->row)
+			pe_row_add(&sample->row[d], &accumulator->row[d]);
+		for (size_t i = 0; i < PE_UNOBSERVED_REASONS; i++)
+			add_count(&sample->unobserved[d][i], &accumulator->unobserved[d][i]);
+		add_count(&sample->overcounted[d], &accumulator->overcounted[d]);
+	}
+	if (!accumulator->flows)
+		return 0;
+	return pe_flow_sample_add(&sample->flows, accumulator->flows, arena);
+}
+
 void pe_accumulator_left(const struct pe_accumulator *accumulator, struct pe_series_body *ret_body)
 {
 	memset(ret_body, 0, sizeof(*ret_body));
@@ -138,17 +216,7 @@ void pe_contributor_set_token(const struct pe_counter_sources *sources,
 void pe_feed_connect(struct pe_contributor *contributor, enum pe_level level,
 		     struct pe_accumulator *to)
 {
-	struct pe_feed *feed = &contributor->feed[level];
-
-	*feed = (struct pe_feed){
-		.to = to,
-		.from = contributor,
-		.next = to->feeds,
-		.link = &to->feeds,
-	};
-	if (feed->next)
-		feed->next->link = &feed->next;
-	to->feeds = feed;
+	attach(&contributor->feed[level], contributor, to);
 }
 
 void pe_feed_disconnect(struct pe_contributor *contributor, enum pe_level level)
@@ -222,6 +290,30 @@ int pe_contributor_carry_over(const struct pe_counter_sources *sources,
 			pe_accumulator_leave(contributor->feed[i].to, &body);
 	}
 	pe_contributor_release(sources, contributor, set);
+	return 0;
+}
+
+int pe_contributor_move(const struct pe_counter_sources *sources,
+			struct pe_contributor *contributor, enum pe_level level,
+			struct pe_accumulator *to)
+{
+	struct pe_accumulator *from = contributor->feed[level].to;
+	_cleanup_(free_arena) struct pe_arena *scratch = NULL;
+	struct pe_series_body body = { 0 };
+	int r = pe_arena_new(&scratch);
+
+	if (r == 0)
+		r = pe_contributor_read(sources, contributor, sources->all, scratch, &body);
+	if (r == 0)
+		r = pe_accumulator_reserve(from, &body);
+	if (r == 0)
+		r = pe_accumulator_reserve(to, &body);
+	if (r < 0)
+		return r;
+	pe_accumulator_leave(from, &body);
+	pe_accumulator_discount(to, &body);
+	pe_feed_disconnect(contributor, level);
+	pe_feed_connect(contributor, level, to);
 	return 0;
 }
 

@@ -54,11 +54,9 @@ struct pe_counter_sources {
 };
 
 struct pe_contributor {
-	struct pe_node by_ifindex; /* live ones */
-	int ifindex;
-	bool departed;
 	uint32_t token;
 	unsigned int held; /* sources in which the token is held */
+	bool departed;	   /* has no active flows */
 	struct pe_feed feed[PE_LEVELS];
 };
 
@@ -70,6 +68,18 @@ void pe_accumulator_fini(struct pe_accumulator *accumulator);
 /* Memory for leaving `body`, which then cannot fail. 0 or -ENOMEM. */
 int pe_accumulator_reserve(struct pe_accumulator *accumulator, const struct pe_series_body *body);
 void pe_accumulator_leave(struct pe_accumulator *accumulator, const struct pe_series_body *body);
+
+/*
+ * What a contributor counted before it came: it will be added with the rest, and must not be. Until
+ * then what is left is too small by that, modulo 2^64. Needs the same memory.
+ */
+void pe_accumulator_discount(struct pe_accumulator *accumulator, const struct pe_series_body *body);
+
+/* Moves what was left in `from`, and what feeds it, to `to`. 0 or -ENOMEM (nothing changed). */
+int pe_accumulator_merge(struct pe_accumulator *to, struct pe_accumulator *from);
+
+/* Adds what was left to the sample. 0 or -ENOMEM. */
+int pe_accumulator_collect(const struct pe_accumulator *accumulator, struct pe_arena *arena);
 
 /* What was left, borrowed: flows are valid while nothing is left in it and it exists. */
 void pe_accumulator_left(const struct pe_accumulator *accumulator, struct pe_series_body *ret_body);
@@ -84,6 +94,14 @@ void pe_contributor_set_token(const struct pe_counter_sources *sources,
 void pe_feed_connect(struct pe_contributor *contributor, enum pe_level level,
 		     struct pe_accumulator *to);
 void pe_feed_disconnect(struct pe_contributor *contributor, enum pe_level level);
+
+/*
+ * Feeds `to` from now on, and leaves where it was what it has counted until now. 0 or -ENOMEM
+ * (nothing changed).
+ */
+int pe_contributor_move(const struct pe_counter_sources *sources,
+			struct pe_contributor *contributor, enum pe_level level,
+			struct pe_accumulator *to);
 
 /* What is counted in a set of sources, into a zeroed body. 0 or -ENOMEM. */
 int pe_contributor_read(const struct pe_counter_sources *sources,

@@ -9,8 +9,105 @@
 
 #include "pe/arena.h"
 #include "pe/cleanup.h"
+#include "pe/identity.h"
 
 #include "inside.h"
+
+/* ---- the host and groups ---- */
+
+static void begin(struct pe_accumulator *accumulator, struct pe_series_body *sample)
+{
+	sample->created_ns = accumulator->created_ns;
+	accumulator->sample = sample;
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+	const struct pe_group *const *x = a, *const *y = b;
+	int order = 0;
+
+	for (unsigned int i = 0; order == 0 && i < PE_GROUP_LABELS; i++)
+		order = strcmp((*x)->label[i], (*y)->label[i]);
+	return order;
+}
+
+static int begin_group(struct pe_group *group, struct pe_arena *arena,
+		       struct pe_group_sample *sample)
+{
+	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++) {
+		if (*group->label[i])
+			sample->label[i] = pe_arena_strdup(arena, group->label[i], SIZE_MAX - 1);
+		if (!sample->label[i])
+			return -ENOMEM;
+	}
+	sample->interfaces = group->live;
+	sample->arrived = group->arrived;
+	sample->departed = group->departed;
+	begin(&group->total, &sample->body);
+	return 0;
+}
+
+static int begin_groups(struct pe_registry *registry, struct pe_snapshot *snapshot)
+{
+	const struct pe_table *table = &registry->groups.by_labels;
+	_cleanup_free_ struct pe_node **nodes = calloc(table->count, sizeof(*nodes));
+	_cleanup_free_ struct pe_group **sorted = calloc(table->count, sizeof(*sorted));
+	size_t count = 0;
+	int r;
+
+	if (!nodes || !sorted)
+		return -ENOMEM;
+	pe_table_list(table, nodes);
+	for (size_t i = 0; i < table->count; i++) {
+		if (pe_group_of_node(nodes[i])->used)
+			sorted[count++] = pe_group_of_node(nodes[i]);
+	}
+	qsort(sorted, count, sizeof(*sorted), compare_labels);
+	r = pe_snapshot_alloc_groups(snapshot, count);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = begin_group(sorted[i], snapshot->arena, &snapshot->groups[i]);
+	snapshot->group_by = registry->groups.by;
+	return r;
+}
+
+/* What earlier members left, in no sample yet. */
+static int finish_groups(struct pe_registry *registry, struct pe_snapshot *snapshot)
+{
+	const struct pe_table *table = &registry->groups.by_labels;
+	int r = pe_accumulator_collect(&registry->host, snapshot->arena);
+
+	for (struct pe_member *member = registry->waiting; r == 0 && member; member = member->next)
+		r = pe_accumulator_collect(&member->wait, snapshot->arena);
+	for (size_t i = 0; i <= table->mask; i++) {
+		struct pe_node *node;
+
+		for (node = table->buckets[i]; r == 0 && node; node = node->next) {
+			struct pe_group *group = pe_group_of_node(node);
+
+			if (group->used)
+				r = pe_accumulator_collect(&group->total, snapshot->arena);
+		}
+	}
+	return r;
+}
+
+static void begin_host(struct pe_registry *registry, struct pe_snapshot *snapshot)
+{
+	struct pe_group_sample *waiting = snapshot->waiting;
+
+	begin(&registry->host, &snapshot->host->body);
+	snapshot->host->arrived = registry->arrived;
+	snapshot->host->departed = registry->departed;
+	snapshot->host->interfaces = registry->arrived - registry->departed;
+	for (struct pe_member *member = registry->waiting; member; member = member->next) {
+		member->wait.sample = &waiting->body;
+		waiting->arrived++;
+		waiting->departed += member->counters.departed;
+		waiting->interfaces += !member->counters.departed;
+	}
+}
+
+/* ---- interfaces ---- */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -22,20 +119,16 @@ static int compare_names(const void *a, const void *b)
 static int collect_iface(const struct pe_registry *registry, struct pe_iface_series *series,
 			 struct pe_arena *arena, struct pe_iface_sample *iface)
 {
-	const struct pe_contributor *contributor = pe_iface_contributor(series);
-	struct pe_series_body left;
+	const struct pe_member *member = pe_iface_member(series);
 	int r = 0;
 
 	iface->info = series->info;
+	iface->identity = series->identity ? pe_identity_ref(series->identity) : NULL;
 	iface->departed = series->departed;
-	iface->body.created_ns = series->total.created_ns;
-	series->total.sample = &iface->body;
-	if (contributor)
-		r = pe_contributor_collect(&registry->sources, contributor, arena);
-	if (r < 0)
-		return r;
-	pe_accumulator_left(&series->total, &left);
-	return pe_series_body_add(&iface->body, &left, arena);
+	begin(&series->total, &iface->body);
+	if (member)
+		r = pe_contributor_collect(&registry->sources, &member->counters, arena);
+	return r < 0 ? r : pe_accumulator_collect(&series->total, arena);
 }
 
 static int collect_ifaces(struct pe_registry *registry, struct pe_snapshot *snapshot)
@@ -60,6 +153,19 @@ static int collect_ifaces(struct pe_registry *registry, struct pe_snapshot *snap
 	return r;
 }
 
+/* Members whose series have ended, or that never had any. */
+static int collect_nameless(struct pe_registry *registry, struct pe_arena *arena)
+{
+	struct pe_feed *feed;
+	int r = 0;
+
+	for (feed = registry->host.feeds; r == 0 && feed; feed = feed->next) {
+		if (!feed->from->feed[PE_LEVEL_INTERFACE].to)
+			r = pe_contributor_collect(&registry->sources, feed->from, arena);
+	}
+	return r;
+}
+
 static int collect_fold(const struct pe_registry *registry, struct pe_snapshot *snapshot)
 {
 	const struct pe_fold *fold = &registry->fold;
@@ -74,15 +180,28 @@ static int collect_fold(const struct pe_registry *registry, struct pe_snapshot *
 	return 0;
 }
 
+static int collect(struct pe_registry *registry, struct pe_snapshot *snapshot)
+{
+	int r = begin_groups(registry, snapshot);
+
+	if (r < 0)
+		return r;
+	begin_host(registry, snapshot);
+	r = collect_ifaces(registry, snapshot);
+	if (r == 0)
+		r = collect_nameless(registry, snapshot->arena);
+	if (r == 0)
+		r = finish_groups(registry, snapshot);
+	return r < 0 ? r : collect_fold(registry, snapshot);
+}
+
 int pe_registry_collect(struct pe_registry *registry, struct pe_snapshot *snapshot)
 {
 	int r;
 
-	/* Both under one lock: an interface must be in exactly one of the two. */
+	/* All under one lock: what is at one level is at the others. */
 	pthread_mutex_lock(&registry->mutex);
-	r = collect_ifaces(registry, snapshot);
-	if (r == 0)
-		r = collect_fold(registry, snapshot);
+	r = collect(registry, snapshot);
 	pthread_mutex_unlock(&registry->mutex);
 	return r;
 }

@@ -9,12 +9,32 @@
 
 #include "accumulator.h"
 #include "fold.h"
+#include "groups.h"
+
+/*
+ * An interface as it counts for the host and a group, from its appearance on. A departed one stays
+ * while a source of it is read or it waits for its identity.
+ */
+struct pe_member {
+	struct pe_contributor counters; /* first: a feed leads to it */
+	struct pe_node by_ifindex;	/* departed ones until another has its ifindex */
+	int ifindex;
+	char kind[PE_KIND_MAX];
+	char master[IFNAMSIZ];
+	struct pe_identity *identity; /* NULL if unknown */
+	/* In the list of those that wait: in no group, but with `wait` in place of one. */
+	bool waiting;
+	uint64_t deadline_ns;
+	struct pe_member *next, **link;
+	struct pe_accumulator wait;
+};
 
 /* The series of an interface's name. */
 struct pe_iface_series {
-	struct pe_accumulator total; /* fed by at most one contributor */
+	struct pe_accumulator total; /* first; fed by at most one member */
 	struct pe_node by_name;
 	struct pe_iface_info info;
+	struct pe_identity *identity;
 	bool departed;
 	uint64_t departed_ns;
 	struct pe_iface_series *newer, *older; /* of the departed */
@@ -24,23 +44,90 @@ struct pe_registry {
 	pthread_mutex_t mutex;
 	struct pe_registry_options options;
 	struct pe_counter_sources sources;
-	struct pe_table by_ifindex;		 /* of live contributors */
-	struct pe_table by_name;		 /* of series of interfaces */
+	struct pe_accumulator host; /* fed by all members */
+	uint64_t arrived, departed;
+	struct pe_groups groups;
+	struct pe_member *waiting;
+	bool refused; /* a member is where it was, because memory was refused */
+	struct pe_table by_ifindex;
+	struct pe_table by_name;
 	struct pe_iface_series *oldest, *newest; /* departed */
 	size_t departed_count;
 	uint64_t folded_early;
 	struct pe_fold fold;
 };
 
+/* ---- members (member.c) ---- */
+
+/* The live one, NULL if there is none. */
+struct pe_member *pe_member_find(const struct pe_registry *registry, int ifindex);
+
+/* NULL: out of memory. */
+struct pe_member *pe_member_new(const struct pe_registry *registry,
+				const struct pe_iface_info *info, uint32_t token);
+/* Releases what was not carried over. NULL is fine. */
+void pe_member_free(struct pe_registry *registry, struct pe_member *member);
+
+/* Counts for the host from now on, and for its group as soon as that is known. */
+void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns);
+
+/* It may belong to another group now, by kind and master. */
+void pe_member_update(struct pe_registry *registry, struct pe_member *member,
+		      const struct pe_iface_info *info, uint64_t now_ns);
+
+/* Likewise by its identity, which is taken. -ENOENT if there is none that is live or waits. */
+int pe_member_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
+		       uint64_t now_ns);
+
+/* A live one has gone. May free it. */
+void pe_member_depart(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns);
+
+/*
+ * Ends what a departed member counts for its interface, and what it counts at all but for what
+ * memory was refused for. May free it.
+ */
+void pe_member_end(struct pe_registry *registry, struct pe_member *member);
+
+/* Ends waits that are over and tries again what was refused. When to call again, 0: never. */
+uint64_t pe_members_expire(struct pe_registry *registry, uint64_t now_ns);
+
+/* ---- series of interfaces (ifaces.c) ---- */
+
+/* NULL if there is none. */
+struct pe_iface_series *pe_iface_find(const struct pe_registry *registry, const char *name);
+
+/* The series of a new member: a new one, or the one of this name. NULL: out of memory. */
+struct pe_iface_series *pe_iface_open(struct pe_registry *registry,
+				      const struct pe_iface_info *info, uint64_t now_ns);
+
+/* What is shown of a live one changes, its name included. 0 or -ENOMEM (nothing changed). */
+int pe_iface_update(struct pe_registry *registry, struct pe_iface_series *series,
+		    const struct pe_iface_info *info);
+
+/* Its member departs. */
+void pe_iface_depart(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns);
+
+void pe_iface_fold_oldest(struct pe_registry *registry, uint64_t now_ns);
+void pe_iface_free(struct pe_registry *registry, struct pe_iface_series *series);
+
+/* Adds what departs without series of its own to the sums of departed ones. */
+void pe_iface_fold_member(struct pe_registry *registry, const struct pe_member *member,
+			  uint64_t now_ns);
+
 /* NULL if nothing feeds it. */
-static inline struct pe_contributor *pe_iface_contributor(const struct pe_iface_series *series)
+static inline struct pe_member *pe_iface_member(const struct pe_iface_series *series)
 {
-	return series->total.feeds ? series->total.feeds->from : NULL;
+	return series->total.feeds ? (struct pe_member *)series->total.feeds->from : NULL;
 }
 
 static inline struct pe_iface_series *pe_iface_of_node(struct pe_node *node)
 {
 	return (struct pe_iface_series *)((char *)node - offsetof(struct pe_iface_series, by_name));
+}
+
+static inline struct pe_iface_series *pe_iface_of_member(const struct pe_member *member)
+{
+	return (struct pe_iface_series *)member->counters.feed[PE_LEVEL_INTERFACE].to;
 }
 
 #endif

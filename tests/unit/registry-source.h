@@ -123,20 +123,28 @@ static const struct pe_counter_source counter_sources[] = {
 	{ .read = read_rows, .release = release_rows },
 };
 
+/* Sources are added to the options. */
+static inline struct pe_registry *new_registry_with(const struct pe_registry_options *with)
+{
+	struct pe_registry_options options = *with;
+	struct pe_registry *registry;
+
+	options.sources = counter_sources;
+	options.source_count = 2;
+	options.userdata = &source;
+	source_reset();
+	assert_int_equal(pe_registry_new(&options, &registry), 0);
+	return registry;
+}
+
 static inline struct pe_registry *new_registry(uint64_t retention_s, size_t max_departed)
 {
 	const struct pe_registry_options options = {
 		.retention_ns = retention_s * PE_NS_PER_S,
 		.max_departed = max_departed,
-		.sources = counter_sources,
-		.source_count = 2,
-		.userdata = &source,
 	};
-	struct pe_registry *registry;
 
-	source_reset();
-	assert_int_equal(pe_registry_new(&options, &registry), 0);
-	return registry;
+	return new_registry_with(&options);
 }
 
 static inline void assert_all_released(void)

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The series of interfaces, by name. Every one is in the table of names; those of departed
+ * interfaces are in the queue, oldest first. Under the registry's mutex.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe/identity.h"
+
+#include "inside.h"
+
+/* ---- by name ---- */
+
+struct pe_iface_series *pe_iface_find(const struct pe_registry *registry, const char *name)
+{
+	struct pe_node *node =
+		pe_table_first(&registry->by_name, pe_hash_string(PE_HASH_START, name));
+
+	while (node && strcmp(pe_iface_of_node(node)->info.name, name) != 0)
+		node = pe_table_next(node);
+	return node ? pe_iface_of_node(node) : NULL;
+}
+
+static void insert_name(struct pe_registry *registry, struct pe_iface_series *series)
+{
+	pe_table_insert(&registry->by_name, &series->by_name,
+			pe_hash_string(PE_HASH_START, series->info.name));
+}
+
+static void rename_series(struct pe_registry *registry, struct pe_iface_series *series,
+			  const char *name)
+{
+	pe_table_remove(&registry->by_name, &series->by_name);
+	memcpy(series->info.name, name, sizeof(series->info.name));
+	insert_name(registry, series);
+}
+
+/* ---- departed ones ---- */
+
+static void enqueue(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns)
+{
+	series->departed = true;
+	series->departed_ns = now_ns;
+	series->older = registry->newest;
+	series->newer = NULL;
+	*(registry->newest ? &registry->newest->newer : &registry->oldest) = series;
+	registry->newest = series;
+	registry->departed_count++;
+}
+
+static void dequeue(struct pe_registry *registry, struct pe_iface_series *series)
+{
+	*(series->older ? &series->older->newer : &registry->oldest) = series->newer;
+	*(series->newer ? &series->newer->older : &registry->newest) = series->older;
+	series->departed = false;
+	registry->departed_count--;
+}
+
+/* ---- life ---- */
+
+static struct pe_iface_series *new_series(const struct pe_iface_info *info, uint64_t now_ns)
+{
+	struct pe_iface_series *series = calloc(1, sizeof(*series));
+
+	if (!series)
+		return NULL;
+	series->info = *info;
+	series->total.created_ns = now_ns;
+	return series;
+}
+
+void pe_iface_free(struct pe_registry *registry, struct pe_iface_series *series)
+{
+	pe_member_free(registry, pe_iface_member(series));
+	pe_accumulator_fini(&series->total);
+	pe_identity_unref(series->identity);
+	free(series);
+}
+
+void pe_iface_depart(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns)
+{
+	enqueue(registry, series, now_ns);
+}
+
+/* Ends what contributes to a series, live or departed. 0 or -ENOMEM (nothing changed). */
+static int end_member(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns)
+{
+	const struct pe_counter_sources *sources = &registry->sources;
+	struct pe_member *member = pe_iface_member(series);
+	int r;
+
+	if (!member)
+		return 0;
+	r = pe_contributor_carry_over(sources, &member->counters, sources->all);
+	if (r < 0)
+		return r;
+	if (member->counters.departed) {
+		pe_member_end(registry, member);
+	} else {
+		pe_feed_disconnect(&member->counters, PE_LEVEL_INTERFACE);
+		pe_member_depart(registry, member, now_ns);
+	}
+	return 0;
+}
+
+struct pe_iface_series *pe_iface_open(struct pe_registry *registry,
+				      const struct pe_iface_info *info, uint64_t now_ns)
+{
+	struct pe_iface_series *series = pe_iface_find(registry, info->name);
+
+	if (!series) {
+		series = new_series(info, now_ns);
+		if (series)
+			insert_name(registry, series);
+		return series;
+	}
+	/* First what may fail: then the old one still is what it was. */
+	if (end_member(registry, series, now_ns) < 0)
+		return NULL;
+	if (series->departed)
+		dequeue(registry, series);
+	series->info = *info;
+	series->identity = pe_identity_unref(series->identity);
+	return series;
+}
+
+/* Adds what a member counts to the sums of departed ones, which have no flows. */
+static void fold_body(struct pe_registry *registry, const struct pe_iface_info *info,
+		      const struct pe_member *member, struct pe_series_body *body, uint64_t now_ns)
+{
+	struct pe_series_body counted = { 0 };
+
+	body->flows = (struct pe_flow_sample){ 0 };
+	/* No late source has what is folded, and others need no memory. */
+	if (member)
+		(void)pe_contributor_read(&registry->sources, &member->counters,
+					  ~registry->sources.late, NULL, &counted);
+	(void)pe_series_body_add(body, &counted, NULL);
+	pe_fold_add(&registry->fold, info, body, now_ns);
+}
+
+void pe_iface_fold_member(struct pe_registry *registry, const struct pe_member *member,
+			  uint64_t now_ns)
+{
+	struct pe_iface_info info = { .ifindex = member->ifindex };
+	struct pe_series_body body = { 0 };
+
+	memcpy(info.kind, member->kind, sizeof(info.kind));
+	memcpy(info.master, member->master, sizeof(info.master));
+	fold_body(registry, &info, member, &body, now_ns);
+}
+
+void pe_iface_fold_oldest(struct pe_registry *registry, uint64_t now_ns)
+{
+	struct pe_iface_series *series = registry->oldest;
+	struct pe_member *member = pe_iface_member(series);
+	struct pe_series_body left;
+
+	dequeue(registry, series);
+	pe_table_remove(&registry->by_name, &series->by_name);
+	pe_accumulator_left(&series->total, &left);
+	fold_body(registry, &series->info, member, &left, now_ns);
+	if (member)
+		pe_member_end(registry, member);
+	pe_iface_free(registry, series);
+}
+
+/* ---- changes ---- */
+
+/* Carries over to `series` what still contributes to a departed one. 0 or -ENOMEM. */
+static int take_member(struct pe_registry *registry, struct pe_iface_series *series,
+		       struct pe_iface_series *departed)
+{
+	const struct pe_counter_sources *sources = &registry->sources;
+	struct pe_member *member = pe_iface_member(departed);
+	int r;
+
+	if (!member)
+		return 0;
+	pe_feed_disconnect(&member->counters, PE_LEVEL_INTERFACE);
+	pe_feed_connect(&member->counters, PE_LEVEL_INTERFACE, &series->total);
+	r = pe_contributor_carry_over(sources, &member->counters, sources->all);
+	if (r == 0) {
+		pe_member_end(registry, member);
+	} else {
+		pe_feed_disconnect(&member->counters, PE_LEVEL_INTERFACE);
+		pe_feed_connect(&member->counters, PE_LEVEL_INTERFACE, &departed->total);
+	}
+	return r;
+}
+
+/* A live series takes over what a departed one left, which ends. 0 or -ENOMEM. */
+static int join(struct pe_registry *registry, struct pe_iface_series *series,
+		struct pe_iface_series *departed)
+{
+	struct pe_series_body left;
+	int r;
+
+	pe_accumulator_left(&departed->total, &left);
+	r = pe_accumulator_reserve(&series->total, &left);
+	if (r == 0)
+		r = take_member(registry, series, departed);
+	if (r < 0)
+		return r;
+	pe_accumulator_leave(&series->total, &left);
+	series->total.created_ns = departed->total.created_ns;
+	dequeue(registry, departed);
+	pe_table_remove(&registry->by_name, &departed->by_name);
+	pe_iface_free(registry, departed);
+	return 0;
+}
+
+int pe_iface_update(struct pe_registry *registry, struct pe_iface_series *series,
+		    const struct pe_iface_info *info)
+{
+	struct pe_iface_series *other;
+	char before[IFNAMSIZ];
+
+	memcpy(before, series->info.name, sizeof(before));
+	if (strcmp(before, info->name) != 0) {
+		other = pe_iface_find(registry, info->name);
+		if (other && other->departed) {
+			int r = join(registry, series, other);
+
+			if (r < 0)
+				return r;
+			other = NULL;
+		}
+		rename_series(registry, series, info->name);
+		/* Both are live: the event of the other one's new name or end is still under way.
+		 * Until then it has the name that became free, so that no name is there twice. */
+		if (other)
+			rename_series(registry, other, before);
+	}
+	series->info = *info;
+	return 0;
+}

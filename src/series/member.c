@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What interfaces count for the host and for groups.
+ *
+ * Every member feeds the host. It also feeds a group, or while it waits for its identity an
+ * accumulator of its own, which has not been exposed and so may become part of any group. Once in a
+ * group, what it has counted stays there: it goes on elsewhere from what it has at that moment. So
+ * host = the sum over the groups and what waits, at every moment and in every counter.
+ *
+ * Where memory is refused for a change of group, the member stays where it is and it is tried again
+ * in pe_members_expire(). Under the registry's mutex.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pe/clock.h"
+#include "pe/identity.h"
+
+#include "inside.h"
+
+/* How long a departed one waits: what it was may be on its way. */
+#define DEPARTED_WAIT_NS PE_NS_PER_S
+
+static struct pe_member *member_of_node(struct pe_node *node)
+{
+	return (struct pe_member *)((char *)node - offsetof(struct pe_member, by_ifindex));
+}
+
+/* The kernel hands ifindexes out one after the other: they spread by themselves. */
+static struct pe_member *find(const struct pe_registry *registry, int ifindex)
+{
+	struct pe_node *node = pe_table_first(&registry->by_ifindex, (uint32_t)ifindex);
+
+	return node ? member_of_node(node) : NULL;
+}
+
+struct pe_member *pe_member_find(const struct pe_registry *registry, int ifindex)
+{
+	struct pe_member *member = find(registry, ifindex);
+
+	return member && !member->counters.departed ? member : NULL;
+}
+
+/* ---- groups ---- */
+
+static void start_waiting(struct pe_registry *registry, struct pe_member *member,
+			  uint64_t deadline_ns)
+{
+	member->waiting = true;
+	member->deadline_ns = deadline_ns;
+	member->next = registry->waiting;
+	member->link = &registry->waiting;
+	if (member->next)
+		member->next->link = &member->next;
+	registry->waiting = member;
+}
+
+static void stop_waiting(struct pe_member *member)
+{
+	if (!member->waiting)
+		return;
+	member->waiting = false;
+	*member->link = member->next;
+	if (member->next)
+		member->next->link = member->link;
+}
+
+static void name_group(const struct pe_member *member, const char *ret_label[PE_GROUP_LABELS])
+{
+	const struct pe_identity *identity = member->identity;
+
+	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++)
+		ret_label[i] = "";
+	ret_label[PE_GROUP_KIND] = member->kind;
+	ret_label[PE_GROUP_MASTER] = member->master;
+	if (!identity)
+		return;
+	ret_label[PE_GROUP_RUNTIME] = identity->runtime;
+	ret_label[PE_GROUP_NAMESPACE] = identity->namespace;
+	ret_label[PE_GROUP_POD] = identity->pod;
+	ret_label[PE_GROUP_CONTAINER] = identity->container;
+	ret_label[PE_GROUP_WORKLOAD] = identity->workload;
+	ret_label[PE_GROUP_IMAGE] = identity->image;
+}
+
+/* 0 or -ENOMEM: it stays where it is. */
+static int go_to(struct pe_registry *registry, struct pe_member *member, struct pe_group *to)
+{
+	struct pe_group *from = NULL;
+	int r;
+
+	if (member->waiting) {
+		r = pe_accumulator_merge(&to->total, &member->wait);
+	} else {
+		from = (struct pe_group *)member->counters.feed[PE_LEVEL_GROUP].to;
+		if (from == to)
+			return 0;
+		r = pe_contributor_move(&registry->sources, &member->counters, PE_LEVEL_GROUP,
+					&to->total);
+	}
+	if (r < 0)
+		return r;
+	stop_waiting(member);
+	/* This one first: a group that a member comes to does not end. */
+	pe_group_arrive(&registry->groups, to);
+	if (from)
+		pe_group_depart(&registry->groups, from);
+	if (member->counters.departed)
+		pe_group_depart(&registry->groups, to);
+	return 0;
+}
+
+/* Takes it to the group that it belongs to. */
+static void place(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
+{
+	const char *label[PE_GROUP_LABELS];
+	struct pe_group *to;
+
+	name_group(member, label);
+	to = pe_groups_open(&registry->groups, label, now_ns);
+	if (!to || go_to(registry, member, to) < 0)
+		registry->refused = true;
+}
+
+/* So that the first packet of its kind is an increase, and not the first value. */
+static void prepare_kind(struct pe_registry *registry, const struct pe_member *member,
+			 uint64_t now_ns)
+{
+	const char *label[PE_GROUP_LABELS];
+
+	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++)
+		label[i] = i == PE_GROUP_KIND ? member->kind : "";
+	pe_groups_prepare(&registry->groups, label, now_ns);
+}
+
+/* ---- life ---- */
+
+struct pe_member *pe_member_new(const struct pe_registry *registry,
+				const struct pe_iface_info *info, uint32_t token)
+{
+	struct pe_member *member = calloc(1, sizeof(*member));
+
+	if (!member)
+		return NULL;
+	member->ifindex = info->ifindex;
+	memcpy(member->kind, info->kind, sizeof(member->kind));
+	memcpy(member->master, info->master, sizeof(member->master));
+	pe_contributor_set_token(&registry->sources, &member->counters, token);
+	return member;
+}
+
+void pe_member_free(struct pe_registry *registry, struct pe_member *member)
+{
+	if (!member)
+		return;
+	pe_contributor_release(&registry->sources, &member->counters, registry->sources.all);
+	for (enum pe_level level = 0; level < PE_LEVELS; level++)
+		pe_feed_disconnect(&member->counters, level);
+	stop_waiting(member);
+	pe_table_remove(&registry->by_ifindex, &member->by_ifindex);
+	pe_accumulator_fini(&member->wait);
+	pe_identity_unref(member->identity);
+	free(member);
+}
+
+/* Frees a departed one of which nothing is expected any more. */
+static void free_if_done(struct pe_registry *registry, struct pe_member *member)
+{
+	if (member->counters.departed && !member->counters.held && !member->waiting)
+		pe_member_free(registry, member);
+}
+
+/* Others are of the host, and nobody is behind them. */
+static bool has_identity(const struct pe_member *member)
+{
+	return strcmp(member->kind, "veth") == 0;
+}
+
+void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
+{
+	const uint64_t wait_ns = has_identity(member) ? registry->options.identity_wait_ns : 0;
+	struct pe_member *before = find(registry, member->ifindex);
+
+	/* It has gone for certain, and this one is not it. */
+	if (before && before->counters.departed) {
+		pe_table_remove(&registry->by_ifindex, &before->by_ifindex);
+		if (before->waiting)
+			place(registry, before, now_ns);
+		free_if_done(registry, before);
+	}
+	pe_table_insert(&registry->by_ifindex, &member->by_ifindex, (uint32_t)member->ifindex);
+	registry->arrived++;
+	pe_feed_connect(&member->counters, PE_LEVEL_HOST, &registry->host);
+	pe_feed_connect(&member->counters, PE_LEVEL_GROUP, &member->wait);
+	prepare_kind(registry, member, now_ns);
+	start_waiting(registry, member, now_ns + wait_ns);
+	if (wait_ns == 0)
+		place(registry, member, now_ns);
+}
+
+void pe_member_update(struct pe_registry *registry, struct pe_member *member,
+		      const struct pe_iface_info *info, uint64_t now_ns)
+{
+	if (strcmp(member->kind, info->kind) == 0 && strcmp(member->master, info->master) == 0)
+		return;
+	memcpy(member->kind, info->kind, sizeof(member->kind));
+	memcpy(member->master, info->master, sizeof(member->master));
+	if (!member->waiting)
+		place(registry, member, now_ns);
+}
+
+static void set_identity(struct pe_identity **to, struct pe_identity *identity)
+{
+	struct pe_identity *before = *to;
+
+	*to = identity ? pe_identity_ref(identity) : NULL;
+	pe_identity_unref(before);
+}
+
+int pe_member_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
+		       uint64_t now_ns)
+{
+	struct pe_member *member = find(registry, ifindex);
+	struct pe_iface_series *series;
+
+	if (!member || (member->counters.departed && !member->waiting))
+		return -ENOENT;
+	series = pe_iface_of_member(member);
+	set_identity(&member->identity, identity);
+	if (series)
+		set_identity(&series->identity, identity);
+	place(registry, member, now_ns);
+	free_if_done(registry, member);
+	return 0;
+}
+
+void pe_member_depart(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
+{
+	const struct pe_counter_sources *sources = &registry->sources;
+
+	(void)pe_contributor_carry_over(sources, &member->counters, ~sources->late);
+	member->counters.departed = true;
+	registry->departed++;
+	if (member->waiting) {
+		member->deadline_ns = now_ns + DEPARTED_WAIT_NS;
+	} else {
+		pe_group_depart(&registry->groups,
+				(struct pe_group *)member->counters.feed[PE_LEVEL_GROUP].to);
+	}
+	free_if_done(registry, member);
+}
+
+void pe_member_end(struct pe_registry *registry, struct pe_member *member)
+{
+	const struct pe_counter_sources *sources = &registry->sources;
+
+	pe_feed_disconnect(&member->counters, PE_LEVEL_INTERFACE);
+	if (pe_contributor_carry_over(sources, &member->counters, sources->all) < 0)
+		registry->refused = true;
+	free_if_done(registry, member);
+}
+
+/* ---- later ---- */
+
+static void try_again(struct pe_registry *registry, uint64_t now_ns)
+{
+	struct pe_feed *feed, *next;
+
+	if (!registry->refused)
+		return;
+	registry->refused = false;
+	for (feed = registry->host.feeds; feed; feed = next) {
+		struct pe_member *member = (struct pe_member *)feed->from;
+
+		next = feed->next;
+		if (!member->waiting && !member->counters.departed)
+			place(registry, member, now_ns);
+		else if (member->counters.departed && !pe_iface_of_member(member))
+			pe_member_end(registry, member);
+	}
+}
+
+uint64_t pe_members_expire(struct pe_registry *registry, uint64_t now_ns)
+{
+	struct pe_member *member, *next;
+	uint64_t next_ns = 0;
+
+	try_again(registry, now_ns);
+	for (member = registry->waiting; member; member = next) {
+		next = member->next;
+		if (member->deadline_ns <= now_ns) {
+			place(registry, member, now_ns);
+			free_if_done(registry, member);
+		} else if (next_ns == 0 || member->deadline_ns < next_ns) {
+			next_ns = member->deadline_ns;
+		}
+	}
+	return registry->refused ? now_ns : next_ns;
+}
