@@ -8,6 +8,8 @@
 #ifndef PE_FEATURES_H
 #define PE_FEATURES_H
 
+#include <stdint.h>
+
 struct pe_features;
 
 #define PE_FEATURE_GRO	  1u /* rx-gro: merges received packets in software */
@@ -26,6 +28,12 @@ int pe_features_new(struct pe_features **ret_features);
 
 /* NULL is fine. Returns NULL. */
 struct pe_features *pe_features_free(struct pe_features *features);
+
+/*
+ * The bit of one feature, PE_FEATURE_*, where the kernel keeps those of an interface
+ * (net_device.features); 0 in a kernel without it, or that does not say. Some µs. Any thread.
+ */
+uint64_t pe_features_find(unsigned int feature);
 
 /*
  * The state of an interface (ETHTOOL_GFEATURES). Some µs, and the kernel's lock of all interfaces.

@@ -25,7 +25,8 @@ struct pe_xdp_options {
 	unsigned int flow_cache;     /* flows of IPv4 for each CPU, and half as many of IPv6: a
 					power of two, 64..1048576, or 0 for what suits most */
 	unsigned int ring_size;	     /* bytes of each ring, a power of two and of pages */
-	uint64_t active_ns; /* a flow that never pauses is reported so often; at most 60 s */
+	uint64_t active_ns;   /* a flow that never pauses is reported so often; at most 60 s */
+	uint64_t gro_feature; /* pe_features_find() of GRO; 0 if no interface can have it */
 	bool egress;
 	bool copy_heads; /* what passes tracepoints and TCX is copied before it is read */
 	bool plain;	 /* the programs for kernels before 6.2, which copy too and have no TCX */

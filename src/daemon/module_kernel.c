@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pe/clock.h"
+#include "pe/features.h"
 #include "pe/log.h"
 #include "pe/xdp.h"
 
@@ -48,6 +49,7 @@ static int start_kernel(struct supervisor *s)
 		.flow_cache = o->flow_cache,
 		.ring_size = o->ring_size,
 		.active_ns = CACHE_ACTIVE_NS,
+		.gro_feature = pe_features_find(PE_FEATURE_GRO),
 		.egress = o->egress,
 	};
 	int r = pe_privileges_check();

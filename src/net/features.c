@@ -23,6 +23,8 @@
 #define BLOCKS	 4
 #define FEATURES 3
 #define UNKNOWN	 (-1)
+/* In every network namespace the first interface is lo. */
+#define LOOPBACK_IFINDEX 1
 
 static const char *const names[FEATURES] = { "rx-gro", "rx-gro-hw", "rx-lro" };
 
@@ -116,6 +118,22 @@ static int look_up_bits(struct pe_features *features, int ifindex)
 	features->blocks = (count + 31) / 32;
 	features->has_bits = true;
 	return 0;
+}
+
+uint64_t pe_features_find(unsigned int feature)
+{
+	struct pe_features *features;
+	uint64_t found = 0;
+
+	if (pe_features_new(&features) < 0)
+		return 0;
+	if (look_up_bits(features, LOOPBACK_IFINDEX) == 0) {
+		const int bit = features->bit[__builtin_ctz(feature)];
+
+		found = bit == UNKNOWN || bit >= 64 ? 0 : (uint64_t)1 << bit;
+	}
+	pe_features_free(features);
+	return found;
 }
 
 int pe_features_read(struct pe_features *features, int ifindex, struct pe_feature_state *ret_state)

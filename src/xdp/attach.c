@@ -17,9 +17,8 @@
 
 #include "packet_exporter.skel.h"
 
-/* Of enum bpf_attach_type and of the flags, since Linux 6.6. */
-#define TCX_INGRESS 46
-#define TCX_FIRST   (1u << 3) /* BPF_F_BEFORE, and no other one named */
+/* Since Linux 6.6: BPF_F_BEFORE, and no other one named. */
+#define TCX_FIRST (1u << 3)
 
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t *ret_token)
 {

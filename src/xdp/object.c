@@ -9,6 +9,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -119,7 +120,7 @@ static int set_constants(struct pe_xdp *xdp)
 	ro->pe_active_ticks = (uint32_t)(xdp->options.active_ns / xdp->tick_ns) + 1;
 	ro->pe_reads_bytes = xdp->takes & TAKES_READS;
 	ro->pe_reads_pages = xdp->takes & TAKES_PAGES;
-	ro->pe_gro_feature = xdp->gro_feature;
+	ro->pe_gro_feature = xdp->options.gro_feature;
 	ro->pe_has_buff_len =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 	if (getrandom((void *)&ro->pe_seed, sizeof(ro->pe_seed), 0) != sizeof(ro->pe_seed))
@@ -293,46 +294,54 @@ static bool has_function(const struct btf *kernel, const char *name)
 	return btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
 }
 
-/* The bit of a feature of interfaces: its number is a value of an enum without a name, and differs
- * from kernel to kernel. 0 if it has none. */
-static uint64_t find_feature(const struct btf *kernel, const char *name)
-{
-	for (uint32_t id = 1; id < btf__type_cnt(kernel); id++) {
-		const struct btf_type *type = btf__type_by_id(kernel, id);
-		const struct btf_enum *value = btf_enum(type);
-
-		if (!btf_is_enum(type) || type->name_off)
-			continue;
-		for (unsigned int i = 0; i < btf_vlen(type); i++) {
-			if (strcmp(btf__name_by_offset(kernel, value[i].name_off), name) == 0)
-				return value[i].val < 64 ? (uint64_t)1 << value[i].val : 0;
-		}
-	}
-	return 0;
-}
-
-/* What cannot be for lack of functions in the kernel. */
-static int look_at_kernel(struct pe_xdp *xdp, unsigned int *ret_takes)
+/* What cannot be for lack of functions in the kernel. Its BTF is some 5 MB, of which each page is
+ * read and copied: most of what a start costs beside the verifier. */
+static int look_at_kernel(unsigned int *ret_lacks)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
+	unsigned int lacks = 0;
 
 	if (!kernel)
 		return -EOPNOTSUPP;
-	xdp->gro_feature = find_feature(kernel, "NETIF_F_GRO_BIT");
-	*ret_takes = 0;
 	if (!has_function(kernel, "bpf_cast_to_kern_ctx") ||
 	    !has_function(kernel, "bpf_rdonly_cast"))
-		*ret_takes |= TAKES_CASTS | TAKES_READS | TAKES_TCX;
+		lacks |= TAKES_CASTS | TAKES_READS | TAKES_TCX;
 	if (!has_function(kernel, "bpf_dynptr_from_skb"))
-		*ret_takes |= TAKES_PAGES;
-	/* What attaches it: not in a kernel that is older, or was built without. */
-	if (!has_function(kernel, "tcx_link_attach"))
-		*ret_takes |= TAKES_TCX;
+		lacks |= TAKES_PAGES;
 	btf__free(kernel);
+	*ret_lacks = lacks;
 	return 0;
 }
 
-/* A kernel that refuses one of the other programs, or how they read, may still take the rest. */
+/* A kernel that is older, or was built without, does not know this type of attachment; one that
+ * does looks for the interface, which is none. */
+static bool has_tcx(void)
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, query);
+
+	return bpf_prog_query_opts(INT_MAX, (enum bpf_attach_type)TCX_INGRESS, &query) == -ENODEV;
+}
+
+static int open_and_load_as(struct pe_xdp *xdp, unsigned int takes)
+{
+	int r;
+
+	xdp->takes = takes;
+	r = open_object(!(takes & TAKES_CASTS), &xdp->skel);
+	if (r < 0)
+		return r;
+	r = load(xdp);
+	if (r < 0) {
+		pe_bpf__destroy(xdp->skel);
+		xdp->skel = NULL;
+	}
+	return r;
+}
+
+/*
+ * A kernel that refuses one of the other programs, or how they read, may still take the rest. One
+ * that has TCX has the other functions, too, and is looked at only after it has refused something.
+ */
 static int open_and_load(struct pe_xdp *xdp)
 {
 	static const unsigned int attempts[] = {
@@ -349,9 +358,10 @@ static int open_and_load(struct pe_xdp *xdp)
 		TAKES_RECEIVE,
 		0,
 	};
-	unsigned int impossible;
+	const bool is_new = has_tcx();
+	unsigned int impossible = is_new ? 0 : TAKES_TCX, lacks = 0;
 	uint64_t tried = 0;
-	int r = look_at_kernel(xdp, &impossible);
+	int r = is_new ? 0 : look_at_kernel(&lacks);
 
 	if (r < 0)
 		return r;
@@ -360,18 +370,16 @@ static int open_and_load(struct pe_xdp *xdp)
 	if (xdp->options.copy_heads)
 		impossible |= TAKES_READS;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
-		xdp->takes = attempts[i] & ~impossible;
-		if (tried & (uint64_t)1 << xdp->takes)
+		const unsigned int takes = attempts[i] & ~(impossible | lacks);
+
+		if (tried & (uint64_t)1 << takes)
 			continue;
-		tried |= (uint64_t)1 << xdp->takes;
-		r = open_object(!(xdp->takes & TAKES_CASTS), &xdp->skel);
-		if (r < 0)
-			return r;
-		r = load(xdp);
+		r = open_and_load_as(xdp, takes);
 		if (!r || r == -EPERM || r == -ENOMEM)
 			return r;
-		pe_bpf__destroy(xdp->skel);
-		xdp->skel = NULL;
+		if (is_new && !tried && look_at_kernel(&lacks) < 0)
+			return -EOPNOTSUPP;
+		tried |= (uint64_t)1 << takes;
 	}
 	return r;
 }

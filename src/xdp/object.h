@@ -24,6 +24,9 @@ struct mapped {
 #define TAKES_CASTS   16u /* the programs that call functions of the kernel; not the plain ones */
 #define TAKES_PAGES   32u /* tracepoints read packets beyond their linear part */
 
+/* Of enum bpf_attach_type, since Linux 6.6. */
+#define TCX_INGRESS 46
+
 struct pe_xdp {
 	struct pe_bpf *skel;
 	struct pe_xdp_options options;
@@ -37,9 +40,8 @@ struct pe_xdp {
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
 	uint32_t epoch_jiffies;
-	bool egress;	      /* the egress tracepoint is attached */
-	unsigned int takes;   /* TAKES_*: what this kernel takes */
-	uint64_t gro_feature; /* the bit of GRO in a net_device's features */
+	bool egress;	    /* the egress tracepoint is attached */
+	unsigned int takes; /* TAKES_*: what this kernel takes */
 	struct mapped interfaces, rows, cpu;
 	struct pe_slots *slots;
 	int *ring_fds; /* options.rings of them, -1 where not made */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <bpf/btf.h>
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -212,6 +213,39 @@ static void test_no_names(void **state)
 	assert_int_equal(read_state(*state, VETH).wanted, 0);
 }
 
+/* The number of a feature, from the types of this kernel: a value of an enum without a name. */
+static uint64_t bit_by_type(const char *name)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	uint64_t bit = 0;
+
+	assert_non_null(kernel);
+	for (uint32_t id = 1; id < btf__type_cnt(kernel) && !bit; id++) {
+		const struct btf_type *type = btf__type_by_id(kernel, id);
+		const struct btf_enum *value = btf_enum(type);
+
+		for (unsigned int i = 0; btf_is_enum(type) && i < btf_vlen(type); i++) {
+			if (strcmp(btf__name_by_offset(kernel, value[i].name_off), name) == 0)
+				bit = (uint64_t)1 << value[i].val;
+		}
+	}
+	btf__free(kernel);
+	return bit;
+}
+
+static void test_find(void **state)
+{
+	const uint64_t gro = bit_by_type("NETIF_F_GRO_BIT");
+
+	assert_int_not_equal(gro, 0);
+	assert_int_equal(pe_features_find(PE_FEATURE_GRO), gro);
+	assert_int_equal(pe_features_find(PE_FEATURE_GRO_HW), bit_by_type("NETIF_F_GRO_HW_BIT"));
+	on_ioctl.no_gro_hw = true;
+	assert_int_equal(pe_features_find(PE_FEATURE_GRO_HW), 0);
+	on_ioctl.strings_error = ENOMEM;
+	assert_int_equal(pe_features_find(PE_FEATURE_GRO), 0);
+}
+
 /* The interface that names were asked of first has no say in what others have. */
 static void test_loopback(void **state)
 {
@@ -225,9 +259,14 @@ static void test_loopback(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_switch_gro), test(test_read_gro),	   test(test_wanted_is_not_active),
-		test(test_gone),       test(test_unknown_feature), test(test_no_names),
+		test(test_switch_gro),
+		test(test_read_gro),
+		test(test_wanted_is_not_active),
+		test(test_gone),
+		test(test_unknown_feature),
+		test(test_no_names),
 		test(test_loopback),
+		test(test_find),
 	};
 
 	if (unshare(CLONE_NEWNET) < 0) {
