@@ -161,9 +161,8 @@ class Namespace:
         return json.loads(self.ip("-j", "-d", "-s", "link", "show"))
 
     def popen(self, *args, **kwargs):
-        return subprocess.Popen(
-            ["ip", "netns", "exec", self.name, *map(str, args)], stdin=subprocess.DEVNULL, **kwargs
-        )
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, args)], **kwargs)
 
     def get(self, url, headers=None, timeout=10):
         """(status, headers, body) of a GET from inside."""

@@ -6,6 +6,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
+#include <stdbool.h>
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -38,7 +39,8 @@ struct sk_buff {
 
 const volatile __u32 inum;
 const volatile __u32 ifindex;
-__u64 missed; /* of merged ones, each */
+__u64 unseen; /* received, of merged ones each */
+__u64 sent, sent_seen;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -54,24 +56,43 @@ static __u64 *seen_here(void)
 	return bpf_map_lookup_elem(&seen, &key);
 }
 
-SEC("tp_btf/netif_receive_skb")
-int BPF_PROG(see, const struct sk_buff *skb)
+static bool is_it(const struct net_device *dev)
 {
-	const struct net_device *dev = skb->dev;
+	return dev && dev->ifindex == (int)ifindex && dev->nd_net.net->ns.inum == inum;
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(see_received, const struct sk_buff *skb)
+{
 	__u64 *here = seen_here();
 
-	if (here && dev && dev->ifindex == (int)ifindex && dev->nd_net.net->ns.inum == inum)
+	if (here && is_it(skb->dev))
 		*here = 1;
 	return 0;
 }
 
+SEC("tp_btf/net_dev_start_xmit")
+int BPF_PROG(see_sent, const struct sk_buff *skb, const struct net_device *dev)
+{
+	if (is_it(dev))
+		__sync_fetch_and_add(&sent_seen, 1);
+	return 0;
+}
+
 SEC("tc")
-int look(struct __sk_buff *skb)
+int look_sent(struct __sk_buff *skb)
+{
+	__sync_fetch_and_add(&sent, 1);
+	return 0 /* TC_ACT_OK */;
+}
+
+SEC("tc")
+int look_received(struct __sk_buff *skb)
 {
 	__u64 *here = seen_here();
 
 	if (here && !*here)
-		__sync_fetch_and_add(&missed, skb->gso_segs ?: 1);
+		__sync_fetch_and_add(&unseen, skb->gso_segs ?: 1);
 	if (here)
 		*here = 0;
 	return 0 /* TC_ACT_OK */;

@@ -9,6 +9,7 @@
 #include <linux/can.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -123,6 +124,70 @@ static int udp_sink(char **argument)
 		last = now_ns();
 	}
 	printf("%u %u %lld\n", end - came, came, (long long)(gap / NS_PER_MS));
+	return 0;
+}
+
+/* udp-burst HOST PORT BURSTS COUNT SIZE: in each burst so many datagrams, one right behind the
+ * other. */
+static int udp_burst(char **argument)
+{
+	struct sockaddr_in to = address(argument[0], argument[1]);
+	int fd = open_socket(SOCK_DGRAM), size = atoi(argument[4]);
+	size_t length = (size_t)atoi(argument[3]) * size;
+
+	if (length > sizeof(buffer) ||
+	    setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)))
+		die("UDP_SEGMENT");
+	for (int left = atoi(argument[2]); left > 0; left--) {
+		sendto(fd, buffer, length, 0, (struct sockaddr *)&to, sizeof(to));
+		wait_until(now_ns() + 10 * NS_PER_MS);
+	}
+	return 0;
+}
+
+/* How many datagrams were merged into the one that was received. */
+static int merged(struct msghdr *message, ssize_t length)
+{
+	int size = 0;
+
+	for (struct cmsghdr *one = CMSG_FIRSTHDR(message); one; one = CMSG_NXTHDR(message, one)) {
+		if (one->cmsg_level == IPPROTO_UDP && one->cmsg_type == UDP_GRO)
+			memcpy(&size, CMSG_DATA(one), sizeof(size));
+	}
+	return size ? (length + size - 1) / size : 1;
+}
+
+/* udp-gro PORT COUNT: until so many datagrams came, or none for a while; prints how many came, and
+ * how many of them merged with others. */
+static int udp_gro(char **argument)
+{
+	struct sockaddr_in here = address("0.0.0.0", argument[0]);
+	struct timeval patience = { .tv_sec = 10 };
+	int fd = open_socket(SOCK_DGRAM), on = 1, room = 8 << 20, want = atoi(argument[1]);
+	int came = 0, in_merged = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&here, sizeof(here)))
+		die("udp-gro");
+	while (came < want) {
+		char control[CMSG_SPACE(sizeof(int))];
+		struct iovec data = { buffer, sizeof(buffer) };
+		struct msghdr message = { .msg_iov = &data,
+					  .msg_iovlen = 1,
+					  .msg_control = control,
+					  .msg_controllen = sizeof(control) };
+		ssize_t length = recvmsg(fd, &message, 0);
+		int count;
+
+		if (length < 0)
+			break;
+		count = merged(&message, length);
+		came += count;
+		in_merged += count > 1 ? count : 0;
+	}
+	printf("%d %d\n", came, in_merged);
 	return 0;
 }
 
@@ -280,12 +345,16 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 
-	if (!strncmp(what, "udp-", 4))
+	if (!strcmp(what, "udp-send") || !strcmp(what, "udp-sink"))
 		signal(SIGTERM, on_signal);
 	if (!strcmp(what, "udp-send") && argc == 7)
 		return udp_send(argv + 2);
 	if (!strcmp(what, "udp-sink") && argc == 3)
 		return udp_sink(argv + 2);
+	if (!strcmp(what, "udp-burst") && argc == 7)
+		return udp_burst(argv + 2);
+	if (!strcmp(what, "udp-gro") && argc == 4)
+		return udp_gro(argv + 2);
 	if (!strcmp(what, "tcp-send") && argc == 5)
 		return tcp_send(argv + 2);
 	if (!strcmp(what, "tcp-sink") && argc == 3)
@@ -300,6 +369,8 @@ int main(int argc, char **argv)
 		return mirror(argv + 2, IFF_TAP);
 	fputs("usage: traffic udp-send HOST PORT COUNT SIZE GAP_US\n"
 	      "               udp-sink PORT\n"
+	      "               udp-burst HOST PORT BURSTS COUNT SIZE\n"
+	      "               udp-gro PORT COUNT\n"
 	      "               tcp-send HOST PORT BYTES\n"
 	      "               tcp-sink PORT\n"
 	      "               get PORT PATH\n"

@@ -9,7 +9,7 @@ rounds=5
 options=()
 [ -z "$word_of_test" ] || options=("$word_of_test")
 # Of without and with, numbers of packets: one a round.
-declare -A first=() number=() without=() with=() features=() changes=()
+declare -A first=() second=() number=() without=() with=() features=() changes=()
 
 in_peer() {
 	nsenter --net="/run/netns/$card" "$@"
@@ -43,6 +43,7 @@ make_pair() {
 	number[$card]=$1
 	mapfile -t pair < <(devices)
 	first[$card]=${pair[0]}
+	second[$card]=${pair[1]}
 	ip netns add "$card"
 	ip link set "${pair[1]}" netns "$card"
 	ip address add "10.0.$1.1/24" dev "${pair[0]}"
@@ -190,6 +191,30 @@ is_quiet() {
 		awk '$5 ~ /:/ && $5 !~ /:0+$/ { waits = 1 } END { exit waits }' /proc/net/udp
 }
 
+listens_for_merged() {
+	grep -qi ":$(printf %04x 7100) " /proc/net/udp
+}
+
+# merged_datagrams: those that the other end sends at once reach a socket that takes them merged.
+# Their sender splits them: what a card hands over as one is one packet to it.
+merged_datagrams() {
+	local sink came merged bursts=50 count=20
+
+	in_peer ethtool -K "${second[$card]}" tx-udp-segmentation off || true
+	traffic udp-gro 7100 $((bursts * count)) >/tmp/merged &
+	sink=$!
+	wait_for 60 listens_for_merged || not_ok "$card: the sink listens"
+	in_peer traffic udp-burst "10.0.${number[$card]}.1" 7100 $bursts $count 1000
+	wait $sink
+	read -r came merged </tmp/merged
+	if [ "$merged" -gt 0 ]; then
+		ok "$card: datagrams are merged"
+	else
+		not_ok "$card: datagrams are merged"
+	fi
+	note "$card: $came datagrams came, $merged of them merged"
+}
+
 # What the card counts; e1000e's bytes have the frames' check sequences, too.
 counts() {
 	local check=0 end=$((SECONDS + 60)) packets bytes seen_packets seen_bytes
@@ -198,6 +223,7 @@ counts() {
 	ping -q -c 10 -i 0.02 "10.0.${number[$card]}.2" >/dev/null
 	ping -q -c 5 -i 0.02 -s 4000 "10.0.${number[$card]}.2" >/dev/null
 	in_peer traffic udp-send "10.0.${number[$card]}.1" 9 200 300 500
+	merged_datagrams
 	with[$card]=$(rx_packets_of_tcp)
 	while snapshot /tmp/new; do
 		difference /tmp/old /tmp/new | grep "^${first[$card]} ingress " >/tmp/row
