@@ -143,7 +143,7 @@ class Model:
             stay.gap, stay.missing, stay.lost = stay.gap + stay.lost, stay.lost, ZERO
         known = Range(final - stay.gap, final)
         if self.lossy and not stay.attached:
-            # It may have come and gone unheard, and then nobody knows what it had passed before.
+            # It may have come and gone unreported, and then nobody knows what it had passed before.
             known.low = stay.known.low
             stay.known = Range(stay.known.low, stay.begin)
         for past in (entry, self.past):

@@ -44,7 +44,7 @@ def scene(*options):
 
 @pytest.mark.long
 def test_more_interfaces_than_places():
-    """Those with a place are exact, those without are told, and places that become free are taken."""
+    """Those with a slot are exact, those without are reported, and slots that become free are taken."""
     places, size = 20, 60
     with contextlib.ExitStack() as stack:
         host, peers = stack.enter_context(Namespace()), stack.enter_context(Namespace())
@@ -63,7 +63,7 @@ def test_more_interfaces_than_places():
         def attached(mode):
             return {s.labels["interface"] for s in exporter.scrape().find("interface_info", mode=mode)}
 
-        wait_for(lambda: len(attached("none")) == size - places, "some have no place")
+        wait_for(lambda: len(attached("none")) == size - places, "some have no slot")
         with_place, without = attached("generic"), attached("none")
         assert len(with_place) == places
         assert exporter.scrape().sum("attach_errors_total", reason="no_slot") >= size - places
@@ -88,7 +88,7 @@ def test_more_interfaces_than_places():
 
         wait_for(complete, "all is counted or told")
         host.batch(f"link del {n}" for n in with_place)
-        wait_for(lambda: len(attached("generic")) == places, "free places are taken")
+        wait_for(lambda: len(attached("generic")) == places, "free slots are taken")
         late = attached("generic")
         assert late <= without
         send(late)
@@ -111,14 +111,14 @@ def test_ifindexes_far_apart():
         )
         wait_for(
             lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 2 * count,
-            "all have a place", 10,
+            "all have a slot", 10,
         )
         assert exporter.scrape().sum("attach_errors_total") == 0
 
 
 @pytest.mark.long
 def test_places_that_rest():
-    """One that was just given back is free again in a moment: nobody is told to raise the limit."""
+    """One that was just given back is free again in a moment: the log does not say to raise the limit."""
     places = 100
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
@@ -130,20 +130,20 @@ def test_places_that_rest():
         make(0)
         wait_for(
             lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == places,
-            "all have a place",
+            "all have a slot",
         )
         exporter.pause()
         for generation in range(1, 4):
             host.ip("link", "del", "group", 7)
             make(generation)
         exporter.process.send_signal(signal.SIGCONT)
-        wait_for(lambda: "waits for a place" in exporter.log(), "some have to wait")
+        wait_for(lambda: "waits for a slot" in exporter.log(), "some have to wait")
         wait_for(
             lambda: exporter.scrape().sum("interfaces_attached", mode="tracepoint") == places,
-            "all have a place again",
+            "all have a slot again",
         )
         assert exporter.scrape().sum("attach_errors_total", reason="no_slot") > 0
-        assert "places are taken" not in exporter.log()
+        assert "slots are in use" not in exporter.log()
 
 
 def test_more_flows_than_the_caches_hold():

@@ -304,7 +304,7 @@ def test_storms_leave_nothing():
         storm.create(size)
         wait_for(
             lambda: self_metric(exporter.scrape_text(), "interfaces_attached", '{mode="generic"}')
-            == size + 1, "all places are taken",
+            == size + 1, "all slots are in use",
         )
         assert self_metric(exporter.scrape_text(), "attach_errors_total", '{reason="no_slot"}') == 0
         storm.create(1)
