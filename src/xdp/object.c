@@ -118,8 +118,8 @@ static int set_constants(struct pe_xdp *xdp)
 	ro->pe_rings = xdp->options.rings;
 	ro->pe_wake_bytes = xdp->options.ring_size / 4;
 	ro->pe_active_ticks = (uint32_t)(xdp->options.active_ns / xdp->tick_ns) + 1;
-	ro->pe_reads_bytes = xdp->takes & TAKES_READS;
-	ro->pe_reads_pages = xdp->takes & TAKES_PAGES;
+	ro->pe_reads_bytes = xdp->features & FEATURE_READS;
+	ro->pe_reads_pages = xdp->features & FEATURE_PAGES;
 	ro->pe_gro_feature = xdp->options.gro_feature;
 	ro->pe_has_buff_len =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
@@ -216,7 +216,7 @@ static int read_id(const struct bpf_program *program, uint32_t *ret_id)
 /* Without egress by tracepoint the exporter still counts ingress; the supervisor says so. */
 static void attach_egress(struct pe_xdp *xdp)
 {
-	if (!xdp->options.egress || !(xdp->takes & TAKES_EGRESS))
+	if (!xdp->options.egress || !(xdp->features & FEATURE_EGRESS))
 		return;
 	xdp->skel->links.pe_egress = bpf_program__attach(xdp->skel->progs.pe_egress);
 	xdp->egress = xdp->skel->links.pe_egress != NULL;
@@ -270,7 +270,7 @@ static int open_object(bool plain, struct pe_bpf **ret_skel)
 /* Without casts only the tracepoints look at the namespace. */
 static bool must_learn_netns(const struct pe_xdp *xdp)
 {
-	return xdp->takes & (TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE);
+	return xdp->features & (FEATURE_CASTS | FEATURE_EGRESS | FEATURE_RECEIVE);
 }
 
 static int load(struct pe_xdp *xdp)
@@ -281,10 +281,10 @@ static int load(struct pe_xdp *xdp)
 		r = set_constants(xdp);
 	if (r < 0)
 		return r;
-	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->takes & TAKES_EGRESS);
-	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->takes & TAKES_RECEIVE);
-	bpf_program__set_autoload(xdp->skel->progs.pe_gro, xdp->takes & TAKES_RECEIVE);
-	bpf_program__set_autoload(xdp->skel->progs.pe_tcx, xdp->takes & TAKES_TCX);
+	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->features & FEATURE_EGRESS);
+	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->features & FEATURE_RECEIVE);
+	bpf_program__set_autoload(xdp->skel->progs.pe_gro, xdp->features & FEATURE_RECEIVE);
+	bpf_program__set_autoload(xdp->skel->progs.pe_tcx, xdp->features & FEATURE_TCX);
 	bpf_program__set_autoload(xdp->skel->progs.pe_learn_netns, must_learn_netns(xdp));
 	return pe_bpf__load(xdp->skel);
 }
@@ -305,9 +305,9 @@ static int look_at_kernel(unsigned int *ret_lacks)
 		return -EOPNOTSUPP;
 	if (!has_function(kernel, "bpf_cast_to_kern_ctx") ||
 	    !has_function(kernel, "bpf_rdonly_cast"))
-		lacks |= TAKES_CASTS | TAKES_READS | TAKES_TCX;
+		lacks |= FEATURE_CASTS | FEATURE_READS | FEATURE_TCX;
 	if (!has_function(kernel, "bpf_dynptr_from_skb"))
-		lacks |= TAKES_PAGES;
+		lacks |= FEATURE_PAGES;
 	btf__free(kernel);
 	*ret_lacks = lacks;
 	return 0;
@@ -322,12 +322,12 @@ static bool has_tcx(void)
 	return bpf_prog_query_opts(INT_MAX, (enum bpf_attach_type)TCX_INGRESS, &query) == -ENODEV;
 }
 
-static int open_and_load_as(struct pe_xdp *xdp, unsigned int takes)
+static int open_and_load_as(struct pe_xdp *xdp, unsigned int features)
 {
 	int r;
 
-	xdp->takes = takes;
-	r = open_object(!(takes & TAKES_CASTS), &xdp->skel);
+	xdp->features = features;
+	r = open_object(!(features & FEATURE_CASTS), &xdp->skel);
 	if (r < 0)
 		return r;
 	r = load(xdp);
@@ -345,41 +345,42 @@ static int open_and_load_as(struct pe_xdp *xdp, unsigned int takes)
 static int open_and_load(struct pe_xdp *xdp)
 {
 	static const unsigned int attempts[] = {
-		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS | TAKES_PAGES | TAKES_TCX,
-		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS | TAKES_TCX,
-		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_TCX,
-		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE | TAKES_READS,
-		TAKES_CASTS | TAKES_EGRESS | TAKES_RECEIVE,
-		TAKES_EGRESS | TAKES_RECEIVE,
-		TAKES_CASTS | TAKES_EGRESS,
-		TAKES_CASTS | TAKES_RECEIVE,
-		TAKES_CASTS,
-		TAKES_EGRESS,
-		TAKES_RECEIVE,
+		FEATURE_CASTS | FEATURE_EGRESS | FEATURE_RECEIVE | FEATURE_READS | FEATURE_PAGES |
+			FEATURE_TCX,
+		FEATURE_CASTS | FEATURE_EGRESS | FEATURE_RECEIVE | FEATURE_READS | FEATURE_TCX,
+		FEATURE_CASTS | FEATURE_EGRESS | FEATURE_RECEIVE | FEATURE_TCX,
+		FEATURE_CASTS | FEATURE_EGRESS | FEATURE_RECEIVE | FEATURE_READS,
+		FEATURE_CASTS | FEATURE_EGRESS | FEATURE_RECEIVE,
+		FEATURE_EGRESS | FEATURE_RECEIVE,
+		FEATURE_CASTS | FEATURE_EGRESS,
+		FEATURE_CASTS | FEATURE_RECEIVE,
+		FEATURE_CASTS,
+		FEATURE_EGRESS,
+		FEATURE_RECEIVE,
 		0,
 	};
 	const bool is_new = has_tcx();
-	unsigned int impossible = is_new ? 0 : TAKES_TCX, lacks = 0;
+	unsigned int impossible = is_new ? 0 : FEATURE_TCX, lacks = 0;
 	uint64_t tried = 0;
 	int r = is_new ? 0 : look_at_kernel(&lacks);
 
 	if (r < 0)
 		return r;
 	if (xdp->options.plain)
-		impossible |= TAKES_CASTS | TAKES_READS | TAKES_PAGES | TAKES_TCX;
+		impossible |= FEATURE_CASTS | FEATURE_READS | FEATURE_PAGES | FEATURE_TCX;
 	if (xdp->options.copy_heads)
-		impossible |= TAKES_READS;
+		impossible |= FEATURE_READS;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++) {
-		const unsigned int takes = attempts[i] & ~(impossible | lacks);
+		const unsigned int features = attempts[i] & ~(impossible | lacks);
 
-		if (tried & (uint64_t)1 << takes)
+		if (tried & (uint64_t)1 << features)
 			continue;
-		r = open_and_load_as(xdp, takes);
+		r = open_and_load_as(xdp, features);
 		if (!r || r == -EPERM || r == -ENOMEM)
 			return r;
 		if (is_new && !tried && look_at_kernel(&lacks) < 0)
 			return -EOPNOTSUPP;
-		tried |= (uint64_t)1 << takes;
+		tried |= (uint64_t)1 << features;
 	}
 	return r;
 }
@@ -481,7 +482,7 @@ bool pe_xdp_egress(const struct pe_xdp *xdp)
 
 bool pe_xdp_has_tcx(const struct pe_xdp *xdp)
 {
-	return xdp->takes & TAKES_TCX;
+	return xdp->features & FEATURE_TCX;
 }
 
 uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp)

@@ -17,12 +17,12 @@ struct mapped {
 	size_t size;
 };
 
-#define TAKES_EGRESS  1u
-#define TAKES_RECEIVE 2u
-#define TAKES_READS   4u /* tracepoints and TCX read packets where they are */
-#define TAKES_TCX     8u
-#define TAKES_CASTS   16u /* the programs that call functions of the kernel; not the plain ones */
-#define TAKES_PAGES   32u /* tracepoints read packets beyond their linear part */
+#define FEATURE_EGRESS	1u
+#define FEATURE_RECEIVE 2u
+#define FEATURE_READS	4u /* tracepoints and TCX read packets where they are */
+#define FEATURE_TCX	8u
+#define FEATURE_CASTS	16u /* the programs that call functions of the kernel; not the plain ones */
+#define FEATURE_PAGES	32u /* tracepoints read packets beyond their linear part */
 
 /* Of enum bpf_attach_type, since Linux 6.6. */
 #define TCX_INGRESS 46
@@ -40,8 +40,8 @@ struct pe_xdp {
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
 	uint32_t epoch_jiffies;
-	bool egress;	    /* the egress tracepoint is attached */
-	unsigned int takes; /* TAKES_*: what this kernel takes */
+	bool egress;	       /* the egress tracepoint is attached */
+	unsigned int features; /* FEATURE_*: what this kernel accepts of the object */
 	struct mapped interfaces, rows, cpu;
 	struct pe_slots *slots;
 	int *ring_fds; /* options.rings of them, -1 where not made */

@@ -14,7 +14,7 @@ static int attach_once(struct pe_xdp *xdp, const struct bpf_program *program,
 {
 	if (*link)
 		return 0;
-	if (!(xdp->takes & TAKES_RECEIVE))
+	if (!(xdp->features & FEATURE_RECEIVE))
 		return -EOPNOTSUPP;
 	*link = bpf_program__attach(program);
 	return *link ? 0 : -errno;
