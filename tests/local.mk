@@ -165,7 +165,8 @@ tests_unit_test_offloads_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
 tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_privileges_LDADD = $(test_libs)
-tests_unit_test_groups_SOURCES = tests/unit/test_groups.c tests/unit/registry-source.h
+tests_unit_test_groups_SOURCES = tests/unit/test_groups.c tests/unit/registry-source.h \
+	tests/unit/malloc-failure.h
 tests_unit_test_groups_LDADD = $(test_libs)
 tests_unit_test_groups_model_SOURCES = tests/unit/test_groups_model.c tests/unit/registry-source.h \
 	tests/unit/malloc-failure.h

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The registry: which interfaces have series, under which name, from their appearance to the fold.
+ * The registry: what interfaces count, and in which series, from their appearance on.
  *
- *   live ──remove──▶ departed (series stay) ──retention──▶ folded into (kind, master) sums
+ *   live ──remove──▶ departed (series stay) ──retention──▶ folded: its series end
  *     ▲                  │
  *     └── same name ─────┘ the series go on, counters included
  *
- * Invariant: the sum over live, departed and folded never decreases and counts nothing twice.
+ * An interface also counts for the host, and for its group: a new veth from when it is known whose
+ * it is, or is not in time, others at once. Both keep what it has counted for ever. Invariant: the
+ * sums of the host and of groups never decrease and count nothing twice.
+ *
  * It does not know where numbers come from: the supervisor wires its sources. One mutex inside;
  * every call is safe from any thread, holds the mutex for at most one pass over the interfaces, and
  * calls the sources with it held.
@@ -84,7 +87,8 @@ int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t to
 /*
  * Who is behind a live interface, or one that departed while it was waiting; NULL: nobody is known,
  * and it waits no longer. From now on it counts for the group of this identity; what it has counted
- * in another one stays there. Takes a reference. 0, -ENOENT, or -ENOMEM (nothing changed).
+ * in another one stays there. Takes a reference. 0 or -ENOENT; where memory is refused it changes
+ * its group with a later pe_registry_expire().
  */
 int pe_registry_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
 			 uint64_t now_ns);

@@ -2,6 +2,7 @@
 /* Groups: which one an interface counts for, when, and what stays where it was. */
 #include <stdio.h>
 
+#include "malloc-failure.h"
 #include "pe/identity.h"
 #include "registry-source.h"
 
@@ -275,6 +276,55 @@ static void test_too_many_groups(void **state)
 	finish(registry);
 }
 
+/* What is under way goes with the interface, unlike what was counted. */
+static void test_active_flows(void **state)
+{
+	struct pe_registry *registry = new_registry_with(&defaults);
+	struct pe_snapshot *snapshot;
+
+	add(registry, 2, "veth", "", 1 * S);
+	identify(registry, 2, NULL, 1 * S);
+	source_flows(2, 4);
+	identify(registry, 2, db, 2 * S);
+	snapshot = collect(registry);
+	assert_int_equal(snapshot->groups[0].body.flows.active, 0);
+	assert_int_equal(snapshot->groups[1].body.flows.active, 4);
+	assert_int_equal(snapshot->host->body.flows.active, 4);
+	pe_snapshot_unref(snapshot);
+	assert_int_equal(pe_registry_remove(registry, 2, 3 * S), 0);
+	snapshot = collect(registry);
+	assert_int_equal(snapshot->groups[1].body.flows.active, 0);
+	assert_int_equal(snapshot->host->body.flows.active, 0);
+	pe_snapshot_unref(snapshot);
+	finish(registry);
+}
+
+/* Without memory it stays where it is, and goes where it belongs later. */
+static void test_refused_memory(void **state)
+{
+	struct pe_registry *registry = new_registry_with(&defaults);
+
+	if (malloc_failure_works) {
+		add(registry, 2, "veth", "", 1 * S);
+		source_count(2, 5);
+		malloc_failure_after = 0;
+		identify(registry, 2, db, 1 * S);
+		malloc_failure_after = -1;
+		expect(registry, "veth////=0:0:0 ?=1:5:0");
+		pe_registry_expire(registry, 3 * S, NULL);
+		expect(registry, "veth////=0:0:0 veth///db/=1:5:0");
+		malloc_failure_after = 0;
+		identify(registry, 2, web, 4 * S);
+		malloc_failure_after = -1;
+		source_count(2, 2);
+		expect(registry, "veth////=0:0:0 veth///db/=1:7:0");
+		pe_registry_expire(registry, 5 * S, NULL);
+		source_count(2, 1);
+		expect(registry, "veth////=0:0:0 veth///db/=0:7:0 veth//shop/shop/web/=1:1:0");
+	}
+	finish(registry);
+}
+
 /* Shown with the interface, also after its end. */
 static void test_identity_is_shown(void **state)
 {
@@ -305,6 +355,8 @@ int main(void)
 		cmocka_unit_test(test_departed_one_waits),
 		cmocka_unit_test(test_told_apart_by),
 		cmocka_unit_test(test_too_many_groups),
+		cmocka_unit_test(test_active_flows),
+		cmocka_unit_test(test_refused_memory),
 		cmocka_unit_test(test_identity_is_shown),
 	};
 
