@@ -134,18 +134,17 @@ enum pe_unobserved {
 	PE_UNOBSERVED_REASONS,
 };
 
-#define PE_ALIAS_MAX	256
-#define PE_ALTNAMES_MAX 256
-#define PE_KIND_MAX	16
+#define PE_KIND_MAX 16
 
-/* What identifies an interface to people. Names are the kernel's bytes, perhaps not UTF-8. */
+/* What identifies an interface to people. Names are the kernel's bytes, perhaps not UTF-8. Most
+ * have neither alias nor altnames, so that these are borrowed texts, and in a snapshot its own. */
 struct pe_iface_info {
 	int ifindex;
 	char name[IFNAMSIZ];
-	char alias[PE_ALIAS_MAX];
-	char altnames[PE_ALTNAMES_MAX]; /* separated by commas */
-	char kind[PE_KIND_MAX];		/* "" for hardware */
-	char master[IFNAMSIZ];		/* name, "" if none */
+	const char *alias;	/* NULL is "", but in a snapshot it is not NULL */
+	const char *altnames;	/* likewise; separated by commas */
+	char kind[PE_KIND_MAX]; /* "" for hardware */
+	char master[IFNAMSIZ];	/* name, "" if none */
 	enum pe_mode mode;
 	enum pe_mode_reason mode_reason;
 };
@@ -322,8 +321,8 @@ struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
 void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns);
 
 /*
- * Makes `count` zeroed interfaces in the snapshot's arena, aligned as rows want it, and sets ifaces
- * and iface_count. 0 or -ENOMEM.
+ * Makes `count` interfaces in the snapshot's arena, zero but for their alias and altnames, aligned
+ * as rows want it, and sets ifaces and iface_count. 0 or -ENOMEM.
  */
 int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count);
 

@@ -17,11 +17,11 @@ static void describe(const struct pe_engine *engine, const struct pe_iface *ifac
 						    : NULL;
 
 	*ret_info = (struct pe_iface_info){ .ifindex = link->ifindex,
+					    .alias = link->alias,
+					    .altnames = link->altnames,
 					    .mode = iface->attachment.mode,
 					    .mode_reason = iface->attachment.reason };
 	snprintf(ret_info->name, sizeof(ret_info->name), "%s", link->name);
-	snprintf(ret_info->alias, sizeof(ret_info->alias), "%s", link->alias);
-	snprintf(ret_info->altnames, sizeof(ret_info->altnames), "%s", link->altnames);
 	snprintf(ret_info->kind, sizeof(ret_info->kind), "%s", link->kind);
 	if (master)
 		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);

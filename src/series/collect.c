@@ -116,13 +116,25 @@ static int compare_names(const void *a, const void *b)
 	return strcmp((*x)->info.name, (*y)->info.name);
 }
 
+static int collect_info(const struct pe_iface_series *series, struct pe_arena *arena,
+			struct pe_iface_info *ret_info)
+{
+	*ret_info = series->info;
+	if (!series->texts)
+		return 0;
+	ret_info->alias = pe_arena_strdup(arena, series->info.alias, SIZE_MAX - 1);
+	ret_info->altnames = pe_arena_strdup(arena, series->info.altnames, SIZE_MAX - 1);
+	return ret_info->alias && ret_info->altnames ? 0 : -ENOMEM;
+}
+
 static int collect_iface(const struct pe_registry *registry, struct pe_iface_series *series,
 			 struct pe_arena *arena, struct pe_iface_sample *iface)
 {
 	const struct pe_member *member = pe_iface_member(series);
-	int r = 0;
+	int r = collect_info(series, arena, &iface->info);
 
-	iface->info = series->info;
+	if (r < 0)
+		return r;
 	iface->identity = series->identity ? pe_identity_ref(series->identity) : NULL;
 	iface->departed = series->departed;
 	begin(&series->total, &iface->body);

@@ -37,6 +37,30 @@ static void rename_series(struct pe_registry *registry, struct pe_iface_series *
 	insert_name(registry, series);
 }
 
+static bool is_empty(const char *text)
+{
+	return !text || !*text;
+}
+
+/* With copies of alias and altnames, which most have not. Without memory for them they are not
+ * shown.
+ */
+static void take_info(struct pe_iface_series *series, const struct pe_iface_info *info)
+{
+	const char *alias = is_empty(info->alias) ? "" : info->alias;
+	const char *altnames = is_empty(info->altnames) ? "" : info->altnames;
+	const size_t size = strlen(alias) + 1;
+	char *texts = NULL;
+
+	if (*alias || *altnames)
+		texts = malloc(size + strlen(altnames) + 1);
+	free(series->texts);
+	series->texts = texts;
+	series->info = *info;
+	series->info.alias = texts ? strcpy(texts, alias) : "";
+	series->info.altnames = texts ? strcpy(texts + size, altnames) : "";
+}
+
 /* ---- departed ones ---- */
 
 static void enqueue(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns)
@@ -66,7 +90,7 @@ static struct pe_iface_series *new_series(const struct pe_iface_info *info, uint
 
 	if (!series)
 		return NULL;
-	series->info = *info;
+	take_info(series, info);
 	series->total.created_ns = now_ns;
 	return series;
 }
@@ -76,6 +100,7 @@ void pe_iface_free(struct pe_registry *registry, struct pe_iface_series *series)
 	pe_member_free(registry, pe_iface_member(series));
 	pe_accumulator_fini(&series->total);
 	pe_identity_unref(series->identity);
+	free(series->texts);
 	free(series);
 }
 
@@ -121,7 +146,7 @@ struct pe_iface_series *pe_iface_open(struct pe_registry *registry,
 		return NULL;
 	if (series->departed)
 		dequeue(registry, series);
-	series->info = *info;
+	take_info(series, info);
 	series->identity = pe_identity_unref(series->identity);
 	return series;
 }
@@ -234,6 +259,6 @@ int pe_iface_update(struct pe_registry *registry, struct pe_iface_series *series
 		if (other)
 			rename_series(registry, other, before);
 	}
-	series->info = *info;
+	take_info(series, info);
 	return 0;
 }

@@ -34,6 +34,7 @@ struct pe_iface_series {
 	struct pe_accumulator total; /* first; fed by at most one member */
 	struct pe_node by_name;
 	struct pe_iface_info info;
+	char *texts; /* of the info; NULL if there are none */
 	struct pe_identity *identity;
 	bool departed;
 	uint64_t departed_ns;

@@ -93,6 +93,10 @@ int pe_snapshot_alloc_ifaces(struct pe_snapshot *snapshot, size_t count)
 	snapshot->ifaces = alloc_lines(snapshot->arena, count, sizeof(*snapshot->ifaces));
 	if (!snapshot->ifaces)
 		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		snapshot->ifaces[i].info.alias = "";
+		snapshot->ifaces[i].info.altnames = "";
+	}
 	snapshot->iface_count = count;
 	return 0;
 }

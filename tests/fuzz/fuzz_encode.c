@@ -18,6 +18,7 @@
 #define IFACES_MAX   3
 #define DEPARTED_MAX 6
 #define TOP_MAX	     12
+#define ALIAS_MAX    256
 #define TEXT_MAX     (512 * 1024)
 
 #define WITH_TOP	0x01
@@ -117,6 +118,14 @@ static void take_flows(struct builder *builder, struct pe_flow_sample *flows)
 		take_top_flow(builder, &flows->top[i]);
 }
 
+static const char *take_text(struct builder *builder)
+{
+	char *text = allocate(builder, ALIAS_MAX, 1);
+
+	take_name(builder, text, ALIAS_MAX);
+	return text;
+}
+
 static void take_iface(struct builder *builder, struct pe_iface_sample *iface)
 {
 	uint8_t bits = fuzz_u8(builder->input);
@@ -125,8 +134,8 @@ static void take_iface(struct builder *builder, struct pe_iface_sample *iface)
 	iface->departed = bits >> 4 & 1;
 	iface->info.mode = (enum pe_mode)((bits >> 5) % PE_MODE_COUNT);
 	take_name(builder, iface->info.name, sizeof(iface->info.name));
-	take_name(builder, iface->info.alias, sizeof(iface->info.alias));
-	take_name(builder, iface->info.altnames, sizeof(iface->info.altnames));
+	iface->info.alias = take_text(builder);
+	iface->info.altnames = take_text(builder);
 	take_name(builder, iface->info.kind, sizeof(iface->info.kind));
 	take_name(builder, iface->info.master, sizeof(iface->info.master));
 	iface->info.ifindex = 1 + (int)(fuzz_number(builder->input, 4) % INT32_MAX);

@@ -85,8 +85,8 @@ static inline void fixture_info(const struct fixture *fixture, size_t i, struct 
 	strcpy(info->kind, "veth");
 	strcpy(info->master, "docker0");
 	if (fixture->hostile && i % 2) {
-		strcpy(info->alias, "line\nbreak \"quoted\" back\\slash \xf4\x90\x80\x80 end\\");
-		strcpy(info->altnames, "enp1s0,\xff\\,quote\"d");
+		info->alias = "line\nbreak \"quoted\" back\\slash \xf4\x90\x80\x80 end\\";
+		info->altnames = "enp1s0,\xff\\,quote\"d";
 		strcpy(info->master, "m\xff\"\\");
 		snprintf(info->kind, sizeof(info->kind), "%s", i % 4 == 1 ? "" : "k\xc3");
 	}

@@ -107,8 +107,8 @@ static struct pe_snapshot *small_snapshot(void)
 	iface->info.ifindex = 2;
 	iface->info.mode = PE_MODE_GENERIC;
 	strcpy(iface->info.kind, "veth");
-	strcpy(iface->info.alias, "say \"hi\"\\\n");
-	strcpy(iface->info.altnames, "enp1s0,up\"link");
+	iface->info.alias = "say \"hi\"\\\n";
+	iface->info.altnames = "enp1s0,up\"link";
 	in->class[PE_CLASS_IPV4 + PE_PROTO_TCP] = (struct pe_count){ 3, 180 };
 	in->class[PE_CLASS_ARP] = (struct pe_count){ 1, 70000 };
 	in->size[0] = 3;

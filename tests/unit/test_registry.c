@@ -231,19 +231,31 @@ static void test_info_follows_updates(void **state)
 {
 	struct pe_registry *registry = new_registry(60, 0);
 	struct pe_iface_info info = make_info(2, "a");
+	char alias[] = "alias";
 	struct pe_snapshot *snapshot;
 
 	assert_int_equal(pe_registry_add(registry, &info, PE_TOKEN_NONE, 1), 0);
 	info.mode = PE_MODE_NATIVE;
-	strcpy(info.alias, "alias");
-	strcpy(info.altnames, "one,two");
+	info.alias = alias;
+	info.altnames = "one,two";
 	strcpy(info.master, "br0");
 	assert_int_equal(pe_registry_update(registry, &info, 2), 0);
 	snapshot = collect(registry);
-	assert_memory_equal(&snapshot->ifaces[0].info, &info, sizeof(info));
+	/* The texts are not the caller's. */
+	memset(alias, 'x', sizeof(alias) - 1);
+	assert_string_equal(snapshot->ifaces[0].info.alias, "alias");
+	assert_string_equal(snapshot->ifaces[0].info.altnames, "one,two");
+	assert_string_equal(snapshot->ifaces[0].info.master, "br0");
+	assert_int_equal(snapshot->ifaces[0].info.mode, PE_MODE_NATIVE);
 	assert_int_equal(snapshot->ifaces[0].body.created_ns, 1);
 	assert_int_equal(snapshot->self.interfaces_attached[PE_MODE_NATIVE], 1);
 	assert_int_equal(snapshot->self.interfaces_attached[PE_MODE_GENERIC], 0);
+	pe_snapshot_unref(snapshot);
+	info.alias = NULL;
+	assert_int_equal(pe_registry_update(registry, &info, 3), 0);
+	snapshot = collect(registry);
+	assert_string_equal(snapshot->ifaces[0].info.alias, "");
+	assert_string_equal(snapshot->ifaces[0].info.altnames, "one,two");
 	pe_snapshot_unref(snapshot);
 	/* A departed one is attached no more. */
 	assert_int_equal(pe_registry_remove(registry, 2, 3), 0);
