@@ -22,8 +22,8 @@ if [ "${PE_KERNELS:-some}" = all ]; then
 else
 	# Sixty starts in two guests, each on a CPU; a guest's number of them is part of its name. Each guest
 	# less is a boot less.
-	guests=('5.10 starts+memlock+kinds 30' '5.10 starts 31' 'newest kinds' 'newest cards' '5.10 cards'
-		'after-5.10 starts 10')
+	guests=('5.10 memlock+kinds+identity+starts 30' '5.10 starts 31' 'newest kinds+identity' 'newest cards'
+		'5.10 cards' 'after-5.10 starts 10')
 fi
 
 number=0

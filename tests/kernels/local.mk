@@ -6,6 +6,7 @@ kernel_scripts = \
 	tests/kernels/boot \
 	tests/kernels/check.sh \
 	tests/kernels/guest/cards.sh \
+	tests/kernels/guest/identity.sh \
 	tests/kernels/guest/init \
 	tests/kernels/guest/kinds.sh \
 	tests/kernels/guest/kinds.table \
