@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "pe/clock.h"
 #include "pe/identity.h"
 #include "pe/log.h"
+#include "pe/registry.h"
 
 #include "modules.h"
 
@@ -26,7 +28,9 @@ static void on_input(void *userdata)
 
 static void resolved(int ifindex, struct pe_identity *identity, void *userdata)
 {
-	(void)userdata;
+	struct supervisor *s = userdata;
+
+	pe_registry_identify(s->registry, ifindex, identity, pe_clock_monotonic_ns());
 	if (!identity)
 		pe_debug("identity", "%d: nobody is known", ifindex);
 	else

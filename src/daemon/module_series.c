@@ -129,6 +129,7 @@ static int start_registry(struct supervisor *s)
 		.userdata = s,
 		.group_by = PE_GROUP_BY_DEFAULT,
 		.max_groups = PE_GROUP_MAX_DEFAULT,
+		.identity_wait_ns = s->identities ? s->options->identity_wait_ns : 0,
 	};
 
 	return pe_registry_new(&options, &s->registry);
