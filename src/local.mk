@@ -112,8 +112,9 @@ src_libpe_a_SOURCES = \
 	src/expose/endpoint.c \
 	src/expose/families.c \
 	src/expose/families.h \
-	src/expose/families_departed.c \
+	src/expose/families_counters.c \
 	src/expose/families_flow.c \
+	src/expose/families_group.c \
 	src/expose/families_iface.c \
 	src/expose/families_self.c \
 	src/expose/families_top.c \

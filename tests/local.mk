@@ -12,6 +12,7 @@ unit_tests = \
 	tests/unit/test_encode \
 	tests/unit/test_events \
 	tests/unit/test_families \
+	tests/unit/test_levels \
 	tests/unit/test_grouping \
 	tests/unit/test_groups \
 	tests/unit/test_groups_model \
@@ -143,6 +144,7 @@ tests_unit_test_events_SOURCES = tests/unit/test_events.c $(interfaces_scene)
 tests_unit_test_events_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_events_LDADD = $(test_libs)
 tests_unit_test_families_LDADD = $(test_libs)
+tests_unit_test_levels_LDADD = $(test_libs)
 tests_unit_test_grouping_LDADD = $(test_libs)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h
 tests_unit_test_http_LDADD = $(test_libs)

@@ -9,16 +9,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PE_CATALOGUE_NAME_MAX 96
+#define PE_CATALOGUE_NAME_MAX	96
+#define PE_CATALOGUE_LABELS_MAX 192
 
 struct pe_catalogue_entry {
 	const char *section; /* the heading above it, if it is the first of a section, else NULL */
 	char name[PE_CATALOGUE_NAME_MAX]; /* as in the text format: a counter's ends in _total */
 	const char *type;		  /* "counter", "gauge", "histogram", "info" */
-	const char *labels; /* "interface, direction" or ""; a histogram's le is not among them */
+	/* "interface, direction" or ""; a histogram's le is not among them. Those that --group.by
+	 * and
+	 * --interface.labels choose are as by default. */
+	char labels[PE_CATALOGUE_LABELS_MAX];
 	/* Sentences; `x` is a literal. */
 	const char *help;      /* the HELP of the exposition */
-	const char *details;   /* what the HELP has no place for, or "" */
+	const char *details;   /* what the HELP has no place for, or "", also if a family of
+				* another level has the same */
 	const char *condition; /* when the family exists, or "" for always */
 };
 
@@ -28,7 +33,8 @@ struct pe_catalogue_entry {
  */
 bool pe_catalogue_get(size_t index, struct pe_catalogue_entry *ret_entry);
 
-/* Whether a series of any family can have a label of this name, le of histograms included. */
+/* Whether a series of any family can have a label of this name, whatever the options; le of
+ * histograms included. */
 bool pe_catalogue_has_label(const char *name);
 
 #endif

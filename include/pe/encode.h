@@ -4,9 +4,9 @@
  *
  * OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) or Prometheus text
  * 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). The order is fixed:
- * families as in the catalogue (catalogue.h), interfaces by name within each. An encoder keeps one
- * buffer, as large as the largest (family, interface) pair, whatever the size of the whole answer.
- * One thread at a time; nothing blocks.
+ * families as in the catalogue (catalogue.h), groups by labels and interfaces by name within each.
+ * An encoder keeps one buffer, as large as the largest (family, interface) or (family, group) pair,
+ * whatever the size of the whole answer. One thread at a time; nothing blocks.
  */
 #ifndef PE_ENCODE_H
 #define PE_ENCODE_H
@@ -23,9 +23,31 @@ enum pe_format {
 	PE_FORMAT_OPENMETRICS, /* 1.0.0 */
 };
 
+/* Labels of its identity that every series of an interface may have (--interface.labels). */
+enum pe_iface_label {
+	PE_IFACE_CONTAINER,
+	PE_IFACE_POD,
+	PE_IFACE_NAMESPACE,
+	PE_IFACE_WORKLOAD,
+	PE_IFACE_LABELS,
+};
+
+enum pe_iface_detail {
+	PE_DETAIL_BASIC, /* packets, bytes, and what was not observed or overcounted */
+	PE_DETAIL_FULL,	 /* every family that groups have, too */
+};
+
+/* What is exposed, in whichever way. */
+struct pe_expose_options {
+	bool legacy; /* add total_packets and total_throughput of the original exporter */
+	enum pe_iface_detail detail; /* of interfaces */
+	bool created;		     /* OpenMetrics: since when a series counts, a line each */
+	unsigned int iface_labels;   /* set of bits, by enum pe_iface_label */
+};
+
 struct pe_encode_options {
 	enum pe_format format;
-	bool legacy;	 /* add total_packets and total_throughput of the original exporter */
+	struct pe_expose_options show;
 	bool no_process; /* leave process_* out: they collide with the Pushgateway's own */
 };
 

@@ -32,7 +32,7 @@ struct pe_http_options {
 	const struct pe_listeners *listeners; /* not empty; must outlive the server */
 	struct pe_web *web;		      /* TLS and users; must outlive the server */
 	const char *telemetry_path;	      /* begins with '/' */
-	bool legacy;
+	struct pe_expose_options show;
 	/* > 0; split evenly over the sockets, at least one each. One more, and the one that has
 	 * waited longest is cut off. */
 	unsigned int max_connections;

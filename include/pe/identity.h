@@ -157,7 +157,7 @@ enum pe_identity_result {
 /* clang-format off */
 #define PE_IDENTITY_BOUNDS_MS(X)                                                         \
 	X(1, "0.001") X(5, "0.005") X(10, "0.01") X(50, "0.05") X(100, "0.1")            \
-	X(500, "0.5") X(1000, "1.0") X(2000, "2.0") X(5000, "5.0") X(10000, "10.0")
+	X(500, "0.5") X(1500, "1.5") X(2500, "2.5") X(5500, "5.5") X(15000, "15")
 /* clang-format on */
 #define PE_IDENTITY_BUCKETS 11
 

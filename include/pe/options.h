@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "pe/encode.h"
 #include "pe/identity.h"
 #include "pe/log.h"
 #include "pe/push.h"
@@ -53,7 +54,9 @@ struct pe_options {
 	/* metrics */
 	uint64_t departed_retention_ns; /* default 5 m */
 	unsigned int departed_max;	/* default 4096 */
-	bool legacy;
+	struct pe_expose_options show;
+	unsigned int group_by;	/* set of PE_GROUP_BIT(), not empty; default PE_GROUP_BY_DEFAULT */
+	unsigned int group_max; /* 1..65536, default PE_GROUP_MAX_DEFAULT */
 	/* identity */
 	bool identity;
 	bool identity_cni;

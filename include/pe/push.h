@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pe/encode.h"
 #include "pe/sample.h"
 #include "pe/sink.h"
 
@@ -45,7 +46,7 @@ struct pe_push_options {
 	uint64_t timeout_ns;
 	enum pe_push_exit on_exit;
 	bool gzip;
-	bool legacy;
+	struct pe_expose_options show;
 	const char *username;	       /* each NULL if not given, and if the URL has one */
 	const char *password_file;     /* re-read before each push */
 	const char *bearer_token_file; /* re-read before each push */

@@ -16,36 +16,38 @@
 
 #include "pe/flow.h"
 #include "pe/group.h"
+#include "pe/identity.h"
 
 struct pe_arena;
-struct pe_identity;
 
 /* ---- flows ---- */
 
 /*
  * Upper bounds of histograms, each once: X(number, text), where the text is what is exposed. It is
- * written as Prometheus itself writes such a number: with an exponent from a million up. The last
- * bucket is +Inf.
+ * written as Go writes such a number, and so also as the Pushgateway shows what was pushed. For
+ * 1, 5 or 10, and other numbers up to 10 and powers of ten, OpenMetrics asks for another text
+ * ("5.0"): such bounds would have two names in a database, so there are none. The last bucket is
+ * +Inf.
  */
 /* clang-format off */
 #define PE_DURATION_BOUNDS_MS(X)                                                           \
-	X(10, "0.01") X(50, "0.05") X(100, "0.1") X(500, "0.5") X(1000, "1.0") X(5000, "5.0") \
-	X(10000, "10.0") X(30000, "30.0") X(60000, "60.0") X(300000, "300.0") X(1800000, "1800.0")
+	X(10, "0.01") X(50, "0.05") X(100, "0.1") X(500, "0.5") X(1500, "1.5") X(5500, "5.5") \
+	X(15000, "15") X(30000, "30") X(60000, "60") X(300000, "300") X(1800000, "1800")
 #define PE_FLOW_SIZE_BOUNDS(X)                                                             \
-	X(0x100, "256.0") X(0x400, "1024.0") X(0x1000, "4096.0") X(0x4000, "16384.0")      \
-	X(0x10000, "65536.0") X(0x40000, "262144.0") X(0x100000, "1.048576e+06")           \
+	X(0x100, "256") X(0x400, "1024") X(0x1000, "4096") X(0x4000, "16384")              \
+	X(0x10000, "65536") X(0x40000, "262144") X(0x100000, "1.048576e+06")               \
 	X(0x400000, "4.194304e+06") X(0x1000000, "1.6777216e+07")                          \
 	X(0x4000000, "6.7108864e+07") X(0x10000000, "2.68435456e+08")                      \
 	X(0x40000000, "1.073741824e+09")
 #define PE_LATENCY_BOUNDS_US(X)                                                            \
 	X(10, "1e-05") X(50, "5e-05") X(100, "0.0001") X(500, "0.0005") X(1000, "0.001")   \
 	X(5000, "0.005") X(10000, "0.01") X(50000, "0.05") X(100000, "0.1")                \
-	X(500000, "0.5") X(1000000, "1.0")
+	X(500000, "0.5") X(2500000, "2.5")
 /* Of the kernel side, which finds them by shifting (size_bucket() in bpf/account.h). */
 #define PE_SIZE_BOUNDS(X)                                                                  \
-	X(64, "64.0") X(128, "128.0") X(256, "256.0") X(512, "512.0") X(1024, "1024.0")    \
-	X(2048, "2048.0") X(4096, "4096.0") X(8192, "8192.0") X(16384, "16384.0")          \
-	X(32768, "32768.0") X(65536, "65536.0")
+	X(64, "64") X(128, "128") X(256, "256") X(512, "512") X(1024, "1024")    \
+	X(2048, "2048") X(4096, "4096") X(8192, "8192") X(16384, "16384")          \
+	X(32768, "32768") X(65536, "65536")
 /* clang-format on */
 #define PE_BOUND_ONE(number, text)    +1
 #define PE_BOUND_NUMBER(number, text) number,
@@ -161,7 +163,7 @@ struct pe_series_body {
 struct pe_iface_sample {
 	struct pe_iface_info info;
 	struct pe_identity *identity; /* who is behind it, NULL if unknown; the snapshot's */
-	bool departed; /* gone, kept for the retention; has no info series and no active flows */
+	bool departed; /* gone, kept for the retention; has no mode and no active flows */
 	struct pe_series_body body;
 };
 
@@ -276,8 +278,10 @@ struct pe_self_sample {
 	uint64_t kernel_map_bytes;
 	uint64_t sandbox[PE_SANDBOX_PARTS]; /* 1 if it is in force */
 	uint64_t denied_system_calls;
+	struct pe_identities_stats identity;
 	struct pe_http_sample http;
 	struct pe_sink_sample push;
+	bool identity_enabled;
 	struct pe_process_sample process;
 };
 

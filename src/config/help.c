@@ -54,7 +54,7 @@ static void print_wrapped(FILE *out, const char *text, int at)
 
 static void print_option(FILE *out, const struct pe_option *option)
 {
-	char env[PE_OPTION_ENV_MAX], origin[128];
+	char env[PE_OPTION_ENV_MAX], origin[128], range[PE_OPTION_RANGE_MAX];
 	const char *initial = default_text(option);
 	int at = fprintf(out, "  --%s%s%s", option->name, option->arg ? "=" : "",
 			 option->arg ? option->arg : "");
@@ -67,6 +67,12 @@ static void print_option(FILE *out, const struct pe_option *option)
 	if (!pe_option_has_env(option))
 		return;
 	pe_option_env_name(option, env);
+	/* Which they are is not in the name of its argument. */
+	if (option->type == PE_OPTION_SET) {
+		pe_option_range(option, range);
+		snprintf(origin, sizeof(origin), "(%s)", range);
+		print_wrapped(out, origin, 0);
+	}
 	snprintf(origin, sizeof(origin), "[%s%s%s%s]", *initial ? "default: " : "", initial,
 		 *initial ? "; " : "", env);
 	print_wrapped(out, origin, 0);
@@ -96,6 +102,7 @@ void pe_option_print_help(FILE *out)
 void pe_option_range(const struct pe_option *option, char ret_range[PE_OPTION_RANGE_MAX])
 {
 	switch (option->type) {
+	case PE_OPTION_SET:
 	case PE_OPTION_COUNT:
 	case PE_OPTION_SIZE:
 	case PE_OPTION_DURATION:

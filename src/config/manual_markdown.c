@@ -24,8 +24,16 @@ const char *const pe_manual_about_options[] = {
 };
 
 const char *const pe_manual_about_metrics[] = {
-	"Names are those of the text format. A series that would be zero is left out, except for "
-	"the exporter's own ones and for the packet sizes of live interfaces.",
+	"Names are those of the text format. What is counted is exported at three levels: the host "
+	"as a whole; groups of interfaces that have the labels of `--group.by` in common; and each "
+	"interface. What the host and groups have counted never goes back when an interface goes, "
+	"so their rates and increases are right however short its life was. What a family means "
+	"is said once, at the first level. Every series of an interface can have further labels: "
+	"`--interface.labels`.",
+	"A series that would be zero is left out, except for the exporter's own ones, for the "
+	"usual "
+	"protocols (TCP, UDP and ICMP, of IPv4 and IPv6) of the host and of the groups that have "
+	"no label but their kind, and for the packet sizes of live interfaces.",
 	NULL,
 };
 

@@ -327,7 +327,7 @@ void pe_options_push(const struct pe_options *options, struct pe_push_label *lab
 		.timeout_ns = options->push_timeout_ns,
 		.on_exit = options->push_on_exit,
 		.gzip = options->push_gzip,
-		.legacy = options->legacy,
+		.show = options->show,
 		.username = options->push_username,
 		.password_file = options->push_password_file,
 		.bearer_token_file = options->push_bearer_token_file,

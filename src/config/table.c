@@ -13,10 +13,13 @@
 #define MIB	  (1024 * KIB)
 #define GIB	  (1024 * MIB)
 
+#define SET(member, name) "|" name
+
 #define FIELD(member) .offset = offsetof(struct pe_options, member)
 
 /* Flags, choices and numbers are written through one type each. */
 _Static_assert(sizeof(enum pe_xdp_mode) == sizeof(unsigned int), "enums are unsigned int");
+_Static_assert(sizeof(enum pe_iface_detail) == sizeof(unsigned int), "enums are unsigned int");
 _Static_assert(sizeof(enum pe_push_exit) == sizeof(unsigned int), "enums are unsigned int");
 _Static_assert(sizeof(enum pe_log_level) == sizeof(unsigned int), "enums are unsigned int");
 _Static_assert(sizeof(enum pe_log_format) == sizeof(unsigned int), "enums are unsigned int");
@@ -147,6 +150,54 @@ const struct pe_option pe_option_table[] = {
 	},
 	{
 		.section = "Metrics",
+		.name = "group.by",
+		.arg = "LABELS",
+		.type = PE_OPTION_SET,
+		.set = PE_GROUP_LABELS_X(SET) + 1,
+		.min = 1,
+		.initial = "kind,master,namespace,workload",
+		FIELD(group_by),
+		.help = "Labels by which groups of interfaces are told apart, separated by commas.",
+	},
+	{
+		.name = "group.max",
+		.arg = "N",
+		.type = PE_OPTION_COUNT,
+		.min = 1,
+		.max = 65536,
+		.initial = "1024",
+		FIELD(group_max),
+		.help = "Groups at the same time. Beyond it the least recently used ones without a "
+			"live interface are folded into workload=\"other\".",
+	},
+	{
+		.name = "interface.detail",
+		.arg = "basic|full",
+		.type = PE_OPTION_CHOICE,
+		.initial = "basic",
+		FIELD(show.detail),
+		.help = "Which families each interface has: basic is packets, bytes, and what was "
+			"not observed or overcounted; full is all that groups have.",
+	},
+	{
+		.name = "interface.labels",
+		.arg = "LABELS",
+		.type = PE_OPTION_SET,
+		.set = "container|pod|namespace|workload",
+		.initial = "",
+		.initial_text = "none",
+		FIELD(show.iface_labels),
+		.help = "Labels of packet_exporter_interface_info that every series of an "
+			"interface has, too, separated by commas.",
+	},
+	{
+		.name = "metrics.created",
+		.type = PE_OPTION_FLAG,
+		.initial = "false",
+		FIELD(show.created),
+		.help = "In OpenMetrics, add a line to each series that says since when it counts.",
+	},
+	{
 		.name = "departed.retention",
 		.arg = "DURATION",
 		.type = PE_OPTION_DURATION,
@@ -164,13 +215,13 @@ const struct pe_option pe_option_table[] = {
 		.max = 65536,
 		.initial = "4096",
 		FIELD(departed_max),
-		.help = "Keep at most so many of them; the oldest are folded into the sums first.",
+		.help = "Keep at most so many of them; the series of the oldest end first.",
 	},
 	{
 		.name = "metrics.legacy",
 		.type = PE_OPTION_FLAG,
 		.initial = "false",
-		FIELD(legacy),
+		FIELD(show.legacy),
 		.help = "Also export total_packets and total_throughput.",
 	},
 	{
@@ -285,7 +336,7 @@ const struct pe_option pe_option_table[] = {
 		.name = "push.job",
 		.arg = "NAME",
 		.type = PE_OPTION_STRING,
-		.initial = "packet_exporter",
+		.initial = "packet_exporter_push",
 		FIELD(push_job),
 		.help = "The job label of the group.",
 	},

@@ -14,6 +14,7 @@ enum pe_option_type {
 	PE_OPTION_FLAG,	    /* bool; "--x" is "--x=true" */
 	PE_OPTION_SWITCH,   /* bool; the first choice is true, the second false */
 	PE_OPTION_CHOICE,   /* enum in the order of the choices */
+	PE_OPTION_SET,	    /* unsigned int, a bit for each choice, which `set` has */
 	PE_OPTION_COUNT,    /* unsigned int */
 	PE_OPTION_SIZE,	    /* unsigned int, bytes */
 	PE_OPTION_DURATION, /* uint64_t, ns */
@@ -22,19 +23,22 @@ enum pe_option_type {
 	PE_OPTION_LIST,	    /* struct pe_strings; may be repeated */
 };
 
-#define PE_OPTION_ENV_MAX   64
-#define PE_OPTION_VALUE_MAX 4096 /* bytes of one value */
-#define PE_OPTION_WHY_MAX   512
-#define PE_OPTION_RANGE_MAX 64
+#define PE_OPTION_ENV_MAX     64
+#define PE_OPTION_VALUE_MAX   4096 /* bytes of one value */
+#define PE_OPTION_WHY_MAX     512
+#define PE_OPTION_RANGE_MAX   96
+#define PE_OPTION_ALLOWED_MAX 96
 
 struct pe_option {
 	const char *section; /* the heading above it, if it is the first of a section */
 	const char *name;    /* without the dashes */
 	const char *arg;     /* what --help shows behind '='; choices are separated by '|' */
 	enum pe_option_type type;
+	const char *set;	  /* as the choices of `arg` */
 	bool optional;		  /* a string that is NULL if it is empty */
 	bool power_of_two;	  /* a count or size */
-	uint64_t min, max;	  /* of numbers; max is also the length of a list */
+	uint64_t min, max;	  /* of numbers; max is also the length of a list,
+				   * min how many a set has at least */
 	const char *initial;	  /* the default, read like any value; NULL leaves the field zero */
 	const char *initial_text; /* what --help says instead of `initial` */
 	size_t offset;		  /* in struct pe_options */

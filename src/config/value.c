@@ -181,27 +181,63 @@ static int parse_number(const struct pe_option *option, const char *text, uint64
 
 static const char *choices(const struct pe_option *option)
 {
+	if (option->type == PE_OPTION_SET)
+		return option->set;
 	return option->type == PE_OPTION_FLAG ? "true|false|1|0" : option->arg;
 }
 
-static int parse_choice(const struct pe_option *option, const char *text, unsigned int *ret_index,
-			char *why, size_t why_size)
+static int find_choice(const struct pe_option *option, const char *text, size_t text_len,
+		       unsigned int *ret_index)
 {
 	const char *choice = choices(option);
-	char allowed[64];
 	unsigned int i;
 
 	for (i = 0; *choice; i++) {
 		size_t len = strcspn(choice, "|");
 
-		if (len == strlen(text) && strncmp(choice, text, len) == 0) {
+		if (len == text_len && strncmp(choice, text, len) == 0) {
 			*ret_index = i;
 			return 0;
 		}
 		choice += len + (choice[len] == '|');
 	}
+	return -EINVAL;
+}
+
+static int parse_choice(const struct pe_option *option, const char *text, unsigned int *ret_index,
+			char *why, size_t why_size)
+{
+	char allowed[PE_OPTION_ALLOWED_MAX];
+
+	if (find_choice(option, text, strlen(text), ret_index) == 0)
+		return 0;
 	pe_option_allowed(option, allowed, sizeof(allowed));
 	snprintf(why, why_size, "is not one of %s", allowed);
+	return -EINVAL;
+}
+
+static int parse_set(const struct pe_option *option, const char *text, unsigned int *ret_set,
+		     char *why, size_t why_size)
+{
+	char allowed[PE_OPTION_ALLOWED_MAX];
+	unsigned int set = 0, index;
+	bool valid = *text || option->min == 0;
+
+	while (valid && *text) {
+		const size_t len = strcspn(text, ",");
+
+		valid = find_choice(option, text, len, &index) == 0 &&
+			(text[len] == '\0' || text[len + 1]);
+		if (valid)
+			set |= 1u << index;
+		text += len + (text[len] == ',');
+	}
+	if (valid) {
+		*ret_set = set;
+		return 0;
+	}
+	pe_option_allowed(option, allowed, sizeof(allowed));
+	snprintf(why, why_size, "is not a list of %s, separated by commas", allowed);
 	return -EINVAL;
 }
 
@@ -216,6 +252,7 @@ void pe_option_allowed(const struct pe_option *option, char *text, size_t size)
 	case PE_OPTION_FLAG:
 	case PE_OPTION_SWITCH:
 	case PE_OPTION_CHOICE:
+	case PE_OPTION_SET:
 		for (p = choices(option); *p && len + 3 < size; p++) {
 			if (*p == '|')
 				text[len++] = ',';
@@ -305,6 +342,8 @@ int pe_option_set(const struct pe_option *option, struct pe_options *options, co
 		if (err == 0)
 			*(unsigned int *)field = index;
 		return err;
+	case PE_OPTION_SET:
+		return parse_set(option, text, field, why, why_size);
 	case PE_OPTION_COUNT:
 	case PE_OPTION_SIZE:
 		err = parse_number(option, text, &value, why, why_size);

@@ -127,8 +127,8 @@ static int start_registry(struct supervisor *s)
 		.sources = counter_sources,
 		.source_count = sizeof(counter_sources) / sizeof(counter_sources[0]),
 		.userdata = s,
-		.group_by = PE_GROUP_BY_DEFAULT,
-		.max_groups = PE_GROUP_MAX_DEFAULT,
+		.group_by = s->options->group_by,
+		.max_groups = s->options->group_max,
 		.identity_wait_ns = s->identities ? s->options->identity_wait_ns : 0,
 	};
 

@@ -73,7 +73,7 @@ static int start_http(struct supervisor *s)
 		.listeners = s->listeners,
 		.web = s->web,
 		.telemetry_path = o->telemetry_path,
-		.legacy = o->legacy,
+		.show = o->show,
 		.max_connections = s->shares.connections,
 		.timeout_s = TIMEOUT_S,
 		.share_ms = SHARE_MS,

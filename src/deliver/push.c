@@ -37,8 +37,9 @@ struct push {
 	struct pe_push_body *body;
 	const struct pe_strbuf *text; /* of `body` */
 
+	struct pe_expose_options show;
+
 	/* What --metrics.legacy adds. */
-	bool legacy;		  /* wanted */
 	bool legacy_sent;	  /* `text` has it */
 	bool legacy_refused;	  /* the gateway accepts only the rest */
 	uint64_t legacy_after_ns; /* when to try it again */
@@ -92,11 +93,13 @@ static void end_instead(struct push *push)
 static int encode(void *self, struct pe_snapshot *snapshot)
 {
 	struct push *push = self;
+	struct pe_expose_options show = push->show;
 	int r;
 
-	push->legacy_sent = push->legacy && !push->instead &&
+	push->legacy_sent = show.legacy && !push->instead &&
 			    pe_clock_monotonic_ns() >= push->legacy_after_ns;
-	r = pe_push_body_encode(push->body, snapshot, push->legacy_sent, &push->text);
+	show.legacy = push->legacy_sent;
+	r = pe_push_body_encode(push->body, snapshot, &show, &push->text);
 	if (r < 0)
 		end_instead(push);
 	return r;
@@ -253,7 +256,7 @@ int pe_push_new(const struct pe_push_options *options, struct pe_sink **ret_sink
 	push = calloc(1, sizeof(*push));
 	if (!push)
 		return -ENOMEM;
-	push->legacy = options->legacy;
+	push->show = options->show;
 	r = pe_push_group_init(&push->group, options);
 	if (r == 0)
 		r = pe_push_body_new(options->gzip, &push->body);

@@ -53,11 +53,12 @@ static ssize_t read_text(void *userdata, char *buf, size_t size)
 	return pe_encoder_read(userdata, buf, size);
 }
 
-static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy)
+static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot,
+		  const struct pe_expose_options *show)
 {
 	const struct pe_encode_options options = {
 		.format = PE_FORMAT_TEXT,
-		.legacy = legacy,
+		.show = *show,
 		.no_process = true,
 	};
 	_cleanup_(cleanup_encoder) struct pe_encoder *encoder = NULL;
@@ -89,10 +90,10 @@ static int encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool 
 	return 0;
 }
 
-int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy,
-			const struct pe_strbuf **ret_text)
+int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot,
+			const struct pe_expose_options *show, const struct pe_strbuf **ret_text)
 {
-	int r = encode(body, snapshot, legacy);
+	int r = encode(body, snapshot, show);
 
 	if (r < 0)
 		pe_strbuf_fini(&body->text);

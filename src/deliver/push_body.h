@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "pe/encode.h"
 #include "pe/sample.h"
 #include "pe/strbuf.h"
 
@@ -25,7 +26,7 @@ struct pe_push_body *pe_push_body_free(struct pe_push_body *body);
  * Encodes. 0, and in *ret_text what is to be sent, which lives until the next call; or -errno, and
  * nothing is kept.
  */
-int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot, bool legacy,
-			const struct pe_strbuf **ret_text);
+int pe_push_body_encode(struct pe_push_body *body, struct pe_snapshot *snapshot,
+			const struct pe_expose_options *show, const struct pe_strbuf **ret_text);
 
 #endif

@@ -26,6 +26,10 @@ static const char *condition(unsigned int wants)
 		return "Only with `--push.url`.";
 	case PE_WANTS_PROCESS:
 		return "Not pushed: the Pushgateway has its own.";
+	case PE_WANTS_DETAIL:
+		return "Only with `--interface.detail=full`.";
+	case PE_WANTS_IDENTITY:
+		return "Only with `--identity=on`.";
 	case PE_WANTS_LEGACY:
 		return "Only with `--metrics.legacy`.";
 	default:
@@ -33,32 +37,36 @@ static const char *condition(unsigned int wants)
 	}
 }
 
-static const char *label_names(const struct pe_family *family)
+static void join_labels(const struct pe_part *part, const struct pe_family *family, char *ret,
+			size_t size)
 {
-	if (family->label_names)
-		return family->label_names;
-	return family->values ? family->values->name : "";
+	const char *own = family->label_names;
+
+	if (!own)
+		own = family->values ? family->values->name : "";
+	snprintf(ret, size, "%s%s%s", part->label_names, *part->label_names && *own ? ", " : "",
+		 own);
 }
 
 bool pe_catalogue_get(size_t index, struct pe_catalogue_entry *ret_entry)
 {
+	const struct pe_part *part = pe_parts;
 	const struct pe_family *family;
-	size_t table = 0;
 
-	while (table < PE_FAMILY_TABLES && index >= pe_family_tables[table]->count)
-		index -= pe_family_tables[table++]->count;
-	if (table == PE_FAMILY_TABLES)
+	while (part < pe_parts + PE_PARTS && index >= part->table->count)
+		index -= part++->table->count;
+	if (part == pe_parts + PE_PARTS)
 		return false;
-	family = &pe_family_tables[table]->families[index];
+	family = &part->table->families[index];
 	*ret_entry = (struct pe_catalogue_entry){
-		.section = family->section,
+		.section = index == 0 ? part->section : NULL,
 		.type = types[family->type].name,
-		.labels = label_names(family),
 		.help = family->help,
-		.details = family->details ? family->details : "",
-		.condition = condition(family->wants),
+		.details = family->details && !part->repeats ? family->details : "",
+		.condition = condition(pe_family_wants(family, part->level)),
 	};
-	snprintf(ret_entry->name, sizeof(ret_entry->name), "%s%s", family->name,
+	join_labels(part, family, ret_entry->labels, sizeof(ret_entry->labels));
+	snprintf(ret_entry->name, sizeof(ret_entry->name), "%s%s%s", part->prefix, family->name,
 		 types[family->type].suffix);
 	return true;
 }
@@ -85,6 +93,9 @@ bool pe_catalogue_has_label(const char *name)
 
 	for (i = 0; pe_catalogue_get(i, &entry); i++)
 		if (lists(entry.labels, name))
+			return true;
+	for (i = 0; i < PE_GROUP_LABELS; i++)
+		if (strcmp(name, pe_group_label_name((enum pe_group_label)i)) == 0)
 			return true;
 	return strcmp(name, "le") == 0;
 }

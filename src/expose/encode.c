@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The encoder: walks over families and interfaces, and has the writer write one pair at a time.
+ * The encoder: walks over families and what they are of, and has the writer write one pair at a
+ * time.
  *
  * Invariant: `out` of the writer holds what was written and not yet read, from `read_at` on; it is
  * refilled only when empty. One thread at a time.
@@ -14,18 +15,26 @@
 
 #include "families.h"
 
+#define ITEM_LABELS_MAX                                                     \
+	((int)PE_GROUP_LABELS > (int)PE_IFACE_LABELS ? (int)PE_GROUP_LABELS \
+						     : (int)PE_IFACE_LABELS + 1)
+
+/* The texts of labels; that of one item ends where that of the next begins. */
+struct texts {
+	struct pe_strbuf text;
+	size_t *at;
+};
+
 struct pe_encoder {
 	struct pe_snapshot *snapshot;
 	struct pe_emit emit;
 	unsigned int has; /* PE_WANTS_* that can be met */
-	/* The label of each interface; the text of one ends where that of the next begins. */
-	struct pe_strbuf texts;
-	size_t *label_at;
-	struct pe_label label; /* of the interface at hand */
+	struct texts groups, ifaces;
+	struct pe_label label[ITEM_LABELS_MAX]; /* of the item at hand */
 	/* What is rendered next. */
-	size_t table;
+	size_t part;
 	size_t family;
-	size_t iface;
+	size_t item;
 	bool done;
 	size_t read_at;
 };
@@ -37,26 +46,78 @@ const char *pe_format_content_type(enum pe_format format)
 	return "text/plain; version=0.0.4; charset=utf-8";
 }
 
-/* The texts of the interfaces' labels, one behind the other. */
-static int render_labels(struct pe_encoder *encoder)
+static void set_label(struct pe_label *label, const char *name, const char *value)
 {
-	const struct pe_snapshot *snapshot = encoder->snapshot;
-	struct pe_label_set set = { 0 };
-	size_t i;
+	*label = (struct pe_label){ { name, strlen(name) }, { value, strlen(value) } };
+}
 
-	encoder->label_at = calloc(snapshot->iface_count + 1, sizeof(*encoder->label_at));
-	if (!encoder->label_at)
+static size_t label_group(const struct pe_encoder *encoder, size_t i, struct pe_label *ret_label)
+{
+	const struct pe_group_sample *group = &encoder->snapshot->groups[i];
+	size_t n = 0;
+
+	for (unsigned int l = 0; l < PE_GROUP_LABELS; l++)
+		if (encoder->snapshot->group_by & PE_GROUP_BIT(l))
+			set_label(&ret_label[n++], pe_group_label_name((enum pe_group_label)l),
+				  group->label[l]);
+	return n;
+}
+
+static size_t label_iface(const struct pe_encoder *encoder, size_t i, struct pe_label *ret_label)
+{
+	const struct pe_iface_sample *iface = &encoder->snapshot->ifaces[i];
+	size_t n = 0;
+
+	set_label(&ret_label[n++], "interface", iface->info.name);
+	for (size_t l = 0; encoder->emit.show.iface_labels >> l; l++)
+		if (encoder->emit.show.iface_labels >> l & 1)
+			set_label(&ret_label[n++], pe_identity_labels[l].name,
+				  pe_identity_label_value(iface->identity, &pe_identity_labels[l]));
+	return n;
+}
+
+/* They are the same in every family. */
+static int render_texts(const struct pe_encoder *encoder, size_t count,
+			size_t (*label)(const struct pe_encoder *encoder, size_t i,
+					struct pe_label *ret_label),
+			struct texts *ret_texts)
+{
+	struct pe_label labels[ITEM_LABELS_MAX];
+	struct pe_label_set set = { 0 };
+	size_t i, l, n;
+
+	ret_texts->at = calloc(count + 1, sizeof(*ret_texts->at));
+	if (!ret_texts->at)
 		return -ENOMEM;
-	for (i = 0; i < snapshot->iface_count; i++) {
+	for (i = 0; i < count; i++) {
 		pe_label_set_clear(&set);
-		pe_label_set_add(&set, "interface", snapshot->ifaces[i].info.name);
-		pe_strbuf_add(&encoder->texts, set.text.data, set.text.len);
-		encoder->label_at[i + 1] = encoder->texts.len;
+		n = label(encoder, i, labels);
+		for (l = 0; l < n; l++)
+			pe_label_set_add(&set, labels[l].name.data, labels[l].value.data);
+		pe_strbuf_add(&ret_texts->text, set.text.data, set.text.len);
+		ret_texts->at[i + 1] = ret_texts->text.len;
 	}
 	if (set.text.error)
-		encoder->texts.error = set.text.error;
+		ret_texts->text.error = set.text.error;
 	pe_label_set_fini(&set);
-	return encoder->texts.error;
+	return ret_texts->text.error;
+}
+
+static void free_texts(struct texts *texts)
+{
+	pe_strbuf_fini(&texts->text);
+	free(texts->at);
+}
+
+/* Labels that the encoder has pointers of, and their text. */
+static struct pe_labels item_labels(const struct pe_encoder *encoder, size_t count,
+				    const struct texts *texts, size_t i)
+{
+	return (struct pe_labels){
+		encoder->label,
+		count,
+		{ texts->text.data + texts->at[i], texts->at[i + 1] - texts->at[i] },
+	};
 }
 
 static void free_encoder(struct pe_encoder **encoder)
@@ -74,13 +135,20 @@ int pe_encoder_new(struct pe_snapshot *snapshot, const struct pe_encode_options 
 		return -ENOMEM;
 	encoder->snapshot = pe_snapshot_ref(snapshot);
 	encoder->emit.snapshot = snapshot;
+	encoder->emit.show = options->show;
+	encoder->emit.show.iface_labels &= (1u << PE_IFACE_LABELS) - 1;
+	encoder->emit.writer.with_created = options->show.created;
 	encoder->emit.writer.ops = options->format == PE_FORMAT_OPENMETRICS ? &pe_openmetrics_writer
 									    : &pe_text_writer;
 	encoder->has = (snapshot->top_flows ? PE_WANTS_TOP : 0) |
 		       (snapshot->self.push.enabled ? PE_WANTS_PUSH : 0) |
 		       (options->no_process ? 0 : PE_WANTS_PROCESS) |
-		       (options->legacy ? PE_WANTS_LEGACY : 0);
-	r = render_labels(encoder);
+		       (snapshot->self.identity_enabled ? PE_WANTS_IDENTITY : 0) |
+		       (options->show.detail == PE_DETAIL_FULL ? PE_WANTS_DETAIL : 0) |
+		       (options->show.legacy ? PE_WANTS_LEGACY : 0);
+	r = render_texts(encoder, snapshot->group_count, label_group, &encoder->groups);
+	if (r == 0)
+		r = render_texts(encoder, snapshot->iface_count, label_iface, &encoder->ifaces);
 	if (r < 0)
 		return r;
 	*ret_encoder = PE_TAKE_PTR(encoder);
@@ -96,48 +164,85 @@ struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder)
 	pe_label_set_fini(&encoder->emit.labels);
 	pe_strbuf_fini(&encoder->emit.endpoint[0]);
 	pe_strbuf_fini(&encoder->emit.endpoint[1]);
-	pe_strbuf_fini(&encoder->texts);
+	free_texts(&encoder->groups);
+	free_texts(&encoder->ifaces);
 	free(encoder->emit.top);
-	free(encoder->label_at);
 	free(encoder);
 	return NULL;
 }
 
-static void emit_iface(struct pe_encoder *encoder, size_t i)
+static size_t item_count(const struct pe_encoder *encoder, enum pe_level level)
+{
+	switch (level) {
+	case PE_LEVEL_HOST:
+		return encoder->snapshot->host ? 1 : 0;
+	case PE_LEVEL_GROUP:
+		return encoder->snapshot->group_count;
+	case PE_LEVEL_IFACE:
+		return encoder->snapshot->iface_count;
+	case PE_LEVEL_SELF:
+		break;
+	}
+	return 1;
+}
+
+/* What is known of nobody, in no bridge: such groups are there from the start. */
+static bool is_unattributed(const struct pe_group_sample *group)
+{
+	for (size_t i = 0; i < PE_GROUP_LABELS; i++)
+		if (i != PE_GROUP_KIND && *group->label[i])
+			return false;
+	return true;
+}
+
+static void emit_item(struct pe_encoder *encoder, enum pe_level level, size_t i)
 {
 	const struct pe_snapshot *snapshot = encoder->snapshot;
 	struct pe_emit *emit = &encoder->emit;
+	size_t count;
 
-	emit->iface = &snapshot->ifaces[i];
-	encoder->label = (struct pe_label){
-		PE_SPAN("interface"),
-		{ emit->iface->info.name, strlen(emit->iface->info.name) },
-	};
-	emit->iface_labels = (struct pe_labels){
-		&encoder->label,
-		1,
-		{ encoder->texts.data + encoder->label_at[i],
-		  encoder->label_at[i + 1] - encoder->label_at[i] },
-	};
+	emit->iface = NULL;
+	emit->group = NULL;
+	emit->body = NULL;
+	emit->base = (struct pe_labels){ 0 };
+	emit->zeros = false;
 	emit->labelled = -1;
+	switch (level) {
+	case PE_LEVEL_HOST:
+		emit->body = &snapshot->host->body;
+		emit->zeros = true;
+		break;
+	case PE_LEVEL_GROUP:
+		emit->group = &snapshot->groups[i];
+		emit->body = &emit->group->body;
+		emit->zeros = is_unattributed(emit->group);
+		count = label_group(encoder, i, encoder->label);
+		emit->base = item_labels(encoder, count, &encoder->groups, i);
+		break;
+	case PE_LEVEL_IFACE:
+		emit->iface = &snapshot->ifaces[i];
+		emit->body = &emit->iface->body;
+		count = label_iface(encoder, i, encoder->label);
+		emit->base = item_labels(encoder, count, &encoder->ifaces, i);
+		break;
+	case PE_LEVEL_SELF:
+		break;
+	}
 	emit->family->emit(emit);
 }
 
 /* Until there is a sample or the family ends. Returns whether it ended. */
-static bool write_family(struct pe_encoder *encoder, const struct pe_family *family)
+static bool write_family(struct pe_encoder *encoder, const struct pe_part *part,
+			 const struct pe_family *family)
 {
 	struct pe_emit *emit = &encoder->emit;
-	size_t count = family->per_iface ? encoder->snapshot->iface_count : 1;
+	size_t count = item_count(encoder, part->level);
 
+	emit->part = part;
 	emit->family = family;
-	while (encoder->iface < count && emit->writer.out.len == 0) {
-		if (family->per_iface)
-			emit_iface(encoder, encoder->iface);
-		else
-			family->emit(emit);
-		encoder->iface++;
-	}
-	return encoder->iface == count;
+	while (encoder->item < count && emit->writer.out.len == 0)
+		emit_item(encoder, part->level, encoder->item++);
+	return encoder->item == count;
 }
 
 /* Fills the empty buffer; it stays empty only at the end. */
@@ -147,20 +252,21 @@ static void refill(struct pe_encoder *encoder)
 
 	out->len = 0;
 	encoder->read_at = 0;
-	while (out->len == 0 && !out->error && encoder->table < PE_FAMILY_TABLES) {
-		const struct pe_family_table *table = pe_family_tables[encoder->table];
+	while (out->len == 0 && !out->error && encoder->part < PE_PARTS) {
+		const struct pe_part *part = &pe_parts[encoder->part];
 		const struct pe_family *family;
 
-		if (encoder->family == table->count) {
-			encoder->table++;
+		if (encoder->family == part->table->count) {
+			encoder->part++;
 			encoder->family = 0;
 			continue;
 		}
-		family = &table->families[encoder->family];
-		if ((family->wants & ~encoder->has) == 0 && !write_family(encoder, family))
+		family = &part->table->families[encoder->family];
+		if ((pe_family_wants(family, part->level) & ~encoder->has) == 0 &&
+		    !write_family(encoder, part, family))
 			continue;
 		encoder->family++;
-		encoder->iface = 0;
+		encoder->item = 0;
 		encoder->emit.begun = false;
 	}
 	if (out->len == 0 && !encoder->done) {

@@ -2,9 +2,36 @@
 /* The tables of families together, and how a sample gets from them to a writer. */
 #include "families.h"
 
-const struct pe_family_table *const pe_family_tables[PE_FAMILY_TABLES] = {
-	&pe_families_iface,    &pe_families_flow, &pe_families_top,
-	&pe_families_departed, &pe_families_self,
+#include <stdio.h>
+
+#define HOST   "packet_exporter_host_", "", PE_LEVEL_HOST
+#define GROUP  "packet_exporter_group_", "kind, master, namespace, workload", PE_LEVEL_GROUP
+#define IFACE  "packet_exporter_", "interface", PE_LEVEL_IFACE
+#define LEGACY "", "", PE_LEVEL_IFACE
+#define SELF   "", "", PE_LEVEL_SELF
+
+const struct pe_part pe_parts[PE_PARTS] = {
+	{ "Host", HOST, &pe_families_counters, false },
+	{ NULL, HOST, &pe_families_flow, false },
+	{ "Groups", GROUP, &pe_families_group, false },
+	{ NULL, GROUP, &pe_families_counters, true },
+	{ NULL, GROUP, &pe_families_flow, true },
+	{ "Interfaces", IFACE, &pe_families_iface, false },
+	{ NULL, IFACE, &pe_families_counters, true },
+	{ NULL, IFACE, &pe_families_flow, true },
+	{ NULL, IFACE, &pe_families_top, false },
+	{ "Legacy", LEGACY, &pe_families_legacy, false },
+	{ "The exporter itself", SELF, &pe_families_self, false },
+};
+
+#define IDENTITY_LABEL(label)                               \
+	{                                                   \
+#label, offsetof(struct pe_identity, label) \
+	}
+const struct pe_identity_label pe_identity_labels[PE_IDENTITY_LABELS] = {
+	IDENTITY_LABEL(container),    IDENTITY_LABEL(pod),     IDENTITY_LABEL(namespace),
+	IDENTITY_LABEL(workload),     IDENTITY_LABEL(image),   IDENTITY_LABEL(runtime),
+	IDENTITY_LABEL(container_id), IDENTITY_LABEL(pod_uid),
 };
 
 /* The series at hand; before the first one the writer gets the metadata of the family. */
@@ -14,8 +41,9 @@ static struct pe_series begin_sample(struct pe_emit *emit, const struct pe_label
 
 	if (!emit->begun) {
 		emit->begun = true;
+		snprintf(emit->name, sizeof(emit->name), "%s%s", emit->part->prefix, family->name);
 		emit->writer.ops->family(&emit->writer, &(struct pe_metadata){
-								.name = family->name,
+								.name = emit->name,
 								.type = family->type,
 								.unit = family->unit,
 								.help = family->help,

@@ -2,40 +2,63 @@
 /*
  * The table of families: what is exported, under which name, and how a snapshot becomes it.
  *
- * Each families_*.c holds a part of the table; the walk (encode.c) goes through them in order and
- * calls `emit` once for each interface, or once for the snapshot. An emit function gives samples to
- * the writer; a family is announced to the writer with its first sample. One thread at a time.
+ * What is counted is exported at three levels: of the host, of each group, of each interface. A
+ * family of it stands in one table, which is walked at each level under the level's prefix and with
+ * the level's labels. Each families_*.c holds one or two tables; the walk (encode.c) goes through
+ * the parts in order and calls `emit` once for each item of the part's level. An emit function
+ * gives samples to the writer; a family is announced to the writer with its first sample. One
+ * thread at a time.
  */
 #ifndef PE_EXPOSE_FAMILIES_H
 #define PE_EXPOSE_FAMILIES_H
 
+#include "pe/encode.h"
+#include "pe/identity.h"
 #include "pe/sample.h"
 
 #include "writer.h"
 
+/* What a series is of. */
+enum pe_level {
+	PE_LEVEL_HOST,
+	PE_LEVEL_GROUP,
+	PE_LEVEL_IFACE,
+	PE_LEVEL_SELF, /* the exporter */
+};
+
+#define PE_FAMILY_NAME_MAX 96
+
 struct pe_emit {
 	struct pe_writer writer;
 	const struct pe_snapshot *snapshot;
+	struct pe_expose_options show;
+	const struct pe_part *part;
 	const struct pe_family *family;
-	bool begun; /* the writer knows the family */
+	bool begun;		       /* the writer knows the family */
+	char name[PE_FAMILY_NAME_MAX]; /* prefix and name of the family that it knows */
 	/* Of the series at hand: */
 	struct pe_label_set labels;
 	uint64_t created_ns;
-	/* Families of an interface only: */
-	const struct pe_iface_sample *iface;
-	struct pe_labels iface_labels; /* interface */
-	int labelled;		       /* the direction in `labels`, -1 if none */
-	struct pe_top_flow *top;       /* scratch, grows */
+	/* Of the item at hand; at the exporter's own level there is none of it. */
+	const struct pe_series_body *body;
+	const struct pe_group_sample *group; /* NULL but at the level of groups */
+	const struct pe_iface_sample *iface; /* likewise of interfaces */
+	struct pe_labels base;		     /* what all its series have */
+	bool zeros;		 /* the usual protocols are shown before their first packet */
+	int labelled;		 /* the direction in `labels`, -1 if none */
+	struct pe_top_flow *top; /* scratch, grows */
 	size_t top_size;
 	struct pe_strbuf endpoint[2]; /* scratch: values of labels */
 	bool no_memory;		      /* for the scratch */
 };
 
 /* Which numbers must exist for a family to have a meaning. */
-#define PE_WANTS_TOP	 0x01
-#define PE_WANTS_PUSH	 0x02
-#define PE_WANTS_PROCESS 0x04
-#define PE_WANTS_LEGACY	 0x08
+#define PE_WANTS_TOP	  0x01
+#define PE_WANTS_PUSH	  0x02
+#define PE_WANTS_PROCESS  0x04
+#define PE_WANTS_LEGACY	  0x08
+#define PE_WANTS_DETAIL	  0x10
+#define PE_WANTS_IDENTITY 0x20
 
 /* The values of a label of which an array has a number each. */
 struct pe_label_values {
@@ -45,15 +68,14 @@ struct pe_label_values {
 };
 
 struct pe_family {
-	const char *section; /* of documents: the heading above it, if it is the first of one */
-	const char *name;
+	const char *name; /* behind the part's prefix */
 	enum pe_type type;
 	const char *unit;	 /* the name's suffix, or NULL */
 	const char *help;	 /* exposed */
 	const char *details;	 /* what documents say beside it, or NULL; `x` is a literal */
-	const char *label_names; /* "interface, direction"; NULL: none but that of `values` */
+	const char *label_names; /* "direction, family"; NULL: none but that of `values` */
 	unsigned int wants;
-	bool per_iface;
+	unsigned int iface_wants; /* further ones at the level of interfaces */
 	void (*emit)(struct pe_emit *emit);
 	size_t offset;			      /* of the number in the structure that emit reads */
 	const struct pe_label_values *values; /* of an array of numbers */
@@ -64,15 +86,53 @@ struct pe_family_table {
 	size_t count;
 };
 
-/* All parts, in the order in which they are exposed. */
-#define PE_FAMILY_TABLES 5
-extern const struct pe_family_table *const pe_family_tables[PE_FAMILY_TABLES];
+/* A table at a level. */
+struct pe_part {
+	const char *section; /* of documents: the heading above it, or NULL */
+	const char *prefix;
+	const char *label_names; /* of the level, by default; those of a family follow */
+	enum pe_level level;
+	const struct pe_family_table *table;
+	bool repeats; /* the table was walked at a level before this one */
+};
 
-extern const struct pe_family_table pe_families_iface;
+/* All of them, in the order in which they are exposed. */
+#define PE_PARTS 11
+extern const struct pe_part pe_parts[PE_PARTS];
+
+extern const struct pe_family_table pe_families_counters;
 extern const struct pe_family_table pe_families_flow;
+extern const struct pe_family_table pe_families_group;
+extern const struct pe_family_table pe_families_iface;
 extern const struct pe_family_table pe_families_top;
-extern const struct pe_family_table pe_families_departed;
+extern const struct pe_family_table pe_families_legacy;
 extern const struct pe_family_table pe_families_self;
+
+/* What a family needs at a level: PE_WANTS_*. */
+static inline unsigned int pe_family_wants(const struct pe_family *family, enum pe_level level)
+{
+	return family->wants | (level == PE_LEVEL_IFACE ? family->iface_wants : 0);
+}
+
+/* Labels of an identity; of these the first ones, in the order of enum pe_iface_label, may be on
+ * every series of an interface. */
+struct pe_identity_label {
+	const char *name;
+	size_t offset; /* in struct pe_identity */
+};
+#define PE_IDENTITY_LABELS 8
+extern const struct pe_identity_label pe_identity_labels[PE_IDENTITY_LABELS];
+
+/* Its value; "" of nobody. */
+static inline const char *pe_identity_label_value(const struct pe_identity *identity,
+						  const struct pe_identity_label *label)
+{
+	const char *value = "";
+
+	if (identity)
+		memcpy(&value, (const char *)identity + label->offset, sizeof(value));
+	return value;
+}
 
 /* protocol, by enum pe_proto. */
 extern const struct pe_labels pe_proto_labels[PE_PROTO_COUNT];
@@ -80,6 +140,13 @@ extern const struct pe_labels pe_proto_labels[PE_PROTO_COUNT];
 extern const struct pe_labels pe_direction_labels[PE_DIRECTIONS];
 /* reason */
 extern const struct pe_labels pe_unobserved_labels[PE_UNOBSERVED_REASONS];
+
+/* Those that nearly every host has: their series begin at zero where `zeros` says so. */
+static inline bool pe_proto_is_usual(size_t proto)
+{
+	return proto == PE_PROTO_TCP || proto == PE_PROTO_UDP || proto == PE_PROTO_ICMP ||
+	       proto == PE_PROTO_ICMPV6;
+}
 
 /* The number at an offset; it may be a uint64_t or a __u64, which C treats as different types. */
 static inline uint64_t pe_number_at(const void *base, size_t offset)
@@ -90,6 +157,12 @@ static inline uint64_t pe_number_at(const void *base, size_t offset)
 	return value;
 }
 
+/* Where every series begins at zero, and not only those of the usual protocols. */
+static inline bool pe_emit_is_host(const struct pe_emit *emit)
+{
+	return emit->part->level == PE_LEVEL_HOST;
+}
+
 /* Begins a series that counts since `created_ns` (wall clock), without labels. */
 static inline void pe_emit_begin(struct pe_emit *emit, uint64_t created_ns)
 {
@@ -98,18 +171,18 @@ static inline void pe_emit_begin(struct pe_emit *emit, uint64_t created_ns)
 	emit->labelled = -1;
 }
 
-/* The same of the interface at hand. */
-static inline void pe_emit_begin_iface(struct pe_emit *emit)
+/* The same of the item at hand. */
+static inline void pe_emit_begin_item(struct pe_emit *emit)
 {
-	pe_emit_begin(emit, emit->iface->body.created_ns);
-	pe_label_set_add_all(&emit->labels, &emit->iface_labels);
+	pe_emit_begin(emit, emit->body->created_ns);
+	pe_label_set_add_all(&emit->labels, &emit->base);
 }
 
 static inline void pe_emit_begin_direction(struct pe_emit *emit, unsigned int direction)
 {
 	if (emit->labelled == (int)direction)
 		return;
-	pe_emit_begin_iface(emit);
+	pe_emit_begin_item(emit);
 	pe_label_set_add_all(&emit->labels, &pe_direction_labels[direction]);
 	emit->labelled = (int)direction;
 }
@@ -125,11 +198,12 @@ static inline void pe_emit_number(struct pe_emit *emit, const struct pe_labels *
 	pe_emit_value(emit, more, (struct pe_value){ .number = number });
 }
 
-/* One series of a direction, left out if zero. The labels before it are set when needed. */
+/* One series of a direction, if it is zero only where `zero` says so. The labels before it are set
+ * when needed. */
 static inline void pe_emit_direction(struct pe_emit *emit, unsigned int direction,
-				     const struct pe_labels *more, uint64_t number)
+				     const struct pe_labels *more, uint64_t number, bool zero)
 {
-	if (number == 0)
+	if (number == 0 && !zero)
 		return;
 	pe_emit_begin_direction(emit, direction);
 	pe_emit_number(emit, more, number);

@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Families of an interface's flows, but for the largest ones. One thread at a time.
+ * Families of flows, at every level, but for the largest flows. One thread at a time.
  */
 #include "families.h"
+
+static const struct pe_flow_stats no_flows;
+
+/* What is shown of a protocol, or NULL. */
+static const struct pe_flow_stats *stats_of(const struct pe_emit *emit, size_t proto)
+{
+	const struct pe_flow_stats *stats = emit->body->flows.proto[proto];
+
+	return stats || !emit->zeros || !pe_proto_is_usual(proto) ? stats : &no_flows;
+}
 
 static void emit_flows(struct pe_emit *emit)
 {
@@ -10,28 +20,31 @@ static void emit_flows(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		for (i = 0; i < PE_PROTO_COUNT; i++) {
-			const struct pe_flow_stats *stats = emit->iface->body.flows.proto[i];
+			const struct pe_flow_stats *stats = stats_of(emit, i);
 
 			if (stats)
-				pe_emit_direction(emit, d, &pe_proto_labels[i], stats->flows[d]);
+				pe_emit_direction(emit, d, &pe_proto_labels[i], stats->flows[d],
+						  emit->zeros && pe_proto_is_usual(i));
 		}
 	}
 }
 
 static void emit_flows_active(struct pe_emit *emit)
 {
-	if (emit->iface->departed)
+	if (emit->iface && emit->iface->departed)
 		return;
-	pe_emit_begin_iface(emit);
-	pe_emit_number(emit, NULL, emit->iface->body.flows.active);
+	pe_emit_begin_item(emit);
+	pe_emit_number(emit, NULL, emit->body->flows.active);
 }
 
+/* Empty ones are many lines: only the host has them. */
 static void emit_flow_histogram(struct pe_emit *emit, size_t proto,
 				const struct pe_histogram *histogram)
 {
-	if (pe_histogram_total(histogram) == 0)
+	if (pe_histogram_total(histogram) == 0 &&
+	    !(pe_emit_is_host(emit) && pe_proto_is_usual(proto)))
 		return;
-	pe_emit_begin_iface(emit);
+	pe_emit_begin_item(emit);
 	pe_emit_histogram(emit, &pe_proto_labels[proto], histogram);
 }
 
@@ -42,7 +55,7 @@ static void emit_flow_duration(struct pe_emit *emit)
 	size_t i;
 
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
-		const struct pe_flow_stats *stats = emit->iface->body.flows.proto[i];
+		const struct pe_flow_stats *stats = stats_of(emit, i);
 
 		if (stats)
 			emit_flow_histogram(emit, i,
@@ -62,7 +75,7 @@ static void emit_flow_size(struct pe_emit *emit)
 	size_t i;
 
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
-		const struct pe_flow_stats *stats = emit->iface->body.flows.proto[i];
+		const struct pe_flow_stats *stats = stats_of(emit, i);
 
 		if (stats)
 			emit_flow_histogram(emit, i,
@@ -82,55 +95,54 @@ static void emit_flow_lost(struct pe_emit *emit)
 
 	for (d = 0; d < PE_DIRECTIONS; d++)
 		for (i = 0; i < PE_PROTO_COUNT; i++)
-			pe_emit_direction(emit, d, &pe_proto_labels[i],
-					  pe_number_at(&emit->iface->body.row[d].lost[i],
-						       emit->family->offset));
+			pe_emit_direction(
+				emit, d, &pe_proto_labels[i],
+				pe_number_at(&emit->body->row[d].lost[i], emit->family->offset),
+				false);
 }
 
 static const struct pe_family families[] = {
-	{ .section = "Flows",
-	  .name = "packet_exporter_flows",
+	{ .name = "flows",
 	  .type = PE_COUNTER,
 	  .help = "New flows.",
-	  .label_names = "interface, direction, protocol",
+	  .label_names = "direction, protocol",
 	  .details = "A flow is one direction of a connection: addresses, ports, protocol. It "
 		     "ends after `--flows.idle-timeout` without a packet.",
-	  .per_iface = true,
+	  .iface_wants = PE_WANTS_DETAIL,
 	  .emit = emit_flows },
-	{ .name = "packet_exporter_flows_active",
+	{ .name = "flows_active",
 	  .type = PE_GAUGE,
 	  .help = "Active flows.",
-	  .label_names = "interface",
-	  .per_iface = true,
+	  .iface_wants = PE_WANTS_DETAIL,
 	  .emit = emit_flows_active },
-	{ .name = "packet_exporter_flow_duration_seconds",
+	{ .name = "flow_duration_seconds",
 	  .type = PE_HISTOGRAM,
 	  .unit = "seconds",
 	  .help = "Duration of ended flows, from the first to the last packet.",
-	  .label_names = "interface, protocol",
-	  .per_iface = true,
+	  .label_names = "protocol",
+	  .iface_wants = PE_WANTS_DETAIL,
 	  .emit = emit_flow_duration },
-	{ .name = "packet_exporter_flow_size_bytes",
+	{ .name = "flow_size_bytes",
 	  .type = PE_HISTOGRAM,
 	  .unit = "bytes",
 	  .help = "Size of ended flows.",
-	  .label_names = "interface, protocol",
-	  .per_iface = true,
+	  .label_names = "protocol",
+	  .iface_wants = PE_WANTS_DETAIL,
 	  .emit = emit_flow_size },
-	{ .name = "packet_exporter_flow_lost_packets",
+	{ .name = "flow_lost_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets whose flow detail was lost; the packet counters include them.",
 	  .details = "Only under load.",
-	  .label_names = "interface, direction, protocol",
-	  .per_iface = true,
+	  .label_names = "direction, protocol",
+	  .iface_wants = PE_WANTS_DETAIL,
 	  .emit = emit_flow_lost,
 	  .offset = offsetof(struct pe_count, packets) },
-	{ .name = "packet_exporter_flow_lost_bytes",
+	{ .name = "flow_lost_bytes",
 	  .type = PE_COUNTER,
 	  .unit = "bytes",
 	  .help = "Bytes whose flow detail was lost; the byte counters include them.",
-	  .label_names = "interface, direction, protocol",
-	  .per_iface = true,
+	  .label_names = "direction, protocol",
+	  .iface_wants = PE_WANTS_DETAIL,
 	  .emit = emit_flow_lost,
 	  .offset = offsetof(struct pe_count, bytes) },
 };

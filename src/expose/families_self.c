@@ -51,6 +51,14 @@ static const char *const sandbox_values[PE_SANDBOX_PARTS] = {
 };
 static const struct pe_label_values sandbox_parts = { "kind", sandbox_values, PE_SANDBOX_PARTS };
 
+static const char *const identity_values[PE_IDENTITY_RESULTS] = {
+	[PE_IDENTITY_RESOLVED] = "resolved",	 [PE_IDENTITY_LATE] = "late",
+	[PE_IDENTITY_NO_PEER] = "no_peer",	 [PE_IDENTITY_NO_TASK] = "no_task",
+	[PE_IDENTITY_LOST_EVENT] = "lost_event",
+};
+static const struct pe_label_values identity_results = { "result", identity_values,
+							 PE_IDENTITY_RESULTS };
+
 static const struct pe_self_sample *begin(struct pe_emit *emit)
 {
 	pe_emit_begin(emit, emit->snapshot->self.created_ns);
@@ -119,6 +127,21 @@ static void emit_latency(struct pe_emit *emit)
 			  });
 }
 
+static const struct pe_labels identity_le[] = { PE_IDENTITY_BOUNDS_MS(PE_LE) PE_LE_INF };
+
+static void emit_identity_latency(struct pe_emit *emit)
+{
+	const struct pe_identities_stats *identity = &begin(emit)->identity;
+
+	pe_emit_histogram(emit, NULL,
+			  &(struct pe_histogram){
+				  .le = identity_le,
+				  .buckets = identity->latency,
+				  .count = PE_IDENTITY_BUCKETS,
+				  .sum = { identity->latency_sum_ns, DURATION_DECIMALS },
+			  });
+}
+
 static void emit_egress(struct pe_emit *emit)
 {
 	pe_emit_number(emit, NULL, begin(emit)->egress_available);
@@ -176,12 +199,11 @@ static void emit_process_cpu(struct pe_emit *emit)
 #define AT(field) offsetof(struct pe_self_sample, field)
 
 static const struct pe_family families[] = {
-	{ .section = "The exporter itself",
-	  .name = "packet_exporter_interfaces_attached",
+	{ .name = "packet_exporter_interfaces_attached",
 	  .type = PE_GAUGE,
 	  .help = "Live interfaces by how their ingress is counted.",
 	  .label_names = "mode",
-	  .details = "As `mode` of `packet_exporter_interface_info`.",
+	  .details = "As `mode` of `packet_exporter_interface_mode`.",
 	  .emit = emit_modes },
 	{ .name = "packet_exporter_attach_seconds",
 	  .type = PE_HISTOGRAM,
@@ -270,6 +292,30 @@ static const struct pe_family families[] = {
 	  .help = "Records missing from the largest flows because memory allocation failed.",
 	  .emit = emit_number,
 	  .offset = AT(top_flow_records_dropped) },
+	{ .name = "packet_exporter_identity_unresolved",
+	  .type = PE_GAUGE,
+	  .help = "Veths of which it is not known whose they are.",
+	  .wants = PE_WANTS_IDENTITY,
+	  .emit = emit_number,
+	  .offset = AT(identity.unresolved) },
+	{ .name = "packet_exporter_identity_results",
+	  .type = PE_COUNTER,
+	  .help = "Veths by how the search for whose they are ended.",
+	  .details =
+		  "Result: `resolved`, `no_peer` (none, or in this network namespace), `no_task` "
+		  "(no process of a container runs behind it), `lost_event` (likewise, while "
+		  "events of the kernel were lost); and once more `late` when it is known "
+		  "after `--identity.wait`.",
+	  .wants = PE_WANTS_IDENTITY,
+	  .emit = emit_numbers,
+	  .offset = AT(identity.results),
+	  .values = &identity_results },
+	{ .name = "packet_exporter_identity_seconds",
+	  .type = PE_HISTOGRAM,
+	  .unit = "seconds",
+	  .help = "From the link event until it is known whose a veth is.",
+	  .wants = PE_WANTS_IDENTITY,
+	  .emit = emit_identity_latency },
 	{ .name = "packet_exporter_departed_folded_early",
 	  .type = PE_COUNTER,
 	  .help = "Departed interfaces whose series ended early because there were too many.",

@@ -56,7 +56,7 @@ static bool reserve_top(struct pe_emit *emit, size_t count)
  */
 static size_t gather(struct pe_emit *emit, bool ports)
 {
-	const struct pe_flow_sample *flows = &emit->iface->body.flows;
+	const struct pe_flow_sample *flows = &emit->body->flows;
 	struct pe_top_flow *top;
 	size_t i, n = 0;
 
@@ -103,7 +103,7 @@ static void emit_top_flow(struct pe_emit *emit, const struct pe_top_flow *top)
 		return;
 	/* The series began when the flow became one of the largest, not with the interface. */
 	pe_emit_begin(emit, top->since_ns);
-	pe_label_set_add_all(&emit->labels, &emit->iface_labels);
+	pe_label_set_add_all(&emit->labels, &emit->base);
 	pe_label_set_add_all(&emit->labels, &pe_direction_labels[PE_FLOW_DIRECTION(key->tag)]);
 	pe_label_set_add_all(&emit->labels, &pe_proto_labels[proto]);
 	add_endpoint(emit, 0, "source", key, ports ? ntohs(key->sport) : PE_NO_PORT);
@@ -124,12 +124,12 @@ static void emit_top_flows(struct pe_emit *emit)
 		emit_top_flow(emit, &emit->top[i]);
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		for (i = 0; i < PE_PROTO_COUNT; i++) {
-			uint64_t rest = pe_number_at(&emit->iface->body.flows.rest[d][i], offset) +
-					pe_number_at(&emit->iface->body.row[d].lost[i], offset);
+			uint64_t rest = pe_number_at(&emit->body->flows.rest[d][i], offset) +
+					pe_number_at(&emit->body->row[d].lost[i], offset);
 
 			if (rest == 0)
 				continue;
-			pe_emit_begin_iface(emit);
+			pe_emit_begin_item(emit);
 			pe_label_set_add_all(&emit->labels, &pe_direction_labels[d]);
 			pe_label_set_add_all(&emit->labels, &pe_proto_labels[i]);
 			pe_emit_number(emit, &all_others, rest);
@@ -158,7 +158,7 @@ static void take_count(struct pe_count *count, const struct pe_count *part)
 
 static void legacy_totals(const struct pe_emit *emit, struct pe_count *ret_totals)
 {
-	const struct pe_row *row = &emit->iface->body.row[PE_INGRESS];
+	const struct pe_row *row = &emit->body->row[PE_INGRESS];
 
 	for (size_t i = 0; i < PE_PROTO_COUNT; i++) {
 		ret_totals[i] = row->class[PE_CLASS_IPV4 + i];
@@ -175,7 +175,7 @@ static const struct pe_labels legacy_others = PE_TWO_LABELS("source", "other", "
 /* Both have the same series: its histogram of bytes has one bucket, and so its count is packets. */
 static void end_legacy(struct pe_emit *emit, size_t proto, const struct pe_count *count)
 {
-	pe_label_set_add_all(&emit->labels, &emit->iface_labels);
+	pe_label_set_add_all(&emit->labels, &emit->base);
 	pe_label_set_add_all(&emit->labels,
 			     proto == LEGACY_ARP ? &legacy_arp : &pe_proto_labels[proto]);
 	if (emit->family->type == PE_HISTOGRAM)
@@ -212,41 +212,45 @@ static void emit_legacy(struct pe_emit *emit)
 	for (i = 0; i < LEGACY_COUNT; i++) {
 		if (totals[i].packets == 0)
 			continue;
-		pe_emit_begin(emit, emit->iface->body.created_ns);
+		pe_emit_begin(emit, emit->body->created_ns);
 		pe_label_set_add_all(&emit->labels, &legacy_others);
 		end_legacy(emit, i, &totals[i]);
 	}
 }
 
 static const struct pe_family families[] = {
-	{ .name = "packet_exporter_top_flow_packets",
+	{ .name = "top_flow_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets of the largest flows, and of all others together.",
-	  .label_names = "interface, direction, protocol, source, destination",
+	  .label_names = "direction, protocol, source, destination",
 	  .details = "The `--flows.top` largest of each interface; all others together are "
 		     "`source=\"other\"`.",
 	  .wants = PE_WANTS_TOP,
-	  .per_iface = true,
 	  .emit = emit_top_flows,
 	  .offset = offsetof(struct pe_count, packets) },
-	{ .name = "packet_exporter_top_flow_bytes",
+	{ .name = "top_flow_bytes",
 	  .type = PE_COUNTER,
 	  .unit = "bytes",
 	  .help = "Bytes of the largest flows, and of all others together.",
-	  .label_names = "interface, direction, protocol, source, destination",
+	  .label_names = "direction, protocol, source, destination",
 	  .wants = PE_WANTS_TOP,
-	  .per_iface = true,
 	  .emit = emit_top_flows,
 	  .offset = offsetof(struct pe_count, bytes) },
-	{ .section = "Legacy",
-	  .name = "total_packets",
+};
+
+const struct pe_family_table pe_families_top = {
+	families,
+	sizeof(families) / sizeof(families[0]),
+};
+
+static const struct pe_family legacy[] = {
+	{ .name = "total_packets",
 	  .type = PE_BARE_COUNTER,
 	  .help = "Packets received, under the name of the original exporter.",
 	  .label_names = "source, dest, interface, protocol",
 	  .details = "Ingress only. Addresses need `--flows.top`; without it, and for all but "
 		     "the largest flows, `source` and `dest` are `other`.",
 	  .wants = PE_WANTS_LEGACY,
-	  .per_iface = true,
 	  .emit = emit_legacy },
 	{ .name = "total_throughput",
 	  .type = PE_HISTOGRAM,
@@ -255,11 +259,10 @@ static const struct pe_family families[] = {
 	  .label_names = "source, dest, interface, protocol",
 	  .details = "Its one bucket is `+Inf`.",
 	  .wants = PE_WANTS_LEGACY,
-	  .per_iface = true,
 	  .emit = emit_legacy },
 };
 
-const struct pe_family_table pe_families_top = {
-	families,
-	sizeof(families) / sizeof(families[0]),
+const struct pe_family_table pe_families_legacy = {
+	legacy,
+	sizeof(legacy) / sizeof(legacy[0]),
 };

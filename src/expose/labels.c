@@ -11,6 +11,12 @@ void pe_label_set_fini(struct pe_label_set *set)
 	pe_strbuf_fini(&set->text);
 }
 
+/* Neither a NUL, nor escaped, nor a part of a longer character. */
+static inline bool is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 static void add_value(struct pe_strbuf *buf, const char *value)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -18,6 +24,13 @@ static void add_value(struct pe_strbuf *buf, const char *value)
 	size_t len;
 
 	for (; *s; s += len) {
+		/* Most names have nothing but these. */
+		for (len = 0; is_plain(s[len]); len++)
+			;
+		if (len) {
+			pe_strbuf_add(buf, s, len);
+			continue;
+		}
 		len = pe_utf8_length((const char *)s);
 		/* U+FFFD itself as well, so that it always means a byte that could not be shown. */
 		if (len == 0 || (len == 3 && memcmp(s, "\xef\xbf\xbd", 3) == 0)) {

@@ -52,7 +52,7 @@ struct pe_labels {
 #define PE_LE(number, text) PE_LABELS("le", text),
 #define PE_LE_INF	    PE_LABELS("le", "+Inf")
 
-#define PE_LABELS_MAX 12
+#define PE_LABELS_MAX 16
 
 /* Zeroed is empty. Memory errors stick in `text`. */
 struct pe_label_set {

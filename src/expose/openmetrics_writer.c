@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* OpenMetrics 1.0: metadata names families, counters have a _created time. One thread at a time. */
+/* OpenMetrics 1.0: metadata names families, and counters may have a
+ * _created time. One thread at a time. */
 #include "lines.h"
 
 /* Two interfaces can appear in one millisecond and swap names, so microseconds are shown. */
@@ -50,6 +51,8 @@ static void render_created(struct pe_writer *writer, uint64_t created_ns)
 
 static void write_created(struct pe_writer *writer, const struct pe_series *series)
 {
+	if (!writer->with_created)
+		return;
 	if (writer->created_len == 0 || writer->created_ns != series->created_ns)
 		render_created(writer, series->created_ns);
 	if (pe_lines_name(writer, PE_TEXT("_created"), series))

@@ -74,7 +74,8 @@ struct pe_writer {
 	struct pe_strbuf out; /* what was written; its reader empties it */
 	struct pe_metadata family;
 	size_t name_len;
-	/* OpenMetrics: the time that was shown last, as text with the line's end. */
+	bool with_created; /* OpenMetrics: shows since when a series counts */
+	/* The time that was shown last, as text with the line's end. */
 	uint64_t created_ns;
 	char created[32];
 	size_t created_len;

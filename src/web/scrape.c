@@ -57,7 +57,7 @@ struct scrape {
 struct pe_scraper {
 	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
 	void *userdata;
-	bool legacy;
+	struct pe_expose_options show;
 	uint64_t share_ns;
 	struct pe_log_once failure_logged, evicted_logged;
 
@@ -79,7 +79,7 @@ int pe_scraper_new(const struct pe_http_options *options, struct pe_scraper **re
 		return -ENOMEM;
 	scraper->snapshot = options->snapshot;
 	scraper->userdata = options->userdata;
-	scraper->legacy = options->legacy;
+	scraper->show = options->show;
 	scraper->share_ns = options->share_ms * PE_NS_PER_MS;
 	pthread_mutex_init(&scraper->lock, NULL);
 	pthread_mutex_init(&scraper->stats_lock, NULL);
@@ -308,7 +308,7 @@ static int measure(struct scrape *s, const struct pe_encode_options *options)
 int pe_scraper_respond(struct pe_scraper *scraper, int fd, enum pe_format format, bool gzip,
 		       bool measured, struct MHD_Response **ret_response)
 {
-	const struct pe_encode_options encode = { .format = format, .legacy = scraper->legacy };
+	const struct pe_encode_options encode = { .format = format, .show = scraper->show };
 	const uint64_t start_ns = pe_clock_monotonic_ns();
 	_cleanup_(cleanup_scrape) struct scrape *s = calloc(1, sizeof(*s));
 	int r;

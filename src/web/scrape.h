@@ -14,7 +14,7 @@
 struct MHD_Response;
 struct pe_scraper;
 
-/* Uses legacy, share_ms, snapshot and userdata of the options. 0 or -ENOMEM. The caller owns
+/* Uses show, share_ms, snapshot and userdata of the options. 0 or -ENOMEM. The caller owns
  * *ret_scraper. */
 int pe_scraper_new(const struct pe_http_options *options, struct pe_scraper **ret_scraper);
 

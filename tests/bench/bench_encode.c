@@ -26,6 +26,9 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 
 static size_t allocations;
+/* What the run at hand exposes. */
+static enum pe_iface_detail detail;
+static bool labels;
 
 void *malloc(size_t size)
 {
@@ -48,7 +51,12 @@ void *realloc(void *memory, size_t size)
 /* Encodes into `to`, or nowhere if that is NULL. Returns the length. */
 static size_t encode(struct pe_snapshot *snapshot, char *to)
 {
-	const struct pe_encode_options options = { .format = PE_FORMAT_OPENMETRICS };
+	const struct pe_encode_options options = {
+		.format = PE_FORMAT_OPENMETRICS,
+		.show.detail = detail,
+		.show.created = detail == PE_DETAIL_FULL,
+		.show.iface_labels = labels ? ~0u : 0,
+	};
 	static char piece[PIECE_BYTES];
 	struct pe_encoder *encoder;
 	size_t total = 0;
@@ -156,6 +164,11 @@ static void run(const char *name, bool everything)
 int main(void)
 {
 	run("encode_openmetrics", false);
+	labels = true;
+	run("encode_openmetrics_labels", false);
+	labels = false;
+	detail = PE_DETAIL_FULL;
+	run("encode_openmetrics_full", false);
 	/* Every protocol, every fault, top flows: the most an interface can have. */
 	run("encode_openmetrics_everything", true);
 	return 0;

@@ -30,7 +30,7 @@ struct family {
 
 struct state {
 	struct text text;
-	bool openmetrics;
+	bool openmetrics, with_created;
 	struct family family;
 	char (*known)[128]; /* families so far */
 	struct exposition *out;
@@ -206,7 +206,7 @@ static void read_created(struct state *state, const struct sample *sample)
 {
 	char id[ID_MAX], *labels;
 
-	text_check(&state->text, state->openmetrics, "_created is of OpenMetrics");
+	text_check(&state->text, state->with_created, "_created was not asked for");
 	identify(sample, NULL, id);
 	labels = strchr(id, '{');
 	text_check(&state->text, strcmp(labels, state->pending_created) == 0,
@@ -241,7 +241,7 @@ static void read_sample_line(struct state *state)
 	if (state->family.type == INFO)
 		text_check(&state->text, sample.value_len == 1 && *sample.value == '1',
 			   "info is not 1");
-	if (state->openmetrics && (state->family.type == COUNTER || strcmp(suffix, "_sum") == 0)) {
+	if (state->with_created && (state->family.type == COUNTER || strcmp(suffix, "_sum") == 0)) {
 		identify(&sample, NULL, id);
 		strcpy(state->pending_created, strchr(id, '{'));
 	}
@@ -360,15 +360,18 @@ static void read_metadata(struct state *state)
 	}
 }
 
-void exposition_read(char *text, size_t len, bool openmetrics, struct exposition *ret)
+void exposition_read(char *text, size_t len, bool openmetrics, bool with_created,
+		     struct exposition *ret)
 {
 	static char known[256][128];
 	static uint64_t index[INDEX_SIZE];
 	static uint64_t generation;
 	static const char eof[] = "# EOF\n";
-	struct state state = {
-		.openmetrics = openmetrics, .known = known, .out = ret, .index = index
-	};
+	struct state state = { .openmetrics = openmetrics,
+			       .with_created = with_created,
+			       .known = known,
+			       .out = ret,
+			       .index = index };
 
 	state.mark = ++generation << 16;
 	*ret = (struct exposition){ 0 };

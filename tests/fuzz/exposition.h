@@ -26,7 +26,8 @@ struct exposition {
 };
 
 /* Reads a whole answer, with a NUL behind it; takes `# EOF` off. */
-void exposition_read(char *text, size_t len, bool openmetrics, struct exposition *ret);
+void exposition_read(char *text, size_t len, bool openmetrics, bool with_created,
+		     struct exposition *ret);
 void exposition_free(struct exposition *exposition);
 
 /* Whether it is a series of this name. */

@@ -112,8 +112,8 @@ static inline bool is_number(const char *at, size_t len)
 	return at[digits] == '.' && more > 0 && digits + 1 + more == len;
 }
 
-/* As Go writes a float in OpenMetrics: the fewest digits, an exponent from 1e6 up and below 1e-4.
- */
+/* As Go writes a float in the text format: the fewest digits, an exponent from 1e6 up and below
+ * 1e-4. */
 static inline void canonical(double value, char *ret, size_t size)
 {
 	int precision = 0, exponent;
@@ -129,7 +129,7 @@ static inline void canonical(double value, char *ret, size_t size)
 	if (exponent < -4 || exponent >= 6)
 		return;
 	precision -= exponent;
-	snprintf(ret, size, "%.*f", precision > 0 ? precision : 1, value);
+	snprintf(ret, size, "%.*f", precision > 0 ? precision : 0, value);
 }
 
 static inline void read_label(struct text *text, struct label *label)

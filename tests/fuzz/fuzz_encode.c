@@ -4,7 +4,7 @@
  * strict reader of exposition.h takes, the same numbers in both formats, the sums of the snapshot,
  * the names byte for byte, and the same text whatever the size of the pieces that are read.
  *
- * The input is bits, interfaces and groups of departed ones; see build(). Counts are drawn from a
+ * The input is bits, interfaces and groups; see build(). Counts are drawn from a
  * generator that the input seeds, and stay below 2^48, so that no sum of them wraps.
  */
 #include "fuzz.h"
@@ -13,18 +13,24 @@
 #include "pe/encode.h"
 #include "pe/sample.h"
 
+#include "../../src/expose/families.h"
+
 #include "exposition.h"
 
-#define IFACES_MAX   3
-#define DEPARTED_MAX 6
-#define TOP_MAX	     12
-#define ALIAS_MAX    256
-#define TEXT_MAX     (512 * 1024)
+#define IFACES_MAX     3
+#define GROUPS_MAX     4
+#define TOP_MAX	       12
+#define ALIAS_MAX      256
+#define TEXT_MAX       (512 * 1024)
+#define NAME_MAX_BYTES 24
 
 #define WITH_TOP	0x01
 #define WITH_PUSH	0x02
 #define WITH_LEGACY	0x04
 #define WITHOUT_PROCESS 0x08
+#define WITH_DETAIL	0x10
+#define WITH_CREATED	0x20
+#define WITH_LABELS	0x40
 
 struct builder {
 	struct fuzz_input *input;
@@ -126,6 +132,38 @@ static const char *take_text(struct builder *builder)
 	return text;
 }
 
+static void take_body(struct builder *builder, struct pe_series_body *body)
+{
+	body->created_ns = fuzz_number(builder->input, 8);
+	draw_counts(builder, body->row, sizeof(body->row));
+	/* There are no bytes without a packet. */
+	for (size_t i = 0; i < PE_DIRECTIONS * PE_CLASS_COUNT; i++) {
+		struct pe_count *count = &body->row[i / PE_CLASS_COUNT].class[i % PE_CLASS_COUNT];
+
+		if (count->packets == 0)
+			count->bytes = 0;
+	}
+	draw_counts(builder, body->unobserved, sizeof(body->unobserved));
+	draw_counts(builder, body->overcounted, sizeof(body->overcounted));
+	take_flows(builder, &body->flows);
+}
+
+/* The snapshot gives the reference back. */
+static struct pe_identity *take_identity(struct builder *builder)
+{
+	struct pe_identity names = { 0 }, *identity;
+	char text[PE_IDENTITY_LABELS][NAME_MAX_BYTES];
+
+	for (size_t i = 0; i < PE_IDENTITY_LABELS; i++) {
+		const char *name = text[i];
+
+		take_name(builder, text[i], NAME_MAX_BYTES);
+		memcpy((char *)&names + pe_identity_labels[i].offset, &name, sizeof(name));
+	}
+	fuzz_check(pe_identity_new(&names, &identity) == 0, "out of memory");
+	return identity;
+}
+
 static void take_iface(struct builder *builder, struct pe_iface_sample *iface)
 {
 	uint8_t bits = fuzz_u8(builder->input);
@@ -139,19 +177,7 @@ static void take_iface(struct builder *builder, struct pe_iface_sample *iface)
 	take_name(builder, iface->info.kind, sizeof(iface->info.kind));
 	take_name(builder, iface->info.master, sizeof(iface->info.master));
 	iface->info.ifindex = 1 + (int)(fuzz_number(builder->input, 4) % INT32_MAX);
-	iface->body.created_ns = fuzz_number(builder->input, 8);
-	draw_counts(builder, iface->body.row, sizeof(iface->body.row));
-	/* There are no bytes without a packet. */
-	for (size_t i = 0; i < PE_DIRECTIONS * PE_CLASS_COUNT; i++) {
-		struct pe_count *count =
-			&iface->body.row[i / PE_CLASS_COUNT].class[i % PE_CLASS_COUNT];
-
-		if (count->packets == 0)
-			count->bytes = 0;
-	}
-	draw_counts(builder, iface->body.unobserved, sizeof(iface->body.unobserved));
-	draw_counts(builder, iface->body.overcounted, sizeof(iface->body.overcounted));
-	take_flows(builder, &iface->body.flows);
+	take_body(builder, &iface->body);
 }
 
 static int compare_ifaces(const void *a, const void *b)
@@ -161,12 +187,14 @@ static int compare_ifaces(const void *a, const void *b)
 	return strcmp(x->info.name, y->info.name);
 }
 
-static int compare_departed(const void *a, const void *b)
+static int compare_groups(const void *a, const void *b)
 {
-	const struct pe_departed_sample *x = a, *y = b;
-	int order = strcmp(x->kind, y->kind);
+	const struct pe_group_sample *x = a, *y = b;
+	int order = 0;
 
-	return order ? order : strcmp(x->master, y->master);
+	for (size_t i = 0; i < PE_GROUP_LABELS && order == 0; i++)
+		order = strcmp(x->label[i], y->label[i]);
+	return order;
 }
 
 /* Sorts and leaves out what is there twice, as the registry does. Returns how many are left. */
@@ -186,22 +214,40 @@ static size_t sort_out(void *array, size_t count, size_t size,
 	return kept + 1;
 }
 
-static void take_departed(struct builder *builder, size_t count)
+static void take_group(struct builder *builder, struct pe_group_sample *group)
+{
+	builder->density = fuzz_u8(builder->input) & 15;
+	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++) {
+		char *name;
+
+		if (!(builder->snapshot->group_by & PE_GROUP_BIT(i)))
+			continue;
+		name = allocate(builder, 1, NAME_MAX_BYTES);
+		take_name(builder, name, NAME_MAX_BYTES);
+		group->label[i] = name;
+	}
+	group->interfaces = draw_count(builder);
+	group->arrived = draw_count(builder);
+	group->departed = draw_count(builder);
+	take_body(builder, &group->body);
+	group->body.flows.top_count = 0;
+}
+
+static void take_groups(struct builder *builder, size_t count)
 {
 	struct pe_snapshot *snapshot = builder->snapshot;
 
-	snapshot->departed = allocate(builder, DEPARTED_MAX, sizeof(*snapshot->departed));
-	for (size_t i = 0; i < count; i++) {
-		struct pe_departed_sample *group = &snapshot->departed[i];
-
-		take_name(builder, group->kind, sizeof(group->kind));
-		take_name(builder, group->master, sizeof(group->master));
-		group->created_ns = draw(builder);
-		group->interfaces = draw_count(builder);
-		draw_counts(builder, group->count, sizeof(group->count));
-	}
-	snapshot->departed_count =
-		sort_out(snapshot->departed, count, sizeof(*snapshot->departed), compare_departed);
+	/* Without the host there are none. */
+	snapshot->group_by = fuzz_u8(builder->input);
+	if (snapshot->group_by == 0)
+		return;
+	fuzz_check(pe_snapshot_alloc_groups(snapshot, count) == 0, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		take_group(builder, &snapshot->groups[i]);
+	snapshot->group_count =
+		sort_out(snapshot->groups, count, sizeof(*snapshot->groups), compare_groups);
+	take_body(builder, &snapshot->host->body);
+	snapshot->host->body.flows.top_count = 0;
 }
 
 static void take_self(struct builder *builder, bool push)
@@ -225,6 +271,7 @@ static void take_self(struct builder *builder, bool push)
 	}
 	draw_counts(builder, &self->http.scrape_duration, sizeof(self->http.scrape_duration));
 	self->push.enabled = push;
+	self->identity_enabled = bits & 1;
 	draw_counts(builder, self->push.requests, sizeof(self->push.requests));
 	draw_counts(builder, &self->push.duration, sizeof(self->push.duration));
 	self->push.last_success_ns = draw(builder);
@@ -248,7 +295,10 @@ static struct pe_snapshot *build(struct fuzz_input *input, uint8_t bits)
 		take_iface(&builder, &snapshot->ifaces[i]);
 	snapshot->iface_count =
 		sort_out(snapshot->ifaces, ifaces, sizeof(*snapshot->ifaces), compare_ifaces);
-	take_departed(&builder, (counts >> 2) % (DEPARTED_MAX + 1));
+	for (size_t i = 0; i < snapshot->iface_count; i++)
+		if (snapshot->ifaces[i].info.ifindex & 1)
+			snapshot->ifaces[i].identity = take_identity(&builder);
+	take_groups(&builder, (counts >> 2) % (GROUPS_MAX + 1));
 	return snapshot;
 }
 
@@ -314,56 +364,76 @@ static void check_sum(const struct exposition *exposition, const char *name, uin
 		   (unsigned long long)expected);
 }
 
-static void check_sums(const struct exposition *exposition, const struct pe_snapshot *snapshot)
+static void add(struct pe_count *total, const struct pe_count *count, size_t n)
 {
-	struct pe_count total = { 0 }, departed = { 0 }, unobserved = { 0 }, top = { 0 };
-	struct pe_count overcounted = { 0 };
-
-	for (size_t i = 0; i < snapshot->iface_count; i++) {
-		const struct pe_iface_sample *iface = &snapshot->ifaces[i];
-
-		for (size_t d = 0; d < PE_DIRECTIONS; d++) {
-			for (size_t j = 0; j < PE_CLASS_COUNT; j++) {
-				total.packets += iface->body.row[d].class[j].packets;
-				total.bytes += iface->body.row[d].class[j].bytes;
-			}
-			for (size_t j = 0; j < PE_UNOBSERVED_REASONS; j++) {
-				unobserved.packets += iface->body.unobserved[d][j].packets;
-				unobserved.bytes += iface->body.unobserved[d][j].bytes;
-			}
-			overcounted.packets += iface->body.overcounted[d].packets;
-			overcounted.bytes += iface->body.overcounted[d].bytes;
-			for (size_t j = 0; j < PE_PROTO_COUNT; j++) {
-				top.packets += iface->body.flows.rest[d][j].packets +
-					       iface->body.row[d].lost[j].packets;
-				top.bytes += iface->body.flows.rest[d][j].bytes +
-					     iface->body.row[d].lost[j].bytes;
-			}
-		}
-		for (size_t j = 0; j < iface->body.flows.top_count; j++) {
-			top.packets += iface->body.flows.top[j].count.packets;
-			top.bytes += iface->body.flows.top[j].count.bytes;
-		}
+	for (size_t i = 0; i < n; i++) {
+		total->packets += count[i].packets;
+		total->bytes += count[i].bytes;
 	}
-	for (size_t i = 0; i < snapshot->departed_count; i++) {
-		for (size_t d = 0; d < PE_DIRECTIONS; d++) {
-			departed.packets += snapshot->departed[i].count[d].packets;
-			departed.bytes += snapshot->departed[i].count[d].bytes;
-		}
+}
+
+struct sums {
+	struct pe_count total, unobserved, overcounted, top;
+};
+
+static void add_body(struct sums *sums, const struct pe_series_body *body)
+{
+	const struct pe_flow_sample *flows = &body->flows;
+
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		add(&sums->total, body->row[d].class, PE_CLASS_COUNT);
+		add(&sums->unobserved, body->unobserved[d], PE_UNOBSERVED_REASONS);
+		add(&sums->overcounted, &body->overcounted[d], 1);
+		add(&sums->top, flows->rest[d], PE_PROTO_COUNT);
+		add(&sums->top, body->row[d].lost, PE_PROTO_COUNT);
 	}
-	check_sum(exposition, "packet_exporter_packets_total", total.packets);
-	check_sum(exposition, "packet_exporter_bytes_total", total.bytes);
-	check_sum(exposition, "packet_exporter_packet_size_bytes_sum", total.bytes);
-	check_sum(exposition, "packet_exporter_unobserved_packets_total", unobserved.packets);
-	check_sum(exposition, "packet_exporter_unobserved_bytes_total", unobserved.bytes);
-	check_sum(exposition, "packet_exporter_overcounted_packets_total", overcounted.packets);
-	check_sum(exposition, "packet_exporter_overcounted_bytes_total", overcounted.bytes);
-	check_sum(exposition, "packet_exporter_departed_packets_total", departed.packets);
-	check_sum(exposition, "packet_exporter_departed_bytes_total", departed.bytes);
+	for (size_t i = 0; i < flows->top_count; i++)
+		add(&sums->top, &flows->top[i].count, 1);
+}
+
+/* `prefix` is that of a level. */
+static void check_level(const struct exposition *exposition, const char *prefix,
+			const struct sums *sums, bool detail)
+{
+	const struct {
+		const char *name;
+		uint64_t expected;
+	} families[] = {
+		{ "packets_total", sums->total.packets },
+		{ "bytes_total", sums->total.bytes },
+		{ "packet_size_bytes_sum", detail ? sums->total.bytes : 0 },
+		{ "unobserved_packets_total", sums->unobserved.packets },
+		{ "unobserved_bytes_total", sums->unobserved.bytes },
+		{ "overcounted_packets_total", sums->overcounted.packets },
+		{ "overcounted_bytes_total", sums->overcounted.bytes },
+	};
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		char name[128];
+
+		snprintf(name, sizeof(name), "%s%s", prefix, families[i].name);
+		check_sum(exposition, name, families[i].expected);
+	}
+}
+
+static void check_sums(const struct exposition *exposition, const struct pe_snapshot *snapshot,
+		       bool detail)
+{
+	struct sums ifaces = { 0 }, groups = { 0 }, host = { 0 };
+
+	for (size_t i = 0; i < snapshot->iface_count; i++)
+		add_body(&ifaces, &snapshot->ifaces[i].body);
+	for (size_t i = 0; i < snapshot->group_count; i++)
+		add_body(&groups, &snapshot->groups[i].body);
+	if (snapshot->host)
+		add_body(&host, &snapshot->host->body);
+	check_level(exposition, "packet_exporter_", &ifaces, detail);
+	check_level(exposition, "packet_exporter_group_", &groups, true);
+	check_level(exposition, "packet_exporter_host_", &host, true);
 	if (!snapshot->top_flows)
 		return;
-	check_sum(exposition, "packet_exporter_top_flow_packets_total", top.packets);
-	check_sum(exposition, "packet_exporter_top_flow_bytes_total", top.bytes);
+	check_sum(exposition, "packet_exporter_top_flow_packets_total", ifaces.top.packets);
+	check_sum(exposition, "packet_exporter_top_flow_bytes_total", ifaces.top.bytes);
 }
 
 static void check_label(const struct series *series, const char *label, const char *expected)
@@ -375,30 +445,67 @@ static void check_label(const struct series *series, const char *label, const ch
 		   "%s of %s is not %s", label, series->id, expected);
 }
 
-/* Each live interface has one info, and its labels are what it is called. */
-static void check_infos(const struct exposition *exposition, const struct pe_snapshot *snapshot)
+static const struct series *next_of(const struct exposition *exposition, const char *name,
+				    size_t *at)
+{
+	while (*at < exposition->count && !exposition_is(&exposition->series[*at], name))
+		++*at;
+	fuzz_check(*at < exposition->count, "too few of %s", name);
+	return &exposition->series[(*at)++];
+}
+
+static void check_identity(const struct series *series, const struct pe_identity *identity,
+			   size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check_label(series, pe_identity_labels[i].name,
+			    pe_identity_label_value(identity, &pe_identity_labels[i]));
+}
+
+/* Each interface has one info, its labels are what it is called; each live one has a mode. */
+static void check_infos(const struct exposition *exposition, const struct pe_snapshot *snapshot,
+			bool labels)
+{
+	size_t info_at = 0, mode_at = 0;
+
+	for (size_t i = 0; i < snapshot->iface_count; i++) {
+		const struct pe_iface_sample *iface = &snapshot->ifaces[i];
+		const struct pe_iface_info *info = &iface->info;
+		const struct series *series =
+			next_of(exposition, "packet_exporter_interface_info", &info_at);
+		char ifindex[16];
+
+		snprintf(ifindex, sizeof(ifindex), "%d", info->ifindex);
+		check_label(series, "interface", info->name);
+		check_label(series, "ifindex", ifindex);
+		check_label(series, "kind", info->kind);
+		check_label(series, "master", info->master);
+		check_label(series, "alias", info->alias);
+		check_label(series, "altnames", info->altnames);
+		check_identity(series, iface->identity, PE_IDENTITY_LABELS);
+		if (iface->departed)
+			continue;
+		series = next_of(exposition, "packet_exporter_interface_mode", &mode_at);
+		check_label(series, "interface", info->name);
+		check_label(series, "mode", pe_mode_name(info->mode));
+		if (labels)
+			check_identity(series, iface->identity, PE_IFACE_LABELS);
+	}
+}
+
+/* Each group has its labels. */
+static void check_groups(const struct exposition *exposition, const struct pe_snapshot *snapshot)
 {
 	size_t at = 0;
 
-	for (size_t i = 0; i < snapshot->iface_count; i++) {
-		const struct pe_iface_info *info = &snapshot->ifaces[i].info;
-		char ifindex[16];
+	for (size_t i = 0; i < snapshot->group_count; i++) {
+		const struct series *series =
+			next_of(exposition, "packet_exporter_group_interfaces", &at);
 
-		if (snapshot->ifaces[i].departed)
-			continue;
-		while (at < exposition->count &&
-		       !exposition_is(&exposition->series[at], "packet_exporter_interface_info"))
-			at++;
-		fuzz_check(at < exposition->count, "no info of %s", info->name);
-		snprintf(ifindex, sizeof(ifindex), "%d", info->ifindex);
-		check_label(&exposition->series[at], "interface", info->name);
-		check_label(&exposition->series[at], "ifindex", ifindex);
-		check_label(&exposition->series[at], "kind", info->kind);
-		check_label(&exposition->series[at], "master", info->master);
-		check_label(&exposition->series[at], "alias", info->alias);
-		check_label(&exposition->series[at], "altnames", info->altnames);
-		check_label(&exposition->series[at], "mode", pe_mode_name(info->mode));
-		at++;
+		for (unsigned int l = 0; l < PE_GROUP_LABELS; l++)
+			if (snapshot->group_by & PE_GROUP_BIT(l))
+				check_label(series, pe_group_label_name((enum pe_group_label)l),
+					    snapshot->groups[i].label[l]);
 	}
 }
 
@@ -407,8 +514,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input input = { data, size };
 	uint8_t bits = fuzz_u8(&input);
 	size_t piece = 1 + fuzz_u8(&input) * 3, len;
-	struct pe_encode_options options = { .legacy = bits & WITH_LEGACY,
-					     .no_process = bits & WITHOUT_PROCESS };
+	const bool detail = bits & WITH_DETAIL, created = bits & WITH_CREATED;
+	struct pe_encode_options options = {
+		.show.legacy = bits & WITH_LEGACY,
+		.show.detail = detail ? PE_DETAIL_FULL : PE_DETAIL_BASIC,
+		.show.created = created,
+		.show.iface_labels = bits & WITH_LABELS ? ~0u : 0,
+		.no_process = bits & WITHOUT_PROCESS,
+	};
 	struct pe_snapshot *snapshot = build(&input, bits);
 	struct exposition expositions[2];
 
@@ -418,9 +531,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		options.format = format ? PE_FORMAT_OPENMETRICS : PE_FORMAT_TEXT;
 		len = encode(snapshot, &options, TEXT_MAX / 2, text);
 		check_pieces(snapshot, &options, text, len, piece);
-		exposition_read(text, len, format, &expositions[format]);
-		check_sums(&expositions[format], snapshot);
-		check_infos(&expositions[format], snapshot);
+		exposition_read(text, len, format, format && created, &expositions[format]);
+		check_sums(&expositions[format], snapshot, detail);
+		check_infos(&expositions[format], snapshot, bits & WITH_LABELS);
+		check_groups(&expositions[format], snapshot);
 	}
 	check_equal(&expositions[0], &expositions[1]);
 	for (int format = 0; format < 2; format++)

@@ -122,6 +122,9 @@ static void check_fields(struct pe_options *options)
 		field = pe_option_field(option, options);
 		if (option->type == PE_OPTION_COUNT || option->type == PE_OPTION_SIZE)
 			check_range(option, *(unsigned int *)field);
+		else if (option->type == PE_OPTION_SET)
+			fuzz_check(option->min == 0 || *(unsigned int *)field, "--%s is empty",
+				   option->name);
 		else if (option->type == PE_OPTION_DURATION)
 			check_range(option, *(uint64_t *)field);
 		else if (option->type == PE_OPTION_LIST)

@@ -27,16 +27,22 @@ static int print(struct pe_snapshot *snapshot, const struct pe_encode_options *o
 
 int main(int argc, char **argv)
 {
-	struct pe_encode_options options = { .legacy = argc > 3 && !strcmp(argv[3], "legacy") };
+	struct pe_encode_options options = { .show.detail = PE_DETAIL_FULL };
 	struct pe_snapshot *snapshot;
 	char *end = NULL;
 	size_t count;
 	int r;
 
 	count = argc > 2 ? strtoul(argv[2], &end, 10) : 0;
-	if (argc < 3 || argc > 4 || *end || (argc == 4 && !options.legacy) ||
-	    (strcmp(argv[1], "om") && strcmp(argv[1], "text"))) {
-		fprintf(stderr, "usage: encode-sample om|text INTERFACES [legacy]\n");
+	for (int i = 3; i < argc; i++) {
+		options.show.legacy |= !strcmp(argv[i], "legacy");
+		options.show.created |= !strcmp(argv[i], "created");
+		if (!strcmp(argv[i], "labels"))
+			options.show.iface_labels = ~0u;
+	}
+	if (argc < 3 || *end || (strcmp(argv[1], "om") && strcmp(argv[1], "text"))) {
+		fprintf(stderr,
+			"usage: encode-sample om|text INTERFACES [legacy] [created] [labels]\n");
 		return 2;
 	}
 	options.format = strcmp(argv[1], "om") ? PE_FORMAT_TEXT : PE_FORMAT_OPENMETRICS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A deterministic snapshot in which nothing is zero: hostile names, numbers above 2^53, flows, top
- * flows whose labels coincide, departed interfaces. For tests and benchmarks of the encoder.
+ * flows whose labels coincide, groups, identities. For tests and benchmarks of the encoder.
  */
 #ifndef PE_TESTS_SNAPSHOT_FIXTURE_H
 #define PE_TESTS_SNAPSHOT_FIXTURE_H
@@ -143,26 +143,85 @@ static inline int fixture_compare(const void *a, const void *b)
 	return strcmp(x->info.name, y->info.name);
 }
 
-static inline void fixture_departed(struct fixture *fixture)
+static inline void fixture_body(struct fixture *fixture, struct pe_series_body *body)
 {
-	static const char *const kinds[] = { "", "veth", "\xfe", "\xff" };
+	fixture_numbers(fixture, body->row, sizeof(body->row));
+	fixture_numbers(fixture, body->unobserved, sizeof(body->unobserved));
+	fixture_numbers(fixture, body->overcounted, sizeof(body->overcounted));
+	fixture_flows(fixture, &body->flows);
+}
+
+static inline void fixture_group(struct fixture *fixture, struct pe_group_sample *group)
+{
+	group->interfaces = fixture_number(fixture);
+	group->arrived = fixture_number(fixture);
+	group->departed = fixture_number(fixture);
+	fixture_body(fixture, &group->body);
+	group->body.flows.top_count = 0;
+}
+
+#define FIXTURE_GROUPS 5
+
+/* Some have no label but their kind. */
+static inline void fixture_groups(struct fixture *fixture)
+{
+	static const char *const labels[FIXTURE_GROUPS][4] = {
+		{ "", "", "", "" },
+		{ "veth", "", "", "" },
+		{ "veth", "docker0", "", "shop/web" },
+		{ "veth", "m\xff\"\\", "line\nbreak", "\xed\xa0\x80\"" },
+		{ "\xff", "cni0", "prod", "api" },
+	};
 	struct pe_snapshot *snapshot = fixture->snapshot;
 	size_t i;
 
-	snapshot->departed_count = sizeof(kinds) / sizeof(kinds[0]);
-	snapshot->departed =
-		fixture_alloc(fixture, snapshot->departed_count, sizeof(*snapshot->departed));
-	for (i = 0; i < snapshot->departed_count; i++) {
-		struct pe_departed_sample *group = &snapshot->departed[i];
+	if (pe_snapshot_alloc_groups(snapshot, FIXTURE_GROUPS) < 0)
+		abort();
+	snapshot->group_by = PE_GROUP_BY_DEFAULT;
+	for (i = 0; i < FIXTURE_GROUPS; i++) {
+		struct pe_group_sample *group = &snapshot->groups[i];
 
-		strcpy(group->kind, kinds[i]);
-		strcpy(group->master, i % 2 ? "br\"0" : "");
-		group->created_ns = FIXTURE_START_NS + i;
-		group->interfaces = fixture_number(fixture);
-		fixture_numbers(fixture, group->count, sizeof(group->count));
-		fixture_numbers(fixture, group->unobserved, sizeof(group->unobserved));
-		fixture_numbers(fixture, group->overcounted, sizeof(group->overcounted));
+		fixture_group(fixture, group);
+		group->body.created_ns = FIXTURE_START_NS + i;
+		group->label[PE_GROUP_KIND] = labels[i][0];
+		group->label[PE_GROUP_MASTER] = labels[i][1];
+		group->label[PE_GROUP_NAMESPACE] = labels[i][2];
+		group->label[PE_GROUP_WORKLOAD] = labels[i][3];
 	}
+	fixture_group(fixture, snapshot->host);
+	snapshot->host->body.created_ns = FIXTURE_START_NS;
+}
+
+/* The snapshot gives the reference back. */
+static inline struct pe_identity *fixture_identity(const struct fixture *fixture, size_t i)
+{
+	static const struct pe_identity plain = {
+		.container = "shop-web-1",
+		.pod = "web-5d4f8c7b9-x2x7q",
+		.namespace = "prod",
+		.workload = "shop/web",
+		.image = "registry.example/shop/web:1.2",
+		.runtime = "docker",
+		.container_id = "0123456789ab",
+		.pod_uid = "11111111-2222-3333-4444-555555555555",
+	}, hostile = {
+		.container = "a \"name\"\nwith\\all",
+		.pod = "\xff\xfe",
+		.namespace = "\xef\xbf\xbd",
+		.workload = "\xed\xa0\x80",
+		.image = "}{,=\"",
+		.runtime = "podman",
+		.container_id = "",
+		.pod_uid = "",
+	};
+
+	struct pe_identity *identity;
+
+	if (i % 3 == 2)
+		return NULL;
+	if (pe_identity_new(fixture->hostile && i % 3 == 1 ? &hostile : &plain, &identity) < 0)
+		abort();
+	return identity;
 }
 
 static inline void fixture_self(struct fixture *fixture)
@@ -184,6 +243,7 @@ static inline void fixture_self(struct fixture *fixture)
 	}
 	fixture_numbers(fixture, &self->http.scrape_duration, sizeof(self->http.scrape_duration));
 	self->push.enabled = true;
+	self->identity_enabled = true;
 	fixture_numbers(fixture, self->push.requests, sizeof(self->push.requests));
 	fixture_numbers(fixture, &self->push.duration, sizeof(self->push.duration));
 	self->push.last_success_ns = FIXTURE_START_NS + 5 * PE_NS_PER_MS;
@@ -214,14 +274,12 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 		fixture_info(&fixture, i, &iface->info);
 		iface->departed = hostile && i % 7 == 6;
 		iface->body.created_ns = FIXTURE_START_NS + i * PE_NS_PER_MS;
-		fixture_numbers(&fixture, iface->body.row, sizeof(iface->body.row));
-		fixture_numbers(&fixture, iface->body.unobserved, sizeof(iface->body.unobserved));
-		fixture_numbers(&fixture, iface->body.overcounted, sizeof(iface->body.overcounted));
-		fixture_flows(&fixture, &iface->body.flows);
+		fixture_body(&fixture, &iface->body);
+		iface->identity = fixture_identity(&fixture, i);
 	}
 	qsort(snapshot->ifaces, count, sizeof(*snapshot->ifaces), fixture_compare);
 	if (count > 0) {
-		fixture_departed(&fixture);
+		fixture_groups(&fixture);
 		fixture_self(&fixture);
 		snapshot->self.process.start_ns = FIXTURE_START_NS;
 	}

@@ -20,7 +20,9 @@
 /* Everything that can be exposed, in the text format; terminated, the caller frees. */
 static char *expose_all(void)
 {
-	const struct pe_encode_options options = { .format = PE_FORMAT_TEXT, .legacy = true };
+	const struct pe_encode_options options = { .format = PE_FORMAT_TEXT,
+						   .show.legacy = true,
+						   .show.detail = PE_DETAIL_FULL };
 	struct pe_snapshot *snapshot = fixture_snapshot(PE_REASON_COUNT, true, false);
 	struct pe_strbuf answer = PE_STRBUF_INIT;
 	struct pe_encoder *encoder;
@@ -60,11 +62,11 @@ static bool next_label(const char **text, char name[VALUE_MAX], char value[VALUE
 	return true;
 }
 
-/* "mode_reason" has its values in a sentence that begins with "Mode reason". */
+/* "reason" has its values in a sentence that begins with "Reason". */
 static bool is_explained(const struct pe_catalogue_entry *entry, const char *name)
 {
-	static const char *const closed[] = { "family", "protocol", "flag",	  "mode",
-					      "reason", "result",   "mode_reason" };
+	static const char *const closed[] = { "family", "protocol", "flag",
+					      "mode",	"reason",   "result" };
 	char begin[VALUE_MAX];
 	bool is_closed = false;
 
@@ -149,13 +151,14 @@ static void test_is_readable(void **state)
 
 static void test_labels(void **state)
 {
-	static const char *const none[] = { "", "instance", "inter", "interface, ifindex",
-					    "faces" };
+	static const char *const none[] = { "", "instance", "pods", "interface, ifindex", "faces" };
 
 	assert_true(pe_catalogue_has_label("interface"));
-	assert_true(pe_catalogue_has_label("altnames")); /* a last one */
-	assert_true(pe_catalogue_has_label("ifindex"));	 /* in the middle */
-	assert_true(pe_catalogue_has_label("result"));	 /* of an array of numbers */
+	assert_true(pe_catalogue_has_label("pod_uid")); /* a last one */
+	assert_true(pe_catalogue_has_label("ifindex")); /* in the middle */
+	assert_true(pe_catalogue_has_label("result"));	/* of an array of numbers */
+	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++)
+		assert_true(pe_catalogue_has_label(pe_group_label_name((enum pe_group_label)i)));
 	assert_true(pe_catalogue_has_label("le"));
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
 		assert_false(pe_catalogue_has_label(none[i]));

@@ -17,8 +17,13 @@
 #include "malloc-failure.h"
 #include "snapshot-fixture.h"
 
-static const struct pe_encode_options om = { .format = PE_FORMAT_OPENMETRICS, .no_process = true };
-static const struct pe_encode_options text = { .format = PE_FORMAT_TEXT, .no_process = true };
+static const struct pe_encode_options om = { .format = PE_FORMAT_OPENMETRICS,
+					     .show.detail = PE_DETAIL_FULL,
+					     .show.created = true,
+					     .no_process = true };
+static const struct pe_encode_options text = { .format = PE_FORMAT_TEXT,
+					       .show.detail = PE_DETAIL_FULL,
+					       .no_process = true };
 
 /* The whole answer, terminated; read `piece` bytes at a time. The caller frees. */
 static char *encode_by(struct pe_snapshot *snapshot, const struct pe_encode_options *options,
@@ -185,7 +190,7 @@ static void test_optional_families(void **state)
 	for (with = 0; with < 16; with++) {
 		const struct pe_encode_options options = {
 			.no_process = !(with & 1),
-			.legacy = with & 8,
+			.show.legacy = with & 8,
 		};
 		struct pe_snapshot *snapshot = small_snapshot();
 		char *answer;
@@ -206,15 +211,19 @@ static void test_departed_interface(void **state)
 	struct pe_snapshot *snapshot = new_snapshot(1);
 	char *answer;
 
-	/* Live without traffic: seen by its info, its gauge and both histograms. */
+	/* Live without traffic: seen by its info, its mode, its gauge and both histograms. */
 	answer = encode(snapshot, &text);
-	assert_int_equal(count_of(answer, "interface=\"eth0\""), 1 + 1 + 2 * (12 + 2));
+	assert_int_equal(count_of(answer, "interface=\"eth0\""), 1 + 1 + 1 + 2 * (12 + 2));
 	free(answer);
 	snapshot->ifaces[0].departed = true;
-	assert_ifaces(snapshot, &text, "");
+	answer = encode(snapshot, &text);
+	assert_int_equal(count_of(answer, "interface=\"eth0\""), 1);
+	assert_int_equal(count_of(answer, "\npacket_exporter_interface_info{interface=\"eth0\""),
+			 1);
+	free(answer);
 	snapshot->ifaces[0].body.row[PE_EGRESS].class[PE_CLASS_OTHER] = (struct pe_count){ 1, 60 };
 	answer = encode(snapshot, &text);
-	assert_int_equal(count_of(answer, "interface=\"eth0\""), 2 + 12 + 2);
+	assert_int_equal(count_of(answer, "interface=\"eth0\""), 1 + 2 + 12 + 2);
 	assert_int_equal(count_of(answer, "direction=\"ingress\""), 0);
 	free(answer);
 	pe_snapshot_unref(snapshot);
@@ -230,7 +239,7 @@ static void test_packets_without_size(void **state)
 	row->class[PE_CLASS_OTHER] = (struct pe_count){ 10, 5000 };
 	row->size[2] = 3;
 	answer = encode(snapshot, &text);
-	assert_non_null(strstr(answer, "direction=\"ingress\",le=\"65536.0\"} 3\n"));
+	assert_non_null(strstr(answer, "direction=\"ingress\",le=\"65536\"} 3\n"));
 	assert_non_null(strstr(answer, "direction=\"ingress\",le=\"+Inf\"} 10\n"));
 	assert_non_null(
 		strstr(answer, "size_bytes_count{interface=\"eth0\",direction=\"ingress\"} 10\n"));
@@ -271,7 +280,8 @@ static void test_numbers(void **state)
 
 static void test_seconds(void **state)
 {
-	const struct pe_encode_options options = { .format = PE_FORMAT_OPENMETRICS };
+	const struct pe_encode_options options = { .format = PE_FORMAT_OPENMETRICS,
+						   .show.created = true };
 	struct pe_snapshot *snapshot = new_snapshot(0);
 	struct pe_process_sample *process = &snapshot->self.process;
 	char *answer;
@@ -512,7 +522,7 @@ static void test_addresses(void **state)
 
 static void test_legacy(void **state)
 {
-	const struct pe_encode_options options = { .legacy = true, .no_process = true };
+	const struct pe_encode_options options = { .show.legacy = true, .no_process = true };
 	struct pe_snapshot *snapshot = new_snapshot(1);
 	struct pe_row *in = &snapshot->ifaces[0].body.row[PE_INGRESS];
 	struct pe_top_flow *top;
@@ -579,7 +589,8 @@ static void test_legacy(void **state)
 
 	/* A counter's name there ends in _total. */
 	answer = encode(snapshot, &(struct pe_encode_options){ .format = PE_FORMAT_OPENMETRICS,
-							       .legacy = true });
+							       .show.created = true,
+							       .show.legacy = true });
 	assert_non_null(strstr(answer, "# TYPE total_packets unknown\n"));
 	assert_non_null(strstr(answer, "# TYPE total_throughput histogram\n"));
 	assert_int_equal(count_of(answer, "total_packets_created"), 0);
@@ -599,7 +610,7 @@ static void test_resumed_reading(void **state)
 	for (format = PE_FORMAT_TEXT; format <= PE_FORMAT_OPENMETRICS; format++) {
 		const struct pe_encode_options options = {
 			.format = (enum pe_format)format,
-			.legacy = true,
+			.show.legacy = true,
 		};
 		char *whole = encode(snapshot, &options);
 
@@ -633,7 +644,7 @@ static void test_abandoned(void **state)
 static void test_refused_memory(void **state)
 {
 	const struct pe_encode_options options = { .format = PE_FORMAT_OPENMETRICS,
-						   .legacy = true };
+						   .show.legacy = true };
 	struct pe_snapshot *snapshot;
 	static char buf[1 << 20], whole[1 << 20];
 	ssize_t n = -1, size;
