@@ -303,13 +303,13 @@ storm_watch() {
 }
 
 # What pages say of ingress on containers' interfaces, by awk: `packets` that containers sent by
-# interface, what is `missing` by interface, and the `sum` with those that have departed of the last
-# page. An engine takes a container's own end back before it deletes it; that one sent nothing here.
+# interface, what is `missing` by interface, and the `sum` of veths, with those that have departed, of
+# the last page. An engine takes a container's own end back before it deletes it; that one sent nothing here.
 storm_awk='
 	function name() { match($0, /interface="[^"]*"/); return substr($0, RSTART + 11, RLENGTH - 12) }
 	FNR == 1 && NR > 1 { sums = sums sum " "; if (sum < before) fell = 1; before = sum; sum = 0 }
 	!/direction="ingress"/ || !/interface="veth|kind="veth"/ { next }
-	/^packet_exporter_(departed_)?packets_total/ { sum += $NF }
+	/^packet_exporter_group_packets_total/ { sum += $NF }
 	/^packet_exporter_packets_total/ && /protocol="udp"/ { packets[name()] = $NF }
 	/^packet_exporter_unobserved_packets_total/ { missing[name()] = $NF }
 '
@@ -337,7 +337,7 @@ storm_observed() {
 }
 
 storm_departed() {
-	equals $storm_containers "$exporter/metrics" departed_interfaces_total 'kind="veth"' \
+	equals $storm_containers "$exporter/metrics" group_interfaces_departed_total 'kind="veth"' \
 		"master=\"$storm_bridge\""
 }
 

@@ -225,12 +225,12 @@ class Container(Namespace):
 
 
 COUNTED = re.compile(
-    r'^packet_exporter_(?:departed_)?(packets|bytes)_total{([^}]*)} (\S+)$', re.MULTILINE
+    r'^packet_exporter_(?:host_)?(packets|bytes)_total{([^}]*)} (\S+)$', re.MULTILINE
 )
 
 
 def counted(text):
-    """(packets, bytes) of each interface and direction; "" is what departed ones left.
+    """(packets, bytes) of each interface and direction; "" is what folded ones left.
 
     For scrapes of thousands of interfaces, which the real parser takes seconds for.
     """
@@ -242,6 +242,11 @@ def counted(text):
             name.group(1) if name else "", {"ingress": [0, 0], "egress": [0, 0]}
         )
         directions[direction][what == "bytes"] += int(float(value))
+    left = sums.setdefault("", {"ingress": [0, 0], "egress": [0, 0]})
+    for name, directions in sums.items():
+        for direction, both in directions.items() if name else ():
+            left[direction][0] -= both[0]
+            left[direction][1] -= both[1]
     return {
         name: {direction: tuple(both) for direction, both in directions.items()}
         for name, directions in sums.items()
@@ -265,6 +270,26 @@ class Metrics:
 
     def sum(self, name, **labels):
         return int(sum(s.value for s in self.find(name, **labels)))
+
+    def live(self, **labels):
+        """What is known of live interfaces: labels of their info and of their mode, in one."""
+        modes = {s.labels["interface"]: s.labels for s in self.find("interface_mode")}
+        found = (s._replace(labels={**s.labels, **modes[s.labels["interface"]]})
+                 for s in self.find("interface_info") if s.labels["interface"] in modes)
+        return [s for s in found if all(s.labels.get(k) == v for k, v in labels.items())]
+
+    def departed(self, name, kind=None, **labels):
+        """What interfaces counted whose series have ended, of a kind or of all."""
+        kinds = {s.labels["interface"]: s.labels["kind"] for s in self.find("interface_info")}
+        ever = (self.sum(f"host_{name}", **labels) if kind is None
+                else self.sum(f"group_{name}", kind=kind, **labels))
+        return ever - int(sum(s.value for s in self.find(name, **labels)
+                               if kind in (None, kinds[s.labels["interface"]])))
+
+    def folded(self):
+        """How many interfaces there were whose series have ended."""
+        kept = len(self.find("interface_info")) - len(self.find("interface_mode"))
+        return self.sum("group_interfaces_departed_total") - kept
 
     def totals(self, interface):
         """(packets, bytes) of each direction."""
@@ -297,7 +322,9 @@ class Exporter:
         # A file and not a pipe, so that a log nobody reads never blocks it.
         self.log_file = tempfile.NamedTemporaryFile("w+", prefix="pe-log-")
         self.process = host.popen(
-            *prefix, EXPORTER, f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug", *options,
+            *prefix, EXPORTER, f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug",
+            # What is looked at is nearly always of an interface.
+            "--interface.detail=full", *options,
             stderr=self.log_file, stdout=self.log_file, env={**clean_environment(), **(env or {})}
         )
         try:

@@ -154,7 +154,7 @@ static int parse_argument(struct config *config, char *argument)
 		return 0;
 	}
 	if (strcmp(argument, "--legacy") == 0) {
-		push->legacy = true;
+		push->show.legacy = true;
 		return 0;
 	}
 	if (strcmp(argument, "--host") == 0) {
@@ -195,7 +195,8 @@ int main(int argc, char **argv)
 			  .instance = "host",
 			  .interval_ns = 15 * PE_NS_PER_S,
 			  .timeout_ns = 10 * PE_NS_PER_S,
-			  .on_exit = PE_PUSH_EXIT_NONE },
+			  .on_exit = PE_PUSH_EXIT_NONE,
+			  .show.detail = PE_DETAIL_FULL },
 		.stop_timeout_ns = 5 * PE_NS_PER_S,
 		.interfaces = 2,
 	};

@@ -244,7 +244,7 @@ class Model:
             for d in self.live()
         }
         labels = ("interface", "ifindex", "kind", "master", "mode", "alias")
-        is_shown = {tuple(s.labels[k] for k in labels) for s in shown.find("interface_info")}
+        is_shown = {tuple(s.labels[k] for k in labels) for s in shown.live()}
         if is_shown == expected:
             return []
         return [f"interfaces: shown {sorted(is_shown - expected)}, "
@@ -333,7 +333,7 @@ class Shown:
         return self.count(TOTALS, interface=name) + self.unobserved(name) - self.above(name)
 
     def all_of(self, families):
-        return self.count(families) + self.count([f"departed_{f}" for f in families])
+        return self.count([f"host_{f}" for f in families])
 
     def all_unobserved(self):
         return self.all_of(UNOBSERVED)

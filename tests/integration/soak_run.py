@@ -47,7 +47,7 @@ class Run:
             f"--flows.cache-size={self.random.choice([64, 65536])}",
             f"--flows.ring-size={self.random.choice([4096, 1 << 20])}",
             f"--push.departure-delay={self.random.choice(['0s', '200ms'])}",
-            "--flows.idle-timeout=1s", "--max-interfaces=64", "--push.interval=1s",
+            "--metrics.created", "--flows.idle-timeout=1s", "--max-interfaces=64", "--push.interval=1s",
             "--push.timeout=1s", "--push.url=http://127.0.0.1:9091", "--push.instance=soak",
         ]
         print("options:", *self.options)
@@ -112,7 +112,7 @@ class Run:
         self.mark.alias = f"mark {self.marks}"
         self.mark.set(ifalias=self.mark.alias)
         wait_for(
-            lambda: self.scrape().find("interface_info", alias=self.mark.alias), "the events are read"
+            lambda: self.scrape().live(alias=self.mark.alias), "the events are read"
         )
         self.synced = True
         self.world.just_left.clear()

@@ -155,7 +155,7 @@ def test_hostile_names():
             for s in metrics.find("packets_total", direction="ingress", protocol="udp")
         }
         assert packets == {as_label(name): n for n, name in enumerate(names, 1)}
-        told = {s.labels["interface"]: s.labels["alias"] for s in metrics.find("interface_info")}
+        told = {s.labels["interface"]: s.labels["alias"] for s in metrics.live()}
         assert told == {as_label(name): as_label(alias) for name, alias in aliases.items()}
         assert len(series(metrics.families.values())) == len(metrics.samples), "none is there twice"
         assert openmetrics.endswith("\n# EOF\n") and openmetrics.count("\n# EOF\n") == 1
@@ -252,8 +252,7 @@ def besiege(exporter, container, number, seconds):
                 assert got == (before + sent, (before + sent) * FRAME)
             with Container(host, number) as late:
                 wait_for(
-                    lambda: scrape_in_time(exporter).find(
-                        "interface_info", interface=late.interface, mode="generic"),
+                    lambda: scrape_in_time(exporter).live(interface=late.interface, mode="generic"),
                     "a new container is counted")
                 send(late, 5)
                 assert scrape_in_time(exporter).totals(late.interface)["ingress"] == (5, 5 * FRAME)
@@ -770,7 +769,7 @@ def test_nothing_is_left(tmp_path):
             with Container(host, number) as short:
                 send(short, 3)
                 host.ip("link", "del", short.interface)
-        wait_for(lambda: exporter.scrape().sum("departed_packets_total") == 6, "they are folded")
+        wait_for(lambda: exporter.scrape().departed("packets_total") == 6, "they are folded")
         exporter.process.send_signal(signal.SIGHUP)
         wait_for(lambda: "SIGHUP" in exporter.log(), "the links are read again")
         exporter.process.send_signal(signal.SIGTERM)

@@ -79,7 +79,7 @@ def sent(count):
 
 def info(metrics, interface):
     """The labels of a live interface, of which there is one, or None."""
-    found = metrics.find("interface_info", interface=interface)
+    found = metrics.live(interface=interface)
     assert len(found) <= 1, found
     return found[0].labels if found else None
 
@@ -88,7 +88,7 @@ def wait_for_mode(exporter, wanted, *interfaces, reason=""):
     def modes():
         metrics = exporter.scrape()
         found = [info(metrics, name) for name in interfaces]
-        return {labels and (labels["mode"], labels["mode_reason"]) for labels in found}
+        return {labels and (labels["mode"], labels["reason"]) for labels in found}
 
     wait_for(
         lambda: modes() == {(wanted, reason)},
@@ -579,7 +579,7 @@ def test_under_load_below_one_of_our_own():
                 for _ in range(300):
                     for out in outs:
                         out.send(ipv4(17, udp(60000)))
-                return info(exporter.scrape(), interface)["mode_reason"] == reason
+                return info(exporter.scrape(), interface)["reason"] == reason
 
             wait_for(is_there, f"{interface} is counted with {reason}")
 
@@ -856,7 +856,7 @@ def test_a_thousand_joins():
         assert metrics.unobserved("veth1")["ingress"] == (0, 0)
         assert (info(metrics, "veth1")["master"], info(metrics, "veth1")["mode"]) == ("", "generic")
         assert xdp_links(exporter) == links and program_of(host, "veth1")["id"] == program
-        for name in ("attach_seconds_count", "departed_interfaces_total", "attach_errors_total"):
+        for name in ("attach_seconds_count", "netlink_messages_total", "attach_errors_total"):
             assert metrics.sum(name) == before.sum(name), name
         reported = metrics.sum("netlink_messages_total") - before.sum("netlink_messages_total")
         assert reported >= 2 * times

@@ -120,7 +120,8 @@ def test_never_heard_of():
         assert self_metric(text, "netlink_overruns_total") >= 1
         assert total({"": counted(text)[""]}) == storm.sent
         assert self_metric(
-            text, "departed_interfaces_total", '{kind="veth",master=""}'
+            text, "group_interfaces_departed_total",
+            '{kind="veth",master="",namespace="",workload=""}'
         ) == 20
         assert not unobserved(exporter)
 

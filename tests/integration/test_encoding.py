@@ -58,7 +58,7 @@ def samples(form, size, *extra):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_openmetrics_parser(size):
-    text = encode("om", size, "legacy")
+    text = encode("om", size, "legacy", "created", "labels")
     families = {family.name: family
                 for family in openmetrics.text_string_to_metric_families(text)}
     assert families["packet_exporter_netlink_messages"].type == "counter"
@@ -89,7 +89,7 @@ def test_promtool(size):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("form", ("om", "text"))
 def test_no_series_twice(form, size):
-    count = Counter((name, labels) for name, labels, _ in samples(form, size, "legacy"))
+    count = Counter((name, labels) for name, labels, _ in samples(form, size, "legacy", "labels"))
     assert [series for series, n in count.items() if n > 1] == []
     # An empty label is the same as none.
     count = Counter((name, tuple(label for label in labels if label[1]))
@@ -101,7 +101,7 @@ def test_no_series_twice(form, size):
 def test_families_do_not_interleave(size):
     """Every sample belongs to the family whose metadata came last, and metadata comes once."""
     seen, name, suffixes, has_samples = set(), None, (), True
-    for line in encode("om", size, "legacy").splitlines():
+    for line in encode("om", size, "legacy", "created").splitlines():
         if line.startswith("# HELP "):
             assert has_samples, f"{name} has metadata but no samples"
             name, has_samples = line.split(" ")[2], False
@@ -153,6 +153,11 @@ def test_every_interface_has_a_name_of_its_own(size):
                   for name, labels, _ in samples("text", size)
                   if name == "packet_exporter_packet_size_bytes_count"}
     assert len(interfaces) == size
+
+
+def test_created_is_off_unless_asked_for():
+    assert "_created" not in encode("om", 1)
+    assert "_created" in encode("om", 1, "created")
 
 
 def test_legacy_is_off_unless_asked_for():

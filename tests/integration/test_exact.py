@@ -195,7 +195,7 @@ def test_both_directions_of_a_bridge():
             missing = metrics.unobserved(interface)[direction][0]
             assert metrics.sum("packets_total", interface=interface, direction=direction,
                                protocol="udp") + missing == 500
-        info = metrics.find("interface_info", interface="veth1")[0].labels
+        info = metrics.live(interface="veth1")[0].labels
         assert (info["kind"], info["master"], info["mode"]) == ("veth", "br0", "generic")
 
 
@@ -215,7 +215,7 @@ def test_without_ethernet():
             host.ip("addr", "add", "10.6.0.1/24", "dev", "tun0")
             host.ip("link", "set", "tun0", "up")
             out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        wait_for(lambda: exporter.scrape().find("interface_info", interface="tun0"), "it is seen")
+        wait_for(lambda: exporter.scrape().live(interface="tun0"), "it is seen")
         for _ in range(50):
             os.write(tun, ipv4(UDP, udp(20), "10.6.0.2", "10.6.0.1")[14:])
             out.sendto(b"y" * 30, ("10.6.0.2", 7))
@@ -317,8 +317,8 @@ def test_under_load():
             sent += count
 
         def reason(interface="veth1"):
-            info = exporter.scrape().find("interface_info", interface=interface)[0].labels
-            return info["mode"], info["mode_reason"]
+            info = exporter.scrape().live(interface=interface)[0].labels
+            return info["mode"], info["reason"]
 
         wait_for(lambda: reason() == ("generic", ""), "XDP is attached")
         end = time.monotonic() + 4 * DEADLINE_S

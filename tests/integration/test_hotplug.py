@@ -45,31 +45,31 @@ def test_departure():
         host.ip("link", "del", "veth7")
 
         metrics = wait_for(
-            lambda: not (m := exporter.scrape()).find("interface_info", interface="veth7") and m,
+            lambda: not (m := exporter.scrape()).live(interface="veth7") and m,
             "the interface is seen to go",
         )
         # The series are there with their last values, and in no departed sum yet.
         assert metrics.sum("packets_total", **labels) == 1000
-        assert metrics.sum("departed_packets_total") == 0
+        assert metrics.departed("packets_total") == 0
         assert metrics.sum("interfaces_attached") == 0
         # One was its own, and that is gone from the kernel; the egress tracepoint's stays.
         gone = link - exporter.holds("link")
         assert len(gone) == 1 and not gone & kernel_objects("link")
 
         metrics = wait_for(
-            lambda: (m := exporter.scrape()).sum("departed_interfaces_total") and m, "it is folded"
+            lambda: (m := exporter.scrape()).folded() and m, "it is folded"
         )
         assert not metrics.find("packets_total", interface="veth7")
-        assert metrics.sum("departed_interfaces_total", kind="veth") == 1
-        assert metrics.sum("departed_packets_total", kind="veth", direction="ingress") == 1000
-        assert metrics.sum("departed_bytes_total", kind="veth", direction="ingress") == 1000 * 100
+        assert metrics.folded() == 1
+        assert metrics.departed("packets_total", kind="veth", direction="ingress") == 1000
+        assert metrics.departed("bytes_total", kind="veth", direction="ingress") == 1000 * 100
 
 
 def test_an_interface_that_comes_back():
     """Under the same name its series go on."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
-        exporter = stack.enter_context(Exporter(host))
+        exporter = stack.enter_context(Exporter(host, "--metrics.created"))
         labels = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}
         created = None
         for life in (1, 2, 3):
@@ -118,20 +118,20 @@ def test_include_and_exclude():
         host.ip("link", "add", "br0", "type", "bridge")
         wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode="generic") == 2, "attached")
         metrics = exporter.scrape()
-        names = {s.labels["interface"] for s in metrics.find("interface_info")}
+        names = {s.labels["interface"] for s in metrics.live()}
         assert names == {"veth1", "veth3"}
         # A rename brings one in and takes one out.
         host.ip("link", "set", "br0", "name", "tap0")
         host.ip("link", "set", "veth1", "down")
         host.ip("link", "set", "veth1", "name", "other1")
         wait_for(
-            lambda: {s.labels["interface"] for s in exporter.scrape().find("interface_info")}
+            lambda: {s.labels["interface"] for s in exporter.scrape().live()}
             == {"tap0", "veth3"},
             "the names decide",
         )
         assert "xdp" not in host.link("other1")
         # It is a bridge, whatever its name.
-        info = exporter.scrape().find("interface_info", interface="tap0")[0].labels
+        info = exporter.scrape().live(interface="tap0")[0].labels
         assert (info["kind"], info["mode"]) == ("bridge", "tracepoint")
 
 
@@ -155,7 +155,7 @@ def test_another_program_is_left_alone():
         exporter = stack.enter_context(Exporter(host, port=9818))
         assert host.link("veth1")["xdp"]["prog"]["id"] == identity
         metrics = exporter.scrape()
-        assert metrics.find("interface_info", interface="veth1")[0].labels["mode"] == "tracepoint"
+        assert metrics.live(interface="veth1")[0].labels["mode"] == "tracepoint"
         assert metrics.sum("attach_errors_total", reason="busy") >= 1
         with container.packet_socket("eth0") as out, host.packet_socket("veth1") as back:
             for _ in range(10):
@@ -219,7 +219,7 @@ def test_more_interfaces_than_places():
         containers = [stack.enter_context(Container(host, n)) for n in (1, 2, 3)]
 
         def without_place():
-            return [s.labels["interface"] for s in exporter.scrape().find("interface_info", mode="none")]
+            return [s.labels["interface"] for s in exporter.scrape().live(mode="none")]
 
         assert wait_for(without_place, "one has no place") == ["veth3"]
         assert exporter.scrape().sum("attach_errors_total", reason="no_slot") >= 1
@@ -271,7 +271,7 @@ def test_few_open_files():
         generic = metrics.sum("interfaces_attached", mode="generic")
         assert 0 < generic < 20
         assert metrics.sum("interfaces_attached", mode="tracepoint") == 20 - generic
-        assert len(metrics.find("interface_info", mode_reason="no_memory")) == 20 - generic
+        assert len(metrics.live(reason="no_memory")) == 20 - generic
         assert metrics.sum("attach_errors_total", reason="no_memory") >= 20 - generic
         assert metrics.sum("unobserved_packets_total") == 0
         assert exporter.log().count("raise the limit of open files") == 1
@@ -342,7 +342,7 @@ def test_successor_that_we_know_by_another_ifindex():
                          net_ns_fd=host.name, new_ifindex=900)
         exporter.process.send_signal(signal.SIGCONT)
         metrics = wait_for(
-            lambda: (m := exporter.scrape()).find("interface_info", interface="veth1",
+            lambda: (m := exporter.scrape()).live(interface="veth1",
                                                   ifindex="900", mode="generic") and m,
             "it is attached under its new ifindex",
         )
@@ -381,7 +381,7 @@ def test_counted_on_its_return_before_the_event_of_its_leaving():
         send(7)
         exporter.process.send_signal(signal.SIGCONT)
         host.ip("link", "set", "veth1", "alias", "back")
-        wait_for(lambda: exporter.scrape().find("interface_info", alias="back"), "the events are read")
+        wait_for(lambda: exporter.scrape().live(alias="back"), "the events are read")
         send(3)
 
         def totals():

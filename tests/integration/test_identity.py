@@ -108,7 +108,7 @@ def test_collision():
         )
         metrics = exporter.scrape()
         assert metrics.totals("veth2") == {"ingress": counts(20), "egress": counts(0)}
-        assert not metrics.find("interface_info", interface="veth2")
+        assert not metrics.live(interface="veth2")
         assert metrics.sum("unobserved_packets_total") == 0
 
 
@@ -136,14 +136,14 @@ def test_away_and_back():
             send(container, "eth0", 3)
             sent += 3
             wait_for(
-                lambda: not exporter.scrape().find("interface_info", interface="veth1"), "it has left"
+                lambda: not exporter.scrape().live(interface="veth1"), "it has left"
             )
             move(other, "veth1", host, back_index)
             up((host, "veth1"))
             assert index(host, "veth1") == back_index
             assert kernel_counters(host.link("veth1"))["ingress"] == counts(sent)
             wait_for(
-                lambda: exporter.scrape().find("interface_info", interface="veth1"), "it is back"
+                lambda: exporter.scrape().live(interface="veth1"), "it is back"
             )
         wait_for(
             lambda: series(exporter, "veth1")["ingress"] == counts(sent), "nothing twice or never"
@@ -178,10 +178,10 @@ def test_one_that_cannot_be_compared_comes_back():
         move(host, "upper", other)
         up((other, "upper"))
         send_both(other, 4)
-        wait_for(lambda: not exporter.scrape().find("interface_info", interface="upper"), "it has left")
+        wait_for(lambda: not exporter.scrape().live(interface="upper"), "it has left")
         move(other, "upper", host)
         up((host, "upper"))
-        wait_for(lambda: exporter.scrape().find("interface_info", interface="upper"), "it is back")
+        wait_for(lambda: exporter.scrape().live(interface="upper"), "it is back")
         send_both(host, 3)
         wait_for(
             lambda: exporter.scrape().totals("upper") == {d: counts(13) for d in first}, "and counted"
@@ -199,7 +199,7 @@ def test_back_under_another_name():
         send(container, "eth0", 10)
         wait_for(lambda: series(exporter, "veth1")["ingress"] == counts(10), "counted")
         move(host, "veth1", other)
-        wait_for(lambda: exporter.scrape().sum("departed_packets_total") == 10, "folded")
+        wait_for(lambda: exporter.scrape().departed("packets_total") == 10, "folded")
         other.ip("link", "set", "veth1", "name", "veth9")
         move(other, "veth9", host)
         up((host, "veth9"))
@@ -213,9 +213,9 @@ def test_back_under_another_name():
         wait_for(lambda: exporter.scrape().sum("netlink_messages_total") > seen, "it goes on")
         metrics = exporter.scrape()
         assert metrics.sum("unobserved_packets_total") == 0
-        assert metrics.sum("departed_unobserved_packets_total") == 0
+        assert metrics.departed("unobserved_packets_total") == 0
         assert metrics.sum("packets_total", direction="ingress") == 5
-        assert metrics.sum("departed_packets_total") == 10
+        assert metrics.departed("packets_total") == 10
 
 
 @pytest.mark.long
@@ -229,11 +229,11 @@ def test_unobserved_is_folded():
         host.ip("link", "del", "veth1")
         labels = {"kind": "veth", "direction": "ingress", "reason": "before_attach"}
         wait_for(
-            lambda: exporter.scrape().sum("departed_unobserved_packets_total", **labels) == 10,
+            lambda: exporter.scrape().departed("unobserved_packets_total", **labels) == 10,
             "what was not observed is folded",
         )
         metrics = exporter.scrape()
-        assert metrics.sum("departed_unobserved_bytes_total", **labels) == 10 * SIZE
+        assert metrics.departed("unobserved_bytes_total", **labels) == 10 * SIZE
         assert not metrics.find("unobserved_packets_total")
 
 
@@ -264,7 +264,7 @@ def test_both_ends_here():
         metrics = exporter.scrape()
         assert metrics.totals("right") == both["right"]
         assert metrics.sum("unobserved_packets_total") == 0
-        assert not metrics.find("interface_info", interface="right")
+        assert not metrics.live(interface="right")
 
 
 def test_names_swapped():
@@ -291,7 +291,7 @@ def test_names_swapped():
         )
         metrics = exporter.scrape()
         assert metrics.sum("packets_total", direction="ingress") == 32
-        names = [s.labels["interface"] for s in metrics.find("interface_info")]
+        names = [s.labels["interface"] for s in metrics.live()]
         assert sorted(names) == ["veth1", "veth2"]
 
 
@@ -341,7 +341,7 @@ def test_reused_ifindex_counted_while_asleep(name, mode):
             "counted",
         )
         wait_for(
-            lambda: exporter.scrape().find("interface_info", interface="veth1", mode=mode), mode
+            lambda: exporter.scrape().live(interface="veth1", mode=mode), mode
         )
         assert ("or to an interface above it" in exporter.log()) == (mode == "tracepoint")
         number = index(host, "veth1")
@@ -359,7 +359,7 @@ def test_reused_ifindex_counted_while_asleep(name, mode):
         # An event with the kernel's counters, and the end: then the audit has its last word.
         host.ip("link", "set", name, "alias", "last")
         host.ip("link", "del", name)
-        wait_for(lambda: not exporter.scrape().find("interface_info"), "it has gone")
+        wait_for(lambda: not exporter.scrape().live(), "it has gone")
         assert all_series(exporter) == {"ingress": counts(18), "egress": counts(8)}
 
 
@@ -382,7 +382,7 @@ def test_name_taken_while_asleep():
         up((host, "veth5"), (pods, "eth4"))
         exporter.process.send_signal(signal.SIGCONT)
         wait_for(
-            lambda: len(exporter.scrape().find("interface_info", mode_reason="")) == 2,
+            lambda: len(exporter.scrape().live(reason="")) == 2,
             "both are attached",
         )
         assert exporter.scrape().sum("netlink_overruns_total") > 0

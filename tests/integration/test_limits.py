@@ -61,7 +61,7 @@ def test_more_interfaces_than_places():
             wait_up(side, names)
 
         def attached(mode):
-            return {s.labels["interface"] for s in exporter.scrape().find("interface_info", mode=mode)}
+            return {s.labels["interface"] for s in exporter.scrape().live(mode=mode)}
 
         wait_for(lambda: len(attached("none")) == size - places, "some have no slot")
         with_place, without = attached("generic"), attached("none")
@@ -204,10 +204,10 @@ def test_more_departed_than_are_kept():
             lambda: (m := exporter.scrape()).sum("departed_folded_early_total") == gone - kept and m,
             "the oldest are folded",
         )
-        assert metrics.sum("departed_interfaces_total") == gone - kept
+        assert metrics.folded() == gone - kept
         early = sum(range(2, 2 + gone - kept))
-        assert metrics.sum("departed_packets_total", direction="ingress") == early
-        assert metrics.sum("departed_bytes_total", direction="ingress") == early * FRAME
+        assert metrics.departed("packets_total", direction="ingress") == early
+        assert metrics.departed("bytes_total", direction="ingress") == early * FRAME
         late = {f"veth{n}": n for n in range(2 + gone - kept, 2 + gone)} | {"veth1": 10}
         for interface, packets in late.items():
             assert metrics.totals(interface)["ingress"] == (packets, packets * FRAME)

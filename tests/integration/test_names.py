@@ -18,7 +18,7 @@ def scene(*options):
 
 def info(exporter, interface):
     """(alias, altnames), None if it is not watched."""
-    found = exporter.scrape().find("interface_info", interface=interface)
+    found = exporter.scrape().live(interface=interface)
     return (found[0].labels["alias"], found[0].labels["altnames"]) if found else None
 
 
@@ -100,7 +100,7 @@ def test_include():
         send(container, 3)
         add(host, "veth1", "other", "shop-web")
         wait_info(exporter, "veth1", ("", "other,shop-web"))
-        wait_for(lambda: exporter.scrape().find("interface_info", interface="veth1", mode="generic"),
+        wait_for(lambda: exporter.scrape().live(interface="veth1", mode="generic"),
                  "attached")
         before = count(exporter, "veth1")
         send(container, 5)

@@ -35,8 +35,8 @@ def wish_for_lro(namespace, name):
 
 def wait_for_mode(exporter, mode, *names, reason=None):
     def counted():
-        found = {i.labels["interface"]: (i.labels["mode"], reason and i.labels["mode_reason"])
-                 for i in exporter.scrape().find("interface_info")}
+        found = {i.labels["interface"]: (i.labels["mode"], reason and i.labels["reason"])
+                 for i in exporter.scrape().live()}
         return all(found.get(name) == (mode, reason) for name in names)
 
     wait_for(counted, lambda: exporter.scrape_text())

@@ -222,7 +222,7 @@ def test_redirect_to_the_peer(mode):
                 other.name)
         host.ip("link", "set", "near", "up")
         other.ip("link", "set", "eth0", "up")
-        wait_for(lambda: exporter.scrape().find("interface_info", interface="near"), "it is known")
+        wait_for(lambda: exporter.scrape().live(interface="near"), "it is known")
         by_bpf(host, container.interface, "tc/peer")
         send(container, "eth0")
         wait_for(lambda: kernel_counters(host.link(container.interface))["ingress"][0] >= COUNT,
@@ -249,7 +249,7 @@ def test_multicast_of_the_host_itself(on, mode):
             host.ip("link", "set", "br0", "up")
             name = "br0"
             wait_for(lambda: host.link("br0")["operstate"] == "UP", "it is up")
-            wait_for(lambda: [i for i in exporter.scrape().find("interface_info", interface="br0")
+            wait_for(lambda: [i for i in exporter.scrape().live(interface="br0")
                               if i.labels["mode"] != "none"], "it is counted")
         address = "10.8.0.1" if on != "veth" else "10.7.1.1"
         with host.inside():
@@ -339,7 +339,7 @@ def test_past_the_queues(on):
             host.ip("link", "set", "br0", "up")
             name = "br0"
             wait_for(lambda: host.link("br0")["operstate"] == "UP", "it is up")
-            wait_for(lambda: [i for i in exporter.scrape().find("interface_info", interface="br0")
+            wait_for(lambda: [i for i in exporter.scrape().live(interface="br0")
                               if i.labels["mode"] != "none"], "it is counted")
         with host.packet_socket(name) as sock:
             sock.setsockopt(263, 20, 1)
@@ -390,8 +390,8 @@ def test_gro_is_switched_under_load(mode):
         exporter = stack.enter_context(Exporter(host, f"--xdp.mode={mode}"))
 
         def counted_by(by, reason):
-            return lambda: [i for i in exporter.scrape().find("interface_info", interface="veth1")
-                            if (i.labels["mode"], i.labels["mode_reason"]) == (by, reason)]
+            return lambda: [i for i in exporter.scrape().live(interface="veth1")
+                            if (i.labels["mode"], i.labels["reason"]) == (by, reason)]
 
         wait_for(counted_by("generic", ""), "XDP counts")
         witness = stack.enter_context(Witness(host, "veth1"))
@@ -488,8 +488,8 @@ def tunnel_with_gro(stack):
         end.ip("addr", "add", f"10.8.0.{own}/24", "dev", "vx0")
         end.ip("link", "set", "vx0", "mtu", 1450, "up")
     exporter = stack.enter_context(Exporter(host))
-    wait_for(lambda: exporter.scrape().find("interface_info", interface="vx0", mode="tracepoint",
-                                            mode_reason="gro"), lambda: exporter.scrape_text())
+    wait_for(lambda: exporter.scrape().live(interface="vx0", mode="tracepoint",
+                                            reason="gro"), lambda: exporter.scrape_text())
     return host, container, exporter
 
 
@@ -544,8 +544,8 @@ def test_ifb_without_egress():
         container = stack.enter_context(Container(host, 1))
         redirect_to_ifb(host, container)
         exporter = stack.enter_context(Exporter(host, "--egress=off"))
-        wait_for(lambda: exporter.scrape().find("interface_info", interface="ifb0", mode="none",
-                                                mode_reason="kind"), lambda: exporter.scrape_text())
+        wait_for(lambda: exporter.scrape().live(interface="ifb0", mode="none",
+                                                reason="kind"), lambda: exporter.scrape_text())
         send(container, "eth0")
         wait_for(lambda: exporter.scrape().unobserved("ifb0")["ingress"] ==
                  kernel_counters(host.link("ifb0"))["ingress"],

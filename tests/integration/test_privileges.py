@@ -60,10 +60,10 @@ def exchange(host, exporter):
             lambda: exporter.scrape().sum("flows_total", interface="veth1") == 2,
             "the flows arrive",
         )
-        info = exporter.scrape().find("interface_info", interface="br0")[0].labels
-        assert (info["mode"], info["mode_reason"]) == ("tracepoint", "bridge")
+        info = exporter.scrape().live(interface="br0")[0].labels
+        assert (info["mode"], info["reason"]) == ("tracepoint", "bridge")
         host.ip("link", "del", "veth1")
-        wait_for(lambda: not exporter.scrape().find("interface_info", interface="veth1"), "gone")
+        wait_for(lambda: not exporter.scrape().live(interface="veth1"), "gone")
 
 
 def test_root_gives_up():

@@ -89,7 +89,7 @@ def test_taken_over(tmp_path, options):
         wait_for(lambda: REFUSED in exporter.log(), "it is told")
         assert exporter.victim.read_text(encoding="ascii") == "content"
         with Container(host, 1):
-            wait_for(lambda: exporter.scrape().find("interface_info", interface="veth1"), "it runs")
+            wait_for(lambda: exporter.scrape().live(interface="veth1"), "it runs")
     assert exporter.log().count(REFUSED) == 1
 
 

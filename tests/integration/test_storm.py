@@ -184,8 +184,7 @@ def test_every_packet_of_a_storm(options, batches):
         assert "packet_exporter_unobserved_packets_total" not in text
         # Whatever was folded until now is in the sum, and so is the rest when it has been.
         wait_for(
-            lambda: self_metric(exporter.scrape_text(), "departed_interfaces_total",
-                                '{kind="veth",master=""}') == batches * size,
+            lambda: set(counted(exporter.scrape_text())) == {"", *(c.interface for c in traffic)},
             "all are folded",
         )
         text = exporter.scrape_text()
@@ -315,7 +314,7 @@ def test_storms_leave_nothing():
 
 
 def kernel_info(host):
-    """What interface_info should show of each interface."""
+    """What is exported of each interface."""
     return {
         (link["ifname"], str(link["ifindex"]), link.get("linkinfo", {}).get("info_kind", ""),
          link.get("master", ""), link.get("ifalias", ""),
@@ -327,7 +326,7 @@ def kernel_info(host):
 def exported_info(exporter):
     return {
         tuple(s.labels[k] for k in ("interface", "ifindex", "kind", "master", "alias", "mode"))
-        for s in exporter.scrape().find("interface_info")
+        for s in exporter.scrape().live()
     }
 
 

@@ -84,7 +84,7 @@ awk -F' [|] ' '/^\| `[a-z_]*` \| [a-z]* \|/ {
 	}
 }' reference >exposed
 grep -oE '(packet_exporter|process)_[a-z_]+[a-z]' text | sort -u |
-	grep -vxE 'packet_exporter_(push|departed_?)' >mentioned
+	grep -vxE 'packet_exporter_(push|host|group)' >mentioned
 known 'every metric that is mentioned exists' exposed mentioned
 
 # Those of options; the others stand where they are read.

@@ -92,9 +92,9 @@ exporter_counts() {
 
 # How the ingress of each device is counted, from a scrape: DEVICE mode MODE [REASON]
 exporter_modes() {
-	sed -nE 's/^packet_exporter_interface_info\{(.*)\} 1$/,\1/p' |
+	sed -nE 's/^packet_exporter_interface_mode\{(.*)\} 1$/,\1/p' |
 		sed -E 's/.*,interface="([^"]*)".*,mode="([^"]*)".*/\1 mode \2 &/
-			s/^([^ ]+ mode [^ ]+) .*,mode_reason="([^"]*)".*/\1 \2/'
+			s/^([^ ]+ mode [^ ]+) .*,reason="([^"]*)".*/\1 \2/'
 }
 
 # The devices that have to be still for a snapshot, a pattern of lines of /proc/net/dev.
