@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who is behind the veths. What is counted does not depend on it: without, it goes on. */
+#include <string.h>
 
 #include <string.h>
 

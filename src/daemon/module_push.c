@@ -29,6 +29,7 @@ static int start_snapshots(struct supervisor *s)
 		.registry = s->registry,
 		.interfaces = s->interfaces,
 		.workers = s->workers,
+		.identities = s->identities,
 		.top_flows = s->options->flows_top > 0,
 		.start_ns = pe_clock_monotonic_ns(),
 		.mutex = PTHREAD_MUTEX_INITIALIZER,

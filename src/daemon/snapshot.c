@@ -135,6 +135,9 @@ int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_sna
 	self->created_ns = sources->start_ns;
 	self->egress_available = pe_xdp_egress(sources->xdp);
 	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp);
+	self->identity_enabled = sources->identities;
+	if (sources->identities)
+		pe_identities_get_stats(sources->identities, &self->identity);
 	sample_interfaces(sources, self);
 	sample_flows(sources, self);
 	sample_delivery(sources, self);

@@ -10,6 +10,7 @@
 
 #include "pe/interfaces.h"
 #include "pe/http.h"
+#include "pe/identity.h"
 #include "pe/push.h"
 #include "pe/workers.h"
 
@@ -22,7 +23,8 @@ struct pe_sources {
 	struct pe_registry *registry;
 	struct pe_interfaces *interfaces;
 	struct pe_workers *workers;
-	pthread_mutex_t mutex; /* http and push */
+	const struct pe_identities *identities; /* NULL: off, or refused by the kernel */
+	pthread_mutex_t mutex;			/* http and push */
 	const struct pe_http *http;
 	const struct pe_sink *push;
 	bool top_flows;

@@ -29,7 +29,7 @@ static const char *condition(unsigned int wants)
 	case PE_WANTS_DETAIL:
 		return "Only with `--interface.detail=full`.";
 	case PE_WANTS_IDENTITY:
-		return "Only while it is looked for whose interfaces are.";
+		return "Only with `--identity=on`.";
 	case PE_WANTS_LEGACY:
 		return "Only with `--metrics.legacy`.";
 	default:

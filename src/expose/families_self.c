@@ -305,7 +305,7 @@ static const struct pe_family families[] = {
 		  "Result: `resolved`, `no_peer` (none, or in this network namespace), `no_task` "
 		  "(no process of a container runs behind it), `lost_event` (likewise, while "
 		  "events of the kernel were lost); and once more `late` when it is known "
-		  "after the wait for it.",
+		  "after `--identity.wait`.",
 	  .wants = PE_WANTS_IDENTITY,
 	  .emit = emit_numbers,
 	  .offset = AT(identity.results),
