@@ -32,8 +32,8 @@ const char *const pe_manual_about_metrics[] = {
 	"`--interface.labels`.",
 	"A series that would be zero is left out, except for the exporter's own ones, for the "
 	"usual "
-	"protocols (TCP, UDP and ICMP, of IPv4 and IPv6) of the host and of the groups that have "
-	"no label but their kind, and for the packet sizes of live interfaces.",
+	"protocols (TCP, UDP and ICMP, of IPv4 and IPv6) of the host and of groups, and for the "
+	"packet sizes of live interfaces.",
 	NULL,
 };
 

@@ -186,15 +186,6 @@ static size_t item_count(const struct pe_encoder *encoder, enum pe_level level)
 	return 1;
 }
 
-/* What is known of nobody, in no bridge: such groups are there from the start. */
-static bool is_unattributed(const struct pe_group_sample *group)
-{
-	for (size_t i = 0; i < PE_GROUP_LABELS; i++)
-		if (i != PE_GROUP_KIND && *group->label[i])
-			return false;
-	return true;
-}
-
 static void emit_item(struct pe_encoder *encoder, enum pe_level level, size_t i)
 {
 	const struct pe_snapshot *snapshot = encoder->snapshot;
@@ -215,7 +206,7 @@ static void emit_item(struct pe_encoder *encoder, enum pe_level level, size_t i)
 	case PE_LEVEL_GROUP:
 		emit->group = &snapshot->groups[i];
 		emit->body = &emit->group->body;
-		emit->zeros = is_unattributed(emit->group);
+		emit->zeros = true;
 		count = label_group(encoder, i, encoder->label);
 		emit->base = item_labels(encoder, count, &encoder->groups, i);
 		break;

@@ -449,19 +449,21 @@ class Pushgateway(Server):
 
 
 class Prometheus(Server):
-    def __init__(self, host, config, directory):
+    def __init__(self, host, config, directory, port=9090):
         file = pathlib.Path(directory, "prometheus.yml")
         file.write_text(config, encoding="utf-8")
         super().__init__(
-            host, "http://127.0.0.1:9090", "/-/ready",
+            host, f"http://127.0.0.1:{port}", "/-/ready",
             ["prometheus", f"--config.file={file}", f"--storage.tsdb.path={directory}/data",
-             "--web.listen-address=127.0.0.1:9090", "--log.level=error"]
+             f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
         )
 
-    def query(self, expression):
-        from urllib.parse import quote
+    def query(self, expression, **parameters):
+        """`time`: seconds since the epoch, now if it is not given."""
+        from urllib.parse import urlencode
 
-        body = self.host.get(f"{self.url}/api/v1/query?query={quote(expression)}")[2]
+        arguments = urlencode({"query": expression, **parameters})
+        body = self.host.get(f"{self.url}/api/v1/query?{arguments}")[2]
         return json.loads(body)["data"]["result"]
 
 
