@@ -229,8 +229,8 @@ static void test_size_bounds(void **state)
 
 static void test_duration_bounds(void **state)
 {
-	static const uint32_t bound_ms[] = { 10,    50,	   100,	  500,	  1000,	  5000,
-					     10000, 30000, 60000, 300000, 1800000 };
+	static const uint32_t bound_ms[] = { 10,    50,	   100,	  500,	  1500,	  5500,
+					     15000, 30000, 60000, 300000, 1800000 };
 	struct pe_shard_options options = {
 		.max_flows = 64,
 		.idle_ticks = 1,
