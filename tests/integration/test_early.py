@@ -119,10 +119,14 @@ def test_never_heard_of():
         text = exporter.scrape_text()
         assert self_metric(text, "netlink_overruns_total") >= 1
         assert total({"": counted(text)[""]}) == storm.sent
-        assert self_metric(
-            text, "group_interfaces_departed_total",
-            '{kind="veth",master="",namespace="",workload=""}'
-        ) == 20
+        # They are of no group until the wait for their identity is over.
+        wait_for(
+            lambda: self_metric(
+                exporter.scrape_text(), "group_interfaces_departed_total",
+                '{kind="veth",master="",namespace="",workload=""}'
+            ) == 20,
+            "they are in a group",
+        )
         assert not unobserved(exporter)
 
 
@@ -222,6 +226,6 @@ def test_excluded():
             wait_for(lambda: "LOWER_UP" in host.ip("link", "show", "wanted"), "it is up")
             for _ in range(3):
                 storm.sockets["ingress"].sendto(FRAMES["ingress"][0], ("w", 0))
-        wait_for(lambda: counted(exporter.scrape_text()).keys() == {"wanted"}, "one is counted")
+        wait_for(lambda: counted(exporter.scrape_text()).keys() == {"", "wanted"}, "one is counted")
         assert counted(exporter.scrape_text())["wanted"]["ingress"][0] == 3
         assert not unobserved(exporter)
