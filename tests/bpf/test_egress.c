@@ -429,7 +429,7 @@ static void test_headers_outside_the_linear_part(void **state)
 	struct both before = read_both(*state), now;
 	int version = TPACKET_V2, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	const struct fixture *t = *state;
-	bool reads_pages = t->xdp->takes & TAKES_PAGES;
+	bool reads_pages = t->xdp->features & FEATURE_PAGES;
 	struct tpacket2_hdr *header;
 	struct frame f;
 
@@ -469,7 +469,7 @@ static void test_reads_where_it_can(void **state)
 	btf__free(kernel);
 	assert_int_equal(t->xdp->skel->rodata->pe_reads_bytes,
 			 can && !t->xdp->options.copy_heads && !t->xdp->options.plain);
-	assert_int_equal(!!(t->xdp->takes & TAKES_CASTS), can && !t->xdp->options.plain);
+	assert_int_equal(!!(t->xdp->features & FEATURE_CASTS), can && !t->xdp->options.plain);
 }
 
 static bool is_up(const char *name)
