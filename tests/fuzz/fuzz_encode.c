@@ -21,7 +21,7 @@
 #define GROUPS_MAX     4
 #define TOP_MAX	       12
 #define ALIAS_MAX      256
-#define TEXT_MAX       (512 * 1024)
+#define TEXT_MAX       (2 * 1024 * 1024)
 #define NAME_MAX_BYTES 24
 
 #define WITH_TOP	0x01
