@@ -48,6 +48,7 @@ src_libpe_a_SOURCES = \
 	src/base/thread.c \
 	src/base/user.c \
 	src/base/utf8.c \
+	src/collect/flow_table.h \
 	src/collect/hash.h \
 	src/collect/shard.c \
 	src/collect/tokens.h \

@@ -17,13 +17,6 @@
 
 #define FIELD(member) .offset = offsetof(struct pe_options, member)
 
-/* Flags, choices and numbers are written through one type each. */
-_Static_assert(sizeof(enum pe_xdp_mode) == sizeof(unsigned int), "enums are unsigned int");
-_Static_assert(sizeof(enum pe_iface_detail) == sizeof(unsigned int), "enums are unsigned int");
-_Static_assert(sizeof(enum pe_push_exit) == sizeof(unsigned int), "enums are unsigned int");
-_Static_assert(sizeof(enum pe_log_level) == sizeof(unsigned int), "enums are unsigned int");
-_Static_assert(sizeof(enum pe_log_format) == sizeof(unsigned int), "enums are unsigned int");
-
 const struct pe_option pe_option_table[] = {
 	{
 		.section = "Interfaces",

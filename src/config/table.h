@@ -2,8 +2,8 @@
 /*
  * The option table and what is derived from it, private to this folder. One thread, at start.
  */
-#ifndef PE_DAEMON_OPTIONS_TABLE_H
-#define PE_DAEMON_OPTIONS_TABLE_H
+#ifndef PE_CONFIG_TABLE_H
+#define PE_CONFIG_TABLE_H
 
 #include "pe/options.h"
 

@@ -13,6 +13,13 @@
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 
+/* Flags, choices and numbers are written through one type each. */
+_Static_assert(sizeof(enum pe_xdp_mode) == sizeof(unsigned int), "enums are unsigned int");
+_Static_assert(sizeof(enum pe_iface_detail) == sizeof(unsigned int), "enums are unsigned int");
+_Static_assert(sizeof(enum pe_push_exit) == sizeof(unsigned int), "enums are unsigned int");
+_Static_assert(sizeof(enum pe_log_level) == sizeof(unsigned int), "enums are unsigned int");
+_Static_assert(sizeof(enum pe_log_format) == sizeof(unsigned int), "enums are unsigned int");
+
 #define DIGITS "0123456789"
 
 /* ---- numbers ---- */
