@@ -251,6 +251,19 @@ confined() {
 		! docker exec "$1" touch /probe
 }
 
+# named VETH LABEL...: these are labels of the interface.
+named() {
+	local veth=$1 page label
+	shift
+	page=$(fetch "$exporter/metrics" | grep "^packet_exporter_interface_info{.*\"$veth\"") || return
+	for label; do
+		[[ $page = *"$label"* ]] || {
+			echo "no $label: $page"
+			return 1
+		}
+	done
+}
+
 healthy() {
 	docker inspect -f '{{.State.Health.Status}}' "$1" | grep -x healthy
 }
@@ -330,6 +343,15 @@ storm_steady() {
 	awk "$storm_awk"'END { print sums sum; exit fell }' "$work"/storm/page-*
 }
 
+# Their image, as the group in which they arrived; what is late is in the group without a workload.
+storm_named() {
+	local named
+	named=$(fetch "$exporter/metrics" | sum_samples group_interfaces_arrived_total 'kind="veth"' \
+		"master=\"$storm_bridge\"" 'workload="debian"')
+	echo "$named of $storm_containers"
+	[ "$named" -ge $((storm_containers * 99 / 100)) ] && [ "$named" -le $storm_containers ]
+}
+
 storm_observed() {
 	awk "$storm_awk"'
 		END { for (i in packets) if (missing[i]) { print i, missing[i]; bad = 1 }; exit bad }
@@ -341,8 +363,8 @@ storm_departed() {
 		"master=\"$storm_bridge\""
 }
 
-# No news of an interface that has a carrier, so that it can receive, are without our program, and
-# each interface is seen with it. (A carrier that comes and goes within a second may not be told.)
+# No event of an interface that has a carrier, so that it can receive, are without our program, and
+# each interface is seen with it. (A carrier that comes and goes within a second may not be reported.)
 storm_in_time() {
 	awk -v wanted=$storm_containers '
 	{ sub(/@.*/, "", $2) }
@@ -375,7 +397,8 @@ run_storm() {
 	docker network create -o com.docker.network.bridge.name=$storm_bridge $storm_bridge >/dev/null &&
 		docker run -d --name pe-storm --network host --cap-drop ALL --cap-add NET_ADMIN \
 			--cap-add "${PE_CAP_BPF:-SYS_ADMIN}" --cap-add "${PE_CAP_PERFMON:-SYS_ADMIN}" \
-			--read-only "$PE_IMAGE" --departed.retention=15s >/dev/null &&
+			--read-only -v "$cache/docker/containers:/var/lib/docker/containers:ro" \
+			"$PE_IMAGE" --departed.retention=15s --identity.wait=10s >/dev/null &&
 		wait_for 60 fetch "$exporter/-/ready" >/dev/null || die "the exporter starts"
 	nsenter --net="/run/netns/$netns" ip -d -o monitor link >"$work/storm/links" 2>&1 9>&- &
 	monitor=$!
@@ -391,6 +414,7 @@ run_storm() {
 	check "the sum is their $total packets" wait_for 20 storm_sum $total
 	check "and stays when all have departed" wait_for 60 storm_departed
 	check "and then still is" storm_sum $total
+	check "nearly all were named before they counted" storm_named
 	touch "$work/storm/end"
 	wait $watcher
 	kill "$monitor"
@@ -450,6 +474,8 @@ run_stack() {
 			equals "${wanted[i]}" "$exporter/metrics" "$packets" "\"$veth\"" '"egress"' "$icmp"
 		check "/metrics has the ${wanted[i]} answers of container $i" wait_for 20 \
 			equals "${wanted[i]}" "$exporter/metrics" "$packets" "\"$veth\"" '"ingress"' "$icmp"
+		check "/metrics names container $i" wait_for 20 named "$veth" "container=\"pe-check-$i\"" \
+			'workload="pe-check/busybox"' 'runtime="docker"'
 		check "/metrics has as many packets of container $i as the kernel" wait_for 20 \
 			as_kernel "$veth"
 		check "the Pushgateway has the packets of container $i" wait_for 60 \
@@ -459,6 +485,9 @@ run_stack() {
 	# A request and its answer pass two veths each, and half of these are gone by now.
 	check "/metrics keeps the packets of the containers that are gone" wait_for 20 \
 		equals $((4 * total)) "$exporter/metrics" "$packets" '"veth' "$icmp"
+
+	check "a compose service is a workload" wait_for 20 equals 1 "$exporter/metrics" \
+		packet_exporter_group_interfaces{ 'workload="docker/pushgateway"'
 
 	check "Prometheus scrapes the exporter" wait_for 60 query 1 'up{job="packet_exporter"}'
 	check "Prometheus scrapes the Pushgateway" wait_for 60 query 1 'up{job="pushgateway"}'
@@ -496,7 +525,7 @@ inside ip link set lo up
 
 export DOCKER_HOST=unix://$work/docker.sock DOCKER_CONFIG=$work/config
 export PE_IMAGE=pe-check/packet-exporter PE_PUSHGATEWAY_IMAGE=pe-check/pushgateway
-export PE_PROMETHEUS_IMAGE=pe-check/prometheus
+export PE_PROMETHEUS_IMAGE=pe-check/prometheus PE_DOCKER_ROOT=$cache/docker
 
 start_engine /proc/self/ns/net --bridge=none --iptables=false --ip-forward=false
 if build_images >"$work/build.log" 2>&1; then
