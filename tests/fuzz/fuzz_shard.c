@@ -88,8 +88,8 @@ static struct pe_flow_key label_key(const struct pe_flow *record)
 
 static void model_end(struct model *model, struct flow *flow)
 {
-	static const uint64_t ms[] = { 10,    50,    100,   500,    1000,   5000,
-				       10000, 30000, 60000, 300000, 1800000 };
+	static const uint64_t ms[] = { 10,    50,    100,   500,    1500,   5500,
+				       15000, 30000, 60000, 300000, 1800000 };
 	struct pe_flow_stats *stats =
 		&model->iface[flow->token].stats[pe_proto_from_ip(flow->key.ip_proto)];
 	uint64_t ns = (uint64_t)(flow->last - flow->first) * TICK_NS, limit = 256;
