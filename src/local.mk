@@ -196,8 +196,6 @@ src_libpe_a_SOURCES = \
 	src/series/accumulator.c \
 	src/series/accumulator.h \
 	src/series/collect.c \
-	src/series/fold.c \
-	src/series/fold.h \
 	src/series/groups.c \
 	src/series/groups.h \
 	src/series/ifaces.c \

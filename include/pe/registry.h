@@ -2,13 +2,14 @@
 /*
  * The registry: what interfaces count, and in which series, from their appearance on.
  *
- *   live ──remove──▶ departed (series stay) ──retention──▶ folded: its series end
+ *   live ──remove──▶ departed (series stay) ──retention──▶ folded: they end
  *     ▲                  │
  *     └── same name ─────┘ the series go on, counters included
  *
  * An interface also counts for the host, and for its group: a new veth from when it is known whose
- * it is, or is not in time, others at once. Both keep what it has counted for ever. Invariant: the
- * sums of the host and of groups never decrease and count nothing twice.
+ * it is, or is not in time, others at once. Both keep what it has counted for ever: the fold takes
+ * only its own series. Invariant: the sums of the host and of groups never decrease and count
+ * nothing twice.
  *
  * It does not know where numbers come from: the supervisor wires its sources. One mutex inside;
  * every call is safe from any thread, holds the mutex for at most one pass over the interfaces, and
@@ -109,8 +110,8 @@ int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
 int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns);
 
 /*
- * An interface of which nothing is known but its counts came and went: folds it at once. The token
- * is released. 0, or -ENOMEM (nothing changed).
+ * An interface of which nothing is known but its counts came and went: it counts for the host and a
+ * group, and never has series. The token is released. 0, or -ENOMEM (nothing changed).
  */
 int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
 		     uint64_t now_ns);
@@ -131,8 +132,8 @@ int pe_registry_find(struct pe_registry *registry, const char *name);
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex);
 
 /*
- * Fills ifaces, groups, host, departed, self.departed_early and self.interfaces_attached of a
- * snapshot under construction. 0 or -ENOMEM.
+ * Fills ifaces, groups, host, self.departed_early and self.interfaces_attached of a snapshot under
+ * construction. 0 or -ENOMEM.
  */
 int pe_registry_collect(struct pe_registry *registry, struct pe_snapshot *snapshot);
 

@@ -180,17 +180,6 @@ struct pe_group_sample {
 	struct pe_series_body body;
 };
 
-/* What departed interfaces left when their series ended. */
-struct pe_departed_sample {
-	char kind[PE_KIND_MAX];
-	char master[IFNAMSIZ];
-	uint64_t created_ns;
-	uint64_t interfaces;
-	struct pe_count count[PE_DIRECTIONS];
-	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
-	struct pe_count overcounted[PE_DIRECTIONS]; /* above the kernel's own counters */
-};
-
 /* ---- the exporter itself ---- */
 
 struct pe_latency {
@@ -293,15 +282,13 @@ struct pe_snapshot {
 	uint64_t taken_ns;		/* wall clock */
 	struct pe_iface_sample *ifaces; /* sorted by name (bytewise), no name twice */
 	size_t iface_count;
-	struct pe_departed_sample *departed; /* sorted by kind, then master */
-	size_t departed_count;
 	/*
 	 * In every counter, host = the sum over the groups and `waiting` (but for `arrived` and
-	 * `departed`, which changes of group are in); the sum over the interfaces is not more. Host
-	 * and groups never decrease; what a group that ends
-	 * (--group.max) has counted goes on in PE_GROUP_OTHER. `waiting` is what waits for its
-	 * identity and is in no group yet; it is not exposed. host and waiting are NULL in a
-	 * snapshot without groups.
+	 * `departed`, which changes of group are in); the sum over the interfaces is not more,
+	 * because those whose series have ended are not among them. Host and groups never decrease;
+	 * what a group that ends (--group.max) has counted goes on in PE_GROUP_OTHER. `waiting` is
+	 * what waits for its identity and is in no group yet; it is not exposed. host and waiting
+	 * are NULL in a snapshot without groups.
 	 */
 	struct pe_group_sample *groups; /* sorted by their labels (bytewise) */
 	size_t group_count;

@@ -119,8 +119,7 @@ static const struct block after_metrics[] = {
 	     "  * on (instance, interface) group_left (alias, kind, master)\n"
 	     "  packet_exporter_interface_info"),
 	TEXT("All bytes that ever passed, departed interfaces included:"),
-	CODE("sum by (direction)\n"
-	     "  ({__name__=~\"packet_exporter_(departed_)?bytes_total\"})"),
+	CODE("sum by (instance, direction) (packet_exporter_host_bytes_total)"),
 	TEXT("Connections that each container opens a second:"),
 	CODE("sum by (instance, interface) (rate(\n"
 	     "  packet_exporter_tcp_segments_total{direction=\"ingress\", flag=\"syn\"}[5m]))"),

@@ -22,7 +22,7 @@ static const struct {
 			     "packets and bytes stay exact",
 			     "packet_exporter_flow_table_evictions_total", "--flows.table-size" },
 	[PE_LIMIT_DEPARTED] = { "departed interfaces were folded before the retention",
-				"their counts are in packet_exporter_departed_*",
+				"the counters of the host and of groups keep theirs",
 				"packet_exporter_departed_folded_early_total", "--departed.max" },
 	[PE_LIMIT_EARLY] = { "packets passed on interfaces that were not known yet",
 			     "unobserved_packets has those of interfaces that are still there",

@@ -23,8 +23,8 @@ void pe_contribution_set_token(const struct pe_engine *engine, const struct pe_i
 /* It is counted no longer. */
 void pe_contribution_end(const struct pe_engine *engine, const struct pe_iface *iface);
 
-/* A veth of which nothing is known but its counters came and went: they are among those of departed
- * interfaces. The token is released. 0 or -ENOMEM. */
+/* A veth of which nothing is known but its counters came and went: it counts for its group and the
+ * host. The token is released. 0 or -ENOMEM. */
 int pe_contribution_fold(const struct pe_engine *engine, int ifindex, uint32_t token);
 
 /* Who has the series of this name, NULL if nobody that exists. */

@@ -178,20 +178,6 @@ static int collect_nameless(struct pe_registry *registry, struct pe_arena *arena
 	return r;
 }
 
-static int collect_fold(const struct pe_registry *registry, struct pe_snapshot *snapshot)
-{
-	const struct pe_fold *fold = &registry->fold;
-
-	snapshot->departed =
-		pe_arena_alloc(snapshot->arena, fold->count, sizeof(*snapshot->departed));
-	if (!snapshot->departed)
-		return -ENOMEM;
-	memcpy(snapshot->departed, fold->group, fold->count * sizeof(*fold->group));
-	snapshot->departed_count = fold->count;
-	snapshot->self.departed_early = registry->folded_early;
-	return 0;
-}
-
 static int collect(struct pe_registry *registry, struct pe_snapshot *snapshot)
 {
 	int r = begin_groups(registry, snapshot);
@@ -204,7 +190,8 @@ static int collect(struct pe_registry *registry, struct pe_snapshot *snapshot)
 		r = collect_nameless(registry, snapshot->arena);
 	if (r == 0)
 		r = finish_groups(registry, snapshot);
-	return r < 0 ? r : collect_fold(registry, snapshot);
+	snapshot->self.departed_early = registry->folded_early;
+	return r;
 }
 
 int pe_registry_collect(struct pe_registry *registry, struct pe_snapshot *snapshot)

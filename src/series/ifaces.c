@@ -151,42 +151,13 @@ struct pe_iface_series *pe_iface_open(struct pe_registry *registry,
 	return series;
 }
 
-/* Adds what a member counts to the sums of departed ones, which have no flows. */
-static void fold_body(struct pe_registry *registry, const struct pe_iface_info *info,
-		      const struct pe_member *member, struct pe_series_body *body, uint64_t now_ns)
-{
-	struct pe_series_body counted = { 0 };
-
-	body->flows = (struct pe_flow_sample){ 0 };
-	/* No late source has what is folded, and others need no memory. */
-	if (member)
-		(void)pe_contributor_read(&registry->sources, &member->counters,
-					  ~registry->sources.late, NULL, &counted);
-	(void)pe_series_body_add(body, &counted, NULL);
-	pe_fold_add(&registry->fold, info, body, now_ns);
-}
-
-void pe_iface_fold_member(struct pe_registry *registry, const struct pe_member *member,
-			  uint64_t now_ns)
-{
-	struct pe_iface_info info = { .ifindex = member->ifindex };
-	struct pe_series_body body = { 0 };
-
-	memcpy(info.kind, member->kind, sizeof(info.kind));
-	memcpy(info.master, member->master, sizeof(info.master));
-	fold_body(registry, &info, member, &body, now_ns);
-}
-
-void pe_iface_fold_oldest(struct pe_registry *registry, uint64_t now_ns)
+void pe_iface_fold_oldest(struct pe_registry *registry)
 {
 	struct pe_iface_series *series = registry->oldest;
 	struct pe_member *member = pe_iface_member(series);
-	struct pe_series_body left;
 
 	dequeue(registry, series);
 	pe_table_remove(&registry->by_name, &series->by_name);
-	pe_accumulator_left(&series->total, &left);
-	fold_body(registry, &series->info, member, &left, now_ns);
 	if (member)
 		pe_member_end(registry, member);
 	pe_iface_free(registry, series);

@@ -8,7 +8,6 @@
 #include <pthread.h>
 
 #include "accumulator.h"
-#include "fold.h"
 #include "groups.h"
 
 /*
@@ -55,7 +54,6 @@ struct pe_registry {
 	struct pe_iface_series *oldest, *newest; /* departed */
 	size_t departed_count;
 	uint64_t folded_early;
-	struct pe_fold fold;
 };
 
 /* ---- members (member.c) ---- */
@@ -108,12 +106,9 @@ int pe_iface_update(struct pe_registry *registry, struct pe_iface_series *series
 /* Its member departs. */
 void pe_iface_depart(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns);
 
-void pe_iface_fold_oldest(struct pe_registry *registry, uint64_t now_ns);
+/* What it has counted is in the sums of the host and of its group. */
+void pe_iface_fold_oldest(struct pe_registry *registry);
 void pe_iface_free(struct pe_registry *registry, struct pe_iface_series *series);
-
-/* Adds what departs without series of its own to the sums of departed ones. */
-void pe_iface_fold_member(struct pe_registry *registry, const struct pe_member *member,
-			  uint64_t now_ns);
 
 /* NULL if nothing feeds it. */
 static inline struct pe_member *pe_iface_member(const struct pe_iface_series *series)

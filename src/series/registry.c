@@ -141,9 +141,9 @@ static void remove_member(struct pe_registry *registry, struct pe_member *member
 	pe_member_depart(registry, member, now_ns);
 	pe_iface_depart(registry, series, now_ns);
 	if (options->retention_ns == 0) {
-		pe_iface_fold_oldest(registry, now_ns);
+		pe_iface_fold_oldest(registry);
 	} else if (options->max_departed > 0 && registry->departed_count > options->max_departed) {
-		pe_iface_fold_oldest(registry, now_ns);
+		pe_iface_fold_oldest(registry);
 		registry->folded_early++;
 	}
 }
@@ -173,7 +173,6 @@ int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *i
 		return -ENOMEM;
 	pthread_mutex_lock(&registry->mutex);
 	pe_member_enter(registry, member, now_ns);
-	pe_iface_fold_member(registry, member, now_ns);
 	if (pe_contributor_carry_over(sources, &member->counters, sources->all) < 0)
 		registry->refused = true;
 	pe_member_depart(registry, member, now_ns);
@@ -194,7 +193,7 @@ size_t pe_registry_expire(struct pe_registry *registry, uint64_t now_ns, uint64_
 
 	pthread_mutex_lock(&registry->mutex);
 	while (registry->oldest && now_ns - registry->oldest->departed_ns >= retention_ns) {
-		pe_iface_fold_oldest(registry, now_ns);
+		pe_iface_fold_oldest(registry);
 		folded++;
 	}
 	if (registry->oldest &&

@@ -70,8 +70,6 @@ void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns)
 	/* The host and what waits are behind the groups. */
 	for (size_t i = 0; snapshot->host && i < snapshot->group_count + 2; i++)
 		to_wall(&snapshot->groups[i].body.created_ns, offset_ns);
-	for (size_t i = 0; i < snapshot->departed_count; i++)
-		to_wall(&snapshot->departed[i].created_ns, offset_ns);
 	to_wall(&snapshot->taken_ns, offset_ns);
 	to_wall(&self->created_ns, offset_ns);
 	to_wall(&self->process.start_ns, offset_ns);
