@@ -110,8 +110,9 @@ int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
 int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns);
 
 /*
- * An interface of which nothing is known but its counts came and went: it counts for the host and a
- * group, and never has series. The token is released. 0, or -ENOMEM (nothing changed).
+ * An interface of which nothing is known but its counts came and went: it counts for the host and,
+ * without an identity, for its group at once, and never has series. The token is released. 0, or
+ * -ENOMEM (nothing changed).
  */
 int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
 		     uint64_t now_ns);

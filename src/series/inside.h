@@ -70,6 +70,12 @@ void pe_member_free(struct pe_registry *registry, struct pe_member *member);
 /* Counts for the host from now on, and for its group as soon as that is known. */
 void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns);
 
+/*
+ * Nothing was known of it before it went: counts for the host and for its group at once, since
+ * nobody is asked whose it was. It must not be live. May free it.
+ */
+void pe_member_pass(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns);
+
 /* It may belong to another group now, by kind and master. */
 void pe_member_update(struct pe_registry *registry, struct pe_member *member,
 		      const struct pe_iface_info *info, uint64_t now_ns);

@@ -177,9 +177,9 @@ static bool has_identity(const struct pe_member *member)
 	return strcmp(member->kind, "veth") == 0;
 }
 
-void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
+static void enter(struct pe_registry *registry, struct pe_member *member, uint64_t wait_ns,
+		  uint64_t now_ns)
 {
-	const uint64_t wait_ns = has_identity(member) ? registry->options.identity_wait_ns : 0;
 	struct pe_member *before = find(registry, member->ifindex);
 
 	/* It has gone for certain, and this one is not it. */
@@ -197,6 +197,12 @@ void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uin
 	start_waiting(registry, member, now_ns + wait_ns);
 	if (wait_ns == 0)
 		place(registry, member, now_ns);
+}
+
+void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
+{
+	enter(registry, member, has_identity(member) ? registry->options.identity_wait_ns : 0,
+	      now_ns);
 }
 
 void pe_member_update(struct pe_registry *registry, struct pe_member *member,
@@ -249,6 +255,16 @@ void pe_member_depart(struct pe_registry *registry, struct pe_member *member, ui
 				(struct pe_group *)member->counters.feed[PE_LEVEL_GROUP].to);
 	}
 	free_if_done(registry, member);
+}
+
+void pe_member_pass(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
+{
+	const struct pe_counter_sources *sources = &registry->sources;
+
+	enter(registry, member, 0, now_ns);
+	if (pe_contributor_carry_over(sources, &member->counters, sources->all) < 0)
+		registry->refused = true;
+	pe_member_depart(registry, member, now_ns);
 }
 
 void pe_member_end(struct pe_registry *registry, struct pe_member *member)

@@ -166,16 +166,12 @@ int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_n
 int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
 		     uint64_t now_ns)
 {
-	const struct pe_counter_sources *sources = &registry->sources;
 	struct pe_member *member = pe_member_new(registry, info, token);
 
 	if (!member)
 		return -ENOMEM;
 	pthread_mutex_lock(&registry->mutex);
-	pe_member_enter(registry, member, now_ns);
-	if (pe_contributor_carry_over(sources, &member->counters, sources->all) < 0)
-		registry->refused = true;
-	pe_member_depart(registry, member, now_ns);
+	pe_member_pass(registry, member, now_ns);
 	pthread_mutex_unlock(&registry->mutex);
 	return 0;
 }

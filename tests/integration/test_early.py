@@ -119,14 +119,11 @@ def test_never_heard_of():
         text = exporter.scrape_text()
         assert self_metric(text, "netlink_overruns_total") >= 1
         assert total({"": counted(text)[""]}) == storm.sent
-        # They are of no group until the wait for their identity is over.
-        wait_for(
-            lambda: self_metric(
-                exporter.scrape_text(), "group_interfaces_departed_total",
-                '{kind="veth",master="",namespace="",workload=""}'
-            ) == 20,
-            "they are in a group",
-        )
+        # No identity is waited for: nobody can know it.
+        assert self_metric(
+            text, "group_interfaces_departed_total",
+            '{kind="veth",master="",namespace="",workload=""}'
+        ) == 20
         assert not unobserved(exporter)
 
 

@@ -213,6 +213,28 @@ static void test_departed_one_waits(void **state)
 	finish(registry);
 }
 
+/* One that came and went unheard waits for nobody: no identity can come. */
+static void test_unheard_one_does_not_wait(void **state)
+{
+	const struct pe_iface_info info = { .ifindex = 2, .kind = "veth" };
+	struct pe_registry *registry = new_registry_with(&defaults);
+	uint64_t next_ns;
+
+	take_token(2);
+	source_count(2, 5);
+	source_flows(2, 3);
+	assert_int_equal(pe_registry_fold(registry, &info, 2, 1 * S), 0);
+	expect(registry, "veth////=0:5:3");
+	assert_int_equal(source.token[2].rows, RELEASED);
+	assert_int_equal(source.token[2].flows, RELEASED);
+	pe_registry_expire(registry, 1 * S, &next_ns);
+	assert_int_equal(next_ns, 0);
+	/* Another has its ifindex by now: who that is does not concern it. */
+	assert_int_equal(pe_registry_identify(registry, 2, db, 1 * S), -ENOENT);
+	expect(registry, "veth////=0:5:3");
+	finish(registry);
+}
+
 /* Groups by one label: the last group is where those beyond the limit go. */
 static void test_told_apart_by(void **state)
 {
@@ -353,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_known_to_be_nobody),
 		cmocka_unit_test(test_late_identity_splits),
 		cmocka_unit_test(test_departed_one_waits),
+		cmocka_unit_test(test_unheard_one_does_not_wait),
 		cmocka_unit_test(test_told_apart_by),
 		cmocka_unit_test(test_too_many_groups),
 		cmocka_unit_test(test_active_flows),

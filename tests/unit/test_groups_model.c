@@ -297,7 +297,7 @@ static void step_add(struct model *model)
 	model->owner[token] = model->members - 1;
 }
 
-/* Comes and goes unheard. */
+/* Comes and goes unheard: nobody is waited for. */
 static void step_fold(struct model *model)
 {
 	const struct member new = {
@@ -309,6 +309,7 @@ static void step_fold(struct model *model)
 	struct pe_iface_info info = info_of(&new);
 	unsigned int token = new_token(model);
 	struct sums sums = { 0 };
+	struct member *member;
 	int r;
 
 	take_token(token);
@@ -324,8 +325,10 @@ static void step_fold(struct model *model)
 	}
 	assert_int_equal(r, 0);
 	enter(model, &new);
-	count(model, &model->member[model->members - 1], &sums);
-	depart(model, &model->member[model->members - 1]);
+	member = &model->member[model->members - 1];
+	place(model, member);
+	count(model, member, &sums);
+	depart(model, member);
 	model->owner[token] = model->members - 1;
 }
 
