@@ -76,6 +76,7 @@ integration_scripts = \
 	tests/integration/test_clock.py \
 	tests/integration/test_coexist.py \
 	tests/integration/test_container_names.py \
+	tests/integration/test_database.py \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
 	tests/integration/test_exact.py \

@@ -2,8 +2,6 @@
 /* Who is behind the veths. What is counted does not depend on it: without, it goes on. */
 #include <string.h>
 
-#include <string.h>
-
 #include "pe/clock.h"
 #include "pe/identity.h"
 #include "pe/log.h"

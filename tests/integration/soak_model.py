@@ -13,6 +13,8 @@ import re
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from harness import Metrics
+
 TOTALS = ("packets_total", "bytes_total")
 UNOBSERVED = ("unobserved_packets_total", "unobserved_bytes_total")
 OVERCOUNTED = ("overcounted_packets_total", "overcounted_bytes_total")
@@ -320,6 +322,8 @@ class Shown:
     def sum(self, name, **labels):
         return int(sum(s.value for s in self.find(name, **labels)))
 
+    live = Metrics.live
+
     def count(self, families, **labels):
         return Count(self.sum(f, direction=d, **labels) for d in DIRECTIONS for f in families)
 
@@ -332,15 +336,15 @@ class Shown:
     def total(self, name):
         return self.count(TOTALS, interface=name) + self.unobserved(name) - self.above(name)
 
-    def all_of(self, families):
-        return self.count([f"host_{f}" for f in families])
+    def all_of(self, families, level="host_"):
+        return self.count([level + f for f in families])
 
     def all_unobserved(self):
         return self.all_of(UNOBSERVED)
 
-    def all_counted(self):
+    def all_counted(self, level="host_"):
         """What never goes back: the audit takes nothing away, but says what was too much."""
-        return self.all_of(TOTALS) + self.all_unobserved()
+        return self.all_of(TOTALS, level) + self.all_of(UNOBSERVED, level)
 
     def all_total(self):
         return self.all_counted() - self.all_of(OVERCOUNTED)
@@ -379,6 +383,8 @@ class History:
             assert now >= before or created[series] != self.created[series], (
                 f"{key} went back from {before} to {now}, created {created[series]}"
             )
+        gone = {k for k in self.value if k[0].startswith("packet_exporter_group_")} - value.keys()
+        assert not gone, f"no longer shown: {sorted(map(str, gone))[:3]}"
         self.value, self.created = value, created
 
     def check_sums(self, shown):
@@ -388,6 +394,10 @@ class History:
             f"the sum went back from {self.total} to {total}"
         )
         self.total = total
+        # What waits for its identity is in no group, and what was folded in no interface.
+        for level in ("group_", ""):
+            part = shown.all_counted(level)
+            assert all(a <= b for a, b in zip(part, total)), f"{level or 'interfaces'}: {part} of {total}"
         for name in shown.names():
             for direction in DIRECTIONS:
                 labels = {"interface": name, "direction": direction}

@@ -239,8 +239,9 @@ class Run:
         assert shown.sum("interfaces_attached", mode="none") == 0
         generic = shown.sum("interfaces_attached", mode="generic")
         links = len(self.exporter.holds("link"))
-        # And the tracepoints: of egress, and of reception from the first bridge on.
-        assert links - generic in (1, 2), f"{links} links of {generic} interfaces"
+        # And the tracepoints: of egress and of programs that start, and of reception from the first
+        # bridge on.
+        assert links - generic in (2, 3), f"{links} links of {generic} interfaces"
         fds, idle = (s.value["process_open_fds", ()] for s in (shown, self.idle))
         # The server's and the push's connections come and go.
         assert fds - generic <= idle + 8, f"{fds} descriptors, {idle} while idle"

@@ -286,7 +286,7 @@ def test_killed():
         assert all("xdp" in host.link(c.interface) for c in containers)
         programs, links = exporter.holds("prog"), exporter.holds("link")
         assert len(programs) == 12 + has_tcx() and programs <= kernel_objects("prog")
-        assert len(links) == 5 + 2 and links <= kernel_objects("link")
+        assert len(links) == 5 + 3 and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGKILL)
         exporter.process.wait()
         wait_for(lambda: not programs & kernel_objects("prog"), "the programs are gone")
@@ -302,7 +302,7 @@ def test_terminated():
         exporter = stack.enter_context(Exporter(host))
         programs, links = exporter.holds("prog"), exporter.holds("link")
         assert len(programs) == 12 + has_tcx() and programs <= kernel_objects("prog")
-        assert len(links) == 1 + 2 and links <= kernel_objects("link")
+        assert len(links) == 1 + 3 and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGTERM)
         assert exporter.process.wait(DEADLINE_S) == 0
         assert "xdp" not in host.link(container.interface)
