@@ -110,7 +110,7 @@ def test_it_works(unit, tmp_path):
             subprocess.run([*enter, "add", "v0", "type", "veth", "peer", "name", "v1"], check=True)
             subprocess.run([*enter, "set", "v0", "up"], check=True)
             subprocess.run([*enter, "set", "v1", "up"], check=True)
-            wait_for(lambda: 'kind="veth",master="",mode="generic"' in scrape(pid), "XDP is attached")
+            wait_for(lambda: 'interface_mode{interface="v0",mode="generic"' in scrape(pid), "XDP is attached")
             assert "packet_exporter_denied_system_calls_total 0\n" in scrape(pid)
             status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
             assert "\nUid:\t0\t" not in status
