@@ -107,7 +107,8 @@ prepare_cri() {
 		    bin_dir = "/usr/lib/cni"
 		    conf_dir = "$work/cni"
 	END
-	containerd -c "$work/containerd.toml" >"$work/containerd.log" 2>&1 &
+	# With an environment as it has from systemd: what it gives its plugins is read to 4 KiB.
+	env -i PATH="$PATH" containerd -c "$work/containerd.toml" >"$work/containerd.log" 2>&1 &
 	/usr/bin/python3 "$(dirname "$0")/cri.py" image "$work/image.tar" "$work/root"
 	until ctr -a "$work/socket" version >/dev/null 2>&1; do sleep 0.1; done
 	ctr -a "$work/socket" -n k8s.io images import "$work/image.tar" >&2

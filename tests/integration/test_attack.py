@@ -321,8 +321,7 @@ def test_stuck_scrapers():
 def test_memory_of_slow_readers():
     """What compressors and buffers of some hundred took is the kernel's again."""
     pairs = 100
-    # Sanitizers keep what was freed for a while.
-    slack = RSS_SLACK_BYTES if SANITIZED else 4 << 20
+    slack = 4 << 20
     with scene() as (host, exporter, _):
         host.batch(f"link add s{n} type veth peer name t{n}" for n in range(pairs))
         wait_attached(exporter, 1 + 2 * pairs)
@@ -331,8 +330,7 @@ def test_memory_of_slow_readers():
         with Crowd(host) as crowd:
             readers = crowd.add(EACH // 2, request, receive_bytes=4096)
             wait_for(lambda: select.select([readers[-1]], [], [], 0)[0], "the last is answered")
-            if not SANITIZED:
-                assert process_status(exporter)[2] - resting[2] > 2 * slack
+            assert process_status(exporter)[2] - resting[2] > 2 * slack
         wait_few_files(exporter, resting)
         wait_for(lambda: process_status(exporter)[2] - resting[2] < slack,
                  lambda: f"{process_status(exporter)} becomes {resting}")

@@ -74,6 +74,8 @@ static inline int setup(void **state)
 {
 	static struct scene scene;
 
+	/* A test may begin several. */
+	pe_attacher_free(scene.attacher);
 	fake_reset(PE_XDP_AUTO);
 	memset(&scene, 0, sizeof(scene));
 	scene.policy.egress = true;
