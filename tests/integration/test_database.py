@@ -6,7 +6,9 @@ makes groups of other labels is tested where containers have names.
 """
 
 import contextlib
+import pathlib
 import random
+import re
 import socket
 import time
 
@@ -82,6 +84,14 @@ def value(prometheus, query, **at):
     return float(found[0]["value"][1]) if found else 0.0
 
 
+def documented_queries():
+    """Those of the documents; what goes on in a further line is indented."""
+    for document in ("README.md", "docker/README.md"):
+        text = pathlib.Path(__file__).parents[2].joinpath(document).read_text("utf-8")
+        for block in re.findall(r"^```promql\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            yield from re.findall(r"^\S.*(?:\n .*)*", block, re.MULTILINE)
+
+
 @pytest.mark.long
 def test_increase_is_what_was_sent(tmp_path):
     with contextlib.ExitStack() as stack:
@@ -137,3 +147,9 @@ def test_increase_is_what_was_sent(tmp_path):
                 assert grown == pytest.approx(sent, rel=0.03), (job, workload)
             grown = value(database, f"sum(increase({hosts}{own}}}[5m]))", time=at)
             assert grown == pytest.approx(truth, rel=0.02), job
+        # No two jobs are added up, and each is understood; a wrong one is an error of HTTP.
+        queries = list(documented_queries())
+        assert len(queries) > 10
+        for query in queries:
+            assert 'job="' in query, query
+            databases["packet_exporter"].query(query)
