@@ -264,6 +264,16 @@ named() {
 	done
 }
 
+# has_workload WORKLOAD: a group has a live interface of it.
+has_workload() {
+	local page
+	page=$(fetch "$exporter/metrics" | grep '^packet_exporter_group_interfaces{') || return
+	grep -qF "workload=\"$1\"} 1" <<<"$page" || {
+		printf 'no %s:\n%s\n' "$1" "$page"
+		return 1
+	}
+}
+
 healthy() {
 	docker inspect -f '{{.State.Health.Status}}' "$1" | grep -x healthy
 }
@@ -486,8 +496,7 @@ run_stack() {
 	check "/metrics keeps the packets of the containers that are gone" wait_for 20 \
 		equals $((4 * total)) "$exporter/metrics" "$packets" '"veth' "$icmp"
 
-	check "a compose service is a workload" wait_for 20 equals 1 "$exporter/metrics" \
-		packet_exporter_group_interfaces{ 'workload="docker/pushgateway"'
+	check "a compose service is a workload" wait_for 20 has_workload packet-exporter/pushgateway
 
 	check "Prometheus scrapes the exporter" wait_for 60 query 1 'up{job="packet_exporter"}'
 	check "Prometheus scrapes the Pushgateway" wait_for 60 query 1 'up{job="pushgateway"}'
