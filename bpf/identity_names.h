@@ -157,7 +157,7 @@ static __always_inline void read_names(struct task_struct *task)
 	mm = BPF_CORE_READ(task, mm);
 	if (!mm || BPF_CORE_READ(task, real_cred, uid.val) != 0)
 		return;
-	/* Once more, now that no branch has told the verifier: it would look at all twice. */
+	/* Once more, without a branch: with one the verifier would look at all twice. */
 	hide(own[0]);
 	args = is_conmon(own);
 	start = BPF_CORE_READ(mm, env_start);

@@ -11,7 +11,6 @@ src_libpe_a_SOURCES = \
 	include/pe/features.h \
 	include/pe/flow.h \
 	include/pe/group.h \
-	include/pe/group.h \
 	include/pe/gzip.h \
 	include/pe/http.h \
 	include/pe/identity.h \

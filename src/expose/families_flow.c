@@ -37,55 +37,59 @@ static void emit_flows_active(struct pe_emit *emit)
 	pe_emit_number(emit, NULL, emit->body->flows.active);
 }
 
-/* Empty ones are many lines: only the host has them. */
-static void emit_flow_histogram(struct pe_emit *emit, size_t proto,
-				const struct pe_histogram *histogram)
+/* One histogram of each protocol. Empty ones are many lines: only the host has them. */
+static void emit_histograms(struct pe_emit *emit,
+			    struct pe_histogram (*of)(const struct pe_flow_stats *stats))
 {
-	if (pe_histogram_total(histogram) == 0 &&
-	    !(pe_emit_is_host(emit) && pe_proto_is_usual(proto)))
-		return;
-	pe_emit_begin_item(emit);
-	pe_emit_histogram(emit, &pe_proto_labels[proto], histogram);
+	size_t i;
+
+	for (i = 0; i < PE_PROTO_COUNT; i++) {
+		const struct pe_flow_stats *stats = stats_of(emit, i);
+		struct pe_histogram histogram;
+
+		if (!stats)
+			continue;
+		histogram = of(stats);
+		if (pe_histogram_total(&histogram) == 0 &&
+		    !(pe_emit_is_host(emit) && pe_proto_is_usual(i)))
+			continue;
+		pe_emit_begin_item(emit);
+		pe_emit_histogram(emit, &pe_proto_labels[i], &histogram);
+	}
 }
 
 static const struct pe_labels duration_le[] = { PE_DURATION_BOUNDS_MS(PE_LE) PE_LE_INF };
 
+static struct pe_histogram duration_of(const struct pe_flow_stats *stats)
+{
+	return (struct pe_histogram){
+		.le = duration_le,
+		.buckets = stats->duration,
+		.count = PE_DURATION_BUCKETS,
+		.sum = { stats->duration_sum_ns, 9 },
+	};
+}
+
 static void emit_flow_duration(struct pe_emit *emit)
 {
-	size_t i;
-
-	for (i = 0; i < PE_PROTO_COUNT; i++) {
-		const struct pe_flow_stats *stats = stats_of(emit, i);
-
-		if (stats)
-			emit_flow_histogram(emit, i,
-					    &(struct pe_histogram){
-						    .le = duration_le,
-						    .buckets = stats->duration,
-						    .count = PE_DURATION_BUCKETS,
-						    .sum = { stats->duration_sum_ns, 9 },
-					    });
-	}
+	emit_histograms(emit, duration_of);
 }
 
 static const struct pe_labels flow_size_le[] = { PE_FLOW_SIZE_BOUNDS(PE_LE) PE_LE_INF };
 
+static struct pe_histogram size_of(const struct pe_flow_stats *stats)
+{
+	return (struct pe_histogram){
+		.le = flow_size_le,
+		.buckets = stats->size,
+		.count = PE_FLOW_SIZE_BUCKETS,
+		.sum = { .number = stats->size_sum_bytes },
+	};
+}
+
 static void emit_flow_size(struct pe_emit *emit)
 {
-	size_t i;
-
-	for (i = 0; i < PE_PROTO_COUNT; i++) {
-		const struct pe_flow_stats *stats = stats_of(emit, i);
-
-		if (stats)
-			emit_flow_histogram(emit, i,
-					    &(struct pe_histogram){
-						    .le = flow_size_le,
-						    .buckets = stats->size,
-						    .count = PE_FLOW_SIZE_BUCKETS,
-						    .sum = { .number = stats->size_sum_bytes },
-					    });
-	}
+	emit_histograms(emit, size_of);
 }
 
 /* offset: in struct pe_count */

@@ -28,7 +28,7 @@ struct pe_cgroup_match {
 	char name[PE_TASK_CGROUP_MAX]; /* of a machine: LXC's, nspawn's */
 	char pod_uid[PE_IDENTITY_UID_MAX];
 	bool is_pod;  /* of Kubernetes */
-	bool is_bare; /* the id alone: Docker's, perhaps, wherever it is told to put them */
+	bool is_bare; /* the id alone: Docker's, perhaps, wherever it is configured to put them */
 	bool is_podman_pod;
 };
 

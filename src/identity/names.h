@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names of containers that are about to run, as their runtime has told others: until the container
- * runs. A bounded number; the oldest go first. One thread.
+ * Names of containers that are about to run, as their runtime has passed them to others: until the
+ * container runs. A bounded number; the oldest go first. One thread.
  */
 #ifndef PE_IDENTITY_NAMES_H
 #define PE_IDENTITY_NAMES_H

@@ -357,7 +357,7 @@ static int start_daemon(struct pe_http *http, size_t index, bool tls, unsigned i
 	/* With epoll, libmicrohttpd 0.9.75 takes a TLS connection that waits for its peer for one
 	 * that can be read, and never sleeps; and it does not see the end of a peer whose last
 	 * bytes came with it. poll(2) has no limit of descriptors either. The inter-thread channel:
-	 * else a daemon at its limit, which does not watch its socket, would not be told to stop.
+	 * else a daemon at its limit, which does not watch its socket, would not notice the stop.
 	 * Turbo: sockets are not shut before we have seen the end; of TLS that would leave out the
 	 * goodbye.
 	 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When the peer of a TLS connection begins to send a request, which libmicrohttpd does not tell of
+ * When the peer of a TLS connection begins to send a request, which libmicrohttpd does not report
  * a first line that is none of HTTP. Looks at the records on their way to GnuTLS.
  *
  * Used by libmicrohttpd's thread of the connection.

@@ -155,8 +155,8 @@ def test_hostile_names():
             for s in metrics.find("packets_total", direction="ingress", protocol="udp")
         }
         assert packets == {as_label(name): n for n, name in enumerate(names, 1)}
-        told = {s.labels["interface"]: s.labels["alias"] for s in metrics.live()}
-        assert told == {as_label(name): as_label(alias) for name, alias in aliases.items()}
+        labelled = {s.labels["interface"]: s.labels["alias"] for s in metrics.live()}
+        assert labelled == {as_label(name): as_label(alias) for name, alias in aliases.items()}
         assert len(series(metrics.families.values())) == len(metrics.samples), "none is there twice"
         assert openmetrics.endswith("\n# EOF\n") and openmetrics.count("\n# EOF\n") == 1
 

@@ -94,16 +94,25 @@ static void test_reused_without_program(void **state)
 	assert_int_equal(before_attach(scene, 1, PE_EGRESS), 3);
 }
 
-/* We had attached to the next one, by the ifindex of the first. */
-static void test_reused_with_program(void **state)
+/* The first of an ifindex has our program when the next one gets that. */
+static struct fake_interface *reuse_with_program(struct scene *scene)
 {
-	struct scene *scene = *state;
 	struct fake_interface *first;
 
 	add_promoted(scene, 1, 1, "veth");
 	fake.may_lapse = true;
 	first = reuse_ifindex(1, "veth", 10);
 	first->xdp = true;
+	return first;
+}
+
+/* We had attached to the next one, by the ifindex of the first. */
+static void test_reused_with_program(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first;
+
+	first = reuse_with_program(scene);
 	report_end(first, PE_LINK_DELETED);
 	report_next(1, 3);
 	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 3);
@@ -115,10 +124,7 @@ static void test_reused_after_a_move(void **state)
 	struct scene *scene = *state;
 	struct fake_interface *first;
 
-	add_promoted(scene, 1, 1, "veth");
-	fake.may_lapse = true;
-	first = reuse_ifindex(1, "veth", 10);
-	first->xdp = true;
+	first = reuse_with_program(scene);
 	report_end(first, PE_LINK_MOVED);
 	assert_false(first->xdp);
 	report_next(1, 3);

@@ -133,27 +133,28 @@ static struct {
 	unsigned int calls;
 	int ifindex;
 	char workload[PE_IDENTITY_NAME_MAX]; /* "-": nobody */
-} told;
+} reported;
 
 static void on_resolved(int ifindex, struct pe_identity *identity, void *userdata)
 {
-	assert_ptr_equal(userdata, &told);
-	told.calls++;
-	told.ifindex = ifindex;
-	snprintf(told.workload, sizeof(told.workload), "%s", identity ? identity->workload : "-");
+	assert_ptr_equal(userdata, &reported);
+	reported.calls++;
+	reported.ifindex = ifindex;
+	snprintf(reported.workload, sizeof(reported.workload), "%s",
+		 identity ? identity->workload : "-");
 }
 
 static void expect(unsigned int calls, int ifindex, const char *workload)
 {
-	assert_int_equal(told.calls, calls);
-	assert_int_equal(told.ifindex, ifindex);
-	assert_string_equal(told.workload, workload);
-	told.calls = 0;
+	assert_int_equal(reported.calls, calls);
+	assert_int_equal(reported.ifindex, ifindex);
+	assert_string_equal(reported.workload, workload);
+	reported.calls = 0;
 }
 
 static void expect_nothing(void)
 {
-	assert_int_equal(told.calls, 0);
+	assert_int_equal(reported.calls, 0);
 }
 
 static void expect_results(const struct pe_identities *ids, uint64_t resolved, uint64_t late,
@@ -180,12 +181,12 @@ static uint64_t unresolved(const struct pe_identities *ids)
 static struct pe_identities *begin(void)
 {
 	const struct pe_identities_options options = {
-		.wait_ns = WAIT_NS, .max_links = 3, .resolved = on_resolved, .userdata = &told
+		.wait_ns = WAIT_NS, .max_links = 3, .resolved = on_resolved, .userdata = &reported
 	};
 	struct pe_identities *ids;
 
 	memset(&fake, 0, sizeof(fake));
-	memset(&told, 0, sizeof(told));
+	memset(&reported, 0, sizeof(reported));
 	fake.now_ns = 100 * PE_NS_PER_S;
 	fake.peer_netns = 7;
 	assert_int_equal(pe_identities_new(&options, &ids), 0);
@@ -394,7 +395,7 @@ static void test_bounds(void **state)
 	link_now(ids, 2);
 	link_now(ids, 3);
 	assert_int_equal(pe_identities_link(ids, 4, fake.now_ns), -ENOSPC);
-	told.calls = 0;
+	reported.calls = 0;
 	for (uint64_t netns = 100; netns < 10000; netns++) {
 		queue(task(netns, 5, "x"));
 		if (fake.queued == QUEUE_MAX)
@@ -412,7 +413,7 @@ static void test_bounds(void **state)
 	link_now(ids, 3);
 	expect_nothing();
 	pe_identities_unlink(ids, 3);
-	told.calls = 0;
+	reported.calls = 0;
 	fake.peer_netns = 9999;
 	link_now(ids, 3);
 	expect(1, 3, "x");

@@ -23,7 +23,7 @@ exporter=$!
 wait_for 120 ready || true
 if kill -0 $exporter; then
 	ok "starts with enough of it"
-	# Landlock came with 5.13. What is not there is told once, and the other half holds.
+	# Landlock came with 5.13. What is not there is logged once, and the other half holds.
 	traffic get $web_port /metrics >/tmp/metrics 2>&1 || true
 	if grep -qxF 'packet_exporter_sandbox_active{kind="landlock"} 0' /tmp/metrics &&
 		grep -qxF 'packet_exporter_sandbox_active{kind="seccomp"} 1' /tmp/metrics &&
