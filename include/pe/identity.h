@@ -71,13 +71,15 @@ struct pe_identities;
 struct pe_identities_options {
 	bool cni;	  /* names of pods from the environment of CNI plugins (--identity.cni) */
 	bool files;	  /* Docker's config.v2.json (--identity.files) */
-	uint64_t wait_ns; /* a veth is waited for so long (--identity.wait) */
+	/* From its first carrier on a veth is waited for so long (--identity.wait), and up to ten
+	 * times as long while nothing runs behind it. */
+	uint64_t wait_ns;
 	unsigned int max_links;		      /* veths at the same time (--max-interfaces) */
 	const struct pe_workload_rule *rules; /* borrowed; the first that matches is applied */
 	size_t rule_count;
 	/*
 	 * What an interface of pe_identities_link() is, from that call or a later one into the
-	 * module, never from another thread: at first, within wait_ns, who it is, or NULL, which
+	 * module, never from another thread: at first, within its wait, who it is, or NULL, which
 	 * ends the waiting: nobody is known. Then again each time that changes: a late identity,
 	 * another name. The identity is the module's: take a reference to keep it. The callback
 	 * must not call into the module.
@@ -126,11 +128,13 @@ uint64_t pe_identities_due_at(const struct pe_identities *identities);
 void pe_identities_run(struct pe_identities *identities);
 
 /*
- * A veth is there, or one that is there has changed. `at_ns` is the monotonic time of the event; of
- * a known one it is ignored. Calls back at once if it is known who it is. Some µs. 0, -ENOSPC
- * beyond max_links or -ENOMEM: no callback comes then. To be called for veths only.
+ * A veth is there, or one that is there has changed; `at_ns` is the monotonic time of the event.
+ * Its wait begins with the first event that shows a carrier (IFF_LOWER_UP). Calls back at once if it
+ * is known who it is, and with NULL beyond max_links or if memory is refused: then no other call
+ * follows. Some µs. To be called for veths only.
  */
-int pe_identities_link(struct pe_identities *identities, int ifindex, uint64_t at_ns);
+void pe_identities_link(struct pe_identities *identities, int ifindex, bool has_carrier,
+			uint64_t at_ns);
 
 /*
  * It has gone, or is not of interest any more. If it was waited for, what the kernel has reported
@@ -142,8 +146,9 @@ void pe_identities_unlink(struct pe_identities *identities, int ifindex);
 /* Who it is as last called back, borrowed; NULL if nobody is known. */
 struct pe_identity *pe_identities_find(const struct pe_identities *identities, int ifindex);
 
-/* Each veth has one of these when its wait ends, unless it goes while both its ends are here; LATE
- * is one more, when it is known after that. */
+/* Each veth has one of these when it is known or its wait ends, also by its own end; not if it goes
+ * while both its ends are here, or without a carrier and a namespace. LATE is one more, when it is
+ * known after that. */
 enum pe_identity_result {
 	PE_IDENTITY_RESOLVED,
 	PE_IDENTITY_LATE,

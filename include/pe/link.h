@@ -16,6 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Behind <net/if.h>, to which it adds IFF_LOWER_UP. */
+#include <linux/if.h>
+
 #include "pe/ifkey.h"
 
 struct pe_monitor;

@@ -51,7 +51,7 @@ struct pe_registry_options {
 	/* Groups with labels of their own; beyond, those without live members, the least recently
 	 * used first, are folded into PE_GROUP_OTHER. 0 is no limit. */
 	size_t max_groups;
-	uint64_t identity_wait_ns; /* how long a new veth waits for its identity; 0: it does not */
+	bool identities; /* a live veth is in no group until pe_registry_identify() */
 };
 
 /* 0 or -ENOMEM. The caller owns *ret_registry. */

@@ -129,7 +129,7 @@ static int start_registry(struct supervisor *s)
 		.userdata = s,
 		.group_by = s->options->group_by,
 		.max_groups = s->options->group_max,
-		.identity_wait_ns = s->identities ? s->options->identity_wait_ns : 0,
+		.identities = s->identities,
 	};
 
 	return pe_registry_new(&options, &s->registry);

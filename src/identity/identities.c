@@ -25,6 +25,9 @@
 #define ASK_MIN_NS  (10 * PE_NS_PER_MS)
 #define ASK_MAX_NS  (200 * PE_NS_PER_MS)
 #define WALK_MIN_NS PE_NS_PER_S
+/* How often a veth waits while nothing runs behind it: an engine that has much to do, or a slow one,
+ * needs seconds from the network to the container. */
+#define WAITS_MAX 10
 /* Of one walk, each as much as fits into the ring of records. */
 #define WALK_PARTS_MAX 64
 
@@ -68,13 +71,6 @@ static void observe(struct pe_identities *ids, uint64_t ns)
 	count(&ids->stats.latency_sum_ns, ns);
 }
 
-static void end_wait(struct pe_identities *ids, struct pe_veth *veth, enum pe_veth_state state)
-{
-	if (veth->state == PE_VETH_WAITING)
-		pe_tables_end_wait(&ids->tables, veth);
-	veth->state = state;
-}
-
 /* Calls back if it is another than before. */
 static void tell(struct pe_identities *ids, struct pe_veth *veth)
 {
@@ -85,11 +81,11 @@ static void tell(struct pe_identities *ids, struct pe_veth *veth)
 	if (veth->state != PE_VETH_KNOWN) {
 		uint64_t now = pe_clock_monotonic_ns();
 
-		count(&ids->stats.results[veth->state == PE_VETH_WAITING ? PE_IDENTITY_RESOLVED
-									 : PE_IDENTITY_LATE],
+		count(&ids->stats.results[veth->state == PE_VETH_UNKNOWN ? PE_IDENTITY_LATE
+									 : PE_IDENTITY_RESOLVED],
 		      1);
-		end_wait(ids, veth, PE_VETH_KNOWN);
-		observe(ids, now > veth->since_ns ? now - veth->since_ns : 0);
+		pe_tables_end_wait(&ids->tables, veth, PE_VETH_KNOWN);
+		observe(ids, now > veth->came_ns ? now - veth->came_ns : 0);
 		count(&ids->stats.unresolved, (uint64_t)-1);
 	}
 	pe_identity_unref(veth->identity);
@@ -99,7 +95,7 @@ static void tell(struct pe_identities *ids, struct pe_veth *veth)
 
 static void give_up(struct pe_identities *ids, struct pe_veth *veth)
 {
-	end_wait(ids, veth, PE_VETH_UNKNOWN);
+	pe_tables_end_wait(&ids->tables, veth, PE_VETH_UNKNOWN);
 	ids->options.resolved(veth->ifindex, NULL, ids->options.userdata);
 }
 
@@ -187,10 +183,12 @@ static void on_task(const struct pe_task_record *record, void *userdata)
 	struct pe_identities *ids = userdata;
 	struct pe_cgroup_match match;
 
-	if (!(record->flags & PE_TASK_VISITOR) && pe_cgroups_match(record, &match)) {
+	if (!(record->flags & PE_TASK_VISITOR)) {
 		struct pe_netns *netns = pe_tables_netns(&ids->tables, record->netns);
 
 		if (netns)
+			netns->has_task = true;
+		if (netns && pe_cgroups_match(record, &match))
 			name_netns(ids, netns, record, &match);
 	}
 	for (unsigned int i = 0; i < PE_TASK_PEERS; i++) {
@@ -281,7 +279,7 @@ static void walk_if_needed(struct pe_identities *ids, uint64_t now_ns)
 	if (!may_walk(ids, now_ns))
 		return;
 	for (struct pe_veth *veth = ids->tables.first_waiting; veth; veth = veth->later) {
-		if (now_ns - veth->since_ns < ids->options.wait_ns / 2)
+		if (now_ns - veth->waits_ns < ids->options.wait_ns / 2)
 			break;
 		needed |= !veth->walked;
 		veth->walked = true;
@@ -394,11 +392,22 @@ uint64_t pe_identities_due_at(const struct pe_identities *ids)
 
 	if (pe_tasks_lost(ids->tasks) != ids->lost)
 		due = ids->walked_at_ns + WALK_MIN_NS;
-	if (first && (!due || first->since_ns + ids->options.wait_ns < due))
-		due = first->since_ns + ids->options.wait_ns;
+	if (first && (!due || first->waits_ns + ids->options.wait_ns < due))
+		due = first->waits_ns + ids->options.wait_ns;
 	if (first && ids->ask_at_ns < due)
 		due = ids->ask_at_ns;
 	return due;
+}
+
+static void end_wait(struct pe_identities *ids, struct pe_veth *veth, uint64_t now_ns)
+{
+	if (veth->netns && !veth->netns->has_task && veth->waits < WAITS_MAX) {
+		pe_tables_end_wait(&ids->tables, veth, PE_VETH_NEW);
+		pe_tables_begin_wait(&ids->tables, veth, now_ns);
+	} else {
+		count(&ids->stats.results[failure(ids, veth)], 1);
+		give_up(ids, veth);
+	}
 }
 
 void pe_identities_run(struct pe_identities *ids)
@@ -414,10 +423,8 @@ void pe_identities_run(struct pe_identities *ids)
 		if (asks && !veth->netns)
 			ask(ids, veth);
 		if (veth->state == PE_VETH_WAITING &&
-		    now >= veth->since_ns + ids->options.wait_ns) {
-			count(&ids->stats.results[failure(ids, veth)], 1);
-			give_up(ids, veth);
-		}
+		    now >= veth->waits_ns + ids->options.wait_ns)
+			end_wait(ids, veth, now);
 	}
 	if (asks) {
 		ids->ask_step_ns *= 2;
@@ -427,29 +434,46 @@ void pe_identities_run(struct pe_identities *ids)
 	}
 }
 
-int pe_identities_link(struct pe_identities *ids, int ifindex, uint64_t at_ns)
+static struct pe_veth *add(struct pe_identities *ids, int ifindex, uint64_t at_ns)
 {
-	struct pe_veth *veth = pe_tables_veth(&ids->tables, ifindex);
+	struct pe_veth *veth = NULL;
 
-	if (veth) {
-		ask(ids, veth);
-		return 0;
+	if (ids->tables.veth_count < ids->options.max_links)
+		veth = pe_tables_add_veth(&ids->tables, ifindex, at_ns);
+	if (!veth) {
+		ids->options.resolved(ifindex, NULL, ids->options.userdata);
+		return NULL;
 	}
-	if (ids->tables.veth_count >= ids->options.max_links)
-		return -ENOSPC;
-	veth = pe_tables_add_veth(&ids->tables, ifindex, at_ns);
-	if (!veth)
-		return -ENOMEM;
 	veth->lost = pe_tasks_lost(ids->tasks);
 	count(&ids->stats.unresolved, 1);
 	read_records(ids);
-	if (veth->state == PE_VETH_WAITING)
-		ask(ids, veth);
-	if (veth->state == PE_VETH_WAITING) {
-		ids->ask_step_ns = ASK_MIN_NS;
-		ids->ask_at_ns = pe_clock_monotonic_ns() + ASK_MIN_NS;
-	}
-	return 0;
+	return veth;
+}
+
+/* Until it has a carrier no packet can pass, and there is time. */
+static void begin_wait(struct pe_identities *ids, struct pe_veth *veth, uint64_t at_ns)
+{
+	pe_tables_begin_wait(&ids->tables, veth, at_ns);
+	ids->ask_step_ns = ASK_MIN_NS;
+	ids->ask_at_ns = pe_clock_monotonic_ns() + ASK_MIN_NS;
+}
+
+void pe_identities_link(struct pe_identities *ids, int ifindex, bool has_carrier, uint64_t at_ns)
+{
+	struct pe_veth *veth = pe_tables_veth(&ids->tables, ifindex);
+
+	if (!veth)
+		veth = add(ids, ifindex, at_ns);
+	if (!veth)
+		return;
+	ask(ids, veth);
+	if (has_carrier && veth->state == PE_VETH_NEW)
+		begin_wait(ids, veth, at_ns);
+}
+
+static bool is_awaited(const struct pe_veth *veth)
+{
+	return veth->state == PE_VETH_NEW || veth->state == PE_VETH_WAITING;
 }
 
 void pe_identities_unlink(struct pe_identities *ids, int ifindex)
@@ -458,13 +482,13 @@ void pe_identities_unlink(struct pe_identities *ids, int ifindex)
 
 	if (!veth)
 		return;
-	if (veth->state == PE_VETH_WAITING)
+	if (is_awaited(veth))
 		read_records(ids);
-	if (veth->state == PE_VETH_WAITING)
+	if (is_awaited(veth))
 		ask(ids, veth);
-	if (veth->state == PE_VETH_WAITING) {
+	if (is_awaited(veth)) {
 		/* Not the container's end, which is here for a moment before and after. */
-		if (veth->netns || !veth->is_here)
+		if (veth->netns || (veth->state == PE_VETH_WAITING && !veth->is_here))
 			count(&ids->stats.results[failure(ids, veth)], 1);
 		give_up(ids, veth);
 	}

@@ -128,7 +128,7 @@ struct pe_veth *pe_tables_veth(const struct pe_tables *tables, int ifindex)
 	return veth;
 }
 
-struct pe_veth *pe_tables_add_veth(struct pe_tables *tables, int ifindex, uint64_t since_ns)
+struct pe_veth *pe_tables_add_veth(struct pe_tables *tables, int ifindex, uint64_t came_ns)
 {
 	struct pe_veth **bucket = veth_bucket(tables, ifindex);
 	struct pe_veth *veth = calloc(1, sizeof(*veth));
@@ -136,12 +136,9 @@ struct pe_veth *pe_tables_add_veth(struct pe_tables *tables, int ifindex, uint64
 	if (!veth)
 		return NULL;
 	veth->ifindex = ifindex;
-	veth->since_ns = since_ns;
+	veth->came_ns = came_ns;
 	veth->next = *bucket;
 	*bucket = veth;
-	veth->earlier = tables->last_waiting;
-	*(veth->earlier ? &veth->earlier->later : &tables->first_waiting) = veth;
-	tables->last_waiting = veth;
 	tables->veth_count++;
 	return veth;
 }
@@ -164,11 +161,29 @@ void pe_tables_bind(struct pe_veth *veth, struct pe_netns *netns)
 	}
 }
 
-void pe_tables_end_wait(struct pe_tables *tables, struct pe_veth *veth)
+void pe_tables_begin_wait(struct pe_tables *tables, struct pe_veth *veth, uint64_t waits_ns)
+{
+	veth->state = PE_VETH_WAITING;
+	veth->walked = false;
+	veth->waits++;
+	veth->waits_ns = waits_ns;
+	veth->earlier = tables->last_waiting;
+	*(veth->earlier ? &veth->earlier->later : &tables->first_waiting) = veth;
+	tables->last_waiting = veth;
+}
+
+static void leave_waiting(struct pe_tables *tables, struct pe_veth *veth)
 {
 	*(veth->earlier ? &veth->earlier->later : &tables->first_waiting) = veth->later;
 	*(veth->later ? &veth->later->earlier : &tables->last_waiting) = veth->earlier;
 	veth->earlier = veth->later = NULL;
+}
+
+void pe_tables_end_wait(struct pe_tables *tables, struct pe_veth *veth, enum pe_veth_state state)
+{
+	if (veth->state == PE_VETH_WAITING)
+		leave_waiting(tables, veth);
+	veth->state = state;
 }
 
 void pe_tables_remove_veth(struct pe_tables *tables, struct pe_veth *veth)
@@ -178,8 +193,7 @@ void pe_tables_remove_veth(struct pe_tables *tables, struct pe_veth *veth)
 	while (*at != veth)
 		at = &(*at)->next;
 	*at = veth->next;
-	if (veth->state == PE_VETH_WAITING)
-		pe_tables_end_wait(tables, veth);
+	pe_tables_end_wait(tables, veth, PE_VETH_UNKNOWN);
 	pe_tables_bind(veth, NULL);
 	pe_identity_unref(veth->identity);
 	free(veth);

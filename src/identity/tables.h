@@ -25,12 +25,14 @@ struct pe_netns {
 	struct pe_netns *older, *newer; /* by use */
 	struct pe_netns *next_changed;	/* while `changed` is set */
 	bool changed;
+	bool has_task; /* something has run there that did not come in from elsewhere */
 	bool is_docker;
 	uint8_t id[(PE_CONTAINER_ID_MAX - 1) / 2]; /* of Docker's */
 };
 
 enum pe_veth_state {
-	PE_VETH_WAITING, /* first of all */
+	PE_VETH_NEW,	 /* it has had no carrier yet */
+	PE_VETH_WAITING, /* from its first carrier on */
 	PE_VETH_KNOWN,
 	PE_VETH_UNKNOWN, /* its wait has ended */
 };
@@ -38,10 +40,11 @@ enum pe_veth_state {
 struct pe_veth {
 	int ifindex;
 	enum pe_veth_state state;
-	uint64_t since_ns;
+	uint64_t came_ns, waits_ns;   /* since when it is there, since when it waits */
 	uint64_t lost;		      /* records, when it came */
 	bool is_here;		      /* its peer is in our namespace, too, when last asked */
 	bool walked;		      /* all tasks have been looked at for it */
+	unsigned int waits;	      /* how often it has waited */
 	struct pe_netns *netns;	      /* of its peer; NULL: unknown, or ours */
 	struct pe_identity *identity; /* as was called back */
 	struct pe_veth *next;	      /* of its bucket */
@@ -81,13 +84,15 @@ struct pe_netns *pe_tables_take_marked(struct pe_tables *tables);
 
 /* NULL if it is not there. */
 struct pe_veth *pe_tables_veth(const struct pe_tables *tables, int ifindex);
-/* A new one, waiting. NULL if memory is refused. */
-struct pe_veth *pe_tables_add_veth(struct pe_tables *tables, int ifindex, uint64_t since_ns);
+/* A new one. NULL if memory is refused. */
+struct pe_veth *pe_tables_add_veth(struct pe_tables *tables, int ifindex, uint64_t came_ns);
 void pe_tables_remove_veth(struct pe_tables *tables, struct pe_veth *veth);
 /* Its peer is in that namespace, NULL: in none that is known. */
 void pe_tables_bind(struct pe_veth *veth, struct pe_netns *netns);
-/* It waits no longer. */
-void pe_tables_end_wait(struct pe_tables *tables, struct pe_veth *veth);
+/* A new one waits from now on, as the last. */
+void pe_tables_begin_wait(struct pe_tables *tables, struct pe_veth *veth, uint64_t waits_ns);
+/* It is neither new nor waiting, but in `state`. */
+void pe_tables_end_wait(struct pe_tables *tables, struct pe_veth *veth, enum pe_veth_state state);
 
 /* Remembers what a record says of a veth that is not known yet, for a while. */
 void pe_tables_put_early(struct pe_tables *tables, int ifindex, uint64_t cookie);

@@ -52,7 +52,8 @@ static void identify(struct pe_interfaces *interfaces, const struct pe_link *lin
 	struct pe_identities *identities = interfaces->options.identities;
 
 	if (identities && strcmp(link->kind, "veth") == 0)
-		pe_identities_link(identities, link->ifindex, interfaces->events_ns);
+		pe_identities_link(identities, link->ifindex, link->flags & IFF_LOWER_UP,
+				   interfaces->events_ns);
 }
 
 static void watch(struct pe_interfaces *interfaces, struct pe_iface *iface)

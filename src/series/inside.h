@@ -23,7 +23,7 @@ struct pe_member {
 	struct pe_identity *identity; /* NULL if unknown */
 	/* In the list of those that wait: in no group, but with `wait` in place of one. */
 	bool waiting;
-	uint64_t deadline_ns;
+	uint64_t deadline_ns; /* of a departed one; 0 if it was refused memory */
 	struct pe_member *next, **link;
 	struct pe_accumulator wait;
 };

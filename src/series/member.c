@@ -44,11 +44,11 @@ struct pe_member *pe_member_find(const struct pe_registry *registry, int ifindex
 
 /* ---- groups ---- */
 
-static void start_waiting(struct pe_registry *registry, struct pe_member *member,
-			  uint64_t deadline_ns)
+/* Until it is identified, or has departed. */
+static void start_waiting(struct pe_registry *registry, struct pe_member *member)
 {
 	member->waiting = true;
-	member->deadline_ns = deadline_ns;
+	member->deadline_ns = UINT64_MAX;
 	member->next = registry->waiting;
 	member->link = &registry->waiting;
 	if (member->next)
@@ -119,8 +119,10 @@ static void place(struct pe_registry *registry, struct pe_member *member, uint64
 
 	name_group(member, label);
 	to = pe_groups_open(&registry->groups, label, now_ns);
-	if (!to || go_to(registry, member, to) < 0)
+	if (!to || go_to(registry, member, to) < 0) {
 		registry->refused = true;
+		member->deadline_ns = 0; /* it waits for memory alone */
+	}
 }
 
 /* So that the first packet of its kind is an increase, and not the first value. */
@@ -177,7 +179,7 @@ static bool has_identity(const struct pe_member *member)
 	return strcmp(member->kind, "veth") == 0;
 }
 
-static void enter(struct pe_registry *registry, struct pe_member *member, uint64_t wait_ns,
+static void enter(struct pe_registry *registry, struct pe_member *member, bool waits,
 		  uint64_t now_ns)
 {
 	struct pe_member *before = find(registry, member->ifindex);
@@ -194,15 +196,14 @@ static void enter(struct pe_registry *registry, struct pe_member *member, uint64
 	pe_feed_connect(&member->counters, PE_LEVEL_HOST, &registry->host);
 	pe_feed_connect(&member->counters, PE_LEVEL_GROUP, &member->wait);
 	prepare_kind(registry, member, now_ns);
-	start_waiting(registry, member, now_ns + wait_ns);
-	if (wait_ns == 0)
+	start_waiting(registry, member);
+	if (!waits)
 		place(registry, member, now_ns);
 }
 
 void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
 {
-	enter(registry, member, has_identity(member) ? registry->options.identity_wait_ns : 0,
-	      now_ns);
+	enter(registry, member, registry->options.identities && has_identity(member), now_ns);
 }
 
 void pe_member_update(struct pe_registry *registry, struct pe_member *member,
@@ -261,7 +262,7 @@ void pe_member_pass(struct pe_registry *registry, struct pe_member *member, uint
 {
 	const struct pe_counter_sources *sources = &registry->sources;
 
-	enter(registry, member, 0, now_ns);
+	enter(registry, member, false, now_ns);
 	if (pe_contributor_carry_over(sources, &member->counters, sources->all) < 0)
 		registry->refused = true;
 	pe_member_depart(registry, member, now_ns);
@@ -308,7 +309,8 @@ uint64_t pe_members_expire(struct pe_registry *registry, uint64_t now_ns)
 		if (member->deadline_ns <= now_ns) {
 			place(registry, member, now_ns);
 			free_if_done(registry, member);
-		} else if (next_ns == 0 || member->deadline_ns < next_ns) {
+		} else if (member->counters.departed &&
+			   (next_ns == 0 || member->deadline_ns < next_ns)) {
 			next_ns = member->deadline_ns;
 		}
 	}

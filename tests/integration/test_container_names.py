@@ -33,13 +33,20 @@ LINE = re.compile(
 FIELDS = ("container", "pod", "namespace", "workload", "image", "runtime", "id")
 
 
-def identities(log):
-    """By interface: what was said of it, one after the other; None for nobody."""
-    names = dict(re.findall(r'subsystem=net msg="(\S+) \((\d+)\): \w+"', log))
+def identities_by_index(log):
+    """By name and ifindex, since a name may be used again: what was said of it, one after the other; None
+    for nobody."""
+    names = {index: name for name, index in re.findall(r'subsystem=net msg="(\S+) \((\d+)\): \w+"', log)}
     said = {}
     for index, *values in LINE.findall(log):
-        said.setdefault(index, []).append(dict(zip(FIELDS, values)) if values[5] else None)
-    return {name: said[index] for name, index in names.items() if index in said}
+        if index in names:
+            said.setdefault((names[index], index), []).append(dict(zip(FIELDS, values)) if values[5] else None)
+    return said
+
+
+def identities(log):
+    """Likewise by name alone."""
+    return {name: said for (name, _), said in identities_by_index(log).items()}
 
 
 class Groups:
@@ -129,7 +136,9 @@ def test_kinds(tmp_path):
             run_plugin(host, tmp_path, "cart-7d4b9c6f5b-x2k9q", "shop")
             box("pod", f"kubepods/pod{UID}/{ID}", "cart")
             box("docker", f"system.slice/docker-{'e' * 64}.scope")
-            box("nobody", "system.slice/some.service")
+            nobody = box("nobody", "system.slice/some.service")
+            host.ip("link", "set", "nobody", "up")
+            run("nsenter", "-t", str(nobody.pid), "-n", "ip", "link", "set", "eth0", "up")
             host.ip("link", "add", "second", "type", "veth", "peer", "name", "eth1", "netns", str(late.pid))
             everybody = {"before", "lxc", "podman", "pod", "docker", "nobody", "second"}
             wait_for(lambda: everybody <= identities(exporter.log()).keys(), "all are identified")

@@ -24,7 +24,6 @@
 #define PLACES	   (KEYS + 2)
 #define RETENTION  20
 #define DEPARTED   3
-#define WAIT_NS	   (3 * PE_NS_PER_S)
 #define STEPS	   2500
 #define HISTORIES  6
 
@@ -226,7 +225,7 @@ static void enter(struct model *model, const struct member *new)
 		make_key(model, nameless);
 	member->waiting = true;
 	member->place = WAITING;
-	member->deadline_ns = model->now_ns + WAIT_NS;
+	member->deadline_ns = UINT64_MAX;
 	if (member->kind > 0)
 		place(model, member);
 }
@@ -425,7 +424,7 @@ static void step_expire(struct model *model)
 
 		if (member->waiting && member->deadline_ns <= model->now_ns)
 			place(model, member);
-		else if (member->waiting && member->deadline_ns < expect_ns)
+		else if (member->waiting && !member->live && member->deadline_ns < expect_ns)
 			expect_ns = member->deadline_ns;
 	}
 	if (!model->refuse && expect_ns != UINT64_MAX)
@@ -640,7 +639,7 @@ static void play_history(uint64_t seed, bool refuse)
 		.max_departed = DEPARTED,
 		.group_by = PE_GROUP_BY_DEFAULT,
 		.max_groups = GROUPS_MAX,
-		.identity_wait_ns = WAIT_NS,
+		.identities = true,
 	};
 	struct pe_snapshot *snapshot = NULL;
 

@@ -197,7 +197,7 @@ static struct pe_identities *begin(void)
 
 static void link_now(struct pe_identities *ids, int ifindex)
 {
-	assert_int_equal(pe_identities_link(ids, ifindex, fake.now_ns), 0);
+	pe_identities_link(ids, ifindex, true, fake.now_ns);
 }
 
 /* Time passes, and all that is due is done. */
@@ -259,6 +259,7 @@ static void test_wait(void **state)
 	struct pe_identities *ids = begin();
 
 	(void)state;
+	queue(task(7, 1, NULL));
 	link_now(ids, 4);
 	pass(ids, WAIT_NS - 1);
 	expect_nothing();
@@ -273,6 +274,88 @@ static void test_wait(void **state)
 	expect(1, 4, "web");
 	expect_results(ids, 0, 1, 0, 1, 0);
 	assert_int_equal(unresolved(ids), 0);
+	pe_identities_free(ids);
+}
+
+/* No packet can pass, so there is time, whatever the engine does until then. Nothing wakes up. */
+static void test_no_carrier(void **state)
+{
+	struct pe_identities *ids = begin();
+
+	(void)state;
+	fake.peer_result = -EXDEV;
+	pe_identities_link(ids, 4, false, fake.now_ns);
+	assert_int_equal(pe_identities_due_at(ids), 0);
+	pass(ids, 10 * WAIT_NS);
+	expect_nothing();
+	assert_int_equal(unresolved(ids), 1);
+	/* The wait is that from the first carrier on, also when it is lost meanwhile. */
+	link_now(ids, 4);
+	pass(ids, WAIT_NS / 2);
+	pe_identities_link(ids, 4, false, fake.now_ns);
+	pass(ids, WAIT_NS / 4);
+	link_now(ids, 4);
+	pass(ids, WAIT_NS / 4 - 1);
+	expect_nothing();
+	pass(ids, 1);
+	expect(1, 4, "-");
+	expect_results(ids, 0, 0, 1, 0, 0);
+
+	/* It may be known before. */
+	fake.peer_result = 0;
+	pe_identities_link(ids, 5, false, fake.now_ns);
+	queue(task(7, 5, "web"));
+	pe_identities_dispatch(ids);
+	expect(1, 5, "web");
+	expect_results(ids, 1, 0, 1, 0, 0);
+	/* And go before. */
+	fake.peer_netns = 8;
+	pe_identities_link(ids, 6, false, fake.now_ns);
+	pe_identities_unlink(ids, 6);
+	expect(1, 6, "-");
+	expect_results(ids, 1, 0, 1, 1, 0);
+	fake.peer_result = -ENODEV;
+	pe_identities_link(ids, 6, false, fake.now_ns);
+	pe_identities_unlink(ids, 6);
+	expect(1, 6, "-");
+	expect_results(ids, 1, 0, 1, 1, 0);
+	pe_identities_free(ids);
+}
+
+/* Podman and CNI make the network first: where nothing runs yet, it waits longer. */
+static void test_nothing_runs(void **state)
+{
+	struct pe_identities *ids = begin();
+	struct pe_task_record visitor = task(7, 1, NULL);
+
+	(void)state;
+	link_now(ids, 4);
+	visitor.flags = PE_TASK_VISITOR;
+	queue(visitor);
+	pass(ids, 10 * WAIT_NS - 1);
+	expect_nothing();
+	queue(task(7, 5, "web"));
+	pe_identities_dispatch(ids);
+	expect(1, 4, "web");
+	expect_results(ids, 1, 0, 0, 0, 0);
+	/* Nothing ever does. */
+	fake.peer_netns = 8;
+	link_now(ids, 5);
+	pass(ids, 10 * WAIT_NS - 1);
+	expect_nothing();
+	pass(ids, 1);
+	expect(1, 5, "-");
+	expect_results(ids, 1, 0, 0, 1, 0);
+	/* Something does that is nobody's. */
+	fake.peer_netns = 9;
+	link_now(ids, 6);
+	pass(ids, 2 * WAIT_NS);
+	queue(task(9, 5, NULL));
+	pass(ids, WAIT_NS - 1);
+	expect_nothing();
+	pass(ids, 1);
+	expect(1, 6, "-");
+	expect_results(ids, 1, 0, 0, 2, 0);
 	pe_identities_free(ids);
 }
 
@@ -365,6 +448,7 @@ static void test_lost(void **state)
 	struct pe_identities *ids = begin();
 
 	(void)state;
+	queue(task(7, 1, NULL));
 	link_now(ids, 4);
 	fake.lost = 3;
 	pass(ids, WAIT_NS);
@@ -394,8 +478,9 @@ static void test_bounds(void **state)
 	expect(1, 1, "web");
 	link_now(ids, 2);
 	link_now(ids, 3);
-	assert_int_equal(pe_identities_link(ids, 4, fake.now_ns), -ENOSPC);
 	reported.calls = 0;
+	link_now(ids, 4);
+	expect(1, 4, "-");
 	for (uint64_t netns = 100; netns < 10000; netns++) {
 		queue(task(netns, 5, "x"));
 		if (fake.queued == QUEUE_MAX)
@@ -424,6 +509,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),	   cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_no_carrier),
+		cmocka_unit_test(test_nothing_runs),
 		cmocka_unit_test(test_moved),	   cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_first_task), cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_bounds),
