@@ -69,8 +69,8 @@ void pe_workload_rule_fini(struct pe_workload_rule *rule);
 struct pe_identities;
 
 struct pe_identities_options {
-	bool cni;	  /* names of pods from the environment of CNI plugins (--identity.cni) */
-	bool files;	  /* Docker's config.v2.json (--identity.files) */
+	bool cni;   /* names of pods from the environment of CNI plugins (--identity.cni) */
+	bool files; /* Docker's config.v2.json (--identity.files) */
 	/* From its first carrier on a veth is waited for so long (--identity.wait), and up to ten
 	 * times as long while nothing runs behind it. */
 	uint64_t wait_ns;
@@ -129,8 +129,8 @@ void pe_identities_run(struct pe_identities *identities);
 
 /*
  * A veth is there, or one that is there has changed; `at_ns` is the monotonic time of the event.
- * Its wait begins with the first event that shows a carrier (IFF_LOWER_UP). Calls back at once if it
- * is known who it is, and with NULL beyond max_links or if memory is refused: then no other call
+ * Its wait begins with the first event that shows a carrier (IFF_LOWER_UP). Calls back at once if
+ * it is known who it is, and with NULL beyond max_links or if memory is refused: then no other call
  * follows. Some µs. To be called for veths only.
  */
 void pe_identities_link(struct pe_identities *identities, int ifindex, bool has_carrier,

@@ -252,7 +252,8 @@ const struct pe_option pe_option_table[] = {
 		.max = MINUTE_NS,
 		.initial = "2s",
 		FIELD(identity_wait_ns),
-		.help = "Wait so long for who is behind a new veth, from its first carrier on; up to ten "
+		.help = "Wait so long for who is behind a new veth, from its first carrier on; up "
+			"to ten "
 			"times as long while nothing runs behind it.",
 	},
 	{

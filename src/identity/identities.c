@@ -25,8 +25,8 @@
 #define ASK_MIN_NS  (10 * PE_NS_PER_MS)
 #define ASK_MAX_NS  (200 * PE_NS_PER_MS)
 #define WALK_MIN_NS PE_NS_PER_S
-/* How often a veth waits while nothing runs behind it: an engine that has much to do, or a slow one,
- * needs seconds from the network to the container. */
+/* How often a veth waits while nothing runs behind it: an engine that has much to do, or a slow
+ * one, needs seconds from the network to the container. */
 #define WAITS_MAX 10
 /* Of one walk, each as much as fits into the ring of records. */
 #define WALK_PARTS_MAX 64
@@ -422,8 +422,7 @@ void pe_identities_run(struct pe_identities *ids)
 		later = veth->later;
 		if (asks && !veth->netns)
 			ask(ids, veth);
-		if (veth->state == PE_VETH_WAITING &&
-		    now >= veth->waits_ns + ids->options.wait_ns)
+		if (veth->state == PE_VETH_WAITING && now >= veth->waits_ns + ids->options.wait_ns)
 			end_wait(ids, veth, now);
 	}
 	if (asks) {

@@ -509,8 +509,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),	   cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_no_carrier),
-		cmocka_unit_test(test_nothing_runs),
+		cmocka_unit_test(test_no_carrier), cmocka_unit_test(test_nothing_runs),
 		cmocka_unit_test(test_moved),	   cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_first_task), cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_bounds),
