@@ -35,7 +35,8 @@ bool pe_walk_full;
 /*
  * Loops of global functions: each is verified once, not once for each time, on all kernels. The
  * list is in the order in which tasks began: the first of a pair that is met is the first that
- * there was. A task that ends meanwhile stays linked and in memory: the run is under RCU.
+ * there was. What has executed no program is a runtime that is about to: its host name may still be
+ * that of the host. A task that ends meanwhile stays linked and in memory: the run is under RCU.
  */
 __noinline int walk_step(void)
 {
@@ -43,9 +44,10 @@ __noinline int walk_step(void)
 		(void *)(pe_walk_at - bpf_core_field_offset(struct task_struct, tasks));
 	struct nsproxy *nsproxy = BPF_CORE_READ(task, nsproxy);
 	struct net *net = nsproxy ? BPF_CORE_READ(nsproxy, net_ns) : NULL;
+	bool is_fork = BPF_CORE_READ(task, flags) & PF_FORKNOEXEC;
 	__u64 next = 0;
 
-	if (net && (__u64)net != pe_net && !report(task, nsproxy, net)) {
+	if (net && (__u64)net != pe_net && !is_fork && !report(task, nsproxy, net)) {
 		pe_walk_full = true;
 		return 1;
 	}

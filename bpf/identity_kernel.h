@@ -112,7 +112,11 @@ struct mm_struct {
 	unsigned long env_end;
 };
 
+/* include/linux/sched.h: forked, and has executed nothing. */
+#define PF_FORKNOEXEC 0x00000040
+
 struct task_struct {
+	unsigned int flags;
 	char comm[16];
 	__u64 start_boottime;
 	struct list_head tasks;

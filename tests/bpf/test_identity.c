@@ -212,6 +212,9 @@ static void test_start(void **state)
 	running = begin(&task);
 	shell("ip link add pe-id0 type veth peer name eth0 netns %d", (int)running.pid);
 	assert_int_equal(record_count, 0);
+	/* Still its runtime. */
+	assert_int_equal(pe_tasks_walk(tasks, false), 0);
+	wait_for(tasks, &record_count, 0);
 	go(&running);
 	wait_for(tasks, &record_count, 1);
 
