@@ -133,12 +133,20 @@ src_libpe_a_SOURCES = \
 	src/identity/docker.h \
 	src/identity/docker_config.c \
 	src/identity/docker_config.h \
+	src/identity/file.c \
+	src/identity/file.h \
 	src/identity/identities.c \
 	src/identity/identity.c \
 	src/identity/jansson.c \
 	src/identity/jansson.h \
 	src/identity/names.c \
 	src/identity/names.h \
+	src/identity/podman.c \
+	src/identity/podman.h \
+	src/identity/pods.c \
+	src/identity/pods.h \
+	src/identity/sources.c \
+	src/identity/sources.h \
 	src/identity/tables.c \
 	src/identity/tables.h \
 	src/identity/workload.c \

@@ -241,8 +241,8 @@ const struct pe_option pe_option_table[] = {
 		.type = PE_OPTION_SWITCH,
 		.initial = "auto",
 		FIELD(identity_files),
-		.help = "Names, images and compose labels from Docker's files, where they may be "
-			"read.",
+		.help = "Names, images and compose labels from files of Docker, Podman and the "
+			"kubelet, where they may be read.",
 	},
 	{
 		.name = "identity.wait",

@@ -162,7 +162,7 @@ static void allow_configured_place(const char *place, void *userdata)
 			place);
 }
 
-/* Of Docker, if it is there and may be read. */
+/* Of runtimes, where they are there and may be read. */
 static void allow_identity(const struct pe_options *options, int rules)
 {
 	const char *folder;

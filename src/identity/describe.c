@@ -2,13 +2,17 @@
 /* See describe.h. */
 #include "describe.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "podman.h"
+#include "pods.h"
 #include "workload.h"
 
 struct draft {
 	char container[PE_IDENTITY_NAME_MAX], pod[PE_IDENTITY_NAME_MAX];
 	char namespace[PE_IDENTITY_NAME_MAX], workload[PE_IDENTITY_NAME_MAX];
+	char image[PE_IDENTITY_NAME_MAX];
 };
 
 static void copy(char to[PE_IDENTITY_NAME_MAX], const char *from)
@@ -40,9 +44,21 @@ static void take_crio_name(const char *name, struct draft *draft)
 	}
 }
 
-static void describe_pod(const struct pe_sources_of_names *sources,
-			 const struct pe_task_record *record, const struct pe_cgroup_match *match,
-			 struct draft *draft)
+/* One that is older than the exporter. */
+static void find_pod(struct pe_sources_of_names *sources, const char *uid, struct draft *draft)
+{
+	struct pe_pod_name name;
+
+	if (!sources->pods)
+		pe_sources_miss(sources, PE_FILES_PODS);
+	else if (pe_pods_find(sources->pods, uid, &name)) {
+		copy(draft->pod, name.pod);
+		copy(draft->namespace, name.namespace);
+	}
+}
+
+static void describe_pod(struct pe_sources_of_names *sources, const struct pe_task_record *record,
+			 const struct pe_cgroup_match *match, struct draft *draft)
 {
 	struct pe_name name;
 	bool is_pod = match->is_pod;
@@ -55,32 +71,41 @@ static void describe_pod(const struct pe_sources_of_names *sources,
 		take_crio_name(name.container, draft);
 	}
 	if (is_pod && !*draft->pod)
+		find_pod(sources, match->pod_uid, draft);
+	if (is_pod && !*draft->pod)
 		copy(draft->pod, host_name(record));
 	pe_workload_of_pod(draft->pod, draft->workload);
 }
 
 /* Podman's own pods have no namespace, and their first container is but a place. */
-static void describe_podman(const struct pe_sources_of_names *sources,
+static void describe_podman(struct pe_sources_of_names *sources,
 			    const struct pe_task_record *record,
 			    const struct pe_cgroup_match *match, struct draft *draft)
 {
+	struct pe_podman_name known = { "", "" };
 	struct pe_name name;
 
-	pe_names_find(sources->names, PE_TASK_NAMES_CONMON, match->id, &name);
 	if (match->is_podman_pod) {
 		copy(draft->pod, host_name(record));
 		copy(draft->workload, draft->pod);
-	} else {
-		copy(draft->container, name.container);
+		return;
 	}
+	pe_names_find(sources->names, PE_TASK_NAMES_CONMON, match->id, &name);
+	if (sources->podman < 0 || pe_podman_find(sources->podman, match->id, &known) == -EACCES)
+		pe_sources_miss(sources, PE_FILES_PODMAN);
+	copy(draft->container, *name.container ? name.container : known.container);
+	copy(draft->image, known.image);
+	pe_workload_of_image(known.image, draft->workload);
 }
 
-int pe_describe(const struct pe_sources_of_names *sources, const struct pe_task_record *record,
+int pe_describe(struct pe_sources_of_names *sources, const struct pe_task_record *record,
 		const struct pe_cgroup_match *match, struct pe_identity **ret_identity)
 {
-	struct draft draft = { "", "", "", "" };
+	struct draft draft = { "", "", "", "", "" };
 	char short_id[PE_IDENTITY_ID_MAX];
 
+	if (match->runtime == PE_RUNTIME_DOCKER && !sources->docker)
+		pe_sources_miss(sources, PE_FILES_DOCKER);
 	if ((match->runtime == PE_RUNTIME_DOCKER || match->is_bare) && sources->docker) {
 		struct pe_identity *known = pe_docker_find(sources->docker, match->id);
 
@@ -109,7 +134,7 @@ int pe_describe(const struct pe_sources_of_names *sources, const struct pe_task_
 						      .pod = draft.pod,
 						      .namespace = draft.namespace,
 						      .workload = draft.workload,
-						      .image = "",
+						      .image = draft.image,
 						      .runtime = pe_runtime_name(match->runtime),
 						      .container_id = short_id,
 						      .pod_uid = match->pod_uid },

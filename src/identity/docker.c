@@ -14,15 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cgroups.h"
 #include "docker_config.h"
+#include "file.h"
 #include "pe/cleanup.h"
 
 #define FILE_NAME      "config.v2.json"
-#define FILE_BYTES_MAX (1 << 20)
 #define CONTAINERS_MAX 512u
 #define BUCKETS	       256u
 #define EVENTS_BYTES   8192
@@ -137,42 +136,17 @@ static struct container *get(struct pe_docker *docker, const char *id)
 
 /* ---- files ---- */
 
-static int read_file(const struct pe_docker *docker, const char *id, char **ret_text,
-		     size_t *ret_len)
-{
-	char name[PE_CONTAINER_ID_MAX + sizeof("/" FILE_NAME)];
-	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
-	ssize_t len;
-
-	snprintf(name, sizeof(name), "%s/" FILE_NAME, id);
-	fd = openat(docker->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_BYTES_MAX)
-		return -EINVAL;
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return -ENOMEM;
-	/* It is replaced, never changed. */
-	len = read(fd, text, (size_t)st.st_size);
-	if (len != st.st_size)
-		return len < 0 ? -errno : -EAGAIN;
-	*ret_len = (size_t)len;
-	*ret_text = PE_TAKE_PTR(text);
-	return 0;
-}
-
 /* True if it is another container than before. */
 static bool reload(struct pe_docker *docker, struct container *c)
 {
+	char name[PE_CONTAINER_ID_MAX + sizeof("/" FILE_NAME)];
 	_cleanup_free_ char *text = NULL;
 	struct pe_identity *identity, *before = c->identity;
 	size_t len = 0;
 	bool differs;
 
-	if (read_file(docker, c->id, &text, &len) < 0 ||
+	snprintf(name, sizeof(name), "%s/" FILE_NAME, c->id);
+	if (pe_identity_read_file(docker->folder, name, &text, &len) < 0 ||
 	    pe_docker_config_parse(text, len, c->id, docker->rules, docker->rule_count, &identity) <
 		    0)
 		return false;

@@ -31,23 +31,16 @@
 /* Of one walk, each as much as fits into the ring of records. */
 #define WALK_PARTS_MAX 64
 
-static const char *const docker_folders[] = {
-	"/var/lib/docker/containers",
-	"/var/snap/docker/common/var-lib-docker/containers",
-};
-#define DOCKER_FOLDERS (sizeof(docker_folders) / sizeof(*docker_folders))
-
 struct pe_identities {
 	struct pe_identities_options options;
 	struct pe_tasks *tasks;
-	struct pe_docker *docker; /* NULL: its files cannot be read */
 	struct pe_names *names;
+	struct pe_sources_of_names sources;
 	struct pe_tables tables;
 	int epoll;
 	uint64_t ask_at_ns, ask_step_ns;
 	uint64_t walked_at_ns;
-	uint64_t lost; /* records, when all tasks were looked at last */
-	bool warned;
+	uint64_t lost;			  /* records, when all tasks were looked at last */
 	struct pe_identities_stats stats; /* atomic */
 };
 
@@ -133,17 +126,6 @@ static void ask(struct pe_identities *ids, struct pe_veth *veth)
 
 /* ---- records ---- */
 
-static void say_without_files(struct pe_identities *ids)
-{
-	if (ids->warned || !ids->options.files)
-		return;
-	ids->warned = true;
-	pe_info("identity",
-		"Docker's containers have no names, images and workloads: %s cannot be "
-		"read, which takes user 0 and, in a container, that folder as a volume",
-		docker_folders[0]);
-}
-
 static void note_docker(struct pe_identities *ids, struct pe_netns *netns,
 			const struct pe_cgroup_match *match)
 {
@@ -155,21 +137,17 @@ static void note_docker(struct pe_identities *ids, struct pe_netns *netns,
 
 		netns->id[i] = (uint8_t)strtoul(digits, NULL, 16);
 	}
-	if (!ids->docker && match->runtime == PE_RUNTIME_DOCKER)
-		say_without_files(ids);
 }
 
 static void name_netns(struct pe_identities *ids, struct pe_netns *netns,
 		       const struct pe_task_record *record, const struct pe_cgroup_match *match)
 {
-	const struct pe_sources_of_names sources = { ids->docker, ids->names, ids->options.rules,
-						     ids->options.rule_count };
 	struct pe_identity *identity;
 
 	/* The first names it: in a pod that is the one that holds the namespace. */
 	if (netns->identity && record->start_ns >= netns->start_ns)
 		return;
-	if (pe_describe(&sources, record, match, &identity) < 0)
+	if (pe_describe(&ids->sources, record, match, &identity) < 0)
 		return;
 	pe_identity_unref(netns->identity);
 	netns->identity = identity;
@@ -290,23 +268,6 @@ static void walk_if_needed(struct pe_identities *ids, uint64_t now_ns)
 
 /* ---- the module ---- */
 
-static int open_docker(struct pe_identities *ids)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < DOCKER_FOLDERS && !ids->docker; i++) {
-		int failed = pe_docker_new(docker_folders[i], ids->options.rules,
-					   ids->options.rule_count, &ids->docker);
-
-		r = failed == -ENOENT ? r : failed;
-	}
-	if (r == -EACCES)
-		say_without_files(ids);
-	else if (r < 0)
-		pe_warn("identity", "Docker's files cannot be watched: %s", strerror(-r));
-	return r == -ENOMEM ? r : 0;
-}
-
 static int poll_for(struct pe_identities *ids, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -320,16 +281,17 @@ static int start(struct pe_identities *ids)
 
 	if (!r)
 		r = pe_names_new(&ids->names);
+	ids->sources.names = ids->names;
 	if (!r && ids->options.files)
-		r = open_docker(ids);
+		r = pe_sources_open(&ids->sources);
 	if (!r)
 		r = pe_tasks_open(ids->options.cni, &ids->tasks);
 	if (r < 0)
 		return r;
 	ids->epoll = epoll_create1(EPOLL_CLOEXEC);
 	r = ids->epoll < 0 ? -errno : poll_for(ids, pe_tasks_fd(ids->tasks));
-	if (!r && ids->docker)
-		r = poll_for(ids, pe_docker_fd(ids->docker));
+	if (!r && ids->sources.docker)
+		r = poll_for(ids, pe_docker_fd(ids->sources.docker));
 	if (!r)
 		walk(ids);
 	return r;
@@ -345,6 +307,9 @@ int pe_identities_new(const struct pe_identities_options *options,
 		return -ENOMEM;
 	ids->options = *options;
 	ids->epoll = -1;
+	ids->sources.podman = -1;
+	ids->sources.rules = options->rules;
+	ids->sources.rule_count = options->rule_count;
 	r = start(ids);
 	if (r < 0) {
 		pe_identities_free(ids);
@@ -361,7 +326,7 @@ struct pe_identities *pe_identities_free(struct pe_identities *ids)
 	if (ids->epoll >= 0)
 		close(ids->epoll);
 	pe_tasks_close(ids->tasks);
-	pe_docker_free(ids->docker);
+	pe_sources_close(&ids->sources);
 	pe_names_free(ids->names);
 	pe_tables_fini(&ids->tables);
 	free(ids);
@@ -370,7 +335,7 @@ struct pe_identities *pe_identities_free(struct pe_identities *ids)
 
 const char *pe_identities_folder(size_t index)
 {
-	return index < DOCKER_FOLDERS ? docker_folders[index] : NULL;
+	return pe_sources_folder(index);
 }
 
 int pe_identities_fd(const struct pe_identities *ids)
@@ -380,8 +345,8 @@ int pe_identities_fd(const struct pe_identities *ids)
 
 void pe_identities_dispatch(struct pe_identities *ids)
 {
-	if (ids->docker)
-		pe_docker_dispatch(ids->docker, on_docker, ids);
+	if (ids->sources.docker)
+		pe_docker_dispatch(ids->sources.docker, on_docker, ids);
 	read_records(ids);
 }
 

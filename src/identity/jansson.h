@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libjansson, loaded when the first file is read: on a host without Docker nobody needs it.
+ * libjansson, loaded when the first file is read: on a host without Docker and Podman nobody needs
+ * it.
  */
 #ifndef PE_IDENTITY_JANSSON_H
 #define PE_IDENTITY_JANSSON_H
@@ -8,6 +9,8 @@
 #include <jansson.h>
 
 #define PE_JANSSON_FUNCTIONS(X) \
+	X(array_get)            \
+	X(array_size)           \
 	X(delete)               \
 	X(loadb)                \
 	X(object_get)           \

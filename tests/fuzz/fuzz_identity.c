@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who is behind a veth, from what others wrote: control groups, a host name, arguments of CNI
- * plugins and conmon, Docker's files, and workload rules. Any bytes give an identity that keeps
- * what its header promises, and the same whatever a container nests in its own control group.
+ * plugins and conmon, Docker's and Podman's files, the kubelet's folders, and workload rules. Any
+ * bytes give an identity that keeps what its header promises, and the same whatever a container
+ * nests in its own control group.
  *
  * The input is lines: the host name, CNI's arguments, conmon's name, a rule, six control groups;
- * what follows is Docker's file. The id that all agree on is ID.
+ * what follows is Docker's file, or Podman's. The id that all agree on is ID.
  */
 #include "fuzz.h"
 
 #include "../../src/identity/describe.h"
 #include "../../src/identity/docker_config.h"
+#include "../../src/identity/podman.h"
+#include "../../src/identity/pods.h"
 #include "../../src/identity/workload.h"
 
 #define ID	   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -113,11 +116,31 @@ static void check_docker(const struct pe_sources_of_names *sources, const struct
 	pe_identity_unref(identity);
 }
 
+static void check_podman(const struct fuzz_input *input)
+{
+	struct pe_podman_name name;
+
+	(void)pe_podman_parse((const char *)input->at, input->left, ID, &name);
+	check_text(name.container, PE_IDENTITY_NAME_MAX, "Podman's name");
+	check_text(name.image, PE_IDENTITY_NAME_MAX, "Podman's image");
+}
+
+static void check_pod(const char *folder)
+{
+	const char *uid = strrchr(folder, '_');
+	struct pe_pod_name name;
+	bool is_pod = pe_pods_parse(folder, uid ? uid + 1 : ID, &name);
+
+	fuzz_check(is_pod == (*name.pod && *name.namespace), "half a pod");
+	check_text(name.pod, PE_IDENTITY_NAME_MAX, "pod");
+	check_text(name.namespace, PE_IDENTITY_NAME_MAX, "namespace");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = { data, size };
 	struct pe_task_record record = { .kind = PE_TASK_RECORD };
-	struct pe_sources_of_names sources = { 0 };
+	struct pe_sources_of_names sources = { .podman = -1 };
 	struct pe_workload_rule rule = { 0 };
 	struct pe_names *names;
 	char *line = fuzz_text(&input, '\n', LINE_BYTES);
@@ -125,6 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_check(pe_names_new(&names) == 0, "out of memory");
 	put_text(record.uts, PE_TASK_UTS_MAX, line);
 	record.flags = *line ? PE_TASK_OWN_UTS : 0;
+	check_pod(line);
 	free(line);
 	put_names(names, PE_TASK_NAMES_CNI, &input);
 	put_names(names, PE_TASK_NAMES_CONMON, &input);
@@ -140,6 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_record(&sources, &record);
 	check_docker(&sources, &input);
+	check_podman(&input);
 	pe_workload_rule_fini(&rule);
 	pe_names_free(names);
 	return 0;

@@ -10,6 +10,7 @@ import concurrent.futures
 import hashlib
 import io
 import json
+import os
 import sys
 import tarfile
 import time
@@ -57,7 +58,10 @@ def run_pods(socket, count, at_a_time):
         name, uid = f"box-{number}-7d4b9c6f5b-x2k9q", str(uuid.uuid4())
         metadata = field(1, name) + field(2, uid) + field(3, f"space-{number}")
         group = field(1, f"/pe-runtimes/kubepods/besteffort/pod{uid}")
-        config = field(1, metadata) + field(2, "other") + field(8, group)
+        # The kubelet makes it first.
+        logs = f"/var/log/pods/space-{number}_{name}_{uid}"
+        os.mkdir(logs)
+        config = field(1, metadata) + field(2, "other") + field(3, logs) + field(8, group)
         # PodSandboxConfig in, pod_sandbox_id out: each the first and only field.
         sandbox = call("RunPodSandbox", field(1, config))
         time.sleep(number * 7 % 10 / 10)

@@ -87,8 +87,9 @@ run_podman() {
 
 prepare_cri() {
 	root
-	mkdir -p "$work/cni" /var/lib/cni
+	mkdir -p "$work/cni" "$work/pods" /var/lib/cni /var/log/pods
 	mount -t tmpfs tmpfs /var/lib/cni
+	mount --bind "$work/pods" /var/log/pods
 	cat >"$work/cni/10-bridge.conflist" <<-END
 		{"cniVersion": "0.4.0", "name": "bridge", "plugins": [{"type": "bridge", "bridge": "cni0",
 		"ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]]}}]}

@@ -14,9 +14,16 @@ from test_container_names import AS_NOBODY, identities_by_index
 
 pytestmark = [needs_root, pytest.mark.long]
 
+# With a folder of the test in place of the host's.
+WITH_FILES = (
+    "unshare", "--mount", "bash", "-c",
+    'mkdir -p "$1/$2" "$0" && mount --bind "$1" "$0" && shift 2 && exec "$@"',
+)  # fmt: skip
 COUNT = int(os.environ.get("PE_CONTAINERS", "8"))
 SCRIPT = pathlib.Path(__file__).with_name("runtimes.sh")
-RUNTIMES = {"lxc": "lxc", "nspawn": "systemd-nspawn", "podman": "podman", "cri": "containerd"}
+RUNTIMES = {
+    "lxc": "lxc", "nspawn": "systemd-nspawn", "podman": "podman", "cri": "containerd", "pods": "containerd",
+}  # fmt: skip
 
 
 def empty_groups():
@@ -29,7 +36,17 @@ def empty_groups():
 @pytest.mark.parametrize("kind", RUNTIMES)
 def test_runtime(kind, tmp_path):
     with Namespace() as host:
-        with Exporter(host, prefix=AS_NOBODY) as exporter:
+        prefix, options = AS_NOBODY, ()
+        if kind == "podman":
+            # As user 0, without its power over files.
+            prefix = (*WITH_FILES, "/var/lib/containers", tmp_path / "containers", "storage/overlay-containers",
+                      "setpriv", *AS_NOBODY[4:])  # fmt: skip
+        elif kind == "pods":
+            # As those that are older than the exporter: what CNI is told is not known.
+            prefix = (*WITH_FILES, "/var/log/pods", tmp_path / "pods", "", *AS_NOBODY)
+            options = ("--identity.cni=off",)
+            kind = "cri"
+        with Exporter(host, *options, prefix=prefix) as exporter:
             # Not by ip(8), which takes the control groups away.
             process = subprocess.Popen(
                 ["nsenter", f"--net=/run/netns/{host.name}", "unshare", "--mount", "--pid", "--fork",
@@ -55,6 +72,8 @@ def test_runtime(kind, tmp_path):
     assert {i["runtime"] for i in first.values()} == {RUNTIMES[kind]}
     for (veth, _), name in names.items():
         assert expected[name] in (None, veth)
+    if kind == "podman":
+        assert {(i["image"], i["workload"]) for i in first.values()} == {("localhost/box:1.0", "localhost/box")}
     if kind == "cri":
         for identity in first.values():
             number = re.match(r"box-(\d+)-7d4b9c6f5b-x2k9q$", identity["pod"])[1]

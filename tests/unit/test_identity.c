@@ -9,15 +9,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../src/identity/cgroups.h"
 #include "../../src/identity/describe.h"
 #include "../../src/identity/docker_config.h"
+#include "../../src/identity/podman.h"
+#include "../../src/identity/pods.h"
 #include "../../src/identity/workload.h"
 
 #define ID   "3f2a81c0123456789abcdef0123456789abcdef0123456789abcdef012345678"
@@ -289,7 +294,7 @@ static struct pe_names *names_with(unsigned int kind, const char *id, const char
 static struct pe_identity *describe(const char *path, const char *host,
 				    const struct pe_names *names)
 {
-	const struct pe_sources_of_names sources = { .names = names };
+	struct pe_sources_of_names sources = { .names = names, .podman = -1 };
 	struct pe_task_record record = record_of(path);
 	struct pe_identity *identity;
 	struct pe_cgroup_match match;
@@ -459,14 +464,122 @@ static void test_docker(void **state)
 			-EINVAL);
 }
 
+/* ---- Podman's lists, the kubelet's folders ---- */
+
+#define LIST                                                        \
+	"[{\"id\":\"other\",\"names\":[\"no\"]},7,{\"id\":\"" ID    \
+	"\",\"names\":[\"web\",\"alias\"],"                         \
+	"\"metadata\":\"{\\\"image-name\\\":\\\"docker.io/library/" \
+	"nginx:1\\\",\\\"name\\\":\\\"web\\\"}\"}]"
+
+static void test_podman_lists(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		const char *container, *image;
+	} lists[] = {
+		{ LIST, 0, "web", "docker.io/library/nginx:1" },
+		{ "[{\"id\":\"" ID "\"}]", 0, "", "" },
+		{ "[{\"id\":\"" ID "\",\"names\":\"web\",\"metadata\":\"{\"}]", 0, "", "" },
+		{ "[{\"id\":\"" ID "\",\"names\":[7],\"metadata\":\"[]\"}]", 0, "", "" },
+		{ "[]", -ENOENT, "", "" },
+		{ "{}", -ENOENT, "", "" },
+		{ "[{\"id\":\"other\",\"names\":[\"web\"]}]", -ENOENT, "", "" },
+		{ "", -EINVAL, "", "" },
+		{ "[{\"id\":\"" ID "\"", -EINVAL, "", "" },
+	};
+	struct pe_podman_name name;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		assert_int_equal(pe_podman_parse(lists[i].text, strlen(lists[i].text), ID, &name),
+				 lists[i].r);
+		assert_string_equal(name.container, lists[i].container);
+		assert_string_equal(name.image, lists[i].image);
+	}
+}
+
+static void test_pod_folders(void **state)
+{
+	static const char *const bad[] = { "",		 "_",
+					   "__" UID,	 "shop_cart",
+					   "shop_" UID,	 "shop__" UID,
+					   "_cart_" UID, "shop_cart_" UID "0",
+					   UID };
+	struct pe_pod_name name;
+
+	(void)state;
+	assert_true(pe_pods_parse("shop_cart-0_" UID, UID, &name));
+	assert_string_equal(name.namespace, "shop");
+	assert_string_equal(name.pod, "cart-0");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_false(pe_pods_parse(bad[i], UID, &name));
+		assert_string_equal(name.pod, "");
+	}
+	assert_false(pe_pods_parse("shop_cart_", "", &name));
+}
+
+/* What is in files of containers that are older than the exporter, and an image. */
+static void test_older(void **state)
+{
+	struct pe_names *none = names_with(PE_TASK_NAMES_CNI, "other", "K8S_POD_NAME=wrong");
+	struct pe_task_record podman = record_of("/machine.slice/libpod-" ID ".scope");
+	struct pe_task_record pod = record_of("/kubepods/pod" UID "/" ID);
+	struct pe_sources_of_names sources = { .names = none };
+	char folder[] = "/tmp/test_identity.XXXXXX", path[128];
+	struct pe_identity *identity;
+	struct pe_cgroup_match match;
+	FILE *file;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	sources.podman = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sources.pods = opendir(folder);
+	assert_true(pe_cgroups_match(&podman, &match));
+	assert_int_equal(pe_describe(&sources, &podman, &match, &identity), 0);
+	expect(identity,
+	       &(struct pe_identity){ .runtime = "podman", .container_id = "3f2a81c01234" });
+
+	snprintf(path, sizeof(path), "%s/volatile-containers.json", folder);
+	file = fopen(path, "we");
+	assert_true(file && fputs(LIST, file) > 0 && fclose(file) == 0);
+	assert_int_equal(pe_describe(&sources, &podman, &match, &identity), 0);
+	expect(identity, &(struct pe_identity){ .container = "web",
+						.workload = "docker.io/library/nginx",
+						.image = "docker.io/library/nginx:1",
+						.runtime = "podman",
+						.container_id = "3f2a81c01234" });
+	unlink(path);
+
+	snprintf(path, sizeof(path), "%s/shop_cart-7d4b9c6f5b-x2k9q_" UID, folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_true(pe_cgroups_match(&pod, &match));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pe_describe(&sources, &pod, &match, &identity), 0);
+		expect(identity, &(struct pe_identity){ .pod = "cart-7d4b9c6f5b-x2k9q",
+							.namespace = "shop",
+							.workload = "cart",
+							.runtime = "containerd",
+							.container_id = "3f2a81c01234",
+							.pod_uid = UID });
+	}
+	rmdir(path);
+	rmdir(folder);
+	close(sources.podman);
+	closedir(sources.pods);
+	pe_names_free(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths),	 cmocka_unit_test(test_no_container),
-		cmocka_unit_test(test_names),	 cmocka_unit_test(test_rules),
-		cmocka_unit_test(test_identity), cmocka_unit_test(test_pods),
-		cmocka_unit_test(test_others),	 cmocka_unit_test(test_first_name),
-		cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_paths),	    cmocka_unit_test(test_no_container),
+		cmocka_unit_test(test_names),	    cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_identity),    cmocka_unit_test(test_pods),
+		cmocka_unit_test(test_others),	    cmocka_unit_test(test_first_name),
+		cmocka_unit_test(test_docker),	    cmocka_unit_test(test_podman_lists),
+		cmocka_unit_test(test_pod_folders), cmocka_unit_test(test_older),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See sources.h. */
+#include "sources.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pe/log.h"
+
+static const struct {
+	const char *path;
+	enum pe_files files;
+} folders[] = {
+	{ "/var/lib/docker/containers", PE_FILES_DOCKER },
+	{ "/var/snap/docker/common/var-lib-docker/containers", PE_FILES_DOCKER },
+	{ "/var/lib/containers/storage/overlay-containers", PE_FILES_PODMAN },
+	{ "/var/lib/containers/storage/vfs-containers", PE_FILES_PODMAN },
+	{ "/var/lib/containers/storage/btrfs-containers", PE_FILES_PODMAN },
+	{ "/var/log/pods", PE_FILES_PODS },
+};
+#define FOLDERS (sizeof(folders) / sizeof(*folders))
+
+static const struct {
+	const char *who, *path;
+} missed[PE_FILES] = {
+	[PE_FILES_DOCKER] = { "Docker's containers have no names, images and workloads",
+			      "/var/lib/docker/containers" },
+	[PE_FILES_PODMAN] = { "Podman's containers have no images and workloads, and those that "
+			      "are "
+			      "older than the exporter no names",
+			      "/var/lib/containers/storage" },
+	[PE_FILES_PODS] = { "pods that are older than the exporter have no namespaces",
+			    "/var/log/pods" },
+};
+
+const char *pe_sources_folder(size_t index)
+{
+	return index < FOLDERS ? folders[index].path : NULL;
+}
+
+static int open_docker(struct pe_sources_of_names *sources, const char *path)
+{
+	return sources->docker
+		       ? 0
+		       : pe_docker_new(path, sources->rules, sources->rule_count, &sources->docker);
+}
+
+static int open_podman(struct pe_sources_of_names *sources, const char *path)
+{
+	if (sources->podman < 0)
+		sources->podman = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return sources->podman < 0 ? -errno : 0;
+}
+
+static int open_pods(struct pe_sources_of_names *sources, const char *path)
+{
+	sources->pods = opendir(path);
+	return sources->pods ? 0 : -errno;
+}
+
+int pe_sources_open(struct pe_sources_of_names *sources)
+{
+	static int (*const open_files[PE_FILES])(struct pe_sources_of_names *, const char *) = {
+		[PE_FILES_DOCKER] = open_docker,
+		[PE_FILES_PODMAN] = open_podman,
+		[PE_FILES_PODS] = open_pods,
+	};
+
+	for (size_t i = 0; i < FOLDERS; i++) {
+		int r = open_files[folders[i].files](sources, folders[i].path);
+
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0 && r != -ENOENT && r != -EACCES)
+			pe_warn("identity", "%s cannot be read: %s", folders[i].path, strerror(-r));
+	}
+	for (enum pe_files i = 0; i < PE_FILES; i++)
+		sources->unsaid[i] = true;
+	return 0;
+}
+
+void pe_sources_close(struct pe_sources_of_names *sources)
+{
+	pe_docker_free(sources->docker);
+	if (sources->podman >= 0)
+		close(sources->podman);
+	if (sources->pods)
+		closedir(sources->pods);
+}
+
+void pe_sources_miss(struct pe_sources_of_names *sources, enum pe_files files)
+{
+	if (!sources->unsaid[files])
+		return;
+	sources->unsaid[files] = false;
+	pe_info("identity",
+		"%s: %s cannot be read, which takes %sin a container that folder as a volume",
+		missed[files].who, missed[files].path,
+		files == PE_FILES_PODS ? "" : "user 0 and, ");
+}
