@@ -11,7 +11,8 @@
 #define NETDEV_HASHENTRIES 256 /* of net/core/dev.h, since 2.6.24 */
 #define NETDEV_ALIGN	   32
 /* Interfaces in one bucket that are looked at: 16,384 veths are 64 in each. */
-#define CHAIN_MAX 256
+#define CHAIN_MAX   256
+#define DEVICES_MAX 32 /* of a namespace, that are looked at */
 
 __u64 pe_net; /* address of our namespace, which exists for as long as we do */
 struct pe_task_peer pe_peer_result;
@@ -118,16 +119,26 @@ __noinline int our_end(__u64 address)
 	return peer && (__u64)net_of(peer) == pe_net ? BPF_CORE_READ(peer, ifindex) : 0;
 }
 
-/* The ends in our namespace of the veths of another one. */
+/*
+ * The ends in our namespace of the veths of another one. Before its own interfaces a namespace may
+ * have a fallback device of each kind of tunnel. How many were found is kept from the verifier, so
+ * that it does not look at the rest for each number.
+ */
 static __always_inline void list_peers(struct net *net, __s32 ret_ifindex[PE_TASK_PEERS])
 {
 	void *head = (void *)net + bpf_core_field_offset(struct net, dev_base_head);
 	void *node = NULL;
+	__u64 found = 0;
 
 	bpf_probe_read_kernel(&node, sizeof(node), head);
-	for (int i = 0; i < PE_TASK_PEERS && node && node != head; i++) {
-		ret_ifindex[i] =
-			our_end((__u64)node - bpf_core_field_offset(struct net_device, dev_list));
+	for (int i = 0; i < DEVICES_MAX && node && node != head; i++) {
+		int end = our_end((__u64)node - bpf_core_field_offset(struct net_device, dev_list));
+
+		hide(found);
+		if (found >= PE_TASK_PEERS)
+			break;
+		ret_ifindex[found] = end;
+		found += 1 ^ is_zero(end);
 		bpf_probe_read_kernel(&node, sizeof(node), node);
 	}
 }

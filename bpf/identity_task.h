@@ -194,7 +194,8 @@ static __always_inline bool is_visitor(struct task_struct *task, struct net *net
 		parent = BPF_CORE_READ(parent, real_parent);
 		if (!parent || group_of((__u64)parent) != (__u64)kn)
 			break;
-		nsproxy = BPF_CORE_READ(parent, nsproxy);
+		/* A thread of an agent may be elsewhere than its process. */
+		nsproxy = BPF_CORE_READ(parent, group_leader, nsproxy);
 		if (nsproxy)
 			home = BPF_CORE_READ(nsproxy, net_ns);
 	}

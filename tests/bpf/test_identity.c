@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,10 +221,8 @@ static void test_start(void **state)
 
 	assert_string_equal(records[0].uts, "its-host");
 	assert_int_equal(records[0].flags, PE_TASK_OWN_UTS);
-	/* The first is the loopback interface. */
-	assert_int_equal(records[0].peer[0], 0);
-	assert_int_equal(records[0].peer[1], (int)if_nametoindex("pe-id0"));
-	assert_int_equal(records[0].peer[2], 0);
+	assert_int_equal(records[0].peer[0], (int)if_nametoindex("pe-id0"));
+	assert_int_equal(records[0].peer[1], 0);
 	assert_true(records[0].start_ns > 0);
 	assert_string_equal(records[0].cgroup[1], "pe-test-outer");
 	assert_string_equal(records[0].cgroup[2], "docker-" ID ".scope");
@@ -287,6 +286,37 @@ static void test_depth(void **state)
 	pe_tasks_close(tasks);
 }
 
+static void *enter_and_run(void *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	pid_t child = setns(fd, CLONE_NEWNET) == 0 ? fork() : -1;
+
+	if (child == 0) {
+		execve("/bin/true", nothing, nothing);
+		_exit(94);
+	}
+	waitpid(child, NULL, 0);
+	return NULL;
+}
+
+/* One thread of a process enters, as in a program in Go. */
+static pid_t begin_agent(const char *cgroup, char *netns)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pthread_t thread;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		join_cgroup(cgroup);
+		if (pthread_create(&thread, NULL, enter_and_run, netns) == 0)
+			pthread_join(thread, NULL);
+		_exit(0);
+	}
+	return pid;
+}
+
 /* A program of another container that looks in, as a network plugin's agent does. */
 static void test_visitor(void **state)
 {
@@ -298,6 +328,7 @@ static void test_visitor(void **state)
 	struct task visitor = { .cgroup = "pe-test-agent", .args = agent, .env = nothing };
 	struct pe_tasks *tasks = open_tasks(false);
 	struct running home, away;
+	pid_t agent_pid;
 
 	(void)state;
 	make_cgroup(owner.cgroup);
@@ -315,6 +346,15 @@ static void test_visitor(void **state)
 	assert_string_equal(records[1].cgroup[1], "pe-test-agent");
 	assert_int_equal(records[1].flags, PE_TASK_VISITOR);
 	end(&away);
+
+	make_cgroup("pe-test-agent-2");
+	snprintf(command, sizeof(command), "/proc/%d/ns/net", (int)home.pid);
+	agent_pid = begin_agent("pe-test-agent-2", command);
+	wait_for(tasks, &record_count, 3);
+	assert_string_equal(records[2].cgroup[1], "pe-test-agent-2");
+	assert_int_equal(records[2].flags, PE_TASK_VISITOR);
+	assert_int_equal(waitpid(agent_pid, NULL, 0), agent_pid);
+	remove_cgroup("pe-test-agent-2");
 	end(&home);
 	remove_cgroup(owner.cgroup);
 	remove_cgroup(visitor.cgroup);
