@@ -137,6 +137,7 @@ src_libpe_a_SOURCES = \
 	src/identity/file.h \
 	src/identity/identities.c \
 	src/identity/identity.c \
+	src/identity/inside.h \
 	src/identity/jansson.c \
 	src/identity/jansson.h \
 	src/identity/names.c \
@@ -149,6 +150,7 @@ src_libpe_a_SOURCES = \
 	src/identity/sources.h \
 	src/identity/tables.c \
 	src/identity/tables.h \
+	src/identity/waits.c \
 	src/identity/workload.c \
 	src/identity/workload.h \
 	src/iface/attach_log.c \

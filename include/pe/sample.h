@@ -287,8 +287,8 @@ struct pe_snapshot {
 	 * `departed`, which changes of group are in); the sum over the interfaces is not more,
 	 * because those whose series have ended are not among them. Host and groups never decrease;
 	 * what a group that ends (--group.max) has counted goes on in PE_GROUP_OTHER. `waiting` is
-	 * what waits for its identity and is in no group yet; it is not exposed. host and waiting
-	 * are NULL in a snapshot without groups.
+	 * what waits for its identity and is in no group yet. host and waiting are NULL in a
+	 * snapshot without groups.
 	 */
 	struct pe_group_sample *groups; /* sorted by their labels (bytewise) */
 	size_t group_count;

@@ -142,6 +142,22 @@ static void emit_identity_latency(struct pe_emit *emit)
 			  });
 }
 
+/* offset: in struct pe_count */
+static void emit_ungrouped(struct pe_emit *emit)
+{
+	const struct pe_group_sample *waiting = emit->snapshot->waiting;
+
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		struct pe_count count = { 0 };
+
+		begin(emit);
+		if (waiting)
+			count = pe_row_total(&waiting->body.row[d]);
+		pe_label_set_add_all(&emit->labels, &pe_direction_labels[d]);
+		pe_emit_number(emit, NULL, pe_number_at(&count, emit->family->offset));
+	}
+}
+
 static void emit_egress(struct pe_emit *emit)
 {
 	pe_emit_number(emit, NULL, begin(emit)->egress_available);
@@ -298,6 +314,23 @@ static const struct pe_family families[] = {
 	  .wants = PE_WANTS_IDENTITY,
 	  .emit = emit_number,
 	  .offset = AT(identity.unresolved) },
+	{ .name = "packet_exporter_ungrouped_packets",
+	  .type = PE_GAUGE,
+	  .help = "Packets that are in the host's counters and in no group's yet.",
+	  .details = "Their veths wait for their identity. The host's packets are those of all "
+		     "groups and these.",
+	  .label_names = "direction",
+	  .wants = PE_WANTS_IDENTITY,
+	  .emit = emit_ungrouped,
+	  .offset = offsetof(struct pe_count, packets) },
+	{ .name = "packet_exporter_ungrouped_bytes",
+	  .type = PE_GAUGE,
+	  .unit = "bytes",
+	  .help = "Bytes that are in the host's counters and in no group's yet.",
+	  .label_names = "direction",
+	  .wants = PE_WANTS_IDENTITY,
+	  .emit = emit_ungrouped,
+	  .offset = offsetof(struct pe_count, bytes) },
 	{ .name = "packet_exporter_identity_results",
 	  .type = PE_COUNTER,
 	  .help = "Veths by how the search for whose they are ended.",

@@ -100,6 +100,21 @@ static void unescape(char *to, const char *from, size_t len)
 	to[used] = '\0';
 }
 
+/* libvirt's containers are machines "lxc-NUMBER-NAME", another number each time. */
+static void take_libvirt(struct pe_cgroup_match *match)
+{
+	const char *name = match->name + strlen("lxc-");
+	size_t digits;
+
+	if (!starts_with(match->name, "lxc-"))
+		return;
+	digits = strspn(name, "0123456789");
+	if (!digits || name[digits] != '-' || !name[digits + 1])
+		return;
+	memmove(match->name, name + digits + 1, strlen(name + digits + 1) + 1);
+	match->runtime = PE_RUNTIME_LXC;
+}
+
 static bool match_pattern(const struct pattern *pattern, const char *name,
 			  struct pe_cgroup_match *match)
 {
@@ -122,6 +137,8 @@ static bool match_pattern(const struct pattern *pattern, const char *name,
 		break;
 	}
 	match->runtime = pattern->runtime;
+	if (pattern->shape == SHAPE_ESCAPED)
+		take_libvirt(match);
 	return true;
 }
 
@@ -189,18 +206,28 @@ static bool match_level(const char *name, const char *parent, struct pe_cgroup_m
 	return false;
 }
 
+/* Without systemd the folder of one of Podman's pods has its id, and its containers are in it. */
+static bool is_podman_pod(const char *name, const char *parent)
+{
+	return starts_with(name, "machine-libpod_pod_") ||
+	       (strcmp(parent, "libpod_parent") == 0 && strlen(name) == ID_LENGTH &&
+		is_hex(name, ID_LENGTH));
+}
+
 bool pe_cgroups_match(const struct pe_task_record *record, struct pe_cgroup_match *ret_match)
 {
 	*ret_match = (struct pe_cgroup_match){ 0 };
 	for (unsigned int i = 0; i < PE_TASK_CGROUPS; i++) {
 		const char *name = (const char *)record->cgroup[i];
+		const char *parent = i > 0 ? (const char *)record->cgroup[i - 1] : "";
 
 		take_pod(name, ret_match);
-		if (starts_with(name, "machine-libpod_pod_"))
+		if (is_podman_pod(name, parent)) {
 			ret_match->is_podman_pod = true;
+			continue;
+		}
 		/* In the outermost we are ourselves. */
-		if (i > 0 && *name &&
-		    match_level(name, (const char *)record->cgroup[i - 1], ret_match))
+		if (i > 0 && *name && match_level(name, parent, ret_match))
 			return true;
 	}
 	return false;

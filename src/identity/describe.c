@@ -2,11 +2,8 @@
 /* See describe.h. */
 #include "describe.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "podman.h"
-#include "pods.h"
 #include "workload.h"
 
 struct draft {
@@ -47,14 +44,10 @@ static void take_crio_name(const char *name, struct draft *draft)
 /* One that is older than the exporter. */
 static void find_pod(struct pe_sources_of_names *sources, const char *uid, struct draft *draft)
 {
-	struct pe_pod_name name;
+	const struct pe_pod_name *name = pe_sources_pod(sources, uid);
 
-	if (!sources->pods)
-		pe_sources_miss(sources, PE_FILES_PODS);
-	else if (pe_pods_find(sources->pods, uid, &name)) {
-		copy(draft->pod, name.pod);
-		copy(draft->namespace, name.namespace);
-	}
+	copy(draft->pod, name->pod);
+	copy(draft->namespace, name->namespace);
 }
 
 static void describe_pod(struct pe_sources_of_names *sources, const struct pe_task_record *record,
@@ -82,7 +75,7 @@ static void describe_podman(struct pe_sources_of_names *sources,
 			    const struct pe_task_record *record,
 			    const struct pe_cgroup_match *match, struct draft *draft)
 {
-	struct pe_podman_name known = { "", "" };
+	const struct pe_podman_name *known;
 	struct pe_name name;
 
 	if (match->is_podman_pod) {
@@ -91,11 +84,10 @@ static void describe_podman(struct pe_sources_of_names *sources,
 		return;
 	}
 	pe_names_find(sources->names, PE_TASK_NAMES_CONMON, match->id, &name);
-	if (sources->podman < 0 || pe_podman_find(sources->podman, match->id, &known) == -EACCES)
-		pe_sources_miss(sources, PE_FILES_PODMAN);
-	copy(draft->container, *name.container ? name.container : known.container);
-	copy(draft->image, known.image);
-	pe_workload_of_image(known.image, draft->workload);
+	known = pe_sources_podman(sources, match->id);
+	copy(draft->container, *name.container ? name.container : known->container);
+	copy(draft->image, known->image);
+	pe_workload_of_image(known->image, draft->workload);
 }
 
 int pe_describe(struct pe_sources_of_names *sources, const struct pe_task_record *record,
@@ -104,10 +96,9 @@ int pe_describe(struct pe_sources_of_names *sources, const struct pe_task_record
 	struct draft draft = { "", "", "", "", "" };
 	char short_id[PE_IDENTITY_ID_MAX];
 
-	if (match->runtime == PE_RUNTIME_DOCKER && !sources->docker)
-		pe_sources_miss(sources, PE_FILES_DOCKER);
-	if ((match->runtime == PE_RUNTIME_DOCKER || match->is_bare) && sources->docker) {
-		struct pe_identity *known = pe_docker_find(sources->docker, match->id);
+	/* An id alone is Docker's, perhaps. */
+	if (match->runtime == PE_RUNTIME_DOCKER || (match->is_bare && sources->docker)) {
+		struct pe_identity *known = pe_sources_docker(sources, match->id);
 
 		if (known) {
 			*ret_identity = pe_identity_ref(known);

@@ -136,38 +136,44 @@ static struct container *get(struct pe_docker *docker, const char *id)
 
 /* ---- files ---- */
 
-/* True if it is another container than before. */
-static bool reload(struct pe_docker *docker, struct container *c)
+/* 1 if it is another container than before, 0 if not, or -errno. */
+static int reload(struct pe_docker *docker, struct container *c)
 {
 	char name[PE_CONTAINER_ID_MAX + sizeof("/" FILE_NAME)];
 	_cleanup_free_ char *text = NULL;
 	struct pe_identity *identity, *before = c->identity;
 	size_t len = 0;
 	bool differs;
+	int r;
 
 	snprintf(name, sizeof(name), "%s/" FILE_NAME, c->id);
-	if (pe_identity_read_file(docker->folder, name, &text, &len) < 0 ||
-	    pe_docker_config_parse(text, len, c->id, docker->rules, docker->rule_count, &identity) <
-		    0)
-		return false;
+	r = pe_identity_read_file(docker->folder, name, &text, &len);
+	if (!r)
+		r = pe_docker_config_parse(text, len, c->id, docker->rules, docker->rule_count,
+					   &identity);
+	if (r < 0)
+		return r;
 	differs = !pe_identity_equal(identity, before);
 	c->identity = differs ? identity : before;
 	pe_identity_unref(differs ? before : identity);
 	return differs;
 }
 
-struct pe_identity *pe_docker_find(struct pe_docker *docker, const char *id)
+int pe_docker_find(struct pe_docker *docker, const char *id, struct pe_identity **ret_identity)
 {
 	struct container *c = is_id(id) ? get(docker, id) : NULL;
+	int r;
 
 	if (!c)
-		return NULL;
-	if (!c->identity && !reload(docker, c)) {
+		return -ENOENT;
+	r = c->identity ? 0 : reload(docker, c);
+	if (r < 0) {
 		/* Somebody else's, or one that has gone: nothing is to be remembered. */
 		forget(docker, c);
-		return NULL;
+		return r;
 	}
-	return c->identity;
+	*ret_identity = c->identity;
+	return 0;
 }
 
 /* ---- events ---- */
@@ -192,6 +198,13 @@ static void take_event(struct pe_docker *docker, const struct inotify_event *eve
 	const char *name = event->len ? event->name : "";
 	struct container *c;
 
+	if (event->mask & IN_Q_OVERFLOW) {
+		for (c = docker->newest; c; c = c->older) {
+			if (c->identity && reload(docker, c) > 0)
+				listener->changed(c->id, c->identity, listener->userdata);
+		}
+		return;
+	}
 	if (event->wd == docker->watch) {
 		/* Its file comes a moment later. */
 		if (event->mask & IN_CREATE && is_id(name))
@@ -205,7 +218,7 @@ static void take_event(struct pe_docker *docker, const struct inotify_event *eve
 		c->watch = -1; /* the folder has gone */
 		return;
 	}
-	if (strcmp(name, FILE_NAME) == 0 && reload(docker, c))
+	if (strcmp(name, FILE_NAME) == 0 && reload(docker, c) > 0)
 		listener->changed(c->id, c->identity, listener->userdata);
 }
 

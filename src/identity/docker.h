@@ -31,8 +31,8 @@ void pe_docker_dispatch(struct pe_docker *docker,
 					void *userdata),
 			void *userdata);
 
-/* Who a container is, by its whole id: borrowed, until the next call. NULL if its file cannot be
- * read. Reads the file, unless that has been done: some 50 µs. */
-struct pe_identity *pe_docker_find(struct pe_docker *docker, const char *id);
+/* Who a container is, by its whole id: 0 and *ret_identity, borrowed until the next call; or why
+ * its file cannot be read. Reads the file, unless that has been done: some 50 µs. */
+int pe_docker_find(struct pe_docker *docker, const char *id, struct pe_identity **ret_identity);
 
 #endif

@@ -9,7 +9,7 @@
 
 /*
  * Who it is, in the words of such a file; `rules` as in struct pe_identities_options. `id` is the
- * container's whole id, which the file must have, too. 0; -EINVAL, -ENOENT without libjansson or
+ * container's whole id, which the file must have, too. 0; -EINVAL, -ENOPKG without libjansson or
  * -ENOMEM. The caller owns the one reference.
  */
 int pe_docker_config_parse(const char *text, size_t len, const char *id,

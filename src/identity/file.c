@@ -20,8 +20,10 @@ int pe_identity_read_file(int folder, const char *name, char **ret_text, size_t 
 	fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > PE_IDENTITY_FILE_MAX)
+	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
+	if (st.st_size > PE_IDENTITY_FILE_MAX)
+		return -EFBIG;
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
 		return -ENOMEM;

@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /* A larger one is not read. */
-#define PE_IDENTITY_FILE_MAX (1 << 20)
+#define PE_IDENTITY_FILE_MAX (4 << 20)
 
 /* Reads `name` in an open folder: 0, and the caller frees *ret_text (not terminated); -EINVAL for
- * what is no regular file or too large, -ENOMEM, or what the kernel says. Some 10 µs. */
+ * what is no regular file, -EFBIG, -ENOMEM, or what the kernel says. Some 10 µs. */
 int pe_identity_read_file(int folder, const char *name, char **ret_text, size_t *ret_len);
 
 #endif

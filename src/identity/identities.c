@@ -18,111 +18,10 @@
 #include "pe/tasks.h"
 
 #include "describe.h"
-#include "tables.h"
+#include "inside.h"
 
-/* The kernel is asked again for a veth whose peer was not in another namespace yet: Docker makes
- * both ends here and moves one. */
-#define ASK_MIN_NS  (10 * PE_NS_PER_MS)
-#define ASK_MAX_NS  (200 * PE_NS_PER_MS)
-#define WALK_MIN_NS PE_NS_PER_S
-/* How often a veth waits while nothing runs behind it: an engine that has much to do, or a slow
- * one, needs seconds from the network to the container. */
-#define WAITS_MAX 10
 /* Of one walk, each as much as fits into the ring of records. */
 #define WALK_PARTS_MAX 64
-
-struct pe_identities {
-	struct pe_identities_options options;
-	struct pe_tasks *tasks;
-	struct pe_names *names;
-	struct pe_sources_of_names sources;
-	struct pe_tables tables;
-	int epoll;
-	uint64_t ask_at_ns, ask_step_ns;
-	uint64_t walked_at_ns;
-	uint64_t lost;			  /* records, when all tasks were looked at last */
-	struct pe_identities_stats stats; /* atomic */
-};
-
-static void count(uint64_t *counter, uint64_t by)
-{
-	__atomic_add_fetch(counter, by, __ATOMIC_RELAXED);
-}
-
-/* ---- veths ---- */
-
-static void observe(struct pe_identities *ids, uint64_t ns)
-{
-#define BOUND_NS(number, text) number *PE_NS_PER_MS,
-	static const uint64_t bounds[] = { PE_IDENTITY_BOUNDS_MS(BOUND_NS) };
-	unsigned int bucket = 0;
-
-	_Static_assert(sizeof(bounds) / sizeof(*bounds) + 1 == PE_IDENTITY_BUCKETS, "and +Inf");
-	while (bucket < PE_IDENTITY_BUCKETS - 1 && ns > bounds[bucket])
-		bucket++;
-	count(&ids->stats.latency[bucket], 1);
-	count(&ids->stats.latency_sum_ns, ns);
-}
-
-/* Calls back if it is another than before. */
-static void tell(struct pe_identities *ids, struct pe_veth *veth)
-{
-	struct pe_identity *identity = veth->netns ? veth->netns->identity : NULL;
-
-	if (!identity || pe_identity_equal(identity, veth->identity))
-		return;
-	if (veth->state != PE_VETH_KNOWN) {
-		uint64_t now = pe_clock_monotonic_ns();
-
-		count(&ids->stats.results[veth->state == PE_VETH_UNKNOWN ? PE_IDENTITY_LATE
-									 : PE_IDENTITY_RESOLVED],
-		      1);
-		pe_tables_end_wait(&ids->tables, veth, PE_VETH_KNOWN);
-		observe(ids, now > veth->came_ns ? now - veth->came_ns : 0);
-		count(&ids->stats.unresolved, (uint64_t)-1);
-	}
-	pe_identity_unref(veth->identity);
-	veth->identity = pe_identity_ref(identity);
-	ids->options.resolved(veth->ifindex, identity, ids->options.userdata);
-}
-
-static void give_up(struct pe_identities *ids, struct pe_veth *veth)
-{
-	pe_tables_end_wait(&ids->tables, veth, PE_VETH_UNKNOWN);
-	ids->options.resolved(veth->ifindex, NULL, ids->options.userdata);
-}
-
-static enum pe_identity_result failure(const struct pe_identities *ids, const struct pe_veth *veth)
-{
-	if (!veth->netns)
-		return PE_IDENTITY_NO_PEER;
-	return pe_tasks_lost(ids->tasks) != veth->lost ? PE_IDENTITY_LOST_EVENT
-						       : PE_IDENTITY_NO_TASK;
-}
-
-static void bind_to(struct pe_identities *ids, struct pe_veth *veth, uint64_t cookie)
-{
-	struct pe_netns *netns = pe_tables_netns(&ids->tables, cookie);
-
-	if (netns)
-		pe_tables_bind(veth, netns);
-}
-
-/* Its peer may have gone back to our own namespace, as at a container's end: that changes nothing.
- */
-static void ask(struct pe_identities *ids, struct pe_veth *veth)
-{
-	uint64_t cookie = 0;
-	int r = pe_tasks_peer(ids->tasks, veth->ifindex, &cookie);
-
-	if (r != -ENODEV)
-		veth->is_here = r == -EXDEV;
-	else if (!veth->netns)
-		cookie = pe_tables_early(&ids->tables, veth->ifindex);
-	if (cookie)
-		bind_to(ids, veth, cookie);
-	tell(ids, veth);
-}
 
 /* ---- records ---- */
 
@@ -139,21 +38,45 @@ static void note_docker(struct pe_identities *ids, struct pe_netns *netns,
 	}
 }
 
+/* Containers that have an id are told apart by it, others by their names: FNV-1a. */
+static uint64_t who_of(const struct pe_task_record *record, const struct pe_cgroup_match *match)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325) + match->runtime;
+	const char *text = match->id;
+
+	if (!*text)
+		text = *match->name ? match->name : (const char *)record->uts;
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/*
+ * The first names it: in a pod that is the one that holds the namespace. A namespace may outlive
+ * it, and serve another container: a walk shows who is the first of those that are there.
+ */
 static void name_netns(struct pe_identities *ids, struct pe_netns *netns,
 		       const struct pe_task_record *record, const struct pe_cgroup_match *match)
 {
+	const bool is_first = ids->is_walking && netns->walk != ids->stats.walks;
+	const uint64_t who = who_of(record, match);
 	struct pe_identity *identity;
 
-	/* The first names it: in a pod that is the one that holds the namespace. */
-	if (netns->identity && record->start_ns >= netns->start_ns)
+	if (netns->identity && !is_first && record->start_ns >= netns->start_ns) {
+		ids->wants_walk |= !ids->is_walking && who != netns->who && netns->veths;
 		return;
-	if (pe_describe(&ids->sources, record, match, &identity) < 0)
-		return;
-	pe_identity_unref(netns->identity);
-	netns->identity = identity;
+	}
+	if (!netns->identity || who != netns->who) {
+		if (pe_describe(&ids->sources, record, match, &identity) < 0)
+			return;
+		pe_identity_unref(netns->identity);
+		netns->identity = identity;
+		netns->who = who;
+		note_docker(ids, netns, match);
+		pe_tables_mark(&ids->tables, netns);
+	}
 	netns->start_ns = record->start_ns;
-	note_docker(ids, netns, match);
-	pe_tables_mark(&ids->tables, netns);
+	netns->walk = ids->stats.walks;
 }
 
 static void on_task(const struct pe_task_record *record, void *userdata)
@@ -177,7 +100,7 @@ static void on_task(const struct pe_task_record *record, void *userdata)
 		if (!veth)
 			pe_tables_put_early(&ids->tables, record->peer[i], record->netns);
 		else
-			bind_to(ids, veth, record->netns);
+			pe_veth_bind(ids, veth, record->netns);
 		if (veth && veth->netns)
 			pe_tables_mark(&ids->tables, veth->netns);
 	}
@@ -190,23 +113,22 @@ static void on_names(const struct pe_task_names *record, void *userdata)
 	pe_names_put(ids->names, record);
 }
 
-static void tell_changed(struct pe_identities *ids)
+static void report_changed(struct pe_identities *ids)
 {
 	struct pe_netns *netns;
 
 	while ((netns = pe_tables_take_marked(&ids->tables))) {
 		for (struct pe_veth *veth = netns->veths; veth; veth = veth->next_of_netns)
-			tell(ids, veth);
+			pe_veth_report(ids, veth);
 	}
 }
 
-/* All that has been recorded until now; then who has become known. */
-static void read_records(struct pe_identities *ids)
+void pe_identities_read(struct pe_identities *ids)
 {
 	static const struct pe_tasks_ops ops = { .task = on_task, .names = on_names };
 
 	pe_tasks_read(ids->tasks, &ops, ids);
-	tell_changed(ids);
+	report_changed(ids);
 	__atomic_store_n(&ids->stats.namespaces, ids->tables.netns_count, __ATOMIC_RELAXED);
 }
 
@@ -229,41 +151,26 @@ static void on_docker(const char *id, struct pe_identity *identity, void *userda
 
 /* ---- all tasks ---- */
 
-static void walk(struct pe_identities *ids)
+static void walk(struct pe_identities *ids, uint64_t now_ns)
 {
-	int r = 0;
+	int r = 1;
 
 	ids->lost = pe_tasks_lost(ids->tasks);
-	ids->walked_at_ns = pe_clock_monotonic_ns();
-	for (int i = 0; i < WALK_PARTS_MAX; i++) {
+	ids->walked_at_ns = now_ns;
+	ids->wants_walk = false;
+	pe_identities_count(&ids->stats.walks, 1);
+	ids->is_walking = true;
+	for (int i = 0; r == 1 && i < WALK_PARTS_MAX; i++) {
 		r = pe_tasks_walk(ids->tasks, i > 0);
-		read_records(ids);
-		if (r != 1)
-			break;
+		pe_identities_read(ids);
 	}
-	count(&ids->stats.walks, 1);
+	ids->is_walking = false;
 }
 
-static bool may_walk(const struct pe_identities *ids, uint64_t now_ns)
+void pe_identities_walk(struct pe_identities *ids, uint64_t now_ns)
 {
-	return now_ns - ids->walked_at_ns >= WALK_MIN_NS;
-}
-
-/* For those that have waited for half of their time, and if records were lost. */
-static void walk_if_needed(struct pe_identities *ids, uint64_t now_ns)
-{
-	bool needed = pe_tasks_lost(ids->tasks) != ids->lost;
-
-	if (!may_walk(ids, now_ns))
-		return;
-	for (struct pe_veth *veth = ids->tables.first_waiting; veth; veth = veth->later) {
-		if (now_ns - veth->waits_ns < ids->options.wait_ns / 2)
-			break;
-		needed |= !veth->walked;
-		veth->walked = true;
-	}
-	if (needed)
-		walk(ids);
+	if (now_ns - ids->walked_at_ns >= PE_IDENTITY_WALK_MIN_NS)
+		walk(ids, now_ns);
 }
 
 /* ---- the module ---- */
@@ -293,7 +200,7 @@ static int start(struct pe_identities *ids)
 	if (!r && ids->sources.docker)
 		r = poll_for(ids, pe_docker_fd(ids->sources.docker));
 	if (!r)
-		walk(ids);
+		walk(ids, pe_clock_monotonic_ns());
 	return r;
 }
 
@@ -347,125 +254,7 @@ void pe_identities_dispatch(struct pe_identities *ids)
 {
 	if (ids->sources.docker)
 		pe_docker_dispatch(ids->sources.docker, on_docker, ids);
-	read_records(ids);
-}
-
-uint64_t pe_identities_due_at(const struct pe_identities *ids)
-{
-	const struct pe_veth *first = ids->tables.first_waiting;
-	uint64_t due = 0;
-
-	if (pe_tasks_lost(ids->tasks) != ids->lost)
-		due = ids->walked_at_ns + WALK_MIN_NS;
-	if (first && (!due || first->waits_ns + ids->options.wait_ns < due))
-		due = first->waits_ns + ids->options.wait_ns;
-	if (first && ids->ask_at_ns < due)
-		due = ids->ask_at_ns;
-	return due;
-}
-
-static void end_wait(struct pe_identities *ids, struct pe_veth *veth, uint64_t now_ns)
-{
-	if (veth->netns && !veth->netns->has_task && veth->waits < WAITS_MAX) {
-		pe_tables_end_wait(&ids->tables, veth, PE_VETH_NEW);
-		pe_tables_begin_wait(&ids->tables, veth, now_ns);
-	} else {
-		count(&ids->stats.results[failure(ids, veth)], 1);
-		give_up(ids, veth);
-	}
-}
-
-void pe_identities_run(struct pe_identities *ids)
-{
-	uint64_t now = pe_clock_monotonic_ns();
-	bool asks = now >= ids->ask_at_ns;
-	struct pe_veth *veth, *later;
-
-	read_records(ids);
-	walk_if_needed(ids, now);
-	for (veth = ids->tables.first_waiting; veth; veth = later) {
-		later = veth->later;
-		if (asks && !veth->netns)
-			ask(ids, veth);
-		if (veth->state == PE_VETH_WAITING && now >= veth->waits_ns + ids->options.wait_ns)
-			end_wait(ids, veth, now);
-	}
-	if (asks) {
-		ids->ask_step_ns *= 2;
-		if (ids->ask_step_ns > ASK_MAX_NS)
-			ids->ask_step_ns = ASK_MAX_NS;
-		ids->ask_at_ns = now + ids->ask_step_ns;
-	}
-}
-
-static struct pe_veth *add(struct pe_identities *ids, int ifindex, uint64_t at_ns)
-{
-	struct pe_veth *veth = NULL;
-
-	if (ids->tables.veth_count < ids->options.max_links)
-		veth = pe_tables_add_veth(&ids->tables, ifindex, at_ns);
-	if (!veth) {
-		ids->options.resolved(ifindex, NULL, ids->options.userdata);
-		return NULL;
-	}
-	veth->lost = pe_tasks_lost(ids->tasks);
-	count(&ids->stats.unresolved, 1);
-	read_records(ids);
-	return veth;
-}
-
-/* Until it has a carrier no packet can pass, and there is time. */
-static void begin_wait(struct pe_identities *ids, struct pe_veth *veth, uint64_t at_ns)
-{
-	pe_tables_begin_wait(&ids->tables, veth, at_ns);
-	ids->ask_step_ns = ASK_MIN_NS;
-	ids->ask_at_ns = pe_clock_monotonic_ns() + ASK_MIN_NS;
-}
-
-void pe_identities_link(struct pe_identities *ids, int ifindex, bool has_carrier, uint64_t at_ns)
-{
-	struct pe_veth *veth = pe_tables_veth(&ids->tables, ifindex);
-
-	if (!veth)
-		veth = add(ids, ifindex, at_ns);
-	if (!veth)
-		return;
-	ask(ids, veth);
-	if (has_carrier && veth->state == PE_VETH_NEW)
-		begin_wait(ids, veth, at_ns);
-}
-
-static bool is_awaited(const struct pe_veth *veth)
-{
-	return veth->state == PE_VETH_NEW || veth->state == PE_VETH_WAITING;
-}
-
-void pe_identities_unlink(struct pe_identities *ids, int ifindex)
-{
-	struct pe_veth *veth = pe_tables_veth(&ids->tables, ifindex);
-
-	if (!veth)
-		return;
-	if (is_awaited(veth))
-		read_records(ids);
-	if (is_awaited(veth))
-		ask(ids, veth);
-	if (is_awaited(veth)) {
-		/* Not the container's end, which is here for a moment before and after. */
-		if (veth->netns || (veth->state == PE_VETH_WAITING && !veth->is_here))
-			count(&ids->stats.results[failure(ids, veth)], 1);
-		give_up(ids, veth);
-	}
-	if (veth->state != PE_VETH_KNOWN)
-		count(&ids->stats.unresolved, (uint64_t)-1);
-	pe_tables_remove_veth(&ids->tables, veth);
-}
-
-struct pe_identity *pe_identities_find(const struct pe_identities *ids, int ifindex)
-{
-	const struct pe_veth *veth = pe_tables_veth(&ids->tables, ifindex);
-
-	return veth ? veth->identity : NULL;
+	pe_identities_read(ids);
 }
 
 void pe_identities_get_stats(const struct pe_identities *ids, struct pe_identities_stats *ret_stats)

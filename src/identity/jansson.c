@@ -35,5 +35,5 @@ int pe_jansson_load(const char **ret_why)
 		loaded = load();
 	tried = true;
 	*ret_why = why;
-	return loaded ? 0 : -ENOENT;
+	return loaded ? 0 : -ENOPKG;
 }

@@ -25,7 +25,7 @@ struct pe_jansson {
 extern struct pe_jansson jansson;
 
 /*
- * Loads it unless that has been done; no member may be called before. 0, or -ENOENT and in *ret_why
+ * Loads it unless that has been done; no member may be called before. 0, or -ENOPKG and in *ret_why
  * what is wrong, for a person. One thread; the first call reads files.
  */
 int pe_jansson_load(const char **ret_why);

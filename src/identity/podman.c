@@ -64,16 +64,19 @@ int pe_podman_parse(const char *text, size_t len, const char *id, struct pe_podm
 
 int pe_podman_find(int folder, const char *id, struct pe_podman_name *ret_name)
 {
-	int r = -ENOENT;
+	int result = -ENOENT;
 
 	*ret_name = (struct pe_podman_name){ "", "" };
-	for (size_t i = 0; r == -ENOENT && i < sizeof(lists) / sizeof(*lists); i++) {
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
 		_cleanup_free_ char *text = NULL;
 		size_t len = 0;
+		int r = pe_identity_read_file(folder, lists[i], &text, &len);
 
-		r = pe_identity_read_file(folder, lists[i], &text, &len);
-		if (r == 0)
+		if (!r)
 			r = pe_podman_parse(text, len, id, ret_name);
+		if (!r)
+			return 0;
+		result = r != -ENOENT ? r : result;
 	}
-	return r;
+	return result;
 }

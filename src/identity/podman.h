@@ -17,11 +17,11 @@ struct pe_podman_name {
 };
 
 /* Of the container with this whole id, in the folder where the lists are. 0; -ENOENT if it is in
- * none of them, -EACCES if they may not be read, or another -errno. Reads all of it: some 10 µs for
- * each container that there is. */
+ * none of them, or why one could not be read. Reads all of it: some 10 µs for each container that
+ * there is. */
 int pe_podman_find(int folder, const char *id, struct pe_podman_name *ret_name);
 
-/* Likewise in the text of such a list. 0; -ENOENT if it is not there, or without libjansson;
+/* Likewise in the text of such a list. 0; -ENOENT if it is not there, -ENOPKG without libjansson,
  * -EINVAL. */
 int pe_podman_parse(const char *text, size_t len, const char *id, struct pe_podman_name *ret_name);
 

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pe/clock.h"
 #include "pe/log.h"
 
 static const struct {
@@ -90,13 +92,72 @@ void pe_sources_close(struct pe_sources_of_names *sources)
 		closedir(sources->pods);
 }
 
-void pe_sources_miss(struct pe_sources_of_names *sources, enum pe_files files)
+/* Once. What is not there, or has gone meanwhile, is nothing to speak of. */
+static void miss(struct pe_sources_of_names *sources, enum pe_files files, int r)
 {
-	if (!sources->unsaid[files])
+	if (r == 0 || r == -ENOENT || r == -EAGAIN || !sources->unsaid[files])
 		return;
 	sources->unsaid[files] = false;
-	pe_info("identity",
-		"%s: %s cannot be read, which takes %sin a container that folder as a volume",
-		missed[files].who, missed[files].path,
-		files == PE_FILES_PODS ? "" : "user 0 and, ");
+	pe_info("identity", "%s: %s cannot be read: %s%s", missed[files].who, missed[files].path,
+		strerror(-r),
+		files == PE_FILES_PODS
+			? "; in a container it has to be a volume"
+			: "; it takes user 0 and, in a container, that folder as a volume");
+}
+
+struct pe_identity *pe_sources_docker(struct pe_sources_of_names *sources, const char *id)
+{
+	struct pe_identity *identity = NULL;
+	int r = -EACCES;
+
+	if (sources->docker)
+		r = pe_docker_find(sources->docker, id, &identity);
+	miss(sources, PE_FILES_DOCKER, r);
+	return identity;
+}
+
+/* The answer of within a second, or else one to fill. */
+static struct pe_answer *find_answer(struct pe_sources_of_names *sources, const char *key,
+				     bool *ret_known)
+{
+	const uint64_t now = pe_clock_monotonic_ns();
+	unsigned int at = 0;
+	struct pe_answer *answer;
+
+	for (const char *c = key; *c; c++)
+		at = at * 31 + (unsigned char)*c;
+	answer = &sources->answers[at % PE_ANSWERS];
+	*ret_known = strcmp(answer->key, key) == 0 && now - answer->at_ns < PE_NS_PER_S;
+	snprintf(answer->key, sizeof(answer->key), "%s", key);
+	answer->at_ns = *ret_known ? answer->at_ns : now;
+	return answer;
+}
+
+const struct pe_podman_name *pe_sources_podman(struct pe_sources_of_names *sources, const char *id)
+{
+	bool is_known;
+	struct pe_answer *answer = find_answer(sources, id, &is_known);
+	int r = -EACCES;
+
+	if (is_known)
+		return &answer->podman;
+	answer->podman = (struct pe_podman_name){ "", "" };
+	if (sources->podman >= 0)
+		r = pe_podman_find(sources->podman, id, &answer->podman);
+	miss(sources, PE_FILES_PODMAN, r);
+	return &answer->podman;
+}
+
+const struct pe_pod_name *pe_sources_pod(struct pe_sources_of_names *sources, const char *uid)
+{
+	bool is_known;
+	struct pe_answer *answer = find_answer(sources, uid, &is_known);
+
+	if (is_known)
+		return &answer->pod;
+	answer->pod = (struct pe_pod_name){ "", "" };
+	if (sources->pods)
+		pe_pods_find(sources->pods, uid, &answer->pod);
+	miss(sources, PE_FILES_PODS, sources->pods ? 0 : -EACCES);
+	return &answer->pod;
 }

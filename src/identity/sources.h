@@ -13,12 +13,26 @@
 #include "cgroups.h"
 #include "docker.h"
 #include "names.h"
+#include "podman.h"
+#include "pods.h"
 
 enum pe_files {
 	PE_FILES_DOCKER,
 	PE_FILES_PODMAN,
 	PE_FILES_PODS,
 	PE_FILES,
+};
+
+#define PE_ANSWERS 16u
+
+/* What files have said of a container or a pod: namespaces can be made in it by the thousand. */
+struct pe_answer {
+	char key[PE_CONTAINER_ID_MAX]; /* id or UID */
+	uint64_t at_ns;
+	union {
+		struct pe_podman_name podman;
+		struct pe_pod_name pod;
+	};
 };
 
 struct pe_sources_of_names {
@@ -29,6 +43,7 @@ struct pe_sources_of_names {
 	int podman;		  /* the folder with its lists; -1 likewise */
 	DIR *pods;		  /* NULL likewise */
 	bool unsaid[PE_FILES];	  /* whether to say so when they are missed */
+	struct pe_answer answers[PE_ANSWERS];
 };
 
 /* Opens what there is of the files; `names` and the rules are set before. 0 or -ENOMEM. */
@@ -36,8 +51,12 @@ int pe_sources_open(struct pe_sources_of_names *sources);
 /* Zeroed ones are not fine: `podman` is a descriptor. */
 void pe_sources_close(struct pe_sources_of_names *sources);
 
-/* A container is here whose names are in files that cannot be read: says so, once. */
-void pe_sources_miss(struct pe_sources_of_names *sources, enum pe_files files);
+/* What the files say of the container with this whole id, of the pod with this UID: borrowed until
+ * the next call, "" for what is unknown. Says once that they cannot be read. Not younger than a
+ * second. */
+struct pe_identity *pe_sources_docker(struct pe_sources_of_names *sources, const char *id);
+const struct pe_podman_name *pe_sources_podman(struct pe_sources_of_names *sources, const char *id);
+const struct pe_pod_name *pe_sources_pod(struct pe_sources_of_names *sources, const char *uid);
 
 /* The folders with those files; NULL behind the last. Any thread. */
 const char *pe_sources_folder(size_t index);

@@ -161,43 +161,62 @@ void pe_tables_bind(struct pe_veth *veth, struct pe_netns *netns)
 	}
 }
 
+static void enlist(struct pe_veth **first, struct pe_veth **last, struct pe_veth *veth)
+{
+	veth->later = NULL;
+	veth->earlier = *last;
+	*(veth->earlier ? &veth->earlier->later : first) = veth;
+	*last = veth;
+}
+
+static void delist(struct pe_veth **first, struct pe_veth **last, struct pe_veth *veth)
+{
+	*(veth->earlier ? &veth->earlier->later : first) = veth->later;
+	*(veth->later ? &veth->later->earlier : last) = veth->earlier;
+}
+
 void pe_tables_begin_wait(struct pe_tables *tables, struct pe_veth *veth, uint64_t waits_ns)
 {
 	veth->state = PE_VETH_WAITING;
-	veth->walked = false;
-	veth->waits++;
 	veth->waits_ns = waits_ns;
-	veth->earlier = tables->last_waiting;
-	*(veth->earlier ? &veth->earlier->later : &tables->first_waiting) = veth;
-	tables->last_waiting = veth;
-}
-
-static void leave_waiting(struct pe_tables *tables, struct pe_veth *veth)
-{
-	*(veth->earlier ? &veth->earlier->later : &tables->first_waiting) = veth->later;
-	*(veth->later ? &veth->later->earlier : &tables->last_waiting) = veth->earlier;
-	veth->earlier = veth->later = NULL;
+	enlist(&tables->first_waiting, &tables->last_waiting, veth);
 }
 
 void pe_tables_end_wait(struct pe_tables *tables, struct pe_veth *veth, enum pe_veth_state state)
 {
 	if (veth->state == PE_VETH_WAITING)
-		leave_waiting(tables, veth);
+		delist(&tables->first_waiting, &tables->last_waiting, veth);
 	veth->state = state;
 }
 
-void pe_tables_remove_veth(struct pe_tables *tables, struct pe_veth *veth)
+static void remove_ifindex(struct pe_tables *tables, struct pe_veth *veth)
 {
 	struct pe_veth **at = veth_bucket(tables, veth->ifindex);
 
 	while (*at != veth)
 		at = &(*at)->next;
 	*at = veth->next;
+	tables->veth_count--;
+}
+
+void pe_tables_set_gone(struct pe_tables *tables, struct pe_veth *veth, uint64_t now_ns)
+{
+	remove_ifindex(tables, veth);
+	pe_tables_end_wait(tables, veth, PE_VETH_GONE);
+	veth->waits_ns = now_ns;
+	enlist(&tables->first_gone, &tables->last_gone, veth);
+}
+
+void pe_tables_free_veth(struct pe_tables *tables, struct pe_veth *veth)
+{
+	if (veth->state == PE_VETH_GONE)
+		delist(&tables->first_gone, &tables->last_gone, veth);
+	else
+		remove_ifindex(tables, veth);
 	pe_tables_end_wait(tables, veth, PE_VETH_UNKNOWN);
 	pe_tables_bind(veth, NULL);
 	pe_identity_unref(veth->identity);
 	free(veth);
-	tables->veth_count--;
 }
 
 /* ---- early peers ---- */
@@ -223,12 +242,22 @@ uint64_t pe_tables_early(const struct pe_tables *tables, int ifindex)
 	return 0;
 }
 
+void pe_tables_forget_early(struct pe_tables *tables, int ifindex)
+{
+	for (unsigned int i = 0; i < PE_EARLY_PEERS; i++) {
+		if (tables->early[i].ifindex == ifindex)
+			tables->early[i].ifindex = -1;
+	}
+}
+
 void pe_tables_fini(struct pe_tables *tables)
 {
 	for (unsigned int i = 0; tables->veths && i < VETH_BUCKETS; i++) {
 		while (tables->veths[i])
-			pe_tables_remove_veth(tables, tables->veths[i]);
+			pe_tables_free_veth(tables, tables->veths[i]);
 	}
+	while (tables->first_gone)
+		pe_tables_free_veth(tables, tables->first_gone);
 	while (tables->oldest)
 		free_netns(tables, tables->oldest);
 	free(tables->netns);

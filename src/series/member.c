@@ -231,7 +231,7 @@ int pe_member_identify(struct pe_registry *registry, int ifindex, struct pe_iden
 	struct pe_member *member = find(registry, ifindex);
 	struct pe_iface_series *series;
 
-	if (!member || (member->counters.departed && !member->waiting))
+	if (!member || !has_identity(member) || (member->counters.departed && !member->waiting))
 		return -ENOENT;
 	series = pe_iface_of_member(member);
 	set_identity(&member->identity, identity);

@@ -394,6 +394,9 @@ class History:
             f"the sum went back from {self.total} to {total}"
         )
         self.total = total
+        grouped = shown.all_of(TOTALS, "group_") + shown.count(("ungrouped_packets", "ungrouped_bytes"))
+        host = shown.all_of(TOTALS)
+        assert grouped == host, f"{grouped} in groups or waiting, {host} of the host"
         # What waits for its identity is in no group, and what was folded in no interface.
         for level in ("group_", ""):
             part = shown.all_counted(level)

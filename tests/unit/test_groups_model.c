@@ -387,6 +387,10 @@ static void step_identify(struct model *model)
 	size_t workload = draw(model, WORKLOADS + 1);
 	int r;
 
+	/* Nobody is behind others. */
+	if (member && member->kind > 0)
+		member = NULL;
+
 	maybe_refuse(model);
 	r = pe_registry_identify(model->registry, ifindex, identities[workload], model->now_ns);
 	malloc_failure_after = -1;

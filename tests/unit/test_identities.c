@@ -312,7 +312,8 @@ static void test_no_carrier(void **state)
 	fake.peer_netns = 8;
 	pe_identities_link(ids, 6, false, fake.now_ns);
 	pe_identities_unlink(ids, 6);
-	expect(1, 6, "-");
+	pass(ids, PE_NS_PER_S);
+	expect_nothing();
 	expect_results(ids, 1, 0, 1, 1, 0);
 	fake.peer_result = -ENODEV;
 	pe_identities_link(ids, 6, false, fake.now_ns);
@@ -418,6 +419,77 @@ static void test_gone(void **state)
 	pe_identities_free(ids);
 }
 
+/* It has gone, and its record was missed: a walk names it within a second. */
+static void test_named_after_its_end(void **state)
+{
+	struct pe_identities *ids = begin();
+
+	(void)state;
+	link_now(ids, 4);
+	pass(ids, PE_NS_PER_MS);
+	pe_identities_unlink(ids, 4);
+	expect_nothing();
+	assert_int_equal(unresolved(ids), 1);
+	fake.on_walk = task(7, 5, "web");
+	pass(ids, PE_NS_PER_S);
+	expect(1, 4, "web");
+	assert_int_equal(fake.walks, 2);
+	pass(ids, PE_NS_PER_S);
+	assert_int_equal(unresolved(ids), 0);
+	expect_results(ids, 1, 0, 0, 0, 0);
+	assert_int_equal(pe_identities_due_at(ids), 0);
+
+	/* Or not: then nobody is called back, and not for another one with its ifindex. */
+	fake.on_walk.netns = 0;
+	fake.peer_netns = 8;
+	link_now(ids, 4);
+	pe_identities_unlink(ids, 4);
+	fake.peer_netns = 9;
+	link_now(ids, 4);
+	expect_results(ids, 1, 0, 0, 1, 0);
+	queue(task(8, 6, "before"));
+	pe_identities_dispatch(ids);
+	expect_nothing();
+	queue(task(9, 7, "db"));
+	pe_identities_dispatch(ids);
+	expect(1, 4, "db");
+	/* What a record has said of the one before is not true of it either. */
+	fake.peer_result = -ENODEV;
+	pe_identities_unlink(ids, 4);
+	link_now(ids, 4);
+	pe_identities_unlink(ids, 4);
+	expect(1, 4, "-");
+	expect_results(ids, 2, 0, 1, 1, 0);
+	pe_identities_free(ids);
+}
+
+/* A namespace that outlives its container serves the next one. */
+static void test_next_container(void **state)
+{
+	struct pe_identities *ids = begin();
+
+	(void)state;
+	queue(task(7, 5, "first"));
+	link_now(ids, 4);
+	expect(1, 4, "first");
+	/* While it is there, others in its namespace change nothing. */
+	pass(ids, 10 * PE_NS_PER_S);
+	fake.on_walk = task(7, 5, "first");
+	queue(task(7, 60, "second"));
+	pe_identities_dispatch(ids);
+	pass(ids, PE_NS_PER_S);
+	expect_nothing();
+	assert_int_equal(fake.walks, 2);
+	fake.on_walk = task(7, 60, "second");
+	queue(task(7, 90, "third"));
+	pe_identities_dispatch(ids);
+	pass(ids, 3 * PE_NS_PER_S);
+	expect(1, 4, "second");
+	assert_int_equal(fake.walks, 3);
+	assert_int_equal(pe_identities_due_at(ids), 0);
+	pe_identities_free(ids);
+}
+
 static void test_first_task(void **state)
 {
 	struct pe_identities *ids = begin();
@@ -508,10 +580,16 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),	   cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_no_carrier), cmocka_unit_test(test_nothing_runs),
-		cmocka_unit_test(test_moved),	   cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_first_task), cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_no_carrier),
+		cmocka_unit_test(test_nothing_runs),
+		cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_named_after_its_end),
+		cmocka_unit_test(test_next_container),
+		cmocka_unit_test(test_first_task),
+		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_bounds),
 	};
 

@@ -56,6 +56,9 @@ static const struct {
 	{ "/libpod_parent/libpod-" ID, "podman", ID, "", "" },
 	{ "/machine.slice/machine-libpod_pod_" ID ".slice/libpod-" ID ".scope", "podman", ID, "",
 	  "" },
+	{ "/libpod_parent/ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff/"
+	  "libpod-" ID,
+	  "podman", ID, "", "" },
 	/* Kubernetes: containerd and CRI-O, each with systemd and without */
 	{ "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_
 	  ".slice/cri-containerd-" ID ".scope",
@@ -88,6 +91,9 @@ static const struct {
 	{ "/machine.slice/systemd-nspawn@web\\x2d1.service/payload/init.scope", "systemd-nspawn",
 	  "", "web-1", "" },
 	{ "/system.slice/test.service/payload", "systemd-nspawn", "", "", "" },
+	/* libvirt's */
+	{ "/machine.slice/machine-lxc\\x2d1234\\x2dweb\\x2d1.scope/x", "lxc", "", "web-1", "" },
+	{ "/machine.slice/machine-lxc\\x2dweb.scope", "systemd-nspawn", "", "lxc-web", "" },
 	/* What is made in a container does not name it. */
 	{ "/system.slice/docker-" ID ".scope/docker/"
 	  "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
@@ -372,6 +378,11 @@ static void test_others(void **state)
 	       &(struct pe_identity){ .container = "a \"name\"\n\xff",
 				      .runtime = "podman",
 				      .container_id = "3f2a81c01234" });
+	expect(describe("/libpod_parent/" ID "/libpod-" ID, "my-pod", conmon),
+	       &(struct pe_identity){ .pod = "my-pod",
+				      .workload = "my-pod",
+				      .runtime = "podman",
+				      .container_id = "3f2a81c01234" });
 	expect(describe("/machine.slice/machine-libpod_pod_0.slice/libpod-" ID ".scope", "my-pod",
 			conmon),
 	       &(struct pe_identity){ .pod = "my-pod",
@@ -544,6 +555,11 @@ static void test_older(void **state)
 	snprintf(path, sizeof(path), "%s/volatile-containers.json", folder);
 	file = fopen(path, "we");
 	assert_true(file && fputs(LIST, file) > 0 && fclose(file) == 0);
+	/* Not asked for again at once. */
+	assert_int_equal(pe_describe(&sources, &podman, &match, &identity), 0);
+	assert_string_equal(identity->container, "");
+	pe_identity_unref(identity);
+	memset(sources.answers, 0, sizeof(sources.answers));
 	assert_int_equal(pe_describe(&sources, &podman, &match, &identity), 0);
 	expect(identity, &(struct pe_identity){ .container = "web",
 						.workload = "docker.io/library/nginx",
