@@ -289,7 +289,8 @@ class Metrics:
     def folded(self):
         """How many interfaces there were whose series have ended."""
         kept = len(self.find("interface_info")) - len(self.find("interface_mode"))
-        return self.sum("group_interfaces_departed_total") - kept
+        # One that waits for its identity is in no group yet.
+        return max(self.sum("group_interfaces_departed_total") - kept, 0)
 
     def totals(self, interface):
         """(packets, bytes) of each direction."""
