@@ -171,22 +171,22 @@ struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder)
 	return NULL;
 }
 
-static size_t item_count(const struct pe_encoder *encoder, enum pe_level level)
+static size_t item_count(const struct pe_encoder *encoder, enum pe_part_level level)
 {
 	switch (level) {
-	case PE_LEVEL_HOST:
+	case PE_PART_HOST:
 		return encoder->snapshot->host ? 1 : 0;
-	case PE_LEVEL_GROUP:
+	case PE_PART_GROUP:
 		return encoder->snapshot->group_count;
-	case PE_LEVEL_IFACE:
+	case PE_PART_IFACE:
 		return encoder->snapshot->iface_count;
-	case PE_LEVEL_SELF:
+	case PE_PART_SELF:
 		break;
 	}
 	return 1;
 }
 
-static void emit_item(struct pe_encoder *encoder, enum pe_level level, size_t i)
+static void emit_item(struct pe_encoder *encoder, enum pe_part_level level, size_t i)
 {
 	const struct pe_snapshot *snapshot = encoder->snapshot;
 	struct pe_emit *emit = &encoder->emit;
@@ -199,24 +199,24 @@ static void emit_item(struct pe_encoder *encoder, enum pe_level level, size_t i)
 	emit->zeros = false;
 	emit->labelled = -1;
 	switch (level) {
-	case PE_LEVEL_HOST:
+	case PE_PART_HOST:
 		emit->body = &snapshot->host->body;
 		emit->zeros = true;
 		break;
-	case PE_LEVEL_GROUP:
+	case PE_PART_GROUP:
 		emit->group = &snapshot->groups[i];
 		emit->body = &emit->group->body;
 		emit->zeros = true;
 		count = label_group(encoder, i, encoder->label);
 		emit->base = item_labels(encoder, count, &encoder->groups, i);
 		break;
-	case PE_LEVEL_IFACE:
+	case PE_PART_IFACE:
 		emit->iface = &snapshot->ifaces[i];
 		emit->body = &emit->iface->body;
 		count = label_iface(encoder, i, encoder->label);
 		emit->base = item_labels(encoder, count, &encoder->ifaces, i);
 		break;
-	case PE_LEVEL_SELF:
+	case PE_PART_SELF:
 		break;
 	}
 	emit->family->emit(emit);

@@ -4,11 +4,11 @@
 
 #include <stdio.h>
 
-#define HOST   "packet_exporter_host_", "", PE_LEVEL_HOST
-#define GROUP  "packet_exporter_group_", "kind, master, namespace, workload", PE_LEVEL_GROUP
-#define IFACE  "packet_exporter_", "interface", PE_LEVEL_IFACE
-#define LEGACY "", "", PE_LEVEL_IFACE
-#define SELF   "", "", PE_LEVEL_SELF
+#define HOST   "packet_exporter_host_", "", PE_PART_HOST
+#define GROUP  "packet_exporter_group_", "kind, master, namespace, workload", PE_PART_GROUP
+#define IFACE  "packet_exporter_", "interface", PE_PART_IFACE
+#define LEGACY "", "", PE_PART_IFACE
+#define SELF   "", "", PE_PART_SELF
 
 const struct pe_part pe_parts[PE_PARTS] = {
 	{ "Host", HOST, &pe_families_counters, false },

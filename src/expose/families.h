@@ -19,11 +19,11 @@
 #include "writer.h"
 
 /* What a series is of. */
-enum pe_level {
-	PE_LEVEL_HOST,
-	PE_LEVEL_GROUP,
-	PE_LEVEL_IFACE,
-	PE_LEVEL_SELF, /* the exporter */
+enum pe_part_level {
+	PE_PART_HOST,
+	PE_PART_GROUP,
+	PE_PART_IFACE,
+	PE_PART_SELF, /* the exporter */
 };
 
 #define PE_FAMILY_NAME_MAX 96
@@ -91,7 +91,7 @@ struct pe_part {
 	const char *section; /* of documents: the heading above it, or NULL */
 	const char *prefix;
 	const char *label_names; /* of the level, by default; those of a family follow */
-	enum pe_level level;
+	enum pe_part_level level;
 	const struct pe_family_table *table;
 	bool repeats; /* the table was walked at a level before this one */
 };
@@ -109,9 +109,9 @@ extern const struct pe_family_table pe_families_legacy;
 extern const struct pe_family_table pe_families_self;
 
 /* What a family needs at a level: PE_WANTS_*. */
-static inline unsigned int pe_family_wants(const struct pe_family *family, enum pe_level level)
+static inline unsigned int pe_family_wants(const struct pe_family *family, enum pe_part_level level)
 {
-	return family->wants | (level == PE_LEVEL_IFACE ? family->iface_wants : 0);
+	return family->wants | (level == PE_PART_IFACE ? family->iface_wants : 0);
 }
 
 /* Labels of an identity; of these the first ones, in the order of enum pe_iface_label, may be on
@@ -160,7 +160,7 @@ static inline uint64_t pe_number_at(const void *base, size_t offset)
 /* Where every series begins at zero, and not only those of the usual protocols. */
 static inline bool pe_emit_is_host(const struct pe_emit *emit)
 {
-	return emit->part->level == PE_LEVEL_HOST;
+	return emit->part->level == PE_PART_HOST;
 }
 
 /* Begins a series that counts since `created_ns` (wall clock), without labels. */

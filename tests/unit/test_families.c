@@ -169,10 +169,10 @@ static void set_item(struct pe_emit *emit, size_t i, struct pe_label_set *set)
 	emit->iface = NULL;
 	emit->group = NULL;
 	switch (emit->part->level) {
-	case PE_LEVEL_HOST:
+	case PE_PART_HOST:
 		emit->body = &snapshot->host->body;
 		break;
-	case PE_LEVEL_GROUP:
+	case PE_PART_GROUP:
 		emit->group = &snapshot->groups[i];
 		emit->body = &emit->group->body;
 		for (unsigned int l = 0; l < PE_GROUP_LABELS; l++)
@@ -180,12 +180,12 @@ static void set_item(struct pe_emit *emit, size_t i, struct pe_label_set *set)
 				pe_label_set_add(set, pe_group_label_name((enum pe_group_label)l),
 						 "x");
 		break;
-	case PE_LEVEL_IFACE:
+	case PE_PART_IFACE:
 		emit->iface = &snapshot->ifaces[i];
 		emit->body = &emit->iface->body;
 		pe_label_set_add(set, "interface", emit->iface->info.name);
 		break;
-	case PE_LEVEL_SELF:
+	case PE_PART_SELF:
 		break;
 	}
 	emit->base = set->labels;
@@ -195,12 +195,12 @@ static void set_item(struct pe_emit *emit, size_t i, struct pe_label_set *set)
 static size_t item_count(const struct pe_emit *emit)
 {
 	switch (emit->part->level) {
-	case PE_LEVEL_GROUP:
+	case PE_PART_GROUP:
 		return emit->snapshot->group_count;
-	case PE_LEVEL_IFACE:
+	case PE_PART_IFACE:
 		return emit->snapshot->iface_count;
-	case PE_LEVEL_HOST:
-	case PE_LEVEL_SELF:
+	case PE_PART_HOST:
+	case PE_PART_SELF:
 		break;
 	}
 	return 1;
