@@ -16,9 +16,8 @@ struct pe_catalogue_entry {
 	const char *section; /* the heading above it, if it is the first of a section, else NULL */
 	char name[PE_CATALOGUE_NAME_MAX]; /* as in the text format: a counter's ends in _total */
 	const char *type;		  /* "counter", "gauge", "histogram", "info" */
-	/* "interface, direction" or ""; a histogram's le is not among them. Those that --group.by
-	 * and
-	 * --interface.labels choose are as by default. */
+	/* "interface, direction" or ""; without a histogram's le. Those that options choose
+	 * (--group.by, --interface.labels) are as by default. */
 	char labels[PE_CATALOGUE_LABELS_MAX];
 	/* Sentences; `x` is a literal. */
 	const char *help;      /* the HELP of the exposition */

@@ -43,7 +43,7 @@ struct pe_arena;
 	X(10, "1e-05") X(50, "5e-05") X(100, "0.0001") X(500, "0.0005") X(1000, "0.001")   \
 	X(5000, "0.005") X(10000, "0.01") X(50000, "0.05") X(100000, "0.1")                \
 	X(500000, "0.5") X(2500000, "2.5")
-/* Of the kernel side, which finds them by shifting (size_bucket() in bpf/account.h). */
+/* Of the kernel side, whose tables are made for these (size_bucket() in bpf/account.h). */
 #define PE_SIZE_BOUNDS(X)                                                                  \
 	X(64, "64") X(128, "128") X(256, "256") X(512, "512") X(1024, "1024")    \
 	X(2048, "2048") X(4096, "4096") X(8192, "8192") X(16384, "16384")          \

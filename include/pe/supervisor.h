@@ -3,8 +3,9 @@
  * The supervisor: the one place that knows all modules and wires them together.
  *
  *   link monitor → interfaces (attach policy) → BPF object, registry
+ *                      └→ identities (whose a veth is) ──→ registry
  *   rings → workers → shards ┐
- *   counters ────────────────┴→ snapshot → encoder → HTTP server, push client
+ *   counters ────────────────┴→ registry → snapshot → encoder → HTTP server, push sink
  */
 #ifndef PE_SUPERVISOR_H
 #define PE_SUPERVISOR_H

@@ -103,7 +103,7 @@ static int check_listen(const struct pe_option_parser *parser)
 	return -EINVAL;
 }
 
-/* "NAME=VALUE" to two strings, as the push client takes them. */
+/* "NAME=VALUE" to two strings, as the push sink takes them. */
 static void split_labels(struct pe_strings *labels)
 {
 	size_t i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Gathers the numbers of all modules into one snapshot. Any thread: the HTTP server's and the push
- * client's call it.
+ * sink's call it.
  */
 #ifndef PE_SNAPSHOT_H
 #define PE_SNAPSHOT_H
@@ -15,7 +15,7 @@
 #include "pe/workers.h"
 
 /*
- * Where the numbers are. All are borrowed. The server and the push client ask for snapshots while
+ * Where the numbers are. All are borrowed. The server and the push sink ask for snapshots while
  * they start and stop, so these two are set and cleared by the functions below.
  */
 struct pe_sources {

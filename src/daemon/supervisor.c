@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Start, run, stop. This thread runs the loop (netlink, signals, one timer a second); it alone
- * attaches and detaches.
+ * Start, run, stop. This thread runs the loop (netlink, signals, timers); it alone attaches and
+ * detaches.
  *
  * The modules never see each other: their callbacks are wired in module_*.c. Each is one line of
  * the table below: they start in its order, and stop in the reverse order, from the one that failed
@@ -143,7 +143,7 @@ static const struct pe_module *const modules[] = {
 /* clang-format on */
 #define MODULES (sizeof(modules) / sizeof(*modules))
 
-/* The only timer: while nothing happens, it is all that wakes. */
+/* Each second. The timers of modules are armed only while there is something to wait for. */
 static void on_tick(void *userdata)
 {
 	for (size_t i = 0; i < MODULES; i++) {

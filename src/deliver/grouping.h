@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the parts of the push client share about its URL. Pure; any thread. */
+/* What the parts of the push sink share about its URL. Pure; any thread. */
 #ifndef PE_DELIVER_GROUPING_H
 #define PE_DELIVER_GROUPING_H
 

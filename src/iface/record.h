@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One record an interface: what is known of it and done about it, while it exists. Each part
- * belongs to the file that is named beside it, which alone changes it. The supervisor's thread.
+ * belongs to the file that is named beside it, which alone changes it; but watch.c resets all that
+ * belongs to one watch. The supervisor's thread.
  */
 #ifndef PE_IFACE_RECORD_H
 #define PE_IFACE_RECORD_H
@@ -48,8 +49,8 @@ struct pe_retry {
 
 struct pe_iface {
 	const struct pe_link *link; /* the monitor's; gone with the record */
-	bool wanted;		    /* by --interface.include and --interface.exclude */
-	struct pe_plan plan;
+	bool wanted;		    /* --interface.include and --interface.exclude; interfaces.c */
+	struct pe_plan plan;	    /* attacher.c */
 	struct pe_attachment attachment;
 	struct pe_retry retry;
 	struct pe_audit audit; /* auditor.c */

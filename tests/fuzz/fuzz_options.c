@@ -162,7 +162,7 @@ static void check_use(struct pe_options *options)
 	pe_options_push(options, labels, &push);
 	if (options->push_url)
 		fuzz_check(pe_push_check(&push, error, sizeof(error)) == 0,
-			   "the push client refuses: %s", error);
+			   "the push sink refuses: %s", error);
 }
 
 static void check_refused(const struct pe_options *options)

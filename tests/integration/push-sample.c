@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The push client alone, with numbers that grow: what test_push.py drives.
+ * The push sink alone, with numbers that grow: what test_push.py drives.
  *
  * Snapshot number K has K thousand packets, so that a test can tell at the gateway which state was
  * sent. Says "snapshot K NS" for each; obeys lines of standard input: "push DELAY_MS", "reload",

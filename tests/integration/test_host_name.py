@@ -97,7 +97,7 @@ def test_the_series_go_on():
         assert 'instance="localhost"' not in text
 
 
-# ---- the push client alone ----
+# ---- the push sink alone ----
 
 
 def path(name):

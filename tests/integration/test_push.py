@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The push client against Debian's Pushgateway, and against servers that misbehave.
+"""The push sink against Debian's Pushgateway, and against servers that misbehave.
 
 push-sample numbers its snapshots and sends K thousand packets in number K, so that what the
 gateway shows tells which state arrived. Nothing here sleeps: each step waits for a condition

@@ -866,7 +866,7 @@ static void test_push(void **state)
 	assert_null(push.snapshot);
 }
 
-/* The push client's own check runs only with a URL; what it refuses names the right option. */
+/* The push sink's own check runs only with a URL; what it refuses names the right option. */
 static void test_push_check(void **state)
 {
 	static const struct {
