@@ -56,8 +56,8 @@ void pe_attach_log_more(struct pe_attach_log *log)
 			continue;
 		if (what[i])
 			pe_warn("xdp",
-				"%s %u more interfaces; mode and mode_reason of "
-				"packet_exporter_interface_info show which",
+				"%s %u more interfaces; mode and reason of "
+				"packet_exporter_interface_mode show which",
 				what[i], group->more);
 		group->more = 0;
 	}

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The documents say what the program says: src/REFERENCE.md and the man page are printed by it, and no
-# document names an option, a variable, a metric, a file or a function that does not exist. TAP.
+# document names an option, a variable, a metric, a file or a function that does not exist, nor a log
+# line a metric. TAP.
 set -u
 # shellcheck source=tests/lint/tap.inc
 . "$(dirname "$0")/tap.inc"
@@ -86,6 +87,9 @@ awk -F' [|] ' '/^\| `[a-z_]*` \| [a-z]* \|/ {
 grep -oE '(packet_exporter|process)_[a-z_]+[a-z]' text | sort -u |
 	grep -vxE 'packet_exporter_(push|host|group)' >mentioned
 known 'every metric that is mentioned exists' exposed mentioned
+grep -rh '"' "$source/src" --include='*.c' --exclude-dir=expose | grep -v '^#include' |
+	grep -oE 'packet_exporter_[a-z_]+[a-z]' | sort -u | grep -vxE 'packet_exporter_push' >mentioned
+known 'every metric that a log line or a help text names exists' exposed mentioned
 
 # Those of options; the others stand where they are read.
 sed -n 's/.*`\(PE_[A-Z_]*\)`.*/\1/p' reference >variables
