@@ -53,6 +53,8 @@ struct block {
 		BLOCK_CODE, NULL, lines \
 	}
 
+#define JOB "job=\"packet_exporter\"" /* of what is scraped, in queries */
+
 static const struct block before_options[] = {
 	SECTION("NAME"),
 	TEXT("packet-exporter - count every packet of a container host for Prometheus"),
@@ -113,21 +115,26 @@ static const struct block after_metrics[] = {
 	TEXT("Serve on loopback, and push:"),
 	CODE("packet-exporter --web.listen-address=127.0.0.1:9817 \\\n"
 	     "    --push.url=http://pushgateway:9091 --push.grouping=rack=r12"),
+	TEXT("In the queries the exporter is scraped as the job `packet_exporter`. What it pushes "
+	     "has the job `packet_exporter_push` (`--push.job`); sums over both count everything "
+	     "twice."),
 	TEXT("Bits per second of each interface, with its alias and its bridge:"),
-	CODE("sum by (instance, interface, direction)\n"
-	     "  (rate(packet_exporter_bytes_total[1m])) * 8\n"
+	CODE("sum by (instance, interface, direction) (rate(\n"
+	     "  packet_exporter_bytes_total{" JOB "}[1m])) * 8\n"
 	     "  * on (instance, interface) group_left (alias, kind, master)\n"
-	     "  packet_exporter_interface_info"),
+	     "  packet_exporter_interface_info{" JOB "}"),
 	TEXT("All bytes that ever passed, departed interfaces included:"),
-	CODE("sum by (instance, direction) (packet_exporter_host_bytes_total)"),
-	TEXT("Connections that each container opens a second:"),
-	CODE("sum by (instance, interface) (rate(\n"
-	     "  packet_exporter_tcp_segments_total{direction=\"ingress\", flag=\"syn\"}[5m]))"),
+	CODE("sum by (instance, direction) (packet_exporter_host_bytes_total{" JOB "})"),
+	TEXT("Connections that the containers of each workload open a second:"),
+	CODE("sum by (workload) (rate(\n"
+	     "  packet_exporter_group_tcp_segments_total{" JOB ", workload!=\"\",\n"
+	     "    direction=\"ingress\", flag=\"syn\"}[5m]))"),
 	TEXT("The largest flows, with `--flows.top`:"),
-	CODE("topk(10, rate(packet_exporter_top_flow_bytes_total{source!=\"other\"}[1m]))"),
+	CODE("topk(10, rate(\n"
+	     "  packet_exporter_top_flow_bytes_total{" JOB ", source!=\"other\"}[1m]))"),
 	TEXT("An alert: packets passed that were not counted:"),
 	CODE("sum by (instance, interface) (increase(\n"
-	     "  packet_exporter_unobserved_packets_total{reason=\"lost\"}[5m])) > 0"),
+	     "  packet_exporter_unobserved_packets_total{" JOB ", reason=\"lost\"}[5m])) > 0"),
 	SECTION("SEE ALSO"),
 	TEXT("`capabilities`(7), `ethtool`(8), `ip-link`(8), `systemd.socket`(5), `tc`(8)"),
 };
