@@ -1,6 +1,6 @@
 #!/bin/sh
-# The architecture as a test: a folder includes only lower layers, siblings never include each
-# other, and each foreign library has one folder. TAP.
+# The architecture as a test: a folder includes only lower layers, those of one layer never include
+# each other, and each foreign library has one folder. TAP.
 set -u
 # shellcheck source=tests/lint/tap.inc
 . "$(dirname "$0")/tap.inc"
@@ -42,6 +42,37 @@ may web "$base|$series|$expose|$web"
 may config "$base|link|group|catalogue|$identity|$deliver|$web|$config"
 may iface "$base|$net|$xdp|$identity|$series|$config|$iface"
 may daemon "$base|$net|$xdp|$identity|$series|$collect|$deliver|$web|$config|$iface|$daemon"
+
+# owns FOLDER HEADERS: the contracts that are the folder's.
+owns() {
+	echo "$2" | tr '|' '\n' | sed "s/^/owns $1 /"
+}
+
+result 'the table of src/README.md has each folder above those that it includes' "$(
+	{
+		owns base "$base"
+		owns net "$net"
+		owns xdp "$xdp"
+		owns identity "$identity"
+		owns series "$series"
+		owns expose "$expose"
+		owns collect "$collect"
+		owns deliver "$deliver"
+		owns web "$web"
+		owns config "$config"
+		owns iface "$iface"
+		owns daemon "$daemon"
+		sed -n 's,^| `src/\([a-z]*\)/` | \([0-9]*\) |.*,layer \1 \2,p' src/README.md
+		grep -rE '^#include "pe/' src |
+			sed -n 's,^src/\([a-z]*\)/.*"pe/\([a-z0-9_]*\)\.h".*,includes \1 \2,p' | sort -u
+	} | awk '
+		$1 == "owns" { owner[$3] = $2 }
+		$1 == "layer" { layer[$2] = $3 }
+		$1 != "includes" || $2 == owner[$3] { next }
+		!($2 in layer) || !(owner[$3] in layer) || layer[$2] <= layer[owner[$3]] {
+			print $2 " includes pe/" $3 ".h of " owner[$3]
+		}'
+)"
 
 # only FOLDER PATTERN: nobody else includes this library.
 only() {
