@@ -62,6 +62,7 @@ src_libpe_a_SOURCES = \
 	src/config/source.c \
 	src/config/source.h \
 	src/config/table.c \
+	src/config/table_delivery.c \
 	src/config/table.h \
 	src/config/value.c \
 	src/daemon/calls.c \

@@ -80,8 +80,6 @@ static void print_option(FILE *out, const struct pe_option *option)
 
 void pe_option_print_help(FILE *out)
 {
-	size_t i;
-
 	fputs("Usage: packet-exporter [OPTION]...\n"
 	      "\n"
 	      "Counts every packet on every network interface of this host, containers\n"
@@ -92,10 +90,10 @@ void pe_option_print_help(FILE *out)
 	      "line wins. Several values in one variable are separated by commas. A DURATION is\n"
 	      "written as 500ms, 15s, 1m30s or 1d; a SIZE in bytes, or as 64KiB or 16MiB.\n",
 	      out);
-	for (i = 0; i < pe_option_count; i++) {
-		if (pe_option_table[i].section)
-			fprintf(out, "\n%s\n", pe_option_table[i].section);
-		print_option(out, &pe_option_table[i]);
+	pe_option_for_each (option) {
+		if (option->section)
+			fprintf(out, "\n%s\n", option->section);
+		print_option(out, option);
 	}
 }
 
@@ -143,12 +141,11 @@ const struct pe_option *pe_option_suggest(const char *name, size_t len)
 {
 	const struct pe_option *nearest = NULL;
 	/* A third of the name may be wrong. */
-	size_t best = len / 3 + 1, i;
+	size_t best = len / 3 + 1;
 
 	if (len > NAME_MAX_BYTES)
 		return NULL;
-	for (i = 0; i < pe_option_count; i++) {
-		const struct pe_option *option = &pe_option_table[i];
+	pe_option_for_each (option) {
 		size_t d = distance(name, len, option->name, strlen(option->name));
 
 		if (d < best) {

@@ -347,8 +347,8 @@ void pe_manual_print_man(FILE *out)
 	print_blocks(out, before_options, sizeof(before_options) / sizeof(*before_options));
 	print_heading(out, ".SH", "OPTIONS");
 	print_paragraphs(out, pe_manual_about_options);
-	for (i = 0; i < pe_option_count; i++)
-		print_option(out, &pe_option_table[i]);
+	pe_option_for_each (option)
+		print_option(out, option);
 	print_heading(out, ".SH", "METRICS");
 	print_paragraphs(out, pe_manual_about_metrics);
 	for (i = 0; pe_catalogue_get(i, &entry); i++)

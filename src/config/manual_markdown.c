@@ -108,8 +108,8 @@ void pe_manual_print_markdown(FILE *out)
 	      out);
 	print_paragraphs(out, pe_manual_about_options);
 	fputs("\n| option | default | environment | meaning |\n|---|---|---|---|\n", out);
-	for (i = 0; i < pe_option_count; i++)
-		print_option(out, &pe_option_table[i]);
+	pe_option_for_each (option)
+		print_option(out, option);
 	fputs("\n## Metrics\n", out);
 	print_paragraphs(out, pe_manual_about_metrics);
 	for (i = 0; pe_catalogue_get(i, &entry); i++)

@@ -166,10 +166,8 @@ static int check_push(const struct pe_option_parser *parser)
 static int check_files(const struct pe_option_parser *parser)
 {
 	char source[PE_OPTION_ENV_MAX], why[PE_OPTION_WHY_MAX];
-	size_t i;
 
-	for (i = 0; i < pe_option_count; i++) {
-		const struct pe_option *option = &pe_option_table[i];
+	pe_option_for_each (option) {
 		_cleanup_close_ int fd = -1;
 		const char *path;
 		struct stat st;
@@ -269,8 +267,8 @@ void pe_options_fini(struct pe_options *options)
 {
 	size_t i;
 
-	for (i = 0; i < pe_option_count; i++)
-		pe_option_clear(&pe_option_table[i], options);
+	pe_option_for_each (option)
+		pe_option_clear(option, options);
 	for (i = 0; i < options->rule_count; i++)
 		pe_workload_rule_fini(&options->rules[i]);
 	free(options->rules);

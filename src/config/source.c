@@ -66,12 +66,10 @@ int pe_option_out_of_memory(const struct pe_option_parser *parser)
 
 const struct pe_option *pe_option_find(const char *name, size_t len)
 {
-	size_t i;
-
-	for (i = 0; i < pe_option_count; i++)
-		if (strlen(pe_option_table[i].name) == len &&
-		    memcmp(pe_option_table[i].name, name, len) == 0)
-			return &pe_option_table[i];
+	pe_option_for_each (option) {
+		if (strlen(option->name) == len && memcmp(option->name, name, len) == 0)
+			return option;
+	}
 	return NULL;
 }
 
@@ -262,14 +260,13 @@ static const char *get_port(const struct pe_option_parser *parser)
 static bool is_env_name(const char *name, size_t len)
 {
 	char env[PE_OPTION_ENV_MAX];
-	size_t i;
 
 	if (len == strlen(PORT_ENV) && memcmp(name, PORT_ENV, len) == 0)
 		return true;
-	for (i = 0; i < pe_option_count; i++) {
-		if (!pe_option_has_env(&pe_option_table[i]))
+	pe_option_for_each (option) {
+		if (!pe_option_has_env(option))
 			continue;
-		pe_option_env_name(&pe_option_table[i], env);
+		pe_option_env_name(option, env);
 		if (strlen(env) == len && memcmp(env, name, len) == 0)
 			return true;
 	}
@@ -442,9 +439,10 @@ static int set_option(const struct pe_option_parser *parser, const struct pe_opt
 int pe_option_set_all(const struct pe_option_parser *parser)
 {
 	int err = warn_of_unknown_env(parser);
-	size_t i;
 
-	for (i = 0; err == 0 && i < pe_option_count; i++)
-		err = set_option(parser, &pe_option_table[i]);
+	pe_option_for_each (option) {
+		if (err == 0)
+			err = set_option(parser, option);
+	}
 	return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The option table and what is derived from it, private to this folder. One thread, at start.
+ * The option tables and what is derived from them, private to this folder. One thread, at start.
  */
 #ifndef PE_CONFIG_TABLE_H
 #define PE_CONFIG_TABLE_H
@@ -48,8 +48,16 @@ struct pe_option {
 	const char *help;
 };
 
-extern const struct pe_option pe_option_table[];
-extern const size_t pe_option_count;
+struct pe_option_table {
+	const struct pe_option *options;
+	size_t count;
+};
+extern const struct pe_option_table pe_options_delivery;
+
+/* All options in the order of --help: the first one behind NULL, NULL behind the last one. */
+const struct pe_option *pe_option_next(const struct pe_option *option);
+#define pe_option_for_each(option) \
+	for (const struct pe_option *option = NULL; (option = pe_option_next(option));)
 
 static inline bool pe_option_has_env(const struct pe_option *option)
 {

@@ -113,8 +113,7 @@ static void check_range(const struct pe_option *option, uint64_t value)
 
 static void check_fields(struct pe_options *options)
 {
-	for (size_t i = 0; i < pe_option_count; i++) {
-		const struct pe_option *option = &pe_option_table[i];
+	pe_option_for_each (option) {
 		void *field;
 
 		if (!pe_option_has_env(option))
