@@ -2,10 +2,12 @@
 """Which tests run a second and a third time, with sanitizers: the one place where that is chosen.
 
 Under the address and undefined-behaviour sanitizers runs what reads what others wrote, and whatever
-lives and dies: interfaces, connections, transfers, configurations. What the kernel counts, what TLS
-libraries agree upon and how foreign programs read our text is the same there; our parsers of these
-have unit tests and fuzzers, which run with the sanitizers, too. Under the thread sanitizer runs where
-threads meet.
+lives and dies: interfaces, connections, transfers, configurations; of tests that take the same way
+through the code, one. test_soak.py has interfaces that come, go, move, change names and indexes, are
+folded and pushed, at random; the unit tests and the fuzzers run with the sanitizers, too, and have
+parsers, series, the sink and the rules of configurations. What the kernel counts, what TLS libraries
+agree upon and how foreign programs read our text is the same without them. Under the thread sanitizer
+runs where threads meet.
 
 A file that is not named here runs as a whole with both. conftest.py and lint/complete.sh read this;
 the latter fails for a name that is no test's.
@@ -23,9 +25,12 @@ class AllBut(frozenset):
 
 # file: (address and undefined behaviour, threads)
 TESTS = {
-    # Its keys: fuzz_grouping. What is freed stays resident. Threads: all that a process does at once.
+    # Threads: all that a process does at once.
     "test_attack.py": (
-        AllBut({"test_many_grouping_keys", "test_memory_of_slow_readers"}),
+        (
+            "test_broken_gateway", "test_nothing_is_left", "test_slow_and_idle_clients",
+            "test_stuck_scrapers",
+        ),
         ("test_nothing_is_left", "test_stuck_scrapers"),
     ),
     # What is counted while the clock steps.
@@ -33,73 +38,78 @@ TESTS = {
     # What the kernel does with other programs beside ours.
     "test_coexist.py": (NONE, NONE),
     # Names of containers: fuzz_identity, and what lives and dies here.
-    "test_container_names.py": (AllBut(), NONE),
+    "test_container_names.py": (("test_kinds", "test_short_lives"), NONE),
     # What a database adds up.
     "test_database.py": (NONE, NONE),
     # What stands in the database and in foreign parsers: fuzz_encode, test_encode.
     "test_delivery.py": (
-        AllBut({
-            "test_foreign_parsers", "test_legacy_metrics", "test_original_environment",
-            "test_prometheus_scrapes", "test_pushgateway_shows_the_same", "test_restart",
-        }),
         (
-            "test_departure_is_pushed", "test_group_deleted_on_exit", "test_last_push",
-            "test_pushgateway_killed_and_restarted", "test_pushgateway_that_hangs",
+            "test_departure_is_pushed", "test_group_deleted_on_exit", "test_pushgateway_that_hangs",
+            "test_without_libcurl",
         ),
+        ("test_departure_is_pushed", "test_group_deleted_on_exit", "test_pushgateway_that_hangs"),
     ),
     # fuzz_encode and test_encode.
     "test_encoding.py": (NONE, NONE),
     # What the kernel counts.
     "test_exact.py": (NONE, NONE),
-    "test_host_name.py": (
+    "test_host_name.py": (("test_a_delete_that_fails_is_tried_again", "test_back_again"), NONE),
+    # What soak does not do: descriptors that run out, and one that comes back while its leaving waits.
+    "test_hotplug.py": (
         (
-            "test_a_delete_that_fails_is_tried_again", "test_back_again", "test_order",
-            "test_the_series_go_on",
+            "test_counted_on_its_return_before_the_event_of_its_leaving", "test_few_open_files",
+            "test_more_interfaces_than_places",
+            "test_successor_that_we_know_by_another_ifindex",
+        ),
+        ("test_departure", "test_more_interfaces_than_places", "test_terminated"),
+    ),
+    # What is not seen when it happens.
+    "test_identity.py": (
+        (
+            "test_back_under_another_name", "test_collision", "test_index_reused_while_asleep",
+            "test_name_taken_while_asleep", "test_sighup",
         ),
         NONE,
     ),
-    # What the kernel lets us attach, and had counted before.
-    "test_hotplug.py": (
-        AllBut({
-            "test_attached_before_it_is_up", "test_bridge_does_not_lock_out_its_ports",
-            "test_counted_before_we_came", "test_interfaces_that_were_there_before", "test_killed",
-        }),
-        (
-            "test_departure", "test_few_open_files", "test_include_and_exclude",
-            "test_more_interfaces_than_places", "test_moved_away", "test_terminated",
-        ),
-    ),
-    # Of indexes that were used again, test_index_reused_while_asleep has each way.
-    "test_identity.py": (AllBut({"test_reused_ifindex_counted_while_asleep"}), NONE),
-    # Where places are: test_sweep, test_attacher.
+    # Where places are: test_sweep, test_attacher. What is folded early: soak.
     "test_limits.py": (
-        AllBut({"test_ifindexes_far_apart", "test_places_that_rest"}),
+        ("test_more_flows_than_the_caches_hold", "test_ring_full"),
         ("test_ring_full",),
     ),
-    # How kinds are named: fuzz_netlink.
-    "test_monitor.py": (AllBut({"test_kinds"}), NONE),
+    # How links and kinds are read: fuzz_netlink.
+    "test_monitor.py": (
+        (
+            "test_forged_message", "test_large_link", "test_overrun", "test_resync_under_churn",
+            "test_reused_ifindex",
+        ),
+        NONE,
+    ),
     "test_names.py": (("test_set_later",), NONE),
-    "test_early.py": (AllBut({"test_excluded", "test_flows_are_seen"}), NONE),
-    "test_offloads.py": (("test_put_back_when_unwanted", "test_somebody_else_decides"), NONE),
+    # Provisional slots: with their interface, without it, and without a place.
+    "test_early.py": (("test_gone_again", "test_never_heard_of", "test_without_a_place"), NONE),
+    "test_offloads.py": (("test_put_back_when_unwanted",), NONE),
     # What the kernel counts.
     "test_passages.py": (NONE, NONE),
     # Who may do what: no code of ours but test_privileges.
     "test_privileges.py": (NONE, NONE),
-    # What the gateway makes of it: fuzz_grouping, fuzz_encode.
+    # Answers, ends and secrets. When is pushed what: test_sink. What the gateway makes of it:
+    # fuzz_grouping, fuzz_encode.
     "test_push.py": (
-        AllBut({
-            "test_bad_groups_are_refused_before_anything_is_sent", "test_delete_finds_an_odd_group",
-            "test_grid_does_not_drift", "test_grouping_round_trip",
-            "test_legacy_beside_the_original", "test_values_types_and_labels",
-        }),
+        (
+            "test_bad_token_is_not_sent", "test_broken_answers", "test_credentials_of_the_url",
+            "test_endless_answer", "test_failing_snapshot", "test_large_body_without_expect",
+            "test_legacy_that_is_refused", "test_nobody_listens", "test_password_file_is_read_again",
+            "test_redirect_is_not_followed", "test_rejected_is_logged_once_and_waits",
+            "test_stop_ends_a_hung_transfer", "test_tls", "test_tls_refuses_an_unknown_authority",
+        ),
         NONE,
     ),
     "test_refused.py": (AllBut(), NONE),
     # What the engines do.
     "test_runtimes.py": (NONE, NONE),
     # What a sandbox that is wider for sanitizers refuses says nothing; that it lets pass what is
-    # needed, the other files show.
-    "test_sandbox.py": (("test_configuration_is_read_again",), NONE),
+    # needed, the other files show. How configurations are read again: test_web.py.
+    "test_sandbox.py": (NONE, NONE),
     "test_soak.py": (AllBut(), NONE),
     # When lists of interfaces are asked for: test_watch.
     "test_start.py": (NONE, NONE),
@@ -107,15 +117,16 @@ TESTS = {
     "test_storm.py": (NONE, NONE),
     # What systemd does with a unit.
     "test_systemd.py": (NONE, NONE),
-    # With sanitizers, allocations fail otherwise.
-    "test_waiting.py": (AllBut({"test_no_memory"}), NONE),
-    # What GnuTLS and Prometheus agree upon, and how files are read: test_web_config,
-    # fuzz_web_config, fuzz_certificate.
+    # With sanitizers, allocations fail otherwise. Stages without TLS are some of those with it.
+    "test_waiting.py": (("test_no_descriptors", "test_tls_stages"), NONE),
+    # Connections that wait, end and are refused, and files that change. What GnuTLS and Prometheus
+    # agree upon, and what files say: test_web_config, fuzz_web_config, fuzz_certificate.
     "test_web.py": (
-        AllBut({
-            "test_allowed_sans", "test_client_auth_types", "test_nothing_is_quoted", "test_prometheus",
-            "test_stop_while_hashing_and_pushing", "test_tls_parameters", "test_verdicts",
-        }),
+        (
+            "test_broken_and_repaired", "test_few_open_files", "test_known_over_reload",
+            "test_not_tls", "test_passwords_take_no_places", "test_rotation",
+            "test_stop_while_hashing", "test_systemd_sockets",
+        ),
         ("test_known_over_reload", "test_rotation", "test_stop_while_hashing"),
     ),
 }
