@@ -315,7 +315,14 @@ class Metrics:
 
 
 class Exporter:
-    """The daemon in a host's namespace; its log is kept and shown when a test fails."""
+    """The daemon in a host's namespace; its log is kept and shown when a test fails.
+
+    It does not look for containers unless a test asks for it: to load what does takes a quarter of the
+    CPU time of a start. IdentifyingExporter is as by default, for tests of a whole, of its starts and
+    of what is allowed to it.
+    """
+
+    common = ("--identity=off",)
 
     def __init__(self, host, *options, env=None, port=9817, prefix=()):
         self.host = host
@@ -325,7 +332,7 @@ class Exporter:
         self.process = host.popen(
             *prefix, EXPORTER, f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug",
             # What is looked at is nearly always of an interface.
-            "--interface.detail=full", *options,
+            "--interface.detail=full", *self.common, *options,
             stderr=self.log_file, stdout=self.log_file, env={**clean_environment(), **(env or {})}
         )
         try:
@@ -387,6 +394,12 @@ class Exporter:
         # Sanitizers end a program with a status of their own.
         assert status in (0, -signal.SIGKILL), f"the exporter ended with {status}"
         assert REFUSED not in self.lines, "the sandbox refused what is needed"
+
+
+class IdentifyingExporter(Exporter):
+    """With --identity=on, as it is by default."""
+
+    common = ()
 
 
 def clean_environment():

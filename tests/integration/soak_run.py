@@ -10,7 +10,7 @@ import random
 import re
 import signal
 
-from harness import SANITIZED, Exporter, Pushgateway, kernel_objects, wait_for
+from harness import SANITIZED, IdentifyingExporter as Exporter, Pushgateway, kernel_objects, wait_for
 
 from soak_model import History, Model, Shown
 from soak_world import Busy, World, send, variants

@@ -24,8 +24,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from harness import (
-    EXPORTER, PROMPT_S, SANITIZED, Container, Exporter, Metrics, Namespace, Pushgateway, background,
-    clean_environment, ipv4, needs_root, stop, udp, wait_for, wait_up,
+    EXPORTER, PROMPT_S, SANITIZED, Container, Exporter, IdentifyingExporter, Metrics, Namespace,
+    Pushgateway, background, clean_environment, ipv4, needs_root, stop, udp, wait_for, wait_up,
 )
 from test_push import SAMPLE, Capture, Sample, basic, certificate, server_context
 
@@ -740,7 +740,7 @@ def test_nothing_is_left(tmp_path):
         gateway = stack.enter_context(Pushgateway(host))
         front = Front(host, gateway)
         stack.callback(front.server.close)
-        exporter = Exporter(
+        exporter = IdentifyingExporter(
             host, f"--push.url={front.server.url}", "--push.interval=1s", "--push.timeout=1s",
             f"--web.config.file={config}", "--flows.top=3", "--metrics.legacy",
             "--departed.retention=1s", "--push.grouping=a=b/c", "--push.username=me")

@@ -15,7 +15,8 @@ import time
 import pytest
 
 from harness import (
-    Exporter, Namespace, Prometheus, Pushgateway, ipv4, udp, wait_for, wait_up
+    IdentifyingExporter as Exporter, Namespace, Prometheus, Pushgateway, ipv4, udp, wait_for,
+    wait_up
 )
 
 WORKLOADS = ("web", "db", "job")

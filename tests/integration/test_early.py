@@ -5,7 +5,7 @@ import json
 import signal
 import subprocess
 
-from harness import Exporter, Namespace, counted, needs_root, wait_for
+from harness import IdentifyingExporter as Exporter, Namespace, counted, needs_root, wait_for
 from test_storm import (
     EACH, FRAMES, TINY, Storm, assert_counted, exported_info, kernel_info, plus, self_metric, total,
 )

@@ -6,7 +6,8 @@ import signal
 from pyroute2 import IPRoute
 
 from harness import (
-    DEADLINE_S, Container, Exporter, Namespace, has_tcx, ipv4, kernel_objects, needs_root, udp, wait_for,
+    DEADLINE_S, Container, IdentifyingExporter as Exporter, Namespace, has_tcx, ipv4,
+    kernel_objects, needs_root, udp, wait_for,
 )
 
 pytestmark = needs_root

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 from harness import (
-    EXPORTER, Container, Exporter, Namespace, clean_environment, ipv4, needs_root, udp, wait_for,
+    EXPORTER, Container, IdentifyingExporter as Exporter, Namespace, clean_environment, ipv4,
+    needs_root, udp, wait_for,
 )
 
 pytestmark = needs_root

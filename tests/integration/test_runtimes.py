@@ -7,7 +7,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import Exporter, Namespace, needs_root, wait_for
+from harness import IdentifyingExporter as Exporter, Namespace, needs_root, wait_for
 import pytest
 
 from test_container_names import AS_NOBODY, identities_by_index

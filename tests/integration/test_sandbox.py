@@ -13,8 +13,8 @@ import threading
 
 import pytest
 from harness import (
-    BUILD, EXPORTER, REFUSED, Container, Exporter, Namespace, Pushgateway, clean_environment, ipv4,
-    needs_root, udp, wait_for,
+    BUILD, EXPORTER, REFUSED, Container, IdentifyingExporter as Exporter, Namespace, Pushgateway,
+    clean_environment, ipv4, needs_root, udp, wait_for,
 )
 
 pytestmark = needs_root

@@ -3,7 +3,10 @@
 import re
 import tempfile
 
-from harness import EXPORTER, Exporter, Namespace, clean_environment, needs_root, stop, wait_for
+from harness import (
+    EXPORTER, IdentifyingExporter as Exporter, Namespace, clean_environment, needs_root, stop,
+    wait_for
+)
 
 pytestmark = needs_root
 

@@ -15,8 +15,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from harness import (
-    SANITIZED, Container, Exporter, Namespace, Pushgateway, background, counted, ipv4, needs_root,
-    udp, wait_for, wait_up,
+    SANITIZED, Container, IdentifyingExporter as Exporter, Namespace, Pushgateway, background,
+    counted, ipv4, needs_root, udp, wait_for, wait_up,
 )
 
 pytestmark = needs_root
