@@ -23,13 +23,17 @@ enum pe_format {
 	PE_FORMAT_OPENMETRICS, /* 1.0.0 */
 };
 
-/* Labels of its identity that every series of an interface may have (--interface.labels). */
+/* Labels of its identity that every series of an interface may have (--interface.labels): X(enum
+ * pe_iface_label without its prefix, the label's name). */
+#define PE_IFACE_LABELS_X(X)    \
+	X(CONTAINER, container) \
+	X(POD, pod)             \
+	X(NAMESPACE, namespace) \
+	X(WORKLOAD, workload)
+
+#define PE_IFACE_LABEL_ENUM(label, name) PE_IFACE_##label,
 enum pe_iface_label {
-	PE_IFACE_CONTAINER,
-	PE_IFACE_POD,
-	PE_IFACE_NAMESPACE,
-	PE_IFACE_WORKLOAD,
-	PE_IFACE_LABELS,
+	PE_IFACE_LABELS_X(PE_IFACE_LABEL_ENUM) PE_IFACE_LABELS,
 };
 
 enum pe_iface_detail {

@@ -56,7 +56,7 @@ struct pe_options {
 	unsigned int departed_max;	/* default 4096 */
 	struct pe_expose_options show;
 	unsigned int group_by;	/* set of PE_GROUP_BIT(), not empty; default PE_GROUP_BY_DEFAULT */
-	unsigned int group_max; /* 1..65536, default PE_GROUP_MAX_DEFAULT */
+	unsigned int group_max; /* 1..65536 */
 	/* identity */
 	bool identity;
 	bool identity_cni;

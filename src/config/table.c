@@ -14,7 +14,9 @@
 #define MIB	  (1024 * KIB)
 #define GIB	  (1024 * MIB)
 
-#define SET(member, name) "|" name
+#define GROUP_LABEL(label, name, by_default)   "|" name
+#define GROUP_DEFAULT(label, name, by_default) PE_GROUP_WORD_##by_default("," name)
+#define IFACE_LABEL(label, name)	       "|" #name
 
 #define FIELD(member) .offset = offsetof(struct pe_options, member)
 
@@ -147,9 +149,9 @@ static const struct pe_option options[] = {
 		.name = "group.by",
 		.arg = "LABELS",
 		.type = PE_OPTION_SET,
-		.set = PE_GROUP_LABELS_X(SET) + 1,
+		.set = PE_GROUP_LABELS_X(GROUP_LABEL) + 1,
 		.min = 1,
-		.initial = "kind,master,namespace,workload",
+		.initial = PE_GROUP_LABELS_X(GROUP_DEFAULT) + 1,
 		FIELD(group_by),
 		.help = "Labels by which groups of interfaces are told apart, separated by commas.",
 	},
@@ -177,7 +179,7 @@ static const struct pe_option options[] = {
 		.name = "interface.labels",
 		.arg = "LABELS",
 		.type = PE_OPTION_SET,
-		.set = "container|pod|namespace|workload",
+		.set = PE_IFACE_LABELS_X(IFACE_LABEL) + 1,
 		.initial = "",
 		.initial_text = "none",
 		FIELD(show.iface_labels),

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 
+#define GROUP_DEFAULT(label, name, by_default) PE_GROUP_WORD_##by_default(", " name)
+
 #define HOST   "packet_exporter_host_", "", PE_PART_HOST
-#define GROUP  "packet_exporter_group_", "kind, master, namespace, workload", PE_PART_GROUP
+#define GROUP  "packet_exporter_group_", PE_GROUP_LABELS_X(GROUP_DEFAULT) + 2, PE_PART_GROUP
 #define IFACE  "packet_exporter_", "interface", PE_PART_IFACE
 #define LEGACY "", "", PE_PART_IFACE
 #define SELF   "", "", PE_PART_SELF
@@ -24,15 +26,9 @@ const struct pe_part pe_parts[PE_PARTS] = {
 	{ "The exporter itself", SELF, &pe_families_self, false },
 };
 
-#define IDENTITY_LABEL(label)                               \
-	{                                                   \
-#label, offsetof(struct pe_identity, label) \
-	}
-const struct pe_identity_label pe_identity_labels[PE_IDENTITY_LABELS] = {
-	IDENTITY_LABEL(container),    IDENTITY_LABEL(pod),     IDENTITY_LABEL(namespace),
-	IDENTITY_LABEL(workload),     IDENTITY_LABEL(image),   IDENTITY_LABEL(runtime),
-	IDENTITY_LABEL(container_id), IDENTITY_LABEL(pod_uid),
-};
+#define IDENTITY_LABEL(label, name) { #name, offsetof(struct pe_identity, name) },
+const struct pe_identity_label pe_identity_labels[PE_IDENTITY_LABELS] = { PE_IDENTITY_LABELS_X(
+	IDENTITY_LABEL) };
 
 /* The series at hand; before the first one the writer gets the metadata of the family. */
 static struct pe_series begin_sample(struct pe_emit *emit, const struct pe_labels *more)

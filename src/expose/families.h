@@ -114,13 +114,21 @@ static inline unsigned int pe_family_wants(const struct pe_family *family, enum 
 	return family->wants | (level == PE_PART_IFACE ? family->iface_wants : 0);
 }
 
-/* Labels of an identity; of these the first ones, in the order of enum pe_iface_label, may be on
- * every series of an interface. */
+/* Labels of an identity, X(label, its name, which is also a field of struct pe_identity). The first
+ * ones, by enum pe_iface_label, may be on every series of an interface. */
+#define PE_IDENTITY_LABELS_X(X)       \
+	PE_IFACE_LABELS_X(X)          \
+	X(IMAGE, image)               \
+	X(RUNTIME, runtime)           \
+	X(CONTAINER_ID, container_id) \
+	X(POD_UID, pod_uid)
+#define PE_IDENTITY_LABEL_ONE(label, name) +1
+#define PE_IDENTITY_LABELS		   (0 PE_IDENTITY_LABELS_X(PE_IDENTITY_LABEL_ONE))
+
 struct pe_identity_label {
 	const char *name;
 	size_t offset; /* in struct pe_identity */
 };
-#define PE_IDENTITY_LABELS 8
 extern const struct pe_identity_label pe_identity_labels[PE_IDENTITY_LABELS];
 
 /* Its value; "" of nobody. */

@@ -49,12 +49,13 @@ static void emit_mode(struct pe_emit *emit)
 	pe_emit_number(emit, NULL, 1);
 }
 
+#define LABEL_NAME(label, name) ", " #name
+
 static const struct pe_family families[] = {
 	{ .name = "interface",
 	  .type = PE_INFO,
 	  .help = "What an interface is, and whose.",
-	  .label_names = "ifindex, kind, master, alias, altnames, container, pod, namespace, "
-			 "workload, image, runtime, container_id, pod_uid",
+	  .label_names = "ifindex, kind, master, alias, altnames" PE_IDENTITY_LABELS_X(LABEL_NAME),
 	  .details = "It stays as long as the series of the interface, so for "
 		     "`--departed.retention` after its end. Kind: `veth`, `bridge`, ...; empty "
 		     "for hardware. Master: the bridge, bond or the like that it belongs to. "
