@@ -596,8 +596,10 @@ static void test_truncated(void **state)
  */
 static void test_long_frames(void **state)
 {
-	static const size_t lengths[] = { 60,	64,   65,   128,  129,	 1024,	1025, 1514,
-					  2048, 2049, 4096, 9014, 16384, 32768, 65000 };
+	static const size_t lengths[] = { 60,	64,   65,   128,   129,	  256,	 257,	512,
+					  513,	1024, 1025, 1514,  2048,  2049,	 4096,	4097,
+					  8192, 8193, 9014, 16384, 16385, 32768, 32769, 65000 };
+	static const size_t bounds[] = { PE_SIZE_BOUNDS(PE_BOUND_NUMBER) };
 	static unsigned char data[65536];
 	struct fixture *t = *state;
 	struct frame f;
@@ -612,7 +614,7 @@ static void test_long_frames(void **state)
 		t->native = i / 2 % 2;
 		if (!t->native && len > 2049)
 			continue;
-		while (bucket < PE_SIZE_BUCKETS - 1 && len > (size_t)64 << bucket)
+		while (bucket < PE_SIZE_BUCKETS - 1 && len > bounds[bucket])
 			bucket++;
 		frame_eth(&f, ETH_P_IP);
 		frame_ipv4(&f, IPPROTO_UDP, 0, 0, honest ? len - 34 : 8);
