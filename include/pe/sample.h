@@ -136,7 +136,7 @@ enum pe_unobserved {
 	PE_UNOBSERVED_REASONS,
 };
 
-#define PE_KIND_MAX 16
+#define PE_KIND_MAX 16 /* as PE_LINK_KIND_MAX */
 
 /* What identifies an interface to people. Names are the kernel's bytes, perhaps not UTF-8. Most
  * have neither alias nor altnames, so that these are borrowed texts, and in a snapshot its own. */

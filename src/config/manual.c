@@ -16,6 +16,7 @@
 #include "table.h"
 
 #include "pe/catalogue.h"
+#include "pe/http.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
@@ -68,7 +69,7 @@ static const struct block before_options[] = {
 	     "by the kernel's receive tracepoint elsewhere; egress is counted by one tracepoint "
 	     "for all interfaces. No packet is dropped or changed, no program of others is "
 	     "replaced, and nothing stays attached when the process ends, in whatever way."),
-	TEXT("`/-/healthy` and `/-/ready` answer supervisors."),
+	TEXT("`" PE_PATH_HEALTHY "` and `" PE_PATH_READY "` answer supervisors."),
 };
 
 static const struct block after_metrics[] = {

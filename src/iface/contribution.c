@@ -9,6 +9,9 @@
 
 #include "engine.h"
 
+/* Two layers that may not see each other have a size each. */
+_Static_assert(PE_KIND_MAX == PE_LINK_KIND_MAX, "kinds of interfaces are taken over whole");
+
 static void describe(const struct pe_engine *engine, const struct pe_iface *iface,
 		     struct pe_iface_info *ret_info)
 {
