@@ -68,14 +68,19 @@ static void give_slot_back(const struct pe_engine *engine, const struct pe_iface
 	engine->options->forget(token, engine->options->userdata);
 }
 
-/* All that belongs to one watch; the record stays, with its link and its plan. */
+/* All that belongs to one watch; the record stays, with its link and its plan. A driver that has
+ * refused native XDP is asked again. */
 static void reset(const struct pe_engine *engine, struct pe_iface *iface)
 {
+	const bool refused = iface->attachment.refused;
+
 	pe_records_set(engine->records, iface, iface->state, false);
 	iface->attachment = (struct pe_attachment)PE_ATTACHMENT_INIT;
 	iface->retry = (struct pe_retry){ 0 };
 	iface->audit = (struct pe_audit){ 0 };
 	iface->load = (struct pe_load){ 0 };
+	if (refused)
+		pe_attacher_plan(engine->attacher, iface);
 }
 
 bool pe_watch_begin(const struct pe_engine *engine, struct pe_iface *iface, uint64_t announced_ns)
@@ -83,7 +88,6 @@ bool pe_watch_begin(const struct pe_engine *engine, struct pe_iface *iface, uint
 	int r;
 
 	reset(engine, iface);
-	pe_attacher_plan(engine->attacher, iface);
 	pe_records_set(engine->records, iface, PE_IFACE_WATCHED, true);
 	advance_below(engine, iface);
 	r = pe_attacher_begin(engine->attacher, iface);

@@ -3,6 +3,8 @@
  * move and come back, and early ones, which pass packets before their event is read. */
 #include "interfaces-scene.h"
 
+#include "../../src/iface/watch.h"
+
 #include "../../src/iface/reuse.h"
 
 static uint64_t before_attach(struct scene *scene, int ifindex, enum pe_direction direction)
@@ -248,6 +250,27 @@ static void test_renamed_out_and_in(void **state)
 }
 
 /* Its ports have its name as a label. */
+/* A driver that has refused native XDP is asked again when the interface is watched anew. */
+static void test_native_after_a_refusal(void **state)
+{
+	struct scene *scene;
+	struct pe_iface *iface;
+
+	make(state, PE_XDP_NATIVE);
+	scene = *state;
+	assert_int_equal(pe_interfaces_start(scene->interfaces), 0);
+	fake.no_native = true;
+	add_promoted(scene, 1, 1, "veth");
+	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
+	iface = record_of(scene, 1);
+	fake.may_lapse = true;
+	pe_watch_end(scene->engine, iface, true);
+	fake.no_native = false;
+	assert_true(pe_watch_begin(scene->engine, iface, fake.now_ns));
+	assert_int_equal(iface->attachment.mode, PE_MODE_NATIVE);
+	assert_int_equal(iface->attachment.reason, PE_REASON_NONE);
+}
+
 static void test_bridge_is_renamed(void **state)
 {
 	struct scene *scene = *state;
@@ -509,6 +532,7 @@ int main(void)
 		test(test_reuse_adds),
 		test(test_name_changes_hands),
 		test(test_renamed_out_and_in),
+		cmocka_unit_test_teardown(test_native_after_a_refusal, teardown),
 		test(test_bridge_is_renamed),
 		test(test_nothing_to_try_again),
 		test(test_comes_back),
