@@ -25,6 +25,8 @@ cgroup=/pe-docker-$$
 compose_file=docker/docker-compose.yml
 # shellcheck source=base.sh
 . "$source_dir/docker/base.sh"
+# shellcheck source=services.sh
+. "$source_dir/docker/services.sh"
 engine= # pid of the unshare(1) that holds the engine
 monitor= # pid of ip(8)
 work=
@@ -510,6 +512,7 @@ run_stack() {
 	check "Prometheus has every packet, pushed" wait_for 60 query $((4 * total)) \
 		"sum(${packets}job=\"packet_exporter_push\",interface=~\"veth.*\",$icmp})"
 	check "the health check passes" wait_for 60 healthy "$id"
+	run_services
 
 	check "docker-compose stop" compose stop
 	check "the exporter ends with status 0" exit_status "$id" 0
@@ -520,7 +523,8 @@ run_stack() {
 }
 
 [ "$(id -u)" -eq 0 ] || skip "needs root"
-for tool in bpftool dockerd docker docker-compose debootstrap busybox curl ip nsenter ps unshare; do
+for tool in bpftool dockerd docker docker-compose debootstrap busybox curl ip nsenter promtool ps \
+	python3 unshare; do
 	command -v $tool >/dev/null || skip "$tool is not installed"
 done
 trap cleanup EXIT

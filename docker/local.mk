@@ -8,5 +8,6 @@ EXTRA_DIST += \
 	docker/check.sh \
 	docker/docker-compose.yml \
 	docker/prometheus.yml \
+	docker/services.sh \
 	docker/test-images/Dockerfile \
 	docker/test-images/docker-compose.build.yml
