@@ -2,7 +2,7 @@
 # Containers of real runtimes, in the network namespace that it is started in, each alive for up to a
 # second, several at a time:
 #
-#   runtimes.sh lxc|nspawn|podman|cri COUNT AT-A-TIME FOLDER
+#   runtimes.sh lxc|nspawn|podman|cri|shared|sidecars COUNT AT-A-TIME FOLDER
 #
 # Prints a line for each: its name, and that of its host's end of the veth where that is chosen. To be
 # started with mount and pid namespaces of its own: folders of the host that a runtime uses are covered.
@@ -72,17 +72,69 @@ run_nspawn() {
 
 prepare_podman() {
 	root
-	mkdir -p /var/lib/containers "$work/containers" /etc/containers
+	mkdir -p /var/lib/containers "$work"/{containers,networks} /etc/containers
 	mount --bind "$work/containers" /var/lib/containers
 	tar -C "$work/root" -c . | podman_ import - localhost/box:1.0 >&2
 }
 podman_() {
-	podman --cgroup-manager=cgroupfs --events-backend=file --runtime=runc --log-level=error "$@"
+	podman --cgroup-manager=cgroupfs --events-backend=file --runtime=runc --log-level=error \
+		--network-config-dir="$work/networks" "$@"
 }
 run_podman() {
 	podman_ run --rm --name "box-$1" --hostname "other-$1" --network podman localhost/box:1.0 \
 		/bin/sleep "$(life "$1")" >&2
 	echo "box-$1"
+}
+
+# Containers that share a namespace, have two networks, or have a name that another has or that needs
+# escapes. Each sends its number of echo requests to each of its gateways.
+sends() {
+	echo "for i in \$(ip route | sed -n 's|[.]0/.*|.1|p'); do ping -q -A -c $1 \$i || exit; done"
+}
+podman_sends() {
+	local count=$1
+	shift
+	podman_ run --rm --cap-add NET_RAW "$@" /bin/sh -c "$(sends "$count")" >&2
+}
+lxc_sends() {
+	cat >"$work/config$2" <<-END
+		lxc.rootfs.path = dir:$work/root
+		lxc.mount.auto = proc
+		lxc.init.cmd = /bin/sh /sends$1
+		lxc.net.0.type = veth
+		lxc.net.0.veth.pair = $2
+		lxc.net.0.link = br0
+		lxc.net.0.flags = up
+		lxc.net.0.ipv4.address = 10.99.0.2/24
+		lxc.apparmor.profile = unconfined
+	END
+	sends "$1" >"$work/root/sends$1"
+	lxc-start -F -n "$3" -P "$work/lxc" -f "$work/config$2" -o "$work/log$2" >&2
+}
+prepare_shared() {
+	prepare_podman
+	podman_ tag localhost/box:1.0 localhost/other:1.0
+	podman_ network create front >&2
+	podman_ network create back >&2
+}
+run_shared() {
+	local odd=$'q"uo\\te \xc3\xa9\xff' # the last byte is no text
+
+	podman_ pod create --name shop --infra-image localhost/box:1.0 --infra-command "/bin/sleep 100" >&2
+	podman_sends 5 --pod shop localhost/box:1.0
+	podman_sends 6 --pod shop localhost/other:1.0
+	podman_ run -d --name two --network front,back localhost/box:1.0 /bin/sleep 100 >&2
+	podman_sends 3 --network container:two localhost/other:1.0
+	busybox ping -q -A -c 7 "$(podman_ inspect -f '{{.NetworkSettings.Networks.back.IPAddress}}' two)" >&2
+	podman_sends 4 --name hosted --network host localhost/other:1.0
+	podman_sends 8 --name twin localhost/box:1.0
+	podman_sends 9 --name twin localhost/other:1.0
+	# shellcheck disable=SC2016 # the other one's
+	unshare --mount bash -euo pipefail -c '
+		prepare_lxc
+		ip addr add 10.99.0.1/24 dev br0
+		lxc_sends 10 lxc1 twin
+		lxc_sends 11 lxc2 "$0"' "$odd"
 }
 
 prepare_cri() {
@@ -115,10 +167,19 @@ prepare_cri() {
 	ctr -a "$work/socket" -n k8s.io images import "$work/image.tar" >&2
 }
 
+prepare_sidecars() {
+	prepare_cri
+	ip link add cni0 type bridge
+	ip addr add 10.88.0.1/16 dev cni0
+	ip link set cni0 up
+}
+
 "prepare_$kind"
 if [ "$kind" = cri ]; then
 	/usr/bin/python3 "$(dirname "$0")/cri.py" pods "$work/socket" "$count" "$at_a_time"
+elif [ "$kind" = sidecars ]; then
+	/usr/bin/python3 "$(dirname "$0")/cri.py" sidecars "$work/socket" "$(sends 5)" "$(sends 6)"
 else
-	export -f life podman_ "run_$kind"
+	export -f life lxc_sends one_hierarchy podman_ podman_sends prepare_lxc root "run_$kind" sends
 	seq "$count" | xargs -P "$at_a_time" -I{} bash -euo pipefail -c "run_$kind {}"
 fi
