@@ -238,6 +238,47 @@ static __always_inline void parse_ipv4(const struct frame *frame, struct packet 
 	parse_l4(frame, packet);
 }
 
+/* To the transport header, which is of `*next` then. False if it is not in this packet. */
+static __always_inline bool skip_extensions(const struct frame *frame, struct packet *packet,
+					    __u8 *next)
+{
+	/* Counted in 64 bits: verifiers before 5.16 forget a narrower number that is on the stack,
+	 * and with it where the loop ends. */
+	for (__u64 i = 0; i < IPV6_EXTENSIONS; i++) {
+		struct ipv6_extension buf;
+		const struct ipv6_extension *extension;
+		__u32 offset;
+
+		if (*next != IPPROTO_HOPOPTS && *next != IPPROTO_ROUTING &&
+		    *next != IPPROTO_DSTOPTS && *next != IPPROTO_FRAGMENT)
+			break;
+		offset = place_of(packet);
+		extension = frame_pull(frame, offset, sizeof(*extension), &buf);
+		if (!extension) {
+			packet->truncated = packet->odd = true;
+			return false;
+		}
+		if (*next == IPPROTO_FRAGMENT) {
+			__u16 fragment = bpf_ntohs(extension->fragment);
+
+			*next = extension->next;
+			packet->at = offset + sizeof(*extension);
+			/* An "atomic" fragment (RFC 6946) is a whole packet. */
+			if (fragment & 0xfff9)
+				packet->fragment = packet->odd = true;
+			if (fragment & 0xfff8) {
+				packet->ip_proto = *next;
+				packet->class = PE_CLASS_IPV6 + proto_of[*next];
+				return false;
+			}
+		} else {
+			*next = extension->next;
+			packet->at = offset + (extension->length + 1) * 8;
+		}
+	}
+	return true;
+}
+
 static __always_inline void parse_ipv6(const struct frame *frame, struct packet *packet)
 {
 	__u32 offset = place_of(packet);
@@ -265,40 +306,8 @@ static __always_inline void parse_ipv6(const struct frame *frame, struct packet 
 	if (ip->payload_len)
 		packet->end = offset + sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	packet->at = offset + sizeof(*ip);
-
-	/* Counted in 64 bits: verifiers before 5.16 forget a narrower number that is on the stack,
-	 * and with it where the loop ends. */
-	for (__u64 i = 0; i < IPV6_EXTENSIONS; i++) {
-		struct ipv6_extension extension_buf;
-		const struct ipv6_extension *extension;
-
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-		    next != IPPROTO_FRAGMENT)
-			break;
-		offset = place_of(packet);
-		extension = frame_pull(frame, offset, sizeof(*extension), &extension_buf);
-		if (!extension) {
-			packet->truncated = packet->odd = true;
-			return;
-		}
-		if (next == IPPROTO_FRAGMENT) {
-			__u16 fragment = bpf_ntohs(extension->fragment);
-
-			next = extension->next;
-			packet->at = offset + sizeof(*extension);
-			/* An "atomic" fragment (RFC 6946) is a whole packet. */
-			if (fragment & 0xfff9)
-				packet->fragment = packet->odd = true;
-			if (fragment & 0xfff8) {
-				packet->ip_proto = next;
-				packet->class = PE_CLASS_IPV6 + proto_of[next];
-				return;
-			}
-		} else {
-			next = extension->next;
-			packet->at = offset + (extension->length + 1) * 8;
-		}
-	}
+	if (!skip_extensions(frame, packet, &next))
+		return;
 	packet->ip_proto = next;
 	packet->class = PE_CLASS_IPV6 + proto_of[next];
 	parse_l4(frame, packet);

@@ -110,8 +110,7 @@ result 'no function is over 60 lines' "$(
 			if (lines > 60)
 				print FILENAME ": " name ": " lines
 			first = 0
-		}' {} + |
-		grep -v '^bpf/parse.h: .*parse_ipv6('
+		}' {} +
 )"
 
 if command -v clang-format >/dev/null; then
