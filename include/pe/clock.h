@@ -15,6 +15,12 @@
 #define PE_NS_PER_MS UINT64_C(1000000)
 #define PE_NS_PER_S  UINT64_C(1000000000)
 
+/* The smaller of two times or durations. */
+static inline uint64_t pe_min_ns(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* CLOCK_MONOTONIC: for durations and timers. */
 uint64_t pe_clock_monotonic_ns(void);
 

@@ -323,6 +323,13 @@ int pe_snapshot_alloc_groups(struct pe_snapshot *snapshot, size_t count);
 /* Adds one observation. Not atomic: the caller has the lock or is alone. */
 void pe_latency_observe(struct pe_latency *latency, uint64_t ns);
 
+/* a += b. */
+static inline void pe_count_add(struct pe_count *a, const struct pe_count *b)
+{
+	a->packets += b->packets;
+	a->bytes += b->bytes;
+}
+
 /* a += b, word by word. */
 void pe_row_add(struct pe_row *a, const struct pe_row *b);
 /* Packets and bytes over all classes. */

@@ -218,12 +218,6 @@ static struct candidate *admit(const struct pe_top *top, struct tops *tops,
 	return c;
 }
 
-static void count_add(struct pe_count *count, const struct pe_count *more)
-{
-	count->packets += more->packets;
-	count->bytes += more->bytes;
-}
-
 static struct pe_count *rest_of(struct tops *tops, const struct pe_flow_key *key)
 {
 	return &tops->rest[PE_FLOW_DIRECTION(key->tag)][pe_proto_from_ip(key->ip_proto)];
@@ -264,7 +258,7 @@ static void contest(struct pe_top *top, struct tops *tops, struct candidate *c, 
 	if (c->estimate - c->error <= smallest->estimate)
 		return;
 
-	count_add(rest_of(tops, &smallest->key), &smallest->count);
+	pe_count_add(rest_of(tops, &smallest->key), &smallest->count);
 	smallest->shown = false;
 	heap_put(tops, &tops->hidden, at, other);
 	heap_up(tops, &tops->hidden, at);
@@ -305,7 +299,7 @@ static void add_record(struct pe_top *top, struct tops *tops, const struct pe_fl
 		if (!c->shown)
 			contest(top, tops, c, now_ns);
 	}
-	count_add(c && c->shown ? &c->count : rest_of(tops, &key), &more);
+	pe_count_add(c && c->shown ? &c->count : rest_of(tops, &key), &more);
 }
 
 /* ---- interfaces ---- */
@@ -392,7 +386,8 @@ static int read_tops(const struct tops *tops, struct pe_arena *arena, struct pe_
 	sample->top_count = tops->shown.count;
 	for (size_t direction = 0; direction < PE_DIRECTIONS; direction++) {
 		for (size_t proto = 0; proto < PE_PROTO_COUNT; proto++)
-			count_add(&sample->rest[direction][proto], &tops->rest[direction][proto]);
+			pe_count_add(&sample->rest[direction][proto],
+				     &tops->rest[direction][proto]);
 	}
 	return 0;
 }

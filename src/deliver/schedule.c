@@ -9,11 +9,6 @@
 #define BACKOFF_NS PE_NS_PER_S
 #define DOUBLINGS  32
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t next_on_grid(const struct pe_schedule *schedule, uint64_t now_ns)
 {
 	uint64_t since_ns = now_ns - schedule->start_ns;
@@ -37,7 +32,7 @@ static uint64_t random_below(uint64_t bound)
 static uint64_t backoff_ns(const struct pe_schedule *schedule)
 {
 	unsigned int doublings = schedule->retries < DOUBLINGS ? schedule->retries : DOUBLINGS;
-	uint64_t ceiling = min_u64(BACKOFF_NS << doublings, schedule->interval_ns);
+	uint64_t ceiling = pe_min_ns(BACKOFF_NS << doublings, schedule->interval_ns);
 	uint64_t floor = pe_schedule_pause_ns(schedule);
 
 	return floor + random_below(ceiling - floor + 1);
@@ -52,7 +47,7 @@ void pe_schedule_init(struct pe_schedule *schedule, uint64_t interval_ns)
 
 uint64_t pe_schedule_due_ns(const struct pe_schedule *schedule, uint64_t requested_ns)
 {
-	uint64_t wanted_ns = min_u64(schedule->next_ns, requested_ns);
+	uint64_t wanted_ns = pe_min_ns(schedule->next_ns, requested_ns);
 
 	return wanted_ns > schedule->not_before_ns ? wanted_ns : schedule->not_before_ns;
 }
@@ -90,5 +85,5 @@ void pe_schedule_pause(struct pe_schedule *schedule, uint64_t from_ns)
 
 uint64_t pe_schedule_pause_ns(const struct pe_schedule *schedule)
 {
-	return min_u64(BACKOFF_NS, schedule->interval_ns);
+	return pe_min_ns(BACKOFF_NS, schedule->interval_ns);
 }

@@ -72,11 +72,6 @@ static void cleanup_snapshot(struct pe_snapshot **snapshot)
 	pe_snapshot_unref(*snapshot);
 }
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
@@ -258,7 +253,7 @@ static bool settle_doubt(struct pe_sink *sink)
 	if (!probe(sink, began_ns + share_ns))
 		return false;
 	until = timespec_of(pe_clock_monotonic_ns() +
-			    min_u64(share_ns, pe_schedule_pause_ns(&sink->schedule)));
+			    pe_min_ns(share_ns, pe_schedule_pause_ns(&sink->schedule)));
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
 		;
 	return true;
@@ -284,8 +279,8 @@ static void deliver_last(struct pe_sink *sink)
 	sink->ops->cancel(sink->self, sink->stop_deadline_ns);
 	if (sink->doubtful)
 		answers = settle_doubt(sink);
-	deadline_ns = min_u64(sink->stop_deadline_ns,
-			      add_saturated(pe_clock_monotonic_ns(), sink->timeout_ns));
+	deadline_ns = pe_min_ns(sink->stop_deadline_ns,
+				add_saturated(pe_clock_monotonic_ns(), sink->timeout_ns));
 	if (finishes) {
 		finish(sink, deadline_ns);
 	} else if (answers) {

@@ -143,12 +143,6 @@ static void emit_top_flows(struct pe_emit *emit)
 #define LEGACY_ARP   PE_PROTO_COUNT
 #define LEGACY_COUNT (PE_PROTO_COUNT + 1)
 
-static void add_count(struct pe_count *count, const struct pe_count *more)
-{
-	count->packets += more->packets;
-	count->bytes += more->bytes;
-}
-
 /* Flows are read after the counters and may be ahead of them. */
 static void take_count(struct pe_count *count, const struct pe_count *part)
 {
@@ -162,10 +156,10 @@ static void legacy_totals(const struct pe_emit *emit, struct pe_count *ret_total
 
 	for (size_t i = 0; i < PE_PROTO_COUNT; i++) {
 		ret_totals[i] = row->class[PE_CLASS_IPV4 + i];
-		add_count(&ret_totals[i], &row->class[PE_CLASS_IPV6 + i]);
+		pe_count_add(&ret_totals[i], &row->class[PE_CLASS_IPV6 + i]);
 	}
 	ret_totals[LEGACY_ARP] = row->class[PE_CLASS_ARP];
-	add_count(&ret_totals[PE_PROTO_OTHER], &row->class[PE_CLASS_OTHER]);
+	pe_count_add(&ret_totals[PE_PROTO_OTHER], &row->class[PE_CLASS_OTHER]);
 }
 
 static const struct pe_labels legacy_arp = PE_LABELS("protocol", "arp");

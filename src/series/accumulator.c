@@ -103,12 +103,6 @@ int pe_accumulator_reserve(struct pe_accumulator *accumulator, const struct pe_s
 	return r;
 }
 
-static void add_count(struct pe_count *sum, const struct pe_count *count)
-{
-	sum->packets += count->packets;
-	sum->bytes += count->bytes;
-}
-
 void pe_accumulator_leave(struct pe_accumulator *accumulator, const struct pe_series_body *body)
 {
 	size_t d, i;
@@ -118,8 +112,8 @@ void pe_accumulator_leave(struct pe_accumulator *accumulator, const struct pe_se
 		if (accumulator->row)
 			pe_row_add(&accumulator->row[d], &body->row[d]);
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
-			add_count(&accumulator->unobserved[d][i], &body->unobserved[d][i]);
-		add_count(&accumulator->overcounted[d], &body->overcounted[d]);
+			pe_count_add(&accumulator->unobserved[d][i], &body->unobserved[d][i]);
+		pe_count_add(&accumulator->overcounted[d], &body->overcounted[d]);
 	}
 	if (!accumulator->flows)
 		return;
@@ -185,8 +179,8 @@ int pe_accumulator_collect(const struct pe_accumulator *accumulator, struct pe_a
 		if (accumulator->row)
 			pe_row_add(&sample->row[d], &accumulator->row[d]);
 		for (size_t i = 0; i < PE_UNOBSERVED_REASONS; i++)
-			add_count(&sample->unobserved[d][i], &accumulator->unobserved[d][i]);
-		add_count(&sample->overcounted[d], &accumulator->overcounted[d]);
+			pe_count_add(&sample->unobserved[d][i], &accumulator->unobserved[d][i]);
+		pe_count_add(&sample->overcounted[d], &accumulator->overcounted[d]);
 	}
 	if (!accumulator->flows)
 		return 0;

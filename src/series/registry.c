@@ -94,12 +94,6 @@ int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t to
 	return r;
 }
 
-static void add_count(struct pe_count *sum, const struct pe_count *count)
-{
-	sum->packets += count->packets;
-	sum->bytes += count->bytes;
-}
-
 /* Leaves counts that no source has in all that an interface feeds. 0 or -ENOENT. */
 static int leave_count(struct pe_registry *registry, int ifindex, size_t offset,
 		       const struct pe_count *count)
@@ -112,7 +106,7 @@ static int leave_count(struct pe_registry *registry, int ifindex, size_t offset,
 		struct pe_accumulator *to = member->counters.feed[level].to;
 
 		if (to)
-			add_count((struct pe_count *)((char *)to + offset), count);
+			pe_count_add((struct pe_count *)((char *)to + offset), count);
 	}
 	pthread_mutex_unlock(&registry->mutex);
 	return member ? 0 : -ENOENT;

@@ -138,19 +138,13 @@ void pe_row_add(struct pe_row *a, const struct pe_row *b)
 		to[i] += from[i];
 }
 
-static void count_add(struct pe_count *a, const struct pe_count *b)
-{
-	a->packets += b->packets;
-	a->bytes += b->bytes;
-}
-
 struct pe_count pe_row_total(const struct pe_row *row)
 {
 	struct pe_count total = { 0 };
 	size_t i;
 
 	for (i = 0; i < PE_CLASS_COUNT; i++)
-		count_add(&total, &row->class[i]);
+		pe_count_add(&total, &row->class[i]);
 	return total;
 }
 
@@ -186,13 +180,13 @@ int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 		if (b->proto[i])
 			flow_stats_add(a->proto[i], b->proto[i]);
 		for (d = 0; d < PE_DIRECTIONS; d++)
-			count_add(&a->rest[d][i], &b->rest[d][i]);
+			pe_count_add(&a->rest[d][i], &b->rest[d][i]);
 	}
 	for (i = 0; i < b->top_count; i++) {
 		const struct pe_top_flow *top = &b->top[i];
 		enum pe_proto proto = pe_proto_from_ip(top->key.ip_proto);
 
-		count_add(&a->rest[PE_FLOW_DIRECTION(top->key.tag)][proto], &top->count);
+		pe_count_add(&a->rest[PE_FLOW_DIRECTION(top->key.tag)][proto], &top->count);
 	}
 	return 0;
 }
@@ -208,8 +202,8 @@ int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		pe_row_add(&a->row[d], &b->row[d]);
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)
-			count_add(&a->unobserved[d][i], &b->unobserved[d][i]);
-		count_add(&a->overcounted[d], &b->overcounted[d]);
+			pe_count_add(&a->unobserved[d][i], &b->unobserved[d][i]);
+		pe_count_add(&a->overcounted[d], &b->overcounted[d]);
 	}
 	return 0;
 }
