@@ -24,7 +24,7 @@ void *pe_arena_alloc(struct pe_arena *arena, size_t count, size_t size);
 /* A copy of a string, cut to `max` bytes; NULL if memory is refused. */
 char *pe_arena_strdup(struct pe_arena *arena, const char *s, size_t max);
 
-/* Bytes taken from the system. */
+/* Bytes taken from the system. For tests. */
 size_t pe_arena_bytes(const struct pe_arena *arena);
 
 #endif

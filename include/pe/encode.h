@@ -55,12 +55,14 @@ struct pe_encode_options {
 	bool no_process; /* leave process_* out: they collide with the Pushgateway's own */
 };
 
-/* The Content-Type of a format, with version and charset. */
+/* The Content-Type of a format, with version and charset: a constant. Any thread. */
 const char *pe_format_content_type(enum pe_format format);
 
-/* Takes a reference to the snapshot. 0 or -ENOMEM. The caller owns *ret_encoder. */
+/* Takes a reference to the snapshot. 0 or -ENOMEM. The caller owns *ret_encoder, which belongs to
+ * one thread at a time. */
 int pe_encoder_new(struct pe_snapshot *snapshot, const struct pe_encode_options *options,
 		   struct pe_encoder **ret_encoder);
+/* Gives the reference back. NULL is fine. Returns NULL. */
 struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder);
 
 /*

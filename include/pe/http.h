@@ -56,8 +56,9 @@ struct pe_http_options {
 unsigned int pe_http_extra_files(const struct pe_listeners *listeners, const struct pe_web *web);
 
 /*
- * Starts to serve on all listeners. 0 or -errno. Options are copied but for the listeners and the
- * web configuration. The caller owns *ret_http.
+ * Starts to serve on all listeners, with threads of its own. 0 or -errno. Options are copied but
+ * for the listeners and the web configuration. The caller owns *ret_http. Blocks for the start of
+ * the threads. One thread.
  */
 int pe_http_new(const struct pe_http_options *options, struct pe_http **ret_http);
 

@@ -39,19 +39,26 @@ struct pe_interfaces_options {
 	void *userdata;
 };
 
-/* Makes it together with its link monitor. 0 or -errno. */
+/* Makes it together with its link monitor. Never blocks. 0 or -errno. The caller owns
+ * *ret_interfaces; what the options point to is borrowed. */
 int pe_interfaces_new(const struct pe_interfaces_options *options,
 		      struct pe_interfaces **ret_interfaces);
 
-/* Detaches from every interface. NULL is fine. Returns NULL. */
+/* Detaches from every interface, and blocks for that. NULL is fine. Returns NULL. */
 struct pe_interfaces *pe_interfaces_free(struct pe_interfaces *interfaces);
 
+/* Its link monitor, which lives as long: to wait for its socket and to read its statistics. */
 struct pe_monitor *pe_interfaces_monitor(struct pe_interfaces *interfaces);
 
-/* Attaches to all interfaces that are there. 0 or -errno of the dump. */
+/* Asks the kernel for all interfaces that are there and attaches to them. Blocks for both.
+ * 0 or -errno of the dump. */
 int pe_interfaces_start(struct pe_interfaces *interfaces);
 
-/* To be called when the monitor's socket is readable. 0 or -errno. */
+/*
+ * To be called when the monitor's socket is readable: reads the events that are there. New
+ * interfaces are counted, others detached; blocks for that only, or for a dump if events were lost.
+ * 0 or -errno.
+ */
 int pe_interfaces_dispatch(struct pe_interfaces *interfaces);
 
 /*
@@ -60,7 +67,8 @@ int pe_interfaces_dispatch(struct pe_interfaces *interfaces);
  */
 uint64_t pe_interfaces_promote_at(const struct pe_interfaces *interfaces);
 
-/* Lets XDP follow to interfaces that are new, as many as does not delay others. */
+/* Lets XDP follow to interfaces that are new, as many as does not delay others. Blocks while
+ * the kernel attaches. */
 void pe_interfaces_promote(struct pe_interfaces *interfaces);
 
 /*

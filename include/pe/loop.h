@@ -24,22 +24,24 @@ struct pe_loop *pe_loop_free(struct pe_loop *loop);
 
 /*
  * Calls fn each time fd is readable (level-triggered). The fd stays the caller's and must outlive
- * the source. The loop owns the source; *ret_source (may be NULL) is for pe_source_remove().
+ * the source. The loop owns the source; *ret_source (may be NULL) is for pe_source_remove(). 0 or
+ * -errno, of epoll_ctl(2) or -ENOMEM.
  */
 int pe_loop_add_fd(struct pe_loop *loop, int fd, pe_loop_fn fn, void *userdata,
 		   struct pe_source **ret_source);
 
-/* A timer that is not armed yet. */
+/* A timer that is not armed yet. 0 or -errno, of timerfd_create(2), epoll_ctl(2) or -ENOMEM. */
 int pe_loop_add_timer(struct pe_loop *loop, pe_loop_fn fn, void *userdata,
 		      struct pe_source **ret_source);
 
 /*
  * Arms a timer to fire at `at_ns` on the monotonic clock and then every `every_ns` (0: once).
- * at_ns 0 disarms. Missed periods fire once.
+ * at_ns 0 disarms. Missed periods fire once. 0 or -errno of timerfd_settime(2).
  */
 int pe_source_arm(struct pe_source *timer, uint64_t at_ns, uint64_t every_ns);
 
-/* Blocks these signals in the calling thread (start other threads afterwards) and delivers them. */
+/* Blocks these signals in the calling thread (start other threads afterwards) and delivers them. 0
+ * or -errno. */
 int pe_loop_add_signals(struct pe_loop *loop, const int *signals, unsigned int count,
 			pe_loop_signal_fn fn, void *userdata);
 

@@ -59,7 +59,8 @@ struct pe_push_options {
 
 /*
  * Starts the sink; the first push is made at once. 0 or -errno: -EINVAL for options that
- * pe_push_check() refuses. Options are copied. The caller owns *ret_sink.
+ * pe_push_check() refuses. Options are copied; `snapshot` is called by the sink's thread until it
+ * is stopped. The caller owns *ret_sink. Blocks for the start of that thread. One thread.
  */
 int pe_push_new(const struct pe_push_options *options, struct pe_sink **ret_sink);
 
@@ -81,7 +82,7 @@ int pe_push_check(const struct pe_push_options *options, char *error, size_t err
 
 /*
  * The address of the group: URL without credentials + /metrics/job/… with @base64 where the value
- * needs it. A string the caller frees, NULL if memory is refused. Pure.
+ * needs it. A string the caller frees, NULL if memory is refused. Pure. For tests.
  */
 char *pe_push_group_url(const struct pe_push_options *options);
 

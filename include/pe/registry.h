@@ -62,8 +62,8 @@ struct pe_registry *pe_registry_free(struct pe_registry *registry);
 
 /*
  * An interface appeared. `token` may be PE_TOKEN_NONE (nothing is counted yet). If a departed
- * interface has this name, the series go on. If a live one has it (the old one's news are still
- * under way), that one is treated as departed first. Times are monotonic, here and below.
+ * interface has this name, the series go on. If a live one has it (the event of the old one is
+ * still to be read), that one is treated as departed first. Times are monotonic, here and below.
  * 0, -EEXIST if the ifindex is live, -ENOMEM.
  */
 int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
@@ -72,7 +72,7 @@ int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *in
 /*
  * A live interface changed: new name, alias, master or mode. A rename takes the counters along to
  * the new name (joining what a departed interface of that name left). If another live one still has
- * the new name, that one gets the old name until its own news arrive. 0, -ENOENT or -ENOMEM
+ * the new name, that one gets the old name until its own event is read. 0, -ENOENT or -ENOMEM
  * (nothing changed).
  */
 int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info *info,
@@ -129,7 +129,7 @@ uint64_t pe_registry_folded_early(struct pe_registry *registry);
 /* The ifindex of the live interface that has this name, 0 if none has. */
 int pe_registry_find(struct pe_registry *registry, const char *name);
 
-/* The token of a live interface, PE_TOKEN_NONE if it has none or does not exist. */
+/* The token of a live interface, PE_TOKEN_NONE if it has none or does not exist. For tests. */
 uint32_t pe_registry_token(struct pe_registry *registry, int ifindex);
 
 /*

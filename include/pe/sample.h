@@ -299,8 +299,10 @@ struct pe_snapshot {
 	struct pe_self_sample self;
 };
 
-/* Makes an empty snapshot with one reference. 0 or -ENOMEM. */
+/* Makes an empty snapshot with one reference, the caller's. It is filled by one thread; then nobody
+ * changes it, and any may read it. 0 or -ENOMEM. */
 int pe_snapshot_new(struct pe_snapshot **ret_snapshot);
+/* Takes a further reference, the caller's. Returns the snapshot. Any thread. */
 struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot);
 /* Gives a reference back; the last one frees. NULL is fine. Returns NULL. Any thread. */
 struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
@@ -345,8 +347,9 @@ int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,
 		       struct pe_arena *arena);
 
-/* The `protocol` label of a protocol, and the other way from an IP protocol number (IANA). */
+/* The `protocol` label of a protocol. For tests. */
 const char *pe_proto_name(enum pe_proto proto);
+/* Of an IP protocol number (IANA). */
 enum pe_proto pe_proto_from_ip(uint8_t ip_proto);
 /* Whether its flows are told apart by ports. */
 bool pe_proto_has_ports(enum pe_proto proto);

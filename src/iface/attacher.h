@@ -115,7 +115,7 @@ void pe_attacher_put_back_owed(struct pe_attacher *attacher);
 /* Whether there are any to be put back, now or later. */
 bool pe_attacher_has_offloads(const struct pe_attacher *attacher);
 
-/* Links that are open. */
+/* Links that are open. For tests. */
 unsigned int pe_attacher_links(const struct pe_attacher *attacher);
 
 /* The interface has gone from here, `moved` to another namespace if that is known: what would be
