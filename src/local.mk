@@ -29,6 +29,7 @@ src_libpe_a_SOURCES = \
 	include/pe/shard.h \
 	include/pe/sink.h \
 	include/pe/strbuf.h \
+	include/pe/table.h \
 	include/pe/supervisor.h \
 	include/pe/tasks.h \
 	include/pe/thread.h \
@@ -44,6 +45,7 @@ src_libpe_a_SOURCES = \
 	src/base/loop.c \
 	src/base/memory.c \
 	src/base/strbuf.c \
+	src/base/table.c \
 	src/base/thread.c \
 	src/base/user.c \
 	src/base/utf8.c \
@@ -213,8 +215,6 @@ src_libpe_a_SOURCES = \
 	src/series/member.c \
 	src/series/registry.c \
 	src/series/sample.c \
-	src/series/table.c \
-	src/series/table.h \
 	src/web/activation.c \
 	src/web/activation.h \
 	src/web/address.c \

@@ -15,8 +15,7 @@
 #define PE_SERIES_ACCUMULATOR_H
 
 #include "pe/registry.h"
-
-#include "table.h"
+#include "pe/table.h"
 
 enum pe_level {
 	PE_LEVEL_HOST,

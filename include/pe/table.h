@@ -2,10 +2,10 @@
 /*
  * Intrusive hash tables: being in one costs no memory of its own, so taking an element from one key
  * to another cannot fail. They grow when there is memory for it and get slower when there is not.
- * The caller compares keys. Protected by the registry's mutex.
+ * The caller compares keys, and sees to it that one thread at a time uses a table. No call blocks.
  */
-#ifndef PE_SERIES_TABLE_H
-#define PE_SERIES_TABLE_H
+#ifndef PE_TABLE_H
+#define PE_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +23,11 @@ struct pe_table {
 
 /* 0 or -ENOMEM. */
 int pe_table_init(struct pe_table *table);
+/* What is in it stays the caller's. A zeroed table is fine. */
 void pe_table_fini(struct pe_table *table);
 
+/* The node is in no table; equal hashes may be in one. Only the low bits of the hash may matter.
+ * Never fails. */
 void pe_table_insert(struct pe_table *table, struct pe_node *node, uint32_t hash);
 /* A node that is in no table is left alone. */
 void pe_table_remove(struct pe_table *table, struct pe_node *node);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See table.h. */
-#include "table.h"
+/* See pe/table.h. */
+#include "pe/table.h"
 
 #include <errno.h>
 #include <stdlib.h>
