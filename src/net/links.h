@@ -8,19 +8,30 @@
 #include <stddef.h>
 
 #include "pe/link.h"
+#include "pe/table.h"
 
 /* Allocated with malloc(); its address is stable until it is freed. */
 struct pe_links_entry {
+	struct pe_node node; /* in the table; the first member */
 	struct pe_link link;
-	struct pe_links_entry *next; /* in the table, or in a list of its owner */
+	struct pe_links_entry *next; /* in a list of its owner */
 	bool seen;		     /* by the dump that is being reconciled */
 };
 
 struct pe_links {
-	struct pe_links_entry **buckets;
-	unsigned int bits; /* there are 1 << bits buckets */
-	size_t count;
+	struct pe_table by_key;
 };
+
+/* The next entry of a bucket, or its first one; NULL behind the last. */
+static inline struct pe_links_entry *pe_links_next(const struct pe_links_entry *entry)
+{
+	return (struct pe_links_entry *)entry->node.next;
+}
+
+static inline struct pe_links_entry *pe_links_first(const struct pe_links *table, size_t bucket)
+{
+	return (struct pe_links_entry *)table->by_key.buckets[bucket];
+}
 
 /* Makes an empty table. 0 or -ENOMEM. */
 int pe_links_init(struct pe_links *table);

@@ -170,10 +170,10 @@ static bool is_overtaken(struct pe_monitor *monitor, const struct pe_link *link)
 static void forget_ended(struct pe_monitor *monitor)
 {
 	monitor->overtaken = false;
-	if (!monitor->ended.count)
+	if (!monitor->ended.by_key.count)
 		return;
 	pe_links_free_list(pe_links_take_unseen(&monitor->ended));
-	if (monitor->ended.count)
+	if (monitor->ended.by_key.count)
 		monitor->resync = true;
 	pe_links_free_list(pe_links_take_unseen(&monitor->ended));
 }
@@ -338,13 +338,13 @@ static bool refresh_link(struct pe_monitor *monitor, struct pe_link *known)
 
 void pe_monitor_refresh(struct pe_monitor *monitor, unsigned int most)
 {
-	const size_t buckets = (size_t)1 << monitor->table.bits;
+	const size_t mask = monitor->table.by_key.mask;
 
-	for (size_t i = 0; i < buckets && most > 0; i++) {
+	for (size_t i = 0; i <= mask && most > 0; i++) {
 		struct pe_links_entry *entry =
-			monitor->table.buckets[monitor->refreshed++ & (buckets - 1)];
+			pe_links_first(&monitor->table, monitor->refreshed++ & mask);
 
-		for (; entry; entry = entry->next) {
+		for (; entry; entry = pe_links_next(entry)) {
 			if (entry->link.flags & IFF_UP)
 				continue;
 			if (!refresh_link(monitor, &entry->link))

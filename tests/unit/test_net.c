@@ -577,7 +577,7 @@ static void test_table(void **state)
 	assert_null(pe_links_take(&table, pe_ifkey_own(1)));
 	for (int i = 1; i <= COUNT; i++)
 		pe_links_insert(&table, new_entry(i * 4096));
-	assert_int_equal(table.count, COUNT);
+	assert_int_equal(table.by_key.count, COUNT);
 	for (int i = 1; i <= COUNT; i++) {
 		entry = pe_links_find(&table, pe_ifkey_own(i * 4096));
 		assert_non_null(entry);
@@ -593,7 +593,7 @@ static void test_table(void **state)
 		listed++;
 	}
 	assert_int_equal(listed, COUNT / 3);
-	assert_int_equal(table.count, COUNT - COUNT / 3);
+	assert_int_equal(table.by_key.count, COUNT - COUNT / 3);
 	assert_null(pe_links_free_list(list));
 
 	entry = pe_links_take(&table, pe_ifkey_own(4096));
@@ -603,7 +603,7 @@ static void test_table(void **state)
 
 	/* The marks were cleared: now none is seen. */
 	list = pe_links_take_unseen(&table);
-	assert_int_equal(table.count, 0);
+	assert_int_equal(table.by_key.count, 0);
 	pe_links_free_list(list);
 	for (int i = 1; i <= 100; i++) {
 		entry = new_entry(i);
