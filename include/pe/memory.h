@@ -16,7 +16,7 @@ void pe_memory_init(void);
  * from the page cache. Any thread, while others run; takes less than 1 ms. Without /proc only the
  * heap is given back.
  */
-void pe_memory_settle(void);
+void pe_memory_release_start(void);
 
 /* Gives free heap back to the kernel: what small blocks leave stays otherwise, for a caller
  * that needs as many again. Any thread, while others run; takes some ms if there is much. */

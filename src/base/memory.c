@@ -53,7 +53,7 @@ static bool is_written(int pagemap, uintptr_t begin, uintptr_t end, uintptr_t pa
 }
 
 /* Only segments that nobody has written: their pages are those of the file, and are read again. */
-static int settle_object(struct dl_phdr_info *info, size_t size, void *userdata)
+static int release_object(struct dl_phdr_info *info, size_t size, void *userdata)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	const int *pagemap = userdata;
@@ -78,11 +78,11 @@ void pe_memory_trim(void)
 	malloc_trim(0);
 }
 
-void pe_memory_settle(void)
+void pe_memory_release_start(void)
 {
 	_cleanup_close_ int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
 	pe_memory_trim();
 	if (pagemap >= 0)
-		dl_iterate_phdr(settle_object, &pagemap);
+		dl_iterate_phdr(release_object, &pagemap);
 }

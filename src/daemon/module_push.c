@@ -19,12 +19,12 @@ int pe_module_snapshot(struct pe_snapshot **ret_snapshot, void *userdata)
 {
 	struct supervisor *s = userdata;
 
-	return pe_sources_snapshot(&s->sources, ret_snapshot);
+	return pe_snapshot_sources_take(&s->sources, ret_snapshot);
 }
 
 static int start_snapshots(struct supervisor *s)
 {
-	s->sources = (struct pe_sources){
+	s->sources = (struct pe_snapshot_sources){
 		.xdp = s->xdp,
 		.registry = s->registry,
 		.interfaces = s->interfaces,
@@ -74,7 +74,7 @@ static int start_push(struct supervisor *s)
 		pe_info("push", "pushing to %s", shown ? shown : "");
 	free(shown);
 	if (!r)
-		pe_sources_set_push(&s->sources, s->push);
+		pe_snapshot_sources_set_push(&s->sources, s->push);
 	return r;
 }
 

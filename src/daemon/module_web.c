@@ -87,7 +87,7 @@ static int start_http(struct supervisor *s)
 		pe_error("web", "cannot serve: %s", strerror(-r));
 		return r;
 	}
-	pe_sources_set_http(&s->sources, s->http);
+	pe_snapshot_sources_set_http(&s->sources, s->http);
 	for (size_t i = 0; i < pe_listeners_count(s->listeners); i++)
 		pe_info("web", "serving %s on %s", o->telemetry_path,
 			pe_listeners_name(s->listeners, i));
@@ -96,7 +96,7 @@ static int start_http(struct supervisor *s)
 
 static void stop_http(struct supervisor *s)
 {
-	pe_sources_set_http(&s->sources, NULL);
+	pe_snapshot_sources_set_http(&s->sources, NULL);
 	pe_http_free(s->http);
 }
 

@@ -36,7 +36,7 @@ struct supervisor {
 	struct pe_web *web;
 	struct pe_http *http;
 	struct pe_sink *push;
-	struct pe_sources sources;
+	struct pe_snapshot_sources sources;
 	bool ready;  /* atomic */
 	bool listed; /* the first dump has been made */
 	unsigned int ticks;

@@ -61,7 +61,7 @@ static void sample_process(struct pe_process_sample *process, uint64_t start_ns)
 		process->max_fds = files.rlim_cur;
 }
 
-static void sample_flows(const struct pe_sources *sources, struct pe_self_sample *self)
+static void sample_flows(const struct pe_snapshot_sources *sources, struct pe_self_sample *self)
 {
 	struct pe_workers_stats workers;
 	struct pe_xdp_stats xdp;
@@ -78,7 +78,8 @@ static void sample_flows(const struct pe_sources *sources, struct pe_self_sample
 	memcpy(self->flow_evictions, xdp.evicted, sizeof(self->flow_evictions));
 }
 
-static void sample_interfaces(const struct pe_sources *sources, struct pe_self_sample *self)
+static void sample_interfaces(const struct pe_snapshot_sources *sources,
+			      struct pe_self_sample *self)
 {
 	struct pe_interfaces_stats interfaces;
 	struct pe_monitor_stats netlink;
@@ -93,21 +94,21 @@ static void sample_interfaces(const struct pe_sources *sources, struct pe_self_s
 	self->netlink_resyncs = netlink.resyncs;
 }
 
-void pe_sources_set_http(struct pe_sources *sources, const struct pe_http *http)
+void pe_snapshot_sources_set_http(struct pe_snapshot_sources *sources, const struct pe_http *http)
 {
 	pthread_mutex_lock(&sources->mutex);
 	sources->http = http;
 	pthread_mutex_unlock(&sources->mutex);
 }
 
-void pe_sources_set_push(struct pe_sources *sources, const struct pe_sink *push)
+void pe_snapshot_sources_set_push(struct pe_snapshot_sources *sources, const struct pe_sink *push)
 {
 	pthread_mutex_lock(&sources->mutex);
 	sources->push = push;
 	pthread_mutex_unlock(&sources->mutex);
 }
 
-static void sample_delivery(struct pe_sources *sources, struct pe_self_sample *self)
+static void sample_delivery(struct pe_snapshot_sources *sources, struct pe_self_sample *self)
 {
 	pthread_mutex_lock(&sources->mutex);
 	if (sources->http)
@@ -117,7 +118,7 @@ static void sample_delivery(struct pe_sources *sources, struct pe_self_sample *s
 	pthread_mutex_unlock(&sources->mutex);
 }
 
-int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_snapshot)
+int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snapshot **ret_snapshot)
 {
 	struct pe_snapshot *snapshot;
 	struct pe_self_sample *self;

@@ -18,7 +18,7 @@
  * Where the numbers are. All are borrowed. The server and the push sink ask for snapshots while
  * they start and stop, so these two are set and cleared by the functions below.
  */
-struct pe_sources {
+struct pe_snapshot_sources {
 	struct pe_xdp *xdp;
 	struct pe_registry *registry;
 	struct pe_interfaces *interfaces;
@@ -32,10 +32,11 @@ struct pe_sources {
 };
 
 /* NULL before the object is freed: when the call returns, no snapshot reads it any more. */
-void pe_sources_set_http(struct pe_sources *sources, const struct pe_http *http);
-void pe_sources_set_push(struct pe_sources *sources, const struct pe_sink *push);
+void pe_snapshot_sources_set_http(struct pe_snapshot_sources *sources, const struct pe_http *http);
+void pe_snapshot_sources_set_push(struct pe_snapshot_sources *sources, const struct pe_sink *push);
 
 /* 0 or -ENOMEM. The caller owns a reference. */
-int pe_sources_snapshot(struct pe_sources *sources, struct pe_snapshot **ret_snapshot);
+int pe_snapshot_sources_take(struct pe_snapshot_sources *sources,
+			     struct pe_snapshot **ret_snapshot);
 
 #endif

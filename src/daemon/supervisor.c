@@ -208,7 +208,7 @@ int pe_supervisor_run(const struct pe_options *options)
 	pe_memory_init();
 	r = start(&s, &count);
 	if (!r) {
-		pe_memory_settle();
+		pe_memory_release_start();
 		pe_sandbox_seal();
 		pe_info("main", "ready");
 		r = pe_loop_run(s.loop);

@@ -242,7 +242,7 @@ static void deliver_on_schedule(struct pe_sink *sink)
  * Lets the peer store what it has not answered, as far as there is time for it. False if it does
  * not answer now either.
  */
-static bool settle_doubt(struct pe_sink *sink)
+static bool await_unanswered(struct pe_sink *sink)
 {
 	uint64_t began_ns = pe_clock_monotonic_ns();
 	uint64_t share_ns = sink->stop_deadline_ns > began_ns
@@ -278,7 +278,7 @@ static void deliver_last(struct pe_sink *sink)
 		return;
 	sink->ops->cancel(sink->self, sink->stop_deadline_ns);
 	if (sink->doubtful)
-		answers = settle_doubt(sink);
+		answers = await_unanswered(sink);
 	deadline_ns = pe_min_ns(sink->stop_deadline_ns,
 				add_saturated(pe_clock_monotonic_ns(), sink->timeout_ns));
 	if (finishes) {
