@@ -23,7 +23,7 @@ struct pe_interfaces_stats {
 struct pe_interfaces_options {
 	const struct pe_options *options;
 	struct pe_xdp *xdp;
-	struct pe_identities *identities; /* hears of veths; NULL: nobody asks whose they are */
+	struct pe_identities *identities; /* gets the events of veths; NULL: off */
 	struct pe_registry *registry;
 	unsigned int max_links; /* XDP and TCX programs on interfaces at the same time */
 	/*

@@ -12,7 +12,7 @@
 static const struct {
 	const char *name, *suffix;
 } types[] = {
-	[PE_COUNTER] = { "counter", "_total" }, [PE_BARE_COUNTER] = { "counter", "" },
+	[PE_COUNTER] = { "counter", "_total" }, [PE_COUNTER_UNSUFFIXED] = { "counter", "" },
 	[PE_GAUGE] = { "gauge", "" },		[PE_HISTOGRAM] = { "histogram", "" },
 	[PE_INFO] = { "info", "_info" },
 };

@@ -239,7 +239,7 @@ const struct pe_family_table pe_families_top = {
 
 static const struct pe_family legacy[] = {
 	{ .name = "total_packets",
-	  .type = PE_BARE_COUNTER,
+	  .type = PE_COUNTER_UNSUFFIXED,
 	  .help = "Packets received, under the name of the original exporter.",
 	  .label_names = "source, dest, interface, protocol",
 	  .details = "Ingress only. Addresses need `--flows.top`; without it, and for all but "

@@ -19,7 +19,7 @@ struct pe_span pe_lines_suffix(enum pe_type type)
 		return PE_TEXT("_total");
 	case PE_INFO:
 		return PE_TEXT("_info");
-	case PE_BARE_COUNTER:
+	case PE_COUNTER_UNSUFFIXED:
 	case PE_GAUGE:
 	case PE_HISTOGRAM:
 		break;

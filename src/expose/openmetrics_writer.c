@@ -11,7 +11,7 @@ static const char *type_name(enum pe_type type)
 	switch (type) {
 	case PE_COUNTER:
 		return "counter";
-	case PE_BARE_COUNTER:
+	case PE_COUNTER_UNSUFFIXED:
 		return "unknown";
 	case PE_HISTOGRAM:
 		return "histogram";

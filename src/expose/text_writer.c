@@ -6,7 +6,7 @@ static const char *type_name(enum pe_type type)
 {
 	switch (type) {
 	case PE_COUNTER:
-	case PE_BARE_COUNTER:
+	case PE_COUNTER_UNSUFFIXED:
 		return "counter";
 	case PE_HISTOGRAM:
 		return "histogram";

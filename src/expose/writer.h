@@ -17,7 +17,7 @@
 
 enum pe_type {
 	PE_COUNTER,
-	PE_BARE_COUNTER, /* by a name without _total: in OpenMetrics that can only be unknown */
+	PE_COUNTER_UNSUFFIXED, /* without _total: in OpenMetrics that can only be unknown */
 	PE_GAUGE,
 	PE_HISTOGRAM,
 	PE_INFO,

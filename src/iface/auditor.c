@@ -21,7 +21,7 @@ struct pe_auditor {
 	struct pe_moved *moved;
 	struct pe_reuse reuse;
 	/* Those whose audit has a bracket open, and when it is to be closed. */
-	struct pe_ifkey bracket[PE_AUDITOR_ROUND];
+	struct pe_ifkey bracket[PE_AUDITOR_BATCH];
 	unsigned int brackets;
 	uint64_t brackets_at_ns;
 };
@@ -187,7 +187,7 @@ static void open_bracket(struct pe_auditor *auditor, struct pe_iface *iface,
 {
 	struct pe_link_stats kernel;
 
-	if (auditor->brackets == PE_AUDITOR_ROUND || read_kernel(auditor, iface, &kernel) < 0)
+	if (auditor->brackets == PE_AUDITOR_BATCH || read_kernel(auditor, iface, &kernel) < 0)
 		return;
 	pe_audit_open(&iface->audit, ours, &kernel);
 	auditor->bracket[auditor->brackets++] = iface->link->key;

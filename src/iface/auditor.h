@@ -19,7 +19,7 @@ int pe_auditor_new(const struct pe_engine *engine, struct pe_auditor **ret_audit
 struct pe_auditor *pe_auditor_free(struct pe_auditor *auditor);
 
 /* So many are compared in a round at most, and so many comparisons can be open. */
-#define PE_AUDITOR_ROUND 64
+#define PE_AUDITOR_BATCH 64
 
 /* An interface is watched: what was counted before it was known. */
 void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface);

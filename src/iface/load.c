@@ -42,7 +42,7 @@ static struct pe_load_count sum(const struct pe_row *row)
 	return count;
 }
 
-bool pe_load_round(struct pe_load *load, uint64_t now_ns, const struct pe_row *received)
+bool pe_load_update(struct pe_load *load, uint64_t now_ns, const struct pe_row *received)
 {
 	struct pe_load_count now = sum(received);
 	uint64_t ns = now_ns - load->at_ns;

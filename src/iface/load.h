@@ -34,6 +34,6 @@ struct pe_load {
  * is under load now: at once when it has been since the last round, and until it has been calm for
  * a while.
  */
-bool pe_load_round(struct pe_load *load, uint64_t now_ns, const struct pe_row *received);
+bool pe_load_update(struct pe_load *load, uint64_t now_ns, const struct pe_row *received);
 
 #endif

@@ -180,8 +180,8 @@ void pe_maintenance_audit(struct pe_maintenance *maintenance)
 	const struct pe_engine *engine = maintenance->engine;
 	unsigned int most = pe_records_count(engine->records, PE_IFACE_WATCHED);
 
-	if (most > PE_AUDITOR_ROUND)
-		most = PE_AUDITOR_ROUND;
+	if (most > PE_AUDITOR_BATCH)
+		most = PE_AUDITOR_BATCH;
 	/* The thread was late: these are long enough. */
 	pe_auditor_close_brackets(engine->auditor);
 	for (unsigned int i = 0; i < most; i++) {

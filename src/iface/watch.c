@@ -196,7 +196,7 @@ static void check_load(const struct pe_engine *engine, struct pe_iface *iface,
 		       const struct pe_row *ours)
 {
 	const struct pe_relations relations = { engine->records, engine->monitor };
-	bool busy = pe_load_round(&iface->load, pe_clock_monotonic_ns(), &ours[PE_INGRESS]);
+	bool busy = pe_load_update(&iface->load, pe_clock_monotonic_ns(), &ours[PE_INGRESS]);
 
 	/* Without XDP it could not come back. */
 	if (busy && iface->attachment.mode == PE_MODE_GENERIC)

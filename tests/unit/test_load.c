@@ -22,7 +22,7 @@ static bool play(struct scene *scene, uint64_t ms, uint64_t packets, uint64_t by
 	scene->now_ns += ms * PE_NS_PER_MS;
 	scene->received.class[0].packets += packets * ms / 1000;
 	scene->received.class[0].bytes += bytes * ms / 1000;
-	return pe_load_round(&scene->load, scene->now_ns, &scene->received);
+	return pe_load_update(&scene->load, scene->now_ns, &scene->received);
 }
 
 static struct scene begin(void)

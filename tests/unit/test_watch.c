@@ -191,7 +191,7 @@ static void test_brackets_are_bounded(void **state)
 	pe_interfaces_close_brackets(scene->interfaces);
 	for (int i = 1; i <= 200; i++)
 		open += fake_find(i)->reads == 2;
-	assert_int_equal(open, PE_AUDITOR_ROUND);
+	assert_int_equal(open, PE_AUDITOR_BATCH);
 }
 
 /* It gets a slot, and is under traffic at once: what came until then was before. */
