@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How soon a new interface is counted, and what that costs who makes it.
 
-The time is not what the exporter says of itself: BPF programs see when the kernel puts the news into a
+The time is not what the exporter says of itself: BPF programs see when the kernel puts the event into a
 listener's queue, when the interface is in the exporter's table, by which the receive tracepoint counts
 it, and the end of the system call that attaches XDP, to which counting passes later (observe.bpf.c).
-Beside it, in the same run, when a listener that does nothing else has read the news.
+Beside it, in the same run, when a listener that does nothing else has read the event.
 """
 from bench import (
     Exporter, Namespace, figure, helper, main, median, percentile, quick, wait_attached,
@@ -26,13 +26,13 @@ def follow(name, exporter, first, pairs, pause_us, targets=(None, None)):
     # attaching needs.
     for side, what in (("", ""), ("peer_", " (the peer, announced in the middle of the making)")):
         times = {key: [ns / 1e3 for ns in result[side + key]]
-                 for key in ("heard", "counted", "attached")}
-        if len(times["heard"]) < pairs // 2:
-            raise RuntimeError(f"only {len(times['heard'])} of {pairs} announcements were seen")
+                 for key in ("received", "counted", "attached")}
+        if len(times["received"]) < pairs // 2:
+            raise RuntimeError(f"only {len(times['received'])} of {pairs} announcements were seen")
         for percent, target in ((50, targets[0]), (99, targets[1]), (100, None)):
             share = "max" if percent == 100 else f"p{percent}"
-            heard, counted, attached = (percentile(t, percent) for t in times.values())
-            figure(f"event to counted, {name}, {share}{what}", counted, "µs", heard,
+            received, counted, attached = (percentile(t, percent) for t in times.values())
+            figure(f"event to counted, {name}, {share}{what}", counted, "µs", received,
                    "an idle listener has read it", target)
             figure(f"event to XDP attached, {name}, {share}{what}", attached, "µs", counted,
                    "counted")

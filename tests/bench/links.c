@@ -41,8 +41,8 @@
 struct listener {
 	struct nl_sock *sock;
 	pthread_t thread;
-	uint64_t heard_ns[OBSERVE_MAX];
-	unsigned int heard; /* atomic: interfaces */
+	uint64_t received_ns[OBSERVE_MAX];
+	unsigned int received; /* atomic: interfaces */
 };
 
 static void fail(const char *what, int error)
@@ -158,9 +158,9 @@ static int on_message(struct nl_msg *msg, void *userdata)
 	unsigned int ifindex = (unsigned int)info->ifi_index;
 
 	if (header->nlmsg_type == RTM_NEWLINK && ifindex < OBSERVE_MAX &&
-	    !listener->heard_ns[ifindex]) {
-		listener->heard_ns[ifindex] = pe_clock_monotonic_ns();
-		__atomic_add_fetch(&listener->heard, 1, __ATOMIC_RELEASE);
+	    !listener->received_ns[ifindex]) {
+		listener->received_ns[ifindex] = pe_clock_monotonic_ns();
+		__atomic_add_fetch(&listener->received, 1, __ATOMIC_RELEASE);
 	}
 	return NL_OK;
 }
@@ -206,7 +206,7 @@ static void print_series(const char *side, const char *name, const uint64_t *at_
 {
 	const char *comma = "";
 
-	printf("%s\"%s%s\":[", *side || strcmp(name, "heard") != 0 ? "," : "", side, name);
+	printf("%s\"%s%s\":[", *side || strcmp(name, "received") != 0 ? "," : "", side, name);
 	for (unsigned int i = first; i < first + 2 * count; i += 2) {
 		if (!announced_ns[i])
 			continue;
@@ -314,14 +314,15 @@ static void watch(unsigned int exporter, unsigned int first, unsigned int count,
 	until_ns = pe_clock_monotonic_ns() + WAIT_NS;
 	while (count_set(counted_ns, first, count) < count_set(announced_ns, first, count) ||
 	       count_set(attached_ns, first, count) < 2 * count ||
-	       __atomic_load_n(&listener.heard, __ATOMIC_ACQUIRE) < 2 * count) {
+	       __atomic_load_n(&listener.received, __ATOMIC_ACQUIRE) < 2 * count) {
 		if (pe_clock_monotonic_ns() > until_ns)
 			fail("not all were counted and attached", ETIMEDOUT);
 		usleep(WAIT_US);
 	}
 	printf("{");
 	for (unsigned int i = 0; i < 2; i++) {
-		print_series(sides[i], "heard", listener.heard_ns, announced_ns, first + i, count);
+		print_series(sides[i], "received", listener.received_ns, announced_ns, first + i,
+			     count);
 		print_series(sides[i], "counted", counted_ns, announced_ns, first + i, count);
 		print_series(sides[i], "attached", attached_ns, announced_ns, first + i, count);
 	}

@@ -3,7 +3,7 @@
  * Sees from outside when an interface was announced, when its ingress was counted from then on, and
  * when XDP was attached to it:
  *
- *   announced   the kernel had put the news into the queue of a listener, while `maker` made it
+ *   announced   the kernel had put the message into the queue of a listener, while `maker` made it
  *   counted     at this system call of `observed`, or before it, the interface was in the table by
  *               which the receive tracepoint decides
  *   attached    the end of a bpf(BPF_LINK_CREATE) call of `observed` that succeeded
@@ -48,7 +48,7 @@ struct sock {
 	struct sk_buff_head sk_receive_queue;
 } __attribute__((preserve_access_index));
 
-struct news {
+struct link_message {
 	struct nlmsghdr header;
 	struct ifinfomsg info;
 };
@@ -176,17 +176,17 @@ int on_data_ready(struct bpf_raw_tracepoint_args *ctx)
 {
 	const struct sock *sock = (const struct sock *)ctx->args[0];
 	__u64 now_ns = bpf_ktime_get_ns();
-	struct news news = {};
+	struct link_message message = {};
 	__u32 ifindex;
 
 	if (this_thread() != maker)
 		return 0;
 	/* The message that came last; nothing, if its reader was quicker than this. */
-	bpf_probe_read_kernel(&news, sizeof(news),
+	bpf_probe_read_kernel(&message, sizeof(message),
 			      BPF_CORE_READ(sock, sk_receive_queue.prev, data));
-	if (news.header.nlmsg_type != RTM_NEWLINK)
+	if (message.header.nlmsg_type != RTM_NEWLINK)
 		return 0;
-	ifindex = news.info.ifi_index;
+	ifindex = message.info.ifi_index;
 	if (is_stamped(&announced, ifindex))
 		return 0;
 	stamp(&announced, ifindex, now_ns);

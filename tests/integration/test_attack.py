@@ -181,7 +181,7 @@ def test_hostile_names():
 # ---- clients ----
 
 
-class Crowd:
+class Connections:
     """Many connections to an address, gathered and let go at once."""
 
     def __init__(self, host, port=9817):
@@ -236,12 +236,12 @@ EACH = 100 if SANITIZED else 500
 
 
 def besiege(exporter, container, number, seconds):
-    """Scrapes, packets and a new container while the crowd stands there."""
+    """Scrapes, packets and a new container while the connections stand there."""
     host = exporter.host
-    with Crowd(host) as crowd:
-        slow = crowd.add(EACH)
+    with Connections(host) as connections:
+        slow = connections.add(EACH)
         with trickling(slow):
-            crowd.add(EACH)
+            connections.add(EACH)
             end = time.monotonic() + seconds
             before = exporter.scrape().totals("veth1")["ingress"][0]
             sent = 0
@@ -286,8 +286,8 @@ def test_few_open_files_and_many_clients():
     """Connections do not use up the descriptors that new interfaces need."""
     with scene("--log.level=info", prefix=["prlimit", "--nofile=200"]) as (host, exporter, _):
         assert "88 connections are served at the same time, not 512" in exporter.log()
-        with Crowd(host) as crowd:
-            crowd.add(300)
+        with Connections(host) as connections:
+            connections.add(300)
             with Container(host, 2), Container(host, 3):
                 wait_for(
                     lambda: scrape_in_time(exporter).sum("interfaces_attached", mode="generic") == 3,
@@ -303,10 +303,10 @@ def test_stuck_scrapers():
         resting = process_status(exporter)
         # More than sockets hold.
         request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 20
-        with Crowd(host) as crowd:
+        with Connections(host) as connections:
             for count in range(1, 6):
                 # At different times, so that between them they hold every snapshot there may be.
-                stuck = crowd.add(4, request, receive_bytes=4096)
+                stuck = connections.add(4, request, receive_bytes=4096)
                 wait_for(lambda: all(select.select([s], [], [], 0)[0] for s in stuck),
                          "answers begin")
                 send(container, 2)
@@ -327,8 +327,8 @@ def test_memory_of_slow_readers():
         wait_attached(exporter, 1 + 2 * pairs)
         request = b"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n" * 20
         resting = process_status(exporter)
-        with Crowd(host) as crowd:
-            readers = crowd.add(EACH // 2, request, receive_bytes=4096)
+        with Connections(host) as connections:
+            readers = connections.add(EACH // 2, request, receive_bytes=4096)
             wait_for(lambda: select.select([readers[-1]], [], [], 0)[0], "the last is answered")
             assert process_status(exporter)[2] - resting[2] > 2 * slack
         wait_few_files(exporter, resting)
@@ -671,7 +671,7 @@ def test_proxy():
             assert headers["Proxy-Authorization"] == basic("px", SECRET)
             assert "Authorization" not in headers
             front.mode = "407"
-            wait_for(lambda: "HTTP 407" in exporter.log(), "a refusal is told")
+            wait_for(lambda: "HTTP 407" in exporter.log(), "a refusal is logged")
             front.mode = "half"
             front.server.close()
             wait_for(lambda: exporter.scrape().sum("push_requests_total", result="network"),
@@ -691,7 +691,7 @@ def test_bad_proxy(proxy):
     """Which libcurl would quote."""
     with Namespace() as host, Exporter(host, "--push.url=http://gateway.invalid",
                                        env={"http_proxy": proxy, "no_proxy": ""}) as exporter:
-        wait_for(lambda: "Unsupported proxy" in exporter.log(), "it is told")
+        wait_for(lambda: "Unsupported proxy" in exporter.log(), "it is logged")
         assert "http_proxy" in exporter.log()
         stop(exporter.process)
         assert "last push" in exporter.log()
@@ -750,10 +750,10 @@ def test_nothing_is_left(tmp_path):
         for accept in ("", "application/openmetrics-text", "text/plain"):
             assert host.get(f"{exporter.url}/metrics", {
                 "Accept": accept, "Accept-Encoding": "gzip"})[0] == 200
-        with Crowd(host) as crowd:
-            crowd.add(30, b"GET /metrics HTTP/1.1\r\n")
-            crowd.add(30, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", receive_bytes=4096)
-            crowd.add(5, b"\x16\x03\x01 not HTTP\r\n\r\n")
+        with Connections(host) as connections:
+            connections.add(30, b"GET /metrics HTTP/1.1\r\n")
+            connections.add(30, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", receive_bytes=4096)
+            connections.add(5, b"\x16\x03\x01 not HTTP\r\n\r\n")
             send(container, 10)
         for mode in ("500", "400", "garbage", "half"):
             before = exporter.log().count("failed, the gateway keeps")

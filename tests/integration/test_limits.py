@@ -16,7 +16,7 @@ FLOWS = 1000 if SANITIZED else 5000
 FRAME = 28 + 14
 
 
-def assert_told_once(exporter, option):
+def assert_logged_once(exporter, option):
     """The log says what to raise, however often the limit is met."""
     lines = wait_for(
         lambda: [line for line in exporter.log().splitlines() if f"raise {option}" in line],
@@ -86,7 +86,7 @@ def test_more_interfaces_than_places():
                 ((once, nothing) if n in with_place else (nothing, once)) for n in names
             )
 
-        wait_for(complete, "all is counted or told")
+        wait_for(complete, "all is counted or reported")
         host.batch(f"link del {n}" for n in with_place)
         wait_for(lambda: len(attached("generic")) == places, "free slots are taken")
         late = attached("generic")
@@ -96,7 +96,7 @@ def test_more_interfaces_than_places():
             lambda: all(exporter.scrape().totals(n) == once for n in late), "and count from now on"
         )
         assert all(exporter.scrape().unobserved(n) == once for n in late)
-        assert_told_once(exporter, "--max-interfaces")
+        assert_logged_once(exporter, "--max-interfaces")
 
 
 def test_ifindexes_far_apart():
@@ -163,7 +163,7 @@ def test_more_flows_than_the_caches_hold():
         assert metrics.sum("flows_active", interface="veth1") <= 64
         assert metrics.sum("flow_records_lost_total") == 0
         assert metrics.sum("flow_lost_packets_total") == 0
-        assert_told_once(exporter, "--flows.table-size")
+        assert_logged_once(exporter, "--flows.table-size")
 
 
 def test_ring_full():
@@ -177,7 +177,7 @@ def test_ring_full():
         metrics = wait_for(
             lambda: (m := exporter.scrape()).sum("flows_total", **labels)
             + m.sum("flow_lost_packets_total", **labels) == FLOWS and m,
-            "each flow is seen or told as lost",
+            "each flow is seen or counted as lost",
         )
         assert metrics.totals("veth1")["ingress"] == (FLOWS, FLOWS * FRAME)
         lost = metrics.sum("flow_lost_packets_total", **labels)
@@ -186,7 +186,7 @@ def test_ring_full():
         assert lost >= FLOWS - 2 * (4096 // 56 + 64 * os.cpu_count())
         assert metrics.sum("flow_lost_bytes_total", **labels) == lost * FRAME
         assert metrics.sum("flow_records_lost_total") == lost
-        assert_told_once(exporter, "--flows.ring-size")
+        assert_logged_once(exporter, "--flows.ring-size")
 
 
 @pytest.mark.long
@@ -213,4 +213,4 @@ def test_more_departed_than_are_kept():
             assert metrics.totals(interface)["ingress"] == (packets, packets * FRAME)
         names = {s.labels["interface"] for s in metrics.find("packets_total")}
         assert names == set(late)
-        assert_told_once(exporter, "--departed.max")
+        assert_logged_once(exporter, "--departed.max")

@@ -86,7 +86,7 @@ def test_taken_over(tmp_path, options):
         # Those of the attempts, and of the children that they would have been made by.
         refused = exporter.scrape().sum("denied_system_calls_total")
         assert refused >= 2 * len(results) - len(BY_LANDLOCK | UNCOUNTED)
-        wait_for(lambda: REFUSED in exporter.log(), "it is told")
+        wait_for(lambda: REFUSED in exporter.log(), "it is logged")
         assert exporter.victim.read_text(encoding="ascii") == "content"
         with Container(host, 1):
             wait_for(lambda: exporter.scrape().live(interface="veth1"), "it runs")

@@ -325,8 +325,8 @@ static void test_end_overcounted(void **state)
 	expect_above(scene, 0, 4);
 }
 
-static void play_blind(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out, bool in,
-		       bool out)
+static void play_uncounted(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out, bool in,
+			   bool out)
 {
 	const bool uncounted[PE_DIRECTIONS] = { [PE_INGRESS] = in, [PE_EGRESS] = out };
 	struct pe_link_stats stats = kernel(kernel_in, kernel_out);
@@ -343,19 +343,19 @@ static void test_uncounted(void **state)
 	scene->link.stats = kernel(30, 40);
 	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
 		       scene->none);
-	play_blind(scene, 32, 43, true, true);
-	play_blind(scene, 35, 44, true, true);
+	play_uncounted(scene, 32, 43, true, true);
+	play_uncounted(scene, 35, 44, true, true);
 	/* A slot comes, then XDP. */
-	play_blind(scene, 35, 49, true, false);
-	play_blind(scene, 36, 60, true, false);
-	play_blind(scene, 36, 60, false, false);
+	play_uncounted(scene, 35, 49, true, false);
+	play_uncounted(scene, 36, 60, true, false);
+	play_uncounted(scene, 36, 60, false, false);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 36, 44);
 	/* XDP is taken off, and comes back. */
-	play_blind(scene, 136, 160, true, false);
-	play_blind(scene, 139, 160, true, false);
-	play_blind(scene, 140, 160, true, false);
-	play_blind(scene, 0, 0, false, false);
-	play_blind(scene, 200, 160, true, false);
+	play_uncounted(scene, 136, 160, true, false);
+	play_uncounted(scene, 139, 160, true, false);
+	play_uncounted(scene, 140, 160, true, false);
+	play_uncounted(scene, 0, 0, false, false);
+	play_uncounted(scene, 200, 160, true, false);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 36, 44);
 	expect(scene, PE_UNOBSERVED_LOST, 4, 0);
 }
@@ -475,7 +475,7 @@ static void play_round(struct scene *scene, struct pe_link_stats *stats, const s
 
 /* One burst, at whatever moment, and silence: within 19 rounds what it was is claimed, and no more.
  */
-static void expect_claimed(const struct burst *burst, unsigned int failing)
+static void expect_accounted(const struct burst *burst, unsigned int failing)
 {
 	struct scene *scene;
 	struct pe_link_stats stats = kernel(5, 5);
@@ -498,8 +498,8 @@ static void test_quiet_after_a_burst(void **state)
 	for (unsigned int round = 0; round < 24; round++) {
 		for (unsigned int moment = 0; moment < 4; moment++) {
 			for (unsigned int failing = 0; failing < round + 3; failing++) {
-				expect_claimed(&(struct burst){ round, moment, 20, 0 }, failing);
-				expect_claimed(&(struct burst){ round, moment, 0, 20 }, failing);
+				expect_accounted(&(struct burst){ round, moment, 20, 0 }, failing);
+				expect_accounted(&(struct burst){ round, moment, 0, 20 }, failing);
 			}
 		}
 	}

@@ -112,7 +112,7 @@ static void check_sums(struct truth *truth, const struct pe_flow_sample *sample)
 static void check_shown(struct truth *truth, const struct pe_flow_sample *sample,
 			const struct pe_flow *record, uint64_t step)
 {
-	uint32_t newcomer = id_of(&record->key);
+	uint32_t arrived = id_of(&record->key);
 
 	for (size_t i = 0; i < sample->top_count; i++) {
 		const struct pe_top_flow *top = &sample->top[i];
@@ -123,7 +123,7 @@ static void check_shown(struct truth *truth, const struct pe_flow_sample *sample
 		if (truth->since_ns[id] != top->since_ns) {
 			/* A series begins, and only with a record of its own flow. */
 			assert_int_equal(top->since_ns, step * STEP_NS);
-			assert_int_equal(id, newcomer);
+			assert_int_equal(id, arrived);
 			truth->since_ns[id] = step * STEP_NS;
 			truth->base[id] = truth->flow[id];
 			truth->base[id].packets -= record->packets;
@@ -142,9 +142,9 @@ static void check_shown(struct truth *truth, const struct pe_flow_sample *sample
 			continue;
 		/* Displaced: only by the flow of the record, only by a larger one. */
 		truth->since_ns[id] = 0;
-		assert_int_equal(truth->seen_at[newcomer], step);
-		assert_int_equal(truth->since_ns[newcomer], step * STEP_NS);
-		assert_true(truth->flow[newcomer].bytes > truth->flow[id].bytes);
+		assert_int_equal(truth->seen_at[arrived], step);
+		assert_int_equal(truth->since_ns[arrived], step * STEP_NS);
+		assert_true(truth->flow[arrived].bytes > truth->flow[id].bytes);
 	}
 }
 
