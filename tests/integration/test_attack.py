@@ -320,7 +320,7 @@ def test_stuck_scrapers():
 
 def test_memory_of_slow_readers():
     """What compressors and buffers of some hundred took is the kernel's again."""
-    pairs = 100
+    pairs = 30
     slack = 4 << 20
     with scene() as (host, exporter, _):
         host.batch(f"link add s{n} type veth peer name t{n}" for n in range(pairs))

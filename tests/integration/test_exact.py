@@ -152,7 +152,7 @@ def test_tcp_at_full_speed(mode, in_softirq):
         server.wait(20)
         metrics = assert_equal_to_kernel(host, exporter, ["veth1"], in_softirq=in_softirq)
         ingress, egress = metrics.totals("veth1")["ingress"], metrics.totals("veth1")["egress"]
-        assert min(ingress[1], egress[1]) > 100_000_000
+        assert min(ingress[1], egress[1]) > 10_000_000
         tcp_bytes = metrics.sum("bytes_total", interface="veth1", protocol="tcp")
         assert tcp_bytes > 0.99 * (ingress[1] + egress[1])
 
@@ -329,11 +329,13 @@ def test_under_load():
                 send(1000)
         assert "xdp" not in host.link("veth1")
         send(10000)
-        # Still passing packets when it comes back.
-        end = time.monotonic() + 4 * DEADLINE_S
-        while reason() != ("generic", ""):
-            assert time.monotonic() < end, "it never comes back"
+
+        def comes_back():
+            """Still passing packets."""
             send(5)
+            return reason() == ("generic", "")
+
+        wait_for(comes_back, "it comes back", 4 * DEADLINE_S)
         send(1000)
         expected = (sent, sent * len(frame))
         wait_for(

@@ -647,8 +647,11 @@ def test_known_over_reload(tmp_path):
             return results[0][0]
 
         def put(text):
+            """Whoever guesses meanwhile may have it read, too."""
+            before = exporter.log().count(" again")
             exporter.config.write_text(text, encoding="ascii")
-            assert " again" in reload(exporter)
+            exporter.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: exporter.log().count(" again") > before, "it is read")
 
         assert ask() == 200
         before = hashed_s(exporter)
@@ -698,7 +701,8 @@ def test_places_by_address(tmp_path):
                     ask_raw(host, f"{name}:{name}", good, server=v6, source=f"fd00:2::{i + 1}")
         assert [status for status, _ in good] == [200] * 4
         # Each waits for the hash that is being made and for one of either half, not for all 32.
-        assert max(seconds for _, seconds in good) < 1 + 12 * one_hash_s
+        # How long one takes was measured while nobody else was there.
+        assert max(seconds for _, seconds in good) < 1 + 24 * one_hash_s
 
 
 def open_files(exporter, kind=""):
@@ -911,9 +915,14 @@ def test_verdicts(tmp_path):
     """Ours of many files, beside promtool's, which is that of the format's own library."""
     ca = Authority(tmp_path)
     ca.server(key=("rsa:2048",))
-    for name, text, ours, theirs, where in verdicts(tmp_path):
-        file = tmp_path / "web.yml"
+    files = {tmp_path / f"{number}-web.yml": verdict
+             for number, verdict in enumerate(verdicts(tmp_path))}
+    for file, (_, text, *_) in files.items():
         file.write_text(text, encoding="utf-8")
+    promtool = subprocess.run(["promtool", "check", "web-config", *files], capture_output=True,
+                              text=True, check=False)
+    said = promtool.stderr.splitlines()
+    for file, (name, _, ours, theirs, where) in files.items():
         done = subprocess.run([EXPORTER, "--check-config", f"--web.config.file={file}"],
                               capture_output=True, text=True, check=False, env=clean_environment())
         assert (name, done.returncode) == (name, 0 if ours else 2), done.stderr
@@ -921,9 +930,8 @@ def test_verdicts(tmp_path):
             begin = f"packet-exporter: --web.config.file: {tmp_path}/"
             assert done.stderr.startswith(begin) and done.stderr.count("\n") == 1
             assert (name, where in done.stderr) == (name, True), done.stderr
-        promtool = subprocess.run(["promtool", "check", "web-config", file], capture_output=True,
-                                  text=True, check=False)
-        assert (name, promtool.returncode == 0) == (name, theirs), promtool.stderr
+        assert (name, f"{file} SUCCESS" in said) == (name, theirs), promtool.stderr
+        assert theirs or f"{file} FAILED: " in promtool.stderr
 
 
 @pytest.mark.parametrize("text", [
