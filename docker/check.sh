@@ -454,7 +454,7 @@ prometheus=http://127.0.0.1:9090
 packets='packet_exporter_packets_total{'
 
 run_stack() {
-	local id i name address veth total=0 short=5 each=20
+	local id i name address veth job total=0 short=5 each=20
 	local -a veths wanted pings
 
 	# One container is older than the exporter.
@@ -505,14 +505,16 @@ run_stack() {
 
 	check "a compose service is a workload" wait_for 20 has_workload packet-exporter/pushgateway
 
+	# Meanwhile Prometheus takes what there is so far.
+	run_services
 	check "Prometheus scrapes the exporter" wait_for 60 query 1 'up{job="packet_exporter"}'
 	check "Prometheus scrapes the Pushgateway" wait_for 60 query 1 'up{job="pushgateway"}'
-	check "Prometheus has every packet, pulled" wait_for 60 query $((4 * total)) \
-		"sum(${packets}job=\"packet_exporter\",interface=~\"veth.*\",$icmp})"
-	check "Prometheus has every packet, pushed" wait_for 60 query $((4 * total)) \
-		"sum(${packets}job=\"packet_exporter_push\",interface=~\"veth.*\",$icmp})"
+	for job in packet_exporter packet_exporter_push; do
+		check "Prometheus has every packet of $job" wait_for 60 query $((4 * total)) \
+			"sum(${packets}job=\"$job\",$icmp} and on (job, interface)
+			packet_exporter_interface_info{workload=\"pe-check/busybox\"})"
+	done
 	check "the health check passes" wait_for 60 healthy "$id"
-	run_services
 
 	check "docker-compose stop" compose stop
 	check "the exporter ends with status 0" exit_status "$id" 0
