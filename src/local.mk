@@ -113,6 +113,7 @@ src_libpe_a_SOURCES = \
 	src/expose/catalogue.c \
 	src/expose/encode.c \
 	src/expose/endpoint.c \
+	src/expose/endpoint.h \
 	src/expose/families.c \
 	src/expose/families.h \
 	src/expose/families_counters.c \

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Addresses as text: inet_ntop(3) goes through printf, and a snapshot may hold a million of them.
- * Pure; any thread.
- */
-#include "labels.h"
+/* See endpoint.h. */
+#include "endpoint.h"
 
 static void add_ipv4(struct pe_strbuf *buf, const uint8_t *addr)
 {

@@ -11,6 +11,8 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "endpoint.h"
+
 /* The bits of a tag that a label shows. */
 #define TAG_SHOWN PE_FLOW_TAG(0, 1, 1)
 

@@ -84,10 +84,4 @@ void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct p
 /* Adds labels that have their text already. */
 void pe_label_set_add_all(struct pe_label_set *set, const struct pe_labels *labels);
 
-#define PE_NO_PORT (-1)
-
-/* Appends "192.0.2.1:80" or "[2001:db8::1]:80"; without a port the address alone (RFC 5952).
- * `addr` has 16 bytes, IPv4 in the first four. */
-void pe_text_endpoint(struct pe_strbuf *buf, const uint8_t *addr, bool ipv6, int port);
-
 #endif
