@@ -33,6 +33,7 @@ src_libpe_a_SOURCES = \
 	include/pe/supervisor.h \
 	include/pe/tasks.h \
 	include/pe/thread.h \
+	include/pe/top.h \
 	include/pe/user.h \
 	include/pe/utf8.h \
 	include/pe/web.h \

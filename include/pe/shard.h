@@ -72,25 +72,4 @@ int pe_shard_read(const struct pe_shard *shard, uint32_t token, struct pe_arena 
 
 void pe_shard_get_stats(const struct pe_shard *shard, struct pe_shard_stats *ret_stats);
 
-/*
- * The K largest flows of each interface by bytes, with an exact remainder.
- *
- * Space-Saving (Metwally, Agrawal, El Abbadi: "Efficient computation of frequent and top-k elements
- * in data streams", ICDT 2005) over max(4 K, 64) candidates decides which flows are large; the K
- * largest of them are shown. A shown flow's count starts with the record that made it one of the K
- * and is exact from there; when it leaves, its count goes to the rest. So every series is monotonic
- * while it exists, shown and rest together are always every packet added, and nothing is an
- * estimate. One mutex inside, taken once a batch; any thread.
- */
-int pe_top_new(unsigned int k, struct pe_top **ret_top); /* k > 0; 0 or -ENOMEM */
-struct pe_top *pe_top_free(struct pe_top *top);
-void pe_top_add(struct pe_top *top, const struct pe_flow *records, size_t count, uint64_t now_ns);
-void pe_top_forget(struct pe_top *top, uint32_t token);
-/* Fills top, top_count and adds to rest. A token without records leaves the sample as it is. 0 or
- * -ENOMEM. */
-int pe_top_read(struct pe_top *top, uint32_t token, struct pe_arena *arena,
-		struct pe_flow_sample *sample);
-/* Records that could not be kept because memory was refused; they are in no count. */
-uint64_t pe_top_dropped(struct pe_top *top);
-
 #endif

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "pe/clock.h"
+#include "pe/top.h"
 #include "flow_table.h"
 
 #define BATCH	   32 /* look-ups under way at the same time */

@@ -19,7 +19,7 @@
  * Invariant: every packet and byte added is in the count of one shown flow or in the rest.
  * One mutex; any thread.
  */
-#include "pe/shard.h"
+#include "pe/top.h"
 
 #include <errno.h>
 #include <netinet/in.h>

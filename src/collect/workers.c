@@ -23,6 +23,7 @@
 #include "pe/clock.h"
 #include "pe/shard.h"
 #include "pe/thread.h"
+#include "pe/top.h"
 
 #define WORKERS_MAX 256
 #define BATCH	    64

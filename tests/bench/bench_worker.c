@@ -15,6 +15,7 @@
 
 #include "pe/clock.h"
 #include "pe/shard.h"
+#include "pe/top.h"
 
 #include "bench.h"
 

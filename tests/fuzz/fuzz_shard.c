@@ -14,6 +14,7 @@
 
 #include "pe/arena.h"
 #include "pe/shard.h"
+#include "pe/top.h"
 
 #define TOKENS	    4 /* that can be announced, and two that cannot */
 #define FLOWS_MAX   128

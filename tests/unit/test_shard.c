@@ -12,6 +12,7 @@
 
 #include "pe/arena.h"
 #include "pe/shard.h"
+#include "pe/top.h"
 
 #define TICK_NS	   4000000u /* 4 ms */
 #define IDLE_TICKS 1000

@@ -13,6 +13,7 @@
 
 #include "pe/arena.h"
 #include "pe/shard.h"
+#include "pe/top.h"
 
 #define TOKEN	PE_TOKEN(2, 1)
 #define IDS_MAX 5000
