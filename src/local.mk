@@ -234,6 +234,7 @@ src_libpe_a_SOURCES = \
 	src/web/login.c \
 	src/web/login.h \
 	src/web/negotiate.c \
+	src/web/negotiate.h \
 	src/web/index_page.c \
 	src/web/index_page.h \
 	src/web/san.c \

@@ -85,8 +85,4 @@ void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sa
 /* Whether a path is one of PE_PATH_*, which the telemetry path cannot be. Pure. */
 bool pe_http_is_reserved(const char *path);
 
-/* Content negotiation, pure. `accept` and `accept_encoding` may be NULL. */
-enum pe_format pe_negotiate_format(const char *accept);
-bool pe_negotiate_gzip(const char *accept_encoding);
-
 #endif

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Content negotiation: what a scraper accepts against what we can send (RFC 9110, 12.5).
- *
- * Pure, bounded by the length of the header, any thread. An element that cannot be parsed is
- * skipped, so the worst that a bad header gets is text 0.0.4 without compression, which every
- * scraper reads.
- */
+/* See negotiate.h. */
+#include "negotiate.h"
+
 #include <string.h>
 #include <strings.h>
-
-#include "pe/http.h"
 
 #define Q_ONE	 1000
 #define Q_ABSENT (-1)

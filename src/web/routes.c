@@ -15,6 +15,7 @@
 #include "pe/log.h"
 
 #include "index_page.h"
+#include "negotiate.h"
 #include "scrape.h"
 
 #define CONTENT_TYPE_PLAIN "text/plain; charset=utf-8"

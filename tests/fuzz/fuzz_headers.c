@@ -11,7 +11,7 @@
 #include <ctype.h>
 #include <errno.h>
 
-#include "pe/http.h"
+#include "../../src/web/negotiate.h"
 #include "pe/options.h"
 #include "pe/push.h"
 #include "../../src/config/table.h"

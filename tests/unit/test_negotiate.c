@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "pe/cleanup.h"
-#include "pe/http.h"
+#include "../../src/web/negotiate.h"
 
 #define TEXT	    PE_FORMAT_TEXT
 #define OPENMETRICS PE_FORMAT_OPENMETRICS
