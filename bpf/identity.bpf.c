@@ -28,7 +28,7 @@ int BPF_PROG(pe_exec, struct task_struct *task)
 
 /* ---- all tasks ---- */
 
-/* Where the walk is, and where it began: list nodes. */
+/* Where the walk is, and where it begins, at the first of all tasks: list nodes. */
 __u64 pe_walk_at, pe_walk_start;
 bool pe_walk_full;
 
@@ -78,15 +78,11 @@ __noinline int walk_more(void)
 SEC("raw_tp")
 int pe_walk(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *task = (void *)bpf_get_current_task(), *leader;
-
-	leader = BPF_CORE_READ(task, group_leader);
-	if (!leader)
+	if (!pe_walk_start)
 		return PE_WALK_DONE;
 	if (ctx->args[0])
 		pe_generation++;
 	pe_walk_full = false;
-	pe_walk_start = (__u64)leader + bpf_core_field_offset(struct task_struct, tasks);
 	pe_walk_at = pe_walk_start;
 	for (int i = 0; i < 32; i++) {
 		if (walk_more())
@@ -107,8 +103,8 @@ static __always_inline void settle_path(struct place place)
 	}
 }
 
-/* The first of all tasks is its own parent. */
-static __always_inline struct nsproxy *host_nsproxy(struct task_struct *task)
+/* It is its own parent. */
+static __always_inline struct task_struct *first_of_all(struct task_struct *task)
 {
 	for (int i = 0; i < 64; i++) {
 		struct task_struct *parent = BPF_CORE_READ(task, real_parent);
@@ -117,7 +113,7 @@ static __always_inline struct nsproxy *host_nsproxy(struct task_struct *task)
 			break;
 		task = parent;
 	}
-	return BPF_CORE_READ(task, nsproxy);
+	return task;
 }
 
 /* Run once, from a thread of our namespace, before anything is attached. Not 0 if it found none. */
@@ -125,10 +121,12 @@ SEC("raw_tp")
 int pe_settle(void *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct nsproxy *own = BPF_CORE_READ(task, nsproxy), *host = host_nsproxy(task);
+	struct task_struct *first = first_of_all(task);
+	struct nsproxy *own = BPF_CORE_READ(task, nsproxy), *host = BPF_CORE_READ(first, nsproxy);
 
 	if (!own)
 		return 1;
+	pe_walk_start = (__u64)first + bpf_core_field_offset(struct task_struct, tasks);
 	pe_net = (__u64)BPF_CORE_READ(own, net_ns);
 	pe_own_uts = (__u64)BPF_CORE_READ(own, uts_ns);
 	pe_host_uts = host ? (__u64)BPF_CORE_READ(host, uts_ns) : 0;

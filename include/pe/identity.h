@@ -70,9 +70,9 @@ struct pe_identities;
 
 struct pe_identities_options {
 	bool cni;   /* names of pods from the environment of CNI plugins (--identity.cni) */
-	bool files; /* Docker's config.v2.json (--identity.files) */
-	/* From its first carrier on a veth is waited for so long (--identity.wait), and up to ten
-	 * times as long while nothing runs behind it. */
+	bool files; /* what Docker, Podman and the kubelet keep in files (--identity.files) */
+	/* From its first carrier on a veth is waited for so long (--identity.wait), and up to 20 s
+	 * while nothing runs behind it. */
 	uint64_t wait_ns;
 	unsigned int max_links;		      /* veths at the same time (--max-interfaces) */
 	const struct pe_workload_rule *rules; /* borrowed; the first that matches is applied */
@@ -81,15 +81,16 @@ struct pe_identities_options {
 	 * What an interface of pe_identities_link() is, from that call or a later one into the
 	 * module, never from another thread: at first, within its wait, who it is, or NULL, which
 	 * ends the waiting: nobody is known. Then again each time that changes: a late identity,
-	 * another name. The identity is the module's: take a reference to keep it. The callback
-	 * must not call into the module.
+	 * another name. One that goes while it waits may be called back for within a second, or
+	 * not at all. The identity is the module's: take a reference to keep it. The callback must
+	 * not call into the module.
 	 */
 	void (*resolved)(int ifindex, struct pe_identity *identity, void *userdata);
 	void *userdata;
 };
 
 /*
- * Loads the kernel side, lists all that runs, and looks for Docker's files. To be called before
+ * Loads the kernel side, lists all that runs, and opens the folders of files. To be called before
  * privileges and files are given up, and pe_identities_link() not before.
  *
  * The workload is: of Docker's compose "project/service"; of a pod its name without what was
@@ -129,17 +130,18 @@ void pe_identities_run(struct pe_identities *identities);
 
 /*
  * A veth is there, or one that is there has changed; `at_ns` is the monotonic time of the event.
- * Its wait begins with the first event that shows a carrier (IFF_LOWER_UP). Calls back at once if
- * it is known who it is, and with NULL beyond max_links or if memory is refused: then no other call
- * follows. Some µs. To be called for veths only.
+ * Its wait begins with the first event in which it `is_used`: it has a carrier (IFF_LOWER_UP), or
+ * has had packets. Calls back at once if it is known who it is, and with NULL beyond max_links or
+ * if memory is refused, until a later event finds room. Some µs. To be called for veths only.
  */
-void pe_identities_link(struct pe_identities *identities, int ifindex, bool has_carrier,
+void pe_identities_link(struct pe_identities *identities, int ifindex, bool is_used,
 			uint64_t at_ns);
 
 /*
  * It has gone, or is not of interest any more. If it was waited for, what the kernel has reported
- * until now is looked at first and the wait ends: the last callback for it comes from this call.
- * None follows. An unknown ifindex is fine.
+ * until now is looked at first, and then it is waited for a second more if its namespace is known.
+ * No callback follows for one that is known, nor once another one has this ifindex. An unknown
+ * ifindex is fine.
  */
 void pe_identities_unlink(struct pe_identities *identities, int ifindex);
 
@@ -168,9 +170,10 @@ enum pe_identity_result {
 
 struct pe_identities_stats {
 	uint64_t results[PE_IDENTITY_RESULTS];
-	uint64_t unresolved; /* veths that are there and of nobody who is known */
-	uint64_t lost;	     /* records of the kernel side that found its ring full */
-	uint64_t walks;	     /* over all tasks */
+	uint64_t
+		unresolved; /* veths of nobody who is known, with those that went within a second */
+	uint64_t lost;	    /* records of the kernel side that found its ring full */
+	uint64_t walks;	    /* over all tasks */
 	uint64_t namespaces; /* that are remembered */
 	/* From the link event to the identity, also of late ones. Buckets are not cumulative. */
 	uint64_t latency[PE_IDENTITY_BUCKETS];

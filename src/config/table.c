@@ -256,8 +256,7 @@ static const struct pe_option options[] = {
 		.initial = "2s",
 		FIELD(identity_wait_ns),
 		.help = "Wait so long for who is behind a new veth, from its first carrier on; up "
-			"to ten "
-			"times as long while nothing runs behind it.",
+			"to 20 s while nothing runs behind it.",
 	},
 	{
 		.name = "workload.rule",

@@ -95,5 +95,4 @@ const struct pe_module pe_module_identity = {
 	.name = "identity",
 	.start = start_identity,
 	.stop = stop_identity,
-	.tick = pe_module_identity_arm,
 };

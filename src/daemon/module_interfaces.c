@@ -149,6 +149,7 @@ static void tend_interfaces(struct supervisor *s)
 	pe_interfaces_retry(s->interfaces);
 	pe_interfaces_audit(s->interfaces);
 	pe_source_arm(s->brackets, pe_interfaces_brackets_at(s->interfaces), 0);
+	pe_module_identity_arm(s);
 }
 
 /* Lists all interfaces again, as after lost events. */

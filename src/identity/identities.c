@@ -61,12 +61,14 @@ static void name_netns(struct pe_identities *ids, struct pe_netns *netns,
 	const bool is_first = ids->is_walking && netns->walk != ids->stats.walks;
 	const uint64_t who = who_of(record, match);
 	struct pe_identity *identity;
+	bool is_another;
 
 	if (netns->identity && !is_first && record->start_ns >= netns->start_ns) {
 		ids->wants_walk |= !ids->is_walking && who != netns->who && netns->veths;
 		return;
 	}
-	if (!netns->identity || who != netns->who) {
+	is_another = !netns->identity || who != netns->who;
+	if (is_another) {
 		if (pe_describe(&ids->sources, record, match, &identity) < 0)
 			return;
 		pe_identity_unref(netns->identity);
@@ -75,7 +77,9 @@ static void name_netns(struct pe_identities *ids, struct pe_netns *netns,
 		note_docker(ids, netns, match);
 		pe_tables_mark(&ids->tables, netns);
 	}
-	netns->start_ns = record->start_ns;
+	/* Of one container a later task may be met first. */
+	if (is_another || record->start_ns < netns->start_ns)
+		netns->start_ns = record->start_ns;
 	netns->walk = ids->stats.walks;
 }
 
@@ -123,11 +127,16 @@ static void report_changed(struct pe_identities *ids)
 	}
 }
 
-void pe_identities_read(struct pe_identities *ids)
+static void take_records(struct pe_identities *ids)
 {
 	static const struct pe_tasks_ops ops = { .task = on_task, .names = on_names };
 
 	pe_tasks_read(ids->tasks, &ops, ids);
+}
+
+void pe_identities_read(struct pe_identities *ids)
+{
+	take_records(ids);
 	report_changed(ids);
 	__atomic_store_n(&ids->stats.namespaces, ids->tables.netns_count, __ATOMIC_RELAXED);
 }
@@ -162,9 +171,11 @@ static void walk(struct pe_identities *ids, uint64_t now_ns)
 	ids->is_walking = true;
 	for (int i = 0; r == 1 && i < WALK_PARTS_MAX; i++) {
 		r = pe_tasks_walk(ids->tasks, i > 0);
-		pe_identities_read(ids);
+		take_records(ids);
 	}
 	ids->is_walking = false;
+	/* Not before the end: the first of a namespace may be met after others. */
+	pe_identities_read(ids);
 }
 
 void pe_identities_walk(struct pe_identities *ids, uint64_t now_ns)

@@ -72,11 +72,13 @@ int pe_sources_open(struct pe_sources_of_names *sources)
 
 	for (size_t i = 0; i < FOLDERS; i++) {
 		int r = open_files[folders[i].files](sources, folders[i].path);
+		int *opened = &sources->opened[folders[i].files];
 
 		if (r == -ENOMEM)
 			return r;
-		if (r < 0 && r != -ENOENT && r != -EACCES)
-			pe_warn("identity", "%s cannot be read: %s", folders[i].path, strerror(-r));
+		/* That one of several is not there says less than why another is not read. */
+		if (r == 0 || *opened == 0 || *opened == -ENOENT)
+			*opened = r;
 	}
 	for (enum pe_files i = 0; i < PE_FILES; i++)
 		sources->unsaid[i] = true;
@@ -92,27 +94,41 @@ void pe_sources_close(struct pe_sources_of_names *sources)
 		closedir(sources->pods);
 }
 
-/* Once. What is not there, or has gone meanwhile, is nothing to speak of. */
+static const char *remedy(int r)
+{
+	if (r == -ENOENT)
+		return "; in a container it has to be a volume";
+	return r == -EACCES ? "; it takes user 0" : "";
+}
+
+/* Once. */
 static void miss(struct pe_sources_of_names *sources, enum pe_files files, int r)
 {
-	if (r == 0 || r == -ENOENT || r == -EAGAIN || !sources->unsaid[files])
+	if (!sources->unsaid[files])
 		return;
 	sources->unsaid[files] = false;
 	pe_info("identity", "%s: %s cannot be read: %s%s", missed[files].who, missed[files].path,
-		strerror(-r),
-		files == PE_FILES_PODS
-			? "; in a container it has to be a volume"
-			: "; it takes user 0 and, in a container, that folder as a volume");
+		strerror(-r), remedy(r));
+}
+
+/* What is not in them, or has gone meanwhile, is nothing to speak of. */
+static bool is_failure(int r)
+{
+	return r < 0 && r != -ENOENT && r != -EAGAIN;
 }
 
 struct pe_identity *pe_sources_docker(struct pe_sources_of_names *sources, const char *id)
 {
 	struct pe_identity *identity = NULL;
-	int r = -EACCES;
+	int r = sources->opened[PE_FILES_DOCKER];
 
-	if (sources->docker)
-		r = pe_docker_find(sources->docker, id, &identity);
-	miss(sources, PE_FILES_DOCKER, r);
+	if (r < 0)
+		miss(sources, PE_FILES_DOCKER, r);
+	if (!sources->docker)
+		return NULL;
+	r = pe_docker_find(sources->docker, id, &identity);
+	if (is_failure(r))
+		miss(sources, PE_FILES_DOCKER, r);
 	return identity;
 }
 
@@ -137,14 +153,18 @@ const struct pe_podman_name *pe_sources_podman(struct pe_sources_of_names *sourc
 {
 	bool is_known;
 	struct pe_answer *answer = find_answer(sources, id, &is_known);
-	int r = -EACCES;
+	int r = sources->opened[PE_FILES_PODMAN];
 
 	if (is_known)
 		return &answer->podman;
 	answer->podman = (struct pe_podman_name){ "", "" };
-	if (sources->podman >= 0)
-		r = pe_podman_find(sources->podman, id, &answer->podman);
-	miss(sources, PE_FILES_PODMAN, r);
+	if (r < 0)
+		miss(sources, PE_FILES_PODMAN, r);
+	if (sources->podman < 0)
+		return &answer->podman;
+	r = pe_podman_find(sources->podman, id, &answer->podman);
+	if (is_failure(r))
+		miss(sources, PE_FILES_PODMAN, r);
 	return &answer->podman;
 }
 
@@ -158,6 +178,7 @@ const struct pe_pod_name *pe_sources_pod(struct pe_sources_of_names *sources, co
 	answer->pod = (struct pe_pod_name){ "", "" };
 	if (sources->pods)
 		pe_pods_find(sources->pods, uid, &answer->pod);
-	miss(sources, PE_FILES_PODS, sources->pods ? 0 : -EACCES);
+	else if (sources->opened[PE_FILES_PODS] < 0)
+		miss(sources, PE_FILES_PODS, sources->opened[PE_FILES_PODS]);
 	return &answer->pod;
 }

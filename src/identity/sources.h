@@ -42,6 +42,7 @@ struct pe_sources_of_names {
 	struct pe_docker *docker; /* NULL: its files are not there or cannot be read */
 	int podman;		  /* the folder with its lists; -1 likewise */
 	DIR *pods;		  /* NULL likewise */
+	int opened[PE_FILES];	  /* 0, or why they could not be opened */
 	bool unsaid[PE_FILES];	  /* whether to say so when they are missed */
 	struct pe_answer answers[PE_ANSWERS];
 };
@@ -52,8 +53,8 @@ int pe_sources_open(struct pe_sources_of_names *sources);
 void pe_sources_close(struct pe_sources_of_names *sources);
 
 /* What the files say of the container with this whole id, of the pod with this UID: borrowed until
- * the next call, "" for what is unknown. Says once that they cannot be read. Not younger than a
- * second. */
+ * the next call, "" for what is unknown; of Podman and the kubelet it may be a second old. Says
+ * once that, and why, they cannot be read. */
 struct pe_identity *pe_sources_docker(struct pe_sources_of_names *sources, const char *id);
 const struct pe_podman_name *pe_sources_podman(struct pe_sources_of_names *sources, const char *id);
 const struct pe_pod_name *pe_sources_pod(struct pe_sources_of_names *sources, const char *uid);

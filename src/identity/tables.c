@@ -53,7 +53,8 @@ static void free_netns(struct pe_tables *tables, struct pe_netns *netns)
 	tables->netns_count--;
 }
 
-/* Those that are needed stay, even if they are too many: their veths are bounded. */
+/* Those that are needed stay, even if they are too many: their veths are bounded, also with those
+ * that are gone. */
 static void forget_oldest(struct pe_tables *tables)
 {
 	for (int i = 0; i < FORGET_STEPS && tables->netns_count >= PE_NETNS_MAX; i++) {
@@ -196,7 +197,6 @@ static void remove_ifindex(struct pe_tables *tables, struct pe_veth *veth)
 	while (*at != veth)
 		at = &(*at)->next;
 	*at = veth->next;
-	tables->veth_count--;
 }
 
 void pe_tables_set_gone(struct pe_tables *tables, struct pe_veth *veth, uint64_t now_ns)
@@ -217,6 +217,7 @@ void pe_tables_free_veth(struct pe_tables *tables, struct pe_veth *veth)
 	pe_tables_bind(veth, NULL);
 	pe_identity_unref(veth->identity);
 	free(veth);
+	tables->veth_count--;
 }
 
 /* ---- early peers ---- */

@@ -62,7 +62,7 @@ struct pe_tables {
 	unsigned int netns_count;
 	struct pe_netns *changed;
 	struct pe_veth **veths;
-	unsigned int veth_count;
+	unsigned int veth_count; /* with those that are gone */
 	struct pe_veth *first_waiting, *last_waiting;
 	struct pe_veth *first_gone, *last_gone;
 	/* Peers that records name, and that are not known yet: a ring. */
@@ -96,7 +96,7 @@ void pe_tables_free_veth(struct pe_tables *tables, struct pe_veth *veth);
 void pe_tables_bind(struct pe_veth *veth, struct pe_netns *netns);
 /* A new one waits from now on, as the last. */
 void pe_tables_begin_wait(struct pe_tables *tables, struct pe_veth *veth, uint64_t waits_ns);
-/* It is neither new nor waiting, but in `state`. */
+/* It waits no longer, but is in `state`. */
 void pe_tables_end_wait(struct pe_tables *tables, struct pe_veth *veth, enum pe_veth_state state);
 
 /* One that is not known is not found by its ifindex any more; it is the last of those. */

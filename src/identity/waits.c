@@ -251,6 +251,8 @@ static struct pe_veth *add(struct pe_identities *ids, int ifindex, uint64_t at_n
 	struct pe_veth *veth = NULL;
 
 	end_gone_of(ids, ifindex);
+	if (ids->tables.veth_count >= ids->options.max_links && ids->tables.first_gone)
+		end_gone(ids, ids->tables.first_gone);
 	if (ids->tables.veth_count < ids->options.max_links)
 		veth = pe_tables_add_veth(&ids->tables, ifindex, at_ns);
 	if (!veth) {
@@ -288,14 +290,15 @@ void pe_identities_unlink(struct pe_identities *ids, int ifindex)
 {
 	struct pe_veth *veth = pe_tables_veth(&ids->tables, ifindex);
 
-	if (!veth)
-		return;
-	if (is_awaited(veth)) {
-		pe_identities_read(ids);
+	/* What they say of this ifindex is of this one. */
+	pe_identities_read(ids);
+	if (veth && is_awaited(veth)) {
 		take_early(ids, veth);
 		pe_veth_report(ids, veth);
 	}
 	pe_tables_forget_early(&ids->tables, ifindex);
+	if (!veth)
+		return;
 	if (is_awaited(veth) && veth->netns) {
 		pe_tables_set_gone(&ids->tables, veth, pe_clock_monotonic_ns());
 		ids->wants_walk = true;

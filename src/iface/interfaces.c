@@ -134,8 +134,11 @@ static void on_touched(const struct pe_link *link, void *userdata)
 	struct pe_interfaces *interfaces = userdata;
 	struct pe_iface *iface = link->owner;
 
-	if (iface && iface->state & PE_IFACE_WATCHED)
-		pe_records_set(interfaces->engine.records, iface, PE_IFACE_FEATURES, true);
+	if (!iface || !(iface->state & PE_IFACE_WATCHED))
+		return;
+	pe_records_set(interfaces->engine.records, iface, PE_IFACE_FEATURES, true);
+	if (link->stats.rx_packets || link->stats.tx_packets)
+		identify(interfaces, link);
 }
 
 static void on_changed(struct pe_link *link, const struct pe_link *before, void *userdata)

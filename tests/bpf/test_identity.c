@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pe/tasks.h"
@@ -361,6 +362,61 @@ static void test_visitor(void **state)
 	pe_tasks_close(tasks);
 }
 
+/* In the process that walks: younger than the first task of a pair, older than the second. */
+static int walk_between(pid_t first)
+{
+	char pid[16];
+	char *const args[] = { (char *)"/usr/bin/nsenter", (char *)"-t", pid, (char *)"-n",
+			       (char *)"/bin/sleep",	   (char *)"60", NULL };
+	const struct task later = { .cgroup = "pe-test-walk", .args = args, .env = nothing };
+	struct pe_tasks *tasks = open_tasks(false);
+	struct running second;
+	struct timespec now;
+	uint64_t now_ns;
+	int found = 0;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	snprintf(pid, sizeof(pid), "%d", (int)first);
+	second = begin(&later);
+	go(&second);
+	wait_for(tasks, &record_count, 1);
+	forget_records(tasks);
+	assert_int_equal(pe_tasks_walk(tasks, false), 0);
+	pe_tasks_read(tasks, &ops, NULL);
+	for (unsigned int i = 0; i < record_count; i++) {
+		if (strcmp((const char *)records[i].cgroup[1], later.cgroup) == 0)
+			found += records[i].start_ns < now_ns ? 1 : 100;
+	}
+	end(&second);
+	pe_tasks_close(tasks);
+	return found;
+}
+
+/* Of a pair the first task is reported, also if it is older than who asks. */
+static void test_walk_order(void **state)
+{
+	const struct task task = {
+		.cgroup = "pe-test-walk", .own_net = true, .args = sleeper, .env = nothing
+	};
+	struct running first;
+	pid_t walker;
+	int status;
+
+	(void)state;
+	make_cgroup(task.cgroup);
+	first = begin(&task);
+	go(&first);
+	poll(NULL, 0, 50);
+	walker = fork();
+	if (walker == 0)
+		_exit(walk_between(first.pid));
+	assert_int_equal(waitpid(walker, &status, 0), walker);
+	assert_int_equal(WEXITSTATUS(status), 1);
+	end(&first);
+	remove_cgroup(task.cgroup);
+}
+
 static void test_peer(void **state)
 {
 	struct pe_tasks *tasks = open_tasks(false);
@@ -490,8 +546,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_start),	cmocka_unit_test(test_depth),
-		cmocka_unit_test(test_visitor), cmocka_unit_test(test_peer),
-		cmocka_unit_test(test_cni),	cmocka_unit_test(test_conmon),
+		cmocka_unit_test(test_visitor), cmocka_unit_test(test_walk_order),
+		cmocka_unit_test(test_peer),	cmocka_unit_test(test_cni),
+		cmocka_unit_test(test_conmon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,7 @@
 
 static struct {
 	uint64_t now_ns;
-	struct pe_task_record queue[QUEUE_MAX], on_walk;
+	struct pe_task_record queue[QUEUE_MAX], on_walk, on_walk_too;
 	unsigned int queued;
 	uint64_t lost;
 	unsigned int walks;
@@ -92,6 +92,8 @@ int __wrap_pe_tasks_walk(struct pe_tasks *tasks, bool again)
 	fake.walks++;
 	if (fake.on_walk.netns)
 		fake.queue[fake.queued++] = fake.on_walk;
+	if (fake.on_walk_too.netns)
+		fake.queue[fake.queued++] = fake.on_walk_too;
 	return 0;
 }
 
@@ -474,13 +476,15 @@ static void test_next_container(void **state)
 	expect(1, 4, "first");
 	/* While it is there, others in its namespace change nothing. */
 	pass(ids, 10 * PE_NS_PER_S);
-	fake.on_walk = task(7, 5, "first");
+	fake.on_walk = task(7, 500, "first"); /* a child of its */
+	fake.on_walk_too = task(7, 60, "second");
 	queue(task(7, 60, "second"));
 	pe_identities_dispatch(ids);
 	pass(ids, PE_NS_PER_S);
 	expect_nothing();
 	assert_int_equal(fake.walks, 2);
-	fake.on_walk = task(7, 60, "second");
+	/* Not before the end of the walk. */
+	fake.on_walk = task(7, 90, "third");
 	queue(task(7, 90, "third"));
 	pe_identities_dispatch(ids);
 	pass(ids, 3 * PE_NS_PER_S);
