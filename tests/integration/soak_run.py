@@ -39,6 +39,7 @@ class Run:
         plain = r"^(lo|aside[0-9]+)$"
         exclude = self.random.choice([plain, plain, r"^(lo|aside[0-9]+|p[0-9]+|veth1[0-9])$"])
         self.small_buffer = self.random.random() < 0.5
+        self.group_max = self.random.choice([1024, 1024, 4])
         self.options = [
             *retention, f"--interface.exclude={exclude}",
             f"--netlink.rcvbuf={'64KiB' if self.small_buffer else '16MiB'}",
@@ -47,6 +48,8 @@ class Run:
             f"--flows.cache-size={self.random.choice([64, 65536])}",
             f"--flows.ring-size={self.random.choice([4096, 1 << 20])}",
             f"--push.departure-delay={self.random.choice(['0s', '200ms'])}",
+            f"--identity.wait={self.random.choice(['0s', '100ms', '2s'])}",
+            f"--group.max={self.group_max}",
             "--metrics.created", "--flows.idle-timeout=1s", "--max-interfaces=64", "--push.interval=1s",
             "--push.timeout=1s", "--push.url=http://127.0.0.1:9091", "--push.instance=soak",
         ]
@@ -62,6 +65,7 @@ class Run:
         self.start_exporter()
         self.idle = self.scrape()
         self.pod = self.world.pods[0]
+        self.world.start_program(self.pod, "busy")
         self.world.pods = self.world.pods[1:]
         busy = []
         for number in (1, 2):
@@ -86,7 +90,7 @@ class Run:
     def start_exporter(self):
         self.exporter = Exporter(self.world.host, *self.options)
         self.stopped, self.synced, self.overrun_risk = False, True, 0
-        self.history = History()
+        self.history = History(keeps_groups=self.group_max > 4)
         self.world.just_left.clear()
         self.resident = None
 

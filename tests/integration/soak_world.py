@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+import subprocess
 import threading
 
 from harness import (
@@ -20,6 +21,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from soak_model import Count
+from test_container_names import Groups
 
 SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 263, 6, 23
 PACKET_QDISC_BYPASS, SO_MARK = 20, 36
@@ -202,11 +204,29 @@ class World:
         self.host = stack.enter_context(Space("pe-soak"))
         self.away = stack.enter_context(Space("pe-away"))
         self.pods = [stack.enter_context(Space("pe-pod")) for _ in range(pods)]
+        self.groups = stack.enter_context(Groups())
+        self.programs = {}  # what runs in a pod
+        stack.callback(lambda: [self.end_program(pod) for pod in list(self.programs)])
         self.devices = []  # of all namespaces, in the order of their making
         self.serial = 0
         # ifindexes that were left since the exporter was last known to have read everything.
         # Its slots go by ifindex: what a successor sends before that, its predecessor gets.
         self.just_left = set()
+
+    def start_program(self, pod, name):
+        """In a control group as LXC names those of its containers, in place of what ran there."""
+        self.end_program(pod)
+        group = self.groups.make(f"lxc.payload.{name}") / "cgroup.procs"
+        self.programs[pod] = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{pod.name}", "sleep", "3600"],
+            preexec_fn=lambda: group.write_text(str(os.getpid()), encoding="ascii"),
+        )
+
+    def end_program(self, pod):
+        process = self.programs.pop(pod, None)
+        if process:
+            process.kill()
+            process.wait()
 
     def in_host(self, kind=None):
         return [d for d in self.devices if d.space is self.host and kind in (None, d.kind)]
@@ -288,6 +308,7 @@ class World:
         dying += [d.peer for d in dying]
         for one in dying:
             one.final = one.counters()
+        self.end_program(pod)
         pod.close()
         gone = [d for d in dying if d.space is self.host]
         # The kernel deletes them later.

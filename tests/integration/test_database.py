@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """As a database sees it: what short-lived containers sent is what increase() finds.
 
-A Prometheus scrapes the exporter, another one a Pushgateway. A workload is a bridge here: what
-makes groups of other labels is tested where containers have names.
+A Prometheus scrapes the exporter, another one a Pushgateway. The interfaces of a workload lead to one
+namespace, where a program runs in a control group as LXC names them.
 """
 
 import contextlib
 import pathlib
+import os
 import random
 import re
 import socket
+import subprocess
 import time
 
 import pytest
@@ -18,6 +20,7 @@ from harness import (
     IdentifyingExporter as Exporter, Namespace, Prometheus, Pushgateway, ipv4, udp, wait_for,
     wait_up
 )
+from test_container_names import Groups
 
 WORKLOADS = ("web", "db", "job")
 CONTAINERS = 300
@@ -39,29 +42,41 @@ scrape_configs:
 class Fleet:
     """Containers that live for a while, several at a time; counts what they send."""
 
-    def __init__(self, host, peers):
-        self.host, self.peers = host, peers
+    def __init__(self, host, stack):
+        self.host = host
         self.random = random.Random(14)
         self.sent = dict.fromkeys(WORKLOADS, 0)
         self.ends = []  # (when, name)
         self.number = 0
-        with peers.inside():
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-
-    def close(self):
-        self.socket.close()
+        self.peers, self.sockets = {}, {}
+        groups = stack.enter_context(Groups())
+        for workload in WORKLOADS:
+            peers = self.peers[workload] = stack.enter_context(Namespace())
+            with peers.inside():
+                out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self.sockets[workload] = stack.enter_context(contextlib.closing(out))
+            group = groups.make(f"lxc.payload.{workload}") / "cgroup.procs"
+            program = subprocess.Popen(
+                ["nsenter", f"--net=/run/netns/{peers.name}", "sleep", "3600"],
+                preexec_fn=lambda group=group: group.write_text(str(os.getpid()), encoding="ascii"),
+            )
+            stack.callback(program.wait)
+            stack.callback(program.kill)
 
     def begin(self, workloads):
         """One of each, which sends nothing yet; returns [(number, workload)]."""
         started = [(self.number + i, workload) for i, workload in enumerate(workloads)]
         self.number += len(started)
         self.host.batch(
-            f"link add name h{n} master {workload} type veth peer name c{n} netns {self.peers.name}"
+            f"link add name h{n} master br0 type veth peer name c{n} netns {self.peers[workload].name}"
             for n, workload in started
         )
-        self.peers.batch(f"link set c{n} up" for n, _ in started)
+        for workload, peers in self.peers.items():
+            ends = [f"c{n}" for n, its in started if its == workload]
+            peers.batch(f"link set {end} up" for end in ends)
         self.host.batch(f"link set h{n} up" for n, _ in started)
-        wait_up(self.peers, [f"c{n}" for n, _ in started])
+        for workload, peers in self.peers.items():
+            wait_up(peers, [f"c{n}" for n, its in started if its == workload])
         wait_up(self.host, [f"h{n}" for n, _ in started])
         return started
 
@@ -69,7 +84,7 @@ class Fleet:
         for number, workload in self.begin([WORKLOADS[i % 3] for i in range(count)]):
             packets = self.random.randint(10, 60)
             for _ in range(packets):
-                self.socket.sendto(FRAME, (f"c{number}", 0))
+                self.sockets[workload].sendto(FRAME, (f"c{number}", 0))
             self.sent[workload] += packets
             self.ends.append((time.monotonic() + self.random.uniform(*LIFE_S), f"h{number}"))
 
@@ -96,10 +111,9 @@ def documented_queries():
 @pytest.mark.long
 def test_increase_is_what_was_sent(tmp_path):
     with contextlib.ExitStack() as stack:
-        host, peers = stack.enter_context(Namespace()), stack.enter_context(Namespace())
-        for workload in WORKLOADS:
-            host.ip("link", "add", workload, "type", "bridge")
-            host.ip("link", "set", workload, "up")
+        host = stack.enter_context(Namespace())
+        host.ip("link", "add", "br0", "type", "bridge")
+        host.ip("link", "set", "br0", "up")
         stack.enter_context(Pushgateway(host))
         exporter = stack.enter_context(Exporter(
             host, "--push.url=http://127.0.0.1:9091", f"--push.interval={INTERVAL_S}s",
@@ -113,11 +127,11 @@ def test_increase_is_what_was_sent(tmp_path):
                 host, CONFIG.format(interval=INTERVAL_S, job=job, port=port), directory,
                 port=9090 + 2 * len(databases),
             ))
-        fleet = stack.enter_context(contextlib.closing(Fleet(host, peers)))
+        fleet = Fleet(host, stack)
         # Each has one that stays, so that its group is there before it counts.
         fleet.begin(WORKLOADS)
         for job, database in databases.items():
-            query = f'count(packet_exporter_group_interfaces{{job="{job}",kind="veth",master!=""}} == 1)'
+            query = f'count(packet_exporter_group_interfaces{{job="{job}",kind="veth",workload!=""}} == 1)'
             wait_for(lambda d=database, q=query: value(d, q) == len(WORKLOADS),
                      f"{job} has every group")
         groups = f'packet_exporter_group_packets_total{{kind="veth",{SENT}'
@@ -142,7 +156,7 @@ def test_increase_is_what_was_sent(tmp_path):
             # At the last sample there is nothing to extrapolate towards.
             at = value(database, f"timestamp({hosts}{own}}})")
             for workload, sent in fleet.sent.items():
-                one = f'{groups}{own},master="{workload}"}}'
+                one = f'{groups}{own},workload="{workload}"}}'
                 assert value(database, f"sum({one})") == sent, (job, workload)
                 grown = value(database, f"sum(increase({one}[5m]))", time=at)
                 assert grown == pytest.approx(sent, rel=0.03), (job, workload)

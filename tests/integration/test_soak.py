@@ -113,6 +113,18 @@ class Soak(Run):
             self.model.leave(one)
         return f"delete pod {number}"
 
+    def op_program(self):
+        """Another container in a pod: its veths get another name, late or early."""
+        number = self.random.randrange(len(self.world.pods))
+        name = self.random.choice(["web", "db", "job"])
+        self.world.start_program(self.world.pods[number], name)
+        return f"{name} runs in pod {number}"
+
+    def op_end_program(self):
+        number = self.random.randrange(len(self.world.pods))
+        self.world.end_program(self.world.pods[number])
+        return f"nothing runs in pod {number}"
+
     def op_rename(self):
         # Also of those with traffic; but what passes while a watch begins or ends is not certain.
         device = self.pick(self.mine() + self.busy.devices)
@@ -402,7 +414,7 @@ class Soak(Run):
     # ---- the run ----
 
     WEIGHTS = {
-        "add": 10, "delete": 4, "delete_under_traffic": 2, "delete_pod": 1, "rename": 5, "swap_names": 3, "alias": 2, "up": 5,
+        "add": 10, "delete": 4, "delete_under_traffic": 2, "delete_pod": 1, "program": 4, "end_program": 1, "rename": 5, "swap_names": 3, "alias": 2, "up": 5,
         "down": 3, "bridge": 2, "delete_bridge": 1, "join": 4, "leave": 2, "move_away": 4,
         "move_back": 4, "traffic": 25, "traffic_elsewhere": 3, "lose": 3, "overcount": 3, "redirect": 3, "scrape": 8, "stop_exporter": 4,
         "resume_exporter": 2, "hangup": 1, "gateway": 2, "restart": 0.3, "quiet": 3,
@@ -425,6 +437,9 @@ class Soak(Run):
             self.gateway.process.send_signal(signal.SIGCONT)
         self.gateway_state = "running"
         self.log.append("finish")
+        # Where all groups have room, that of what runs behind the busy ones is among them.
+        busy = self.scrape().find("group_interfaces", workload="busy")
+        assert sum(s.value for s in busy) == 3 or self.group_max < 1024, busy
         for device in [d for d in self.world.devices if not d.busy]:
             if device in self.world.devices:
                 for one in self.world.delete(device):
