@@ -153,9 +153,10 @@ tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/h
 # Memory is refused in the middle of an answer.
 tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
 tests_unit_test_http_limits_LDADD = $(test_libs)
-tests_unit_test_identities_LDFLAGS = $(AM_LDFLAGS) $(foreach name, pe_clock_monotonic_ns \
-	pe_tasks_close pe_tasks_fd pe_tasks_lost pe_tasks_open pe_tasks_peer pe_tasks_read pe_tasks_walk, \
-	-Wl$(comma)--wrap=$(name))
+kernel_side_wraps = $(foreach name, pe_tasks_close pe_tasks_fd pe_tasks_lost pe_tasks_open \
+	pe_tasks_peer pe_tasks_read pe_tasks_walk, -Wl$(comma)--wrap=$(name))
+tests_unit_test_identities_LDFLAGS = $(AM_LDFLAGS) $(kernel_side_wraps) \
+	-Wl,--wrap=pe_clock_monotonic_ns
 tests_unit_test_identities_LDADD = $(test_libs)
 tests_unit_test_identity_LDADD = $(test_libs)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c tests/unit/http_client.h
@@ -305,12 +306,17 @@ bench_programs = \
 	tests/bench/bench_egress \
 	tests/bench/bench_encode \
 	tests/bench/bench_worker \
+	tests/bench/exec_cost \
+	tests/bench/execs \
+	tests/bench/known \
 	tests/bench/links \
+	tests/bench/snapshot \
 	tests/bench/traffic
 bench_sources = \
 	tests/bench/bench.bpf.c \
 	tests/bench/bench.py \
 	tests/bench/bench_hotplug.py \
+	tests/bench/bench_identity.py \
 	tests/bench/bench_idle.py \
 	tests/bench/bench_scrape.py \
 	tests/bench/bench_traffic.py \
@@ -338,6 +344,19 @@ tests_bench_bench_encode_SOURCES = tests/bench/bench_encode.c tests/bench/bench.
 tests_bench_bench_encode_LDADD = $(pe_libs)
 tests_bench_bench_worker_SOURCES = tests/bench/bench_worker.c tests/bench/bench.h
 tests_bench_bench_worker_LDADD = $(pe_libs)
+tests_bench_exec_cost_SOURCES = tests/bench/exec_cost.c tests/bench/bench.h
+tests_bench_exec_cost_CPPFLAGS = $(bench_cppflags)
+tests_bench_exec_cost_LDADD = $(pe_libs)
+# Static, so that it starts as fast as a program can; nothing that this build asks of programs.
+tests_bench_execs_SOURCES = tests/bench/execs.c
+tests_bench_execs_CFLAGS = -Wall -Wextra -fno-sanitize=all
+tests_bench_execs_LDFLAGS = -static
+tests_bench_execs_LDADD =
+tests_bench_known_SOURCES = tests/bench/known.c tests/bench/bench.h
+tests_bench_known_LDFLAGS = $(AM_LDFLAGS) $(kernel_side_wraps)
+tests_bench_known_LDADD = $(pe_libs)
+tests_bench_snapshot_SOURCES = tests/bench/snapshot.c tests/bench/bench.h
+tests_bench_snapshot_LDADD = $(pe_libs)
 tests_bench_links_SOURCES = tests/bench/links.c tests/bench/bench.h tests/bench/observe.h
 tests_bench_links_CPPFLAGS = $(bench_cppflags)
 tests_bench_links_LDADD = $(pe_libs)
@@ -349,6 +368,7 @@ bench_skel = tests/bench/bench.skel.h
 tests/bench/bench_attack-bench_attack.$(OBJEXT): $(bench_skel)
 tests/bench/bench_datapath-bench_datapath.$(OBJEXT): $(bench_skel)
 tests/bench/bench_egress-bench_egress.$(OBJEXT): tests/bench/twin.skel.h
+tests/bench/exec_cost-exec_cost.$(OBJEXT): tests/bench/twin.skel.h
 tests/bench/links-links.$(OBJEXT): tests/bench/observe.skel.h
 # Automake names it so since another folder has a program of that name.
 tests/bench/tests_bench_traffic-traffic.$(OBJEXT): tests/bench/tcx.skel.h

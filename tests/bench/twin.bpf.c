@@ -16,4 +16,10 @@ int twin_receive(void *ctx)
 	return 0;
 }
 
+SEC("tp_btf/sched_process_exec")
+int twin_exec(void *ctx)
+{
+	return 0;
+}
+
 char _license[] SEC("license") = "GPL";
