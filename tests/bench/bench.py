@@ -69,7 +69,9 @@ def main(part):
 
 
 class Exporter(harness.Exporter):
-    """As it runs outside of tests: it logs no debugging."""
+    """As it runs outside of tests: it logs no debugging, and looks for containers."""
+
+    common = ()
 
     def __init__(self, host, *options, **kwargs):
         super().__init__(host, "--log.level=warn", *options, **kwargs)
