@@ -90,14 +90,20 @@ struct pe_top_flow {
 			    */
 };
 
+/* Of flows that are not among the largest. */
+struct pe_flow_rest {
+	struct pe_count count[PE_DIRECTIONS][PE_PROTO_COUNT];
+};
+
 /* The flows of one interface. Protocols that never occurred are NULL. */
 struct pe_flow_sample {
 	uint64_t active;
 	struct pe_flow_stats *proto[PE_PROTO_COUNT];
 	struct pe_top_flow *top; /* at most K, largest first */
 	size_t top_count;
-	/* All other flows: top and rest together are every packet that reached a worker. */
-	struct pe_count rest[PE_DIRECTIONS][PE_PROTO_COUNT];
+	/* All other flows: top and rest together are every packet that reached a worker. NULL
+	 * without --flows.top, and where all are largest: see pe_flow_rest(). */
+	struct pe_flow_rest *rest;
 };
 
 /* ---- interfaces ---- */
@@ -342,6 +348,16 @@ struct pe_count pe_row_total(const struct pe_row *row);
  */
 int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 		       struct pe_arena *arena);
+
+/* What a protocol has in the rest. Any thread. */
+static inline struct pe_count pe_flow_rest(const struct pe_flow_sample *flows, size_t direction,
+					   size_t proto)
+{
+	return flows->rest ? flows->rest->count[direction][proto] : (struct pe_count){ 0 };
+}
+
+/* The rest, made in the arena if there is none yet; NULL if memory is refused. */
+struct pe_flow_rest *pe_flow_rest_make(struct pe_flow_sample *flows, struct pe_arena *arena);
 
 /* Adds all but created_ns, otherwise as pe_flow_sample_add(). */
 int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,

@@ -370,7 +370,7 @@ static int read_tops(const struct tops *tops, struct pe_arena *arena, struct pe_
 {
 	struct pe_top_flow *flow = pe_arena_alloc(arena, tops->shown.count, sizeof(*flow));
 
-	if (!flow)
+	if (!flow || !pe_flow_rest_make(sample, arena))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < tops->shown.count; i++) {
 		const struct candidate *c = &tops->candidate[tops->shown.item[i]];
@@ -386,7 +386,7 @@ static int read_tops(const struct tops *tops, struct pe_arena *arena, struct pe_
 	sample->top_count = tops->shown.count;
 	for (size_t direction = 0; direction < PE_DIRECTIONS; direction++) {
 		for (size_t proto = 0; proto < PE_PROTO_COUNT; proto++)
-			pe_count_add(&sample->rest[direction][proto],
+			pe_count_add(&sample->rest->count[direction][proto],
 				     &tops->rest[direction][proto]);
 	}
 	return 0;

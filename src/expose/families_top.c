@@ -126,7 +126,8 @@ static void emit_top_flows(struct pe_emit *emit)
 		emit_top_flow(emit, &emit->top[i]);
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		for (i = 0; i < PE_PROTO_COUNT; i++) {
-			uint64_t rest = pe_number_at(&emit->body->flows.rest[d][i], offset) +
+			const struct pe_count others = pe_flow_rest(&emit->body->flows, d, i);
+			uint64_t rest = pe_number_at(&others, offset) +
 					pe_number_at(&emit->body->row[d].lost[i], offset);
 
 			if (rest == 0)

@@ -46,17 +46,16 @@ static bool has_flows(const struct pe_flow_sample *flows)
 	for (size_t i = 0; i < PE_PROTO_COUNT; i++) {
 		if (flows->proto[i])
 			return true;
-		for (size_t d = 0; d < PE_DIRECTIONS; d++)
-			if (flows->rest[d][i].packets)
-				return true;
 	}
-	return flows->top_count > 0;
+	return flows->rest || flows->top_count > 0;
 }
 
 void pe_accumulator_fini(struct pe_accumulator *accumulator)
 {
 	for (size_t i = 0; accumulator->flows && i < PE_PROTO_COUNT; i++)
 		free(accumulator->flows->proto[i]);
+	if (accumulator->flows)
+		free(accumulator->flows->rest);
 	free(accumulator->flows);
 	free(accumulator->row);
 	accumulator->flows = NULL;
@@ -82,6 +81,11 @@ static int reserve_flows(struct pe_accumulator *accumulator, const struct pe_flo
 		accumulator->flows = calloc(1, sizeof(*accumulator->flows));
 	if (!accumulator->flows)
 		return -ENOMEM;
+	if ((flows->rest || flows->top_count > 0) && !accumulator->flows->rest) {
+		accumulator->flows->rest = calloc(1, sizeof(*accumulator->flows->rest));
+		if (!accumulator->flows->rest)
+			return -ENOMEM;
+	}
 	for (size_t i = 0; i < PE_PROTO_COUNT; i++) {
 		struct pe_flow_stats **stats = &accumulator->flows->proto[i];
 
@@ -141,8 +145,8 @@ void pe_accumulator_discount(struct pe_accumulator *accumulator, const struct pe
 				negate(accumulator->flows->proto[i],
 				       sizeof(*accumulator->flows->proto[i]));
 		}
-		if (accumulator->flows)
-			negate(accumulator->flows->rest, sizeof(accumulator->flows->rest));
+		if (accumulator->flows && accumulator->flows->rest)
+			negate(accumulator->flows->rest, sizeof(*accumulator->flows->rest));
 		negate(accumulator->unobserved, sizeof(accumulator->unobserved));
 		negate(accumulator->overcounted, sizeof(accumulator->overcounted));
 		if (pass == 0)

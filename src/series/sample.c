@@ -162,12 +162,28 @@ static void flow_stats_add(struct pe_flow_stats *a, const struct pe_flow_stats *
 	a->size_sum_bytes += b->size_sum_bytes;
 }
 
+struct pe_flow_rest *pe_flow_rest_make(struct pe_flow_sample *flows, struct pe_arena *arena)
+{
+	if (!flows->rest)
+		flows->rest = pe_arena_alloc(arena, 1, sizeof(*flows->rest));
+	return flows->rest;
+}
+
+static void rest_add(struct pe_flow_rest *a, const struct pe_flow_rest *b)
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++)
+		for (size_t i = 0; i < PE_PROTO_COUNT; i++)
+			pe_count_add(&a->count[d][i], &b->count[d][i]);
+}
+
 int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 		       struct pe_arena *arena)
 {
-	size_t i, d;
+	size_t i;
 
 	/* All memory first, so that a refusal leaves the sums as they were. */
+	if ((b->rest || b->top_count > 0) && !pe_flow_rest_make(a, arena))
+		return -ENOMEM;
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
 		if (!b->proto[i] || a->proto[i])
 			continue;
@@ -179,14 +195,14 @@ int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 	for (i = 0; i < PE_PROTO_COUNT; i++) {
 		if (b->proto[i])
 			flow_stats_add(a->proto[i], b->proto[i]);
-		for (d = 0; d < PE_DIRECTIONS; d++)
-			pe_count_add(&a->rest[d][i], &b->rest[d][i]);
 	}
+	if (b->rest)
+		rest_add(a->rest, b->rest);
 	for (i = 0; i < b->top_count; i++) {
 		const struct pe_top_flow *top = &b->top[i];
 		enum pe_proto proto = pe_proto_from_ip(top->key.ip_proto);
 
-		pe_count_add(&a->rest[PE_FLOW_DIRECTION(top->key.tag)][proto], &top->count);
+		pe_count_add(&a->rest->count[PE_FLOW_DIRECTION(top->key.tag)][proto], &top->count);
 	}
 	return 0;
 }

@@ -117,7 +117,8 @@ static void take_flows(struct builder *builder, struct pe_flow_sample *flows)
 		flows->proto[i] = allocate(builder, 1, sizeof(*flows->proto[i]));
 		draw_counts(builder, flows->proto[i], sizeof(*flows->proto[i]));
 	}
-	draw_counts(builder, flows->rest, sizeof(flows->rest));
+	flows->rest = allocate(builder, 1, sizeof(*flows->rest));
+	draw_counts(builder, flows->rest, sizeof(*flows->rest));
 	flows->top_count = builder->snapshot->top_flows ? (protos >> 12) % (TOP_MAX + 1) : 0;
 	flows->top = allocate(builder, TOP_MAX, sizeof(*flows->top));
 	for (size_t i = 0; i < flows->top_count; i++)
@@ -384,7 +385,8 @@ static void add_body(struct sums *sums, const struct pe_series_body *body)
 		add(&sums->total, body->row[d].class, PE_CLASS_COUNT);
 		add(&sums->unobserved, body->unobserved[d], PE_UNOBSERVED_REASONS);
 		add(&sums->overcounted, &body->overcounted[d], 1);
-		add(&sums->top, flows->rest[d], PE_PROTO_COUNT);
+		if (flows->rest)
+			add(&sums->top, flows->rest->count[d], PE_PROTO_COUNT);
 		add(&sums->top, body->row[d].lost, PE_PROTO_COUNT);
 	}
 	for (size_t i = 0; i < flows->top_count; i++)

@@ -127,7 +127,8 @@ static inline void fixture_flows(struct fixture *fixture, struct pe_flow_sample 
 		flows->proto[i] = fixture_alloc(fixture, 1, sizeof(*flows->proto[i]));
 		fixture_numbers(fixture, flows->proto[i], sizeof(*flows->proto[i]));
 	}
-	fixture_numbers(fixture, flows->rest, sizeof(flows->rest));
+	flows->rest = fixture_alloc(fixture, 1, sizeof(*flows->rest));
+	fixture_numbers(fixture, flows->rest, sizeof(*flows->rest));
 	if (!fixture->snapshot->top_flows)
 		return;
 	flows->top_count = FIXTURE_TOP;

@@ -436,7 +436,8 @@ static void test_top_flows(void **state)
 		top[i].count = (struct pe_count){ i, i * 100 };
 		top[i].since_ns = (1700 - i) * PE_NS_PER_S;
 	}
-	iface->body.flows.rest[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 5, 50 };
+	assert_non_null(pe_flow_rest_make(&iface->body.flows, snapshot->arena));
+	iface->body.flows.rest->count[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 5, 50 };
 	iface->body.row[PE_EGRESS].lost[PE_PROTO_TCP] = (struct pe_count){ 2, 20 };
 	iface->body.row[PE_INGRESS].lost[PE_PROTO_UDP] = (struct pe_count){ 1, 10 };
 	answer = encode(snapshot, &om);

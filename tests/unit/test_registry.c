@@ -332,7 +332,7 @@ static void test_flows(void **state)
 	/* The old one's largest flow is among the others now. */
 	assert_int_equal(flows->top_count, 1);
 	assert_int_equal(flows->top[0].count.packets, 1);
-	assert_int_equal(flows->rest[PE_INGRESS][PE_PROTO_TCP].packets, 7);
+	assert_int_equal(pe_flow_rest(flows, PE_INGRESS, PE_PROTO_TCP).packets, 7);
 	pe_snapshot_unref(snapshot);
 	pe_registry_free(registry);
 	assert_all_released();

@@ -190,9 +190,11 @@ static void test_flows_add(void **state)
 	a.proto[PE_PROTO_TCP] = &tcp;
 	b.proto[PE_PROTO_TCP] = &more_tcp;
 	b.proto[PE_PROTO_UDP] = &udp;
-	a.rest[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 1, 2 };
-	b.rest[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 10, 20 };
 	assert_int_equal(pe_arena_new(&arena), 0);
+	assert_non_null(pe_flow_rest_make(&a, arena));
+	assert_non_null(pe_flow_rest_make(&b, arena));
+	a.rest->count[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 1, 2 };
+	b.rest->count[PE_EGRESS][PE_PROTO_TCP] = (struct pe_count){ 10, 20 };
 	assert_int_equal(pe_flow_sample_add(&a, &b, arena), 0);
 	assert_int_equal(a.active, 7);
 	assert_ptr_equal(a.proto[PE_PROTO_TCP], &tcp);
@@ -201,10 +203,10 @@ static void test_flows_add(void **state)
 	assert_memory_equal(a.proto[PE_PROTO_UDP], &udp, sizeof(udp));
 	assert_null(a.proto[PE_PROTO_ICMP]);
 	/* b's largest flows are among the others of a; a's own stay. */
-	assert_int_equal(a.rest[PE_EGRESS][PE_PROTO_TCP].packets, 18);
-	assert_int_equal(a.rest[PE_EGRESS][PE_PROTO_TCP].bytes, 722);
-	assert_int_equal(a.rest[PE_INGRESS][PE_PROTO_OTHER].packets, 1);
-	assert_int_equal(a.rest[PE_INGRESS][PE_PROTO_TCP].packets, 0);
+	assert_int_equal(pe_flow_rest(&a, PE_EGRESS, PE_PROTO_TCP).packets, 18);
+	assert_int_equal(pe_flow_rest(&a, PE_EGRESS, PE_PROTO_TCP).bytes, 722);
+	assert_int_equal(pe_flow_rest(&a, PE_INGRESS, PE_PROTO_OTHER).packets, 1);
+	assert_int_equal(pe_flow_rest(&a, PE_INGRESS, PE_PROTO_TCP).packets, 0);
 	assert_ptr_equal(a.top, &own);
 	assert_int_equal(a.top_count, 1);
 	pe_arena_free(arena);

@@ -474,7 +474,7 @@ static void test_top_gets_what_is_accepted(void **state)
 		bytes += sample.top[i].count.bytes;
 	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
 		for (size_t p = 0; p < PE_PROTO_COUNT; p++)
-			bytes += sample.rest[d][p].bytes;
+			bytes += pe_flow_rest(&sample, d, p).bytes;
 	}
 	assert_int_equal(bytes, expected);
 	pe_arena_free(arena);

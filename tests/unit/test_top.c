@@ -93,7 +93,9 @@ static void check_sums(struct truth *truth, const struct pe_flow_sample *sample)
 {
 	struct pe_count sum[PE_DIRECTIONS][PE_PROTO_COUNT];
 
-	memcpy(sum, sample->rest, sizeof(sum));
+	for (size_t i = 0; i < PE_DIRECTIONS * PE_PROTO_COUNT; i++)
+		sum[i / PE_PROTO_COUNT][i % PE_PROTO_COUNT] =
+			pe_flow_rest(sample, i / PE_PROTO_COUNT, i % PE_PROTO_COUNT);
 	for (size_t i = 0; i < sample->top_count; i++) {
 		const struct pe_flow_key *key = &sample->top[i].key;
 
@@ -103,8 +105,8 @@ static void check_sums(struct truth *truth, const struct pe_flow_sample *sample)
 	assert_memory_equal(sum, truth->sum, sizeof(sum));
 	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
 		for (size_t p = 0; p < PE_PROTO_COUNT; p++) {
-			assert_not_less(sample->rest[d][p], truth->rest[d][p]);
-			truth->rest[d][p] = sample->rest[d][p];
+			assert_not_less(pe_flow_rest(sample, d, p), truth->rest[d][p]);
+			truth->rest[d][p] = pe_flow_rest(sample, d, p);
 		}
 	}
 }
@@ -264,7 +266,7 @@ static void test_few_flows_are_all_exact(void **state)
 	}
 	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
 		for (size_t p = 0; p < PE_PROTO_COUNT; p++)
-			assert_int_equal(sample.rest[d][p].packets, 0);
+			assert_int_equal(pe_flow_rest(&sample, d, p).packets, 0);
 	}
 	free(truth);
 	pe_arena_free(arena);
@@ -374,16 +376,16 @@ static void test_tokens_are_apart(void **state)
 	/* Of the same batch, and still not the same beginning. */
 	assert_true(sample.top[0].since_ns / STEP_NS != other_since_ns / STEP_NS);
 	assert_int_equal(sample.top[0].count.bytes, 40);
-	assert_int_equal(sample.rest[PE_EGRESS][PE_PROTO_TCP].bytes, 10);
+	assert_int_equal(pe_flow_rest(&sample, PE_EGRESS, PE_PROTO_TCP).bytes, 10);
 
 	/* Reading adds to the rest and leaves an unknown token's sample as it is. */
 	assert_int_equal(pe_top_read(top, TOKEN, arena, &sample), 0);
-	assert_int_equal(sample.rest[PE_EGRESS][PE_PROTO_TCP].bytes, 20);
+	assert_int_equal(pe_flow_rest(&sample, PE_EGRESS, PE_PROTO_TCP).bytes, 20);
 	pe_top_forget(top, TOKEN);
 	pe_top_forget(top, TOKEN);
 	assert_int_equal(pe_top_read(top, TOKEN, arena, &sample), 0);
 	assert_int_equal(sample.top_count, 1);
-	assert_int_equal(sample.rest[PE_EGRESS][PE_PROTO_TCP].bytes, 20);
+	assert_int_equal(pe_flow_rest(&sample, PE_EGRESS, PE_PROTO_TCP).bytes, 20);
 	assert_int_equal(read_sample(top, TOKEN, arena).top_count, 0);
 	assert_int_equal(read_sample(top, other, arena).top_count, 1);
 

@@ -225,8 +225,8 @@ static struct pe_count total(struct fixture *f, uint32_t token, uint64_t *ret_fl
 		sum.packets += sample.top[i].count.packets;
 		sum.bytes += sample.top[i].count.bytes;
 	}
-	sum.packets += sample.rest[PE_INGRESS][PE_PROTO_TCP].packets;
-	sum.bytes += sample.rest[PE_INGRESS][PE_PROTO_TCP].bytes;
+	sum.packets += pe_flow_rest(&sample, PE_INGRESS, PE_PROTO_TCP).packets;
+	sum.bytes += pe_flow_rest(&sample, PE_INGRESS, PE_PROTO_TCP).bytes;
 	*ret_flows = sample.proto[PE_PROTO_TCP] ? sample.proto[PE_PROTO_TCP]->flows[PE_INGRESS] : 0;
 	*ret_active = sample.active;
 	pe_arena_free(arena);
