@@ -531,9 +531,10 @@ def test_tap_below_a_tunnel():
         assert tap.stdout.read(1) == b"."
         stack.enter_context(connection(host, container, "10.8.0.1"))(80)
         # Asking for the count of references instead of the mark loses one packet of fifteen. A tap that
-        # is quicker than the tunnel makes the mark wrong: one packet of 200,000.
+        # is quicker than the tunnel makes the mark wrong: one packet of 200,000, and one of 3,000 where
+        # others want the CPUs, too.
         missed = witness.missed()
-        missed["vx0"]["ingress"] += kernel_counters(host.link("vx0"))["ingress"][0] // 5000
+        missed["vx0"]["ingress"] += kernel_counters(host.link("vx0"))["ingress"][0] // 1000
         expect_exact(exporter, host, missed=missed)
 
 

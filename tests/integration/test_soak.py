@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import needs_root, stop, wait_for
+from harness import needs_root, run, stop, wait_for
 
 from soak_model import Count
 from soak_run import OPENMETRICS, Run
@@ -22,6 +22,7 @@ from soak_world import BRIDGE_ETHERTYPE, Busy, send, variants
 pytestmark = needs_root
 
 PAIRS_MAX, BRIDGES_MAX, AWAY_MAX = 10, 2, 4
+RECORDS = 320  # of programs; the ring has room for some 280
 NAMES = [f"veth{n}" for n in range(20)]
 BRIDGES = [f"br{n}" for n in range(3)]
 
@@ -119,6 +120,13 @@ class Soak(Run):
         name = self.random.choice(["web", "db", "job"])
         self.world.start_program(self.world.pods[number], name)
         return f"{name} runs in pod {number}"
+
+    def op_flood(self):
+        """More programs in new namespaces than there is room for records of while it is stopped."""
+        if not self.stopped:
+            return None
+        run("sh", "-c", f"for i in $(seq {RECORDS}); do unshare -n true || exit; done")
+        return f"{RECORDS} programs in new namespaces"
 
     def op_end_program(self):
         number = self.random.randrange(len(self.world.pods))
@@ -414,7 +422,7 @@ class Soak(Run):
     # ---- the run ----
 
     WEIGHTS = {
-        "add": 10, "delete": 4, "delete_under_traffic": 2, "delete_pod": 1, "program": 4, "end_program": 1, "rename": 5, "swap_names": 3, "alias": 2, "up": 5,
+        "add": 10, "delete": 4, "delete_under_traffic": 2, "delete_pod": 1, "program": 4, "end_program": 1, "flood": 0.5, "rename": 5, "swap_names": 3, "alias": 2, "up": 5,
         "down": 3, "bridge": 2, "delete_bridge": 1, "join": 4, "leave": 2, "move_away": 4,
         "move_back": 4, "traffic": 25, "traffic_elsewhere": 3, "lose": 3, "overcount": 3, "redirect": 3, "scrape": 8, "stop_exporter": 4,
         "resume_exporter": 2, "hangup": 1, "gateway": 2, "restart": 0.3, "quiet": 3,
