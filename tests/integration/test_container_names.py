@@ -136,11 +136,12 @@ def test_kinds(tmp_path):
             run_plugin(host, tmp_path, "cart-7d4b9c6f5b-x2k9q", "shop")
             box("pod", f"kubepods/pod{UID}/{ID}", "cart")
             box("docker", f"system.slice/docker-{'e' * 64}.scope")
+            box("docker-2", f"system.slice/docker-{'f' * 64}.scope")
             nobody = box("nobody", "system.slice/some.service")
             host.ip("link", "set", "nobody", "up")
             run("nsenter", "-t", str(nobody.pid), "-n", "ip", "link", "set", "eth0", "up")
             host.ip("link", "add", "second", "type", "veth", "peer", "name", "eth1", "netns", str(late.pid))
-            everybody = {"before", "lxc", "podman", "pod", "docker", "nobody", "second"}
+            everybody = {"before", "lxc", "podman", "pod", "docker", "docker-2", "nobody", "second"}
             wait_for(lambda: everybody <= identities(exporter.log()).keys(), "all are identified")
             seen = identities(exporter.log())
 
@@ -155,6 +156,9 @@ def test_kinds(tmp_path):
     }]  # fmt: skip
     assert seen["nobody"] == [None]
     assert "SECRET" not in exporter.lines
+    # Nobody may read them: said once, whoever else comes.
+    for missed in ("Docker's containers have no names", "Podman's containers have no images"):
+        assert exporter.lines.count(missed) == 1
 
 
 def test_short_lives():
