@@ -87,15 +87,11 @@ int pe_docker_config_parse(const char *text, size_t len, const char *id,
 			   const struct pe_workload_rule *rules, size_t rule_count,
 			   struct pe_identity **ret_identity)
 {
-	const char *why;
 	json_t *root;
-	int r = pe_jansson_load(&why);
+	int r = pe_jansson_parse(text, len, &root);
 
 	if (r < 0)
 		return r;
-	root = jansson.loadb(text, len, 0, NULL);
-	if (!root)
-		return -EINVAL;
 	r = strcmp(text_of(root, "ID"), id) == 0
 		    ? describe(root, id, rules, rule_count, ret_identity)
 		    : -EINVAL;

@@ -38,7 +38,7 @@ static void note_docker(struct pe_identities *ids, struct pe_netns *netns,
 	}
 }
 
-/* Containers that have an id are told apart by it, others by their names: FNV-1a. */
+/* Containers that have an id are distinguished by it, others by their names: FNV-1a. */
 static uint64_t who_of(const struct pe_task_record *record, const struct pe_cgroup_match *match)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325) + match->runtime;

@@ -4,12 +4,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
+
+#include "pe/log.h"
 
 #define SONAME "libjansson.so.4"
 
 struct pe_jansson jansson;
-static char why[256];
 
 static bool load(void)
 {
@@ -21,19 +21,25 @@ static bool load(void)
 	PE_JANSSON_FUNCTIONS(RESOLVE)
 	if (complete)
 		return true;
-	/* Copied: the next call of dlerror() may free its text. */
 	reason = dlerror();
-	snprintf(why, sizeof(why), "%s", reason ? reason : SONAME);
+	pe_warn("identity", "files of engines cannot be read: %s", reason ? reason : SONAME);
 	return false;
 }
 
-int pe_jansson_load(const char **ret_why)
+static bool is_loaded(void)
 {
 	static bool tried, loaded;
 
 	if (!tried)
 		loaded = load();
 	tried = true;
-	*ret_why = why;
-	return loaded ? 0 : -ENOPKG;
+	return loaded;
+}
+
+int pe_jansson_parse(const char *text, size_t len, json_t **ret_root)
+{
+	if (!is_loaded())
+		return -ENOPKG;
+	*ret_root = jansson.loadb(text, len, 0, NULL);
+	return *ret_root ? 0 : -EINVAL;
 }

@@ -25,9 +25,10 @@ struct pe_jansson {
 extern struct pe_jansson jansson;
 
 /*
- * Loads it unless that has been done; no member may be called before. 0, or -ENOPKG and in *ret_why
- * what is wrong, for a person. One thread; the first call reads files.
+ * Reads a text, with the library loaded if need be; no member may be called before. 0, and the
+ * caller ends *ret_root with jansson.delete(); -EINVAL for what is no JSON, or -ENOPKG: the library
+ * is not there, as the log says once. One thread; the first call reads files.
  */
-int pe_jansson_load(const char **ret_why);
+int pe_jansson_parse(const char *text, size_t len, json_t **ret_root);
 
 #endif

@@ -28,8 +28,10 @@ static void copy(char to[PE_IDENTITY_NAME_MAX], const json_t *value)
 static void take(const json_t *container, struct pe_podman_name *name)
 {
 	const char *text = jansson.string_value(jansson.object_get(container, "metadata"));
-	json_t *metadata = text ? jansson.loadb(text, strlen(text), 0, NULL) : NULL;
+	json_t *metadata = NULL;
 
+	if (text)
+		(void)pe_jansson_parse(text, strlen(text), &metadata);
 	copy(name->container, jansson.array_get(jansson.object_get(container, "names"), 0));
 	copy(name->image, jansson.object_get(metadata, "image-name"));
 	if (metadata)
@@ -38,16 +40,12 @@ static void take(const json_t *container, struct pe_podman_name *name)
 
 int pe_podman_parse(const char *text, size_t len, const char *id, struct pe_podman_name *ret_name)
 {
-	const char *why;
 	json_t *root;
-	int r = pe_jansson_load(&why);
+	int r = pe_jansson_parse(text, len, &root);
 
 	*ret_name = (struct pe_podman_name){ "", "" };
 	if (r < 0)
 		return r;
-	root = jansson.loadb(text, len, 0, NULL);
-	if (!root)
-		return -EINVAL;
 	r = -ENOENT;
 	for (size_t i = 0; r < 0 && i < jansson.array_size(root); i++) {
 		const json_t *container = jansson.array_get(root, i);

@@ -117,7 +117,7 @@ struct starter {
 	int orders, answers;
 };
 
-/* Does as it is told until it is told no more; answers with the records that there were. */
+/* Carries out commands until there are no more; answers with the records that there were. */
 static void obey(enum kind kind, int orders, int answers)
 {
 	unsigned int count = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What 4,096 containers that are known take of memory: all that src/identity keeps of them and of
- * their namespaces, then of our ends of their veths, too; and how long the user side takes for the
- * news of one.
+ * their namespaces, then of our ends of their veths, too; and how long the user side takes for
+ * the records of a new one.
  *
  * The module is the real one, on a kernel side that says what thousands of pods of Kubernetes would
  * make it say: their names as a CNI plugin is started with them, then the task of each. Memory is
@@ -212,7 +212,7 @@ int main(void)
 	      (empty - before) / MB, "with none", NULL);
 	print("of it for each", (linked - empty) / KNOWN, "bytes", sizeof(struct pe_task_record),
 	      "the kernel's record", NULL);
-	print("the news of a new namespace, user side", bench_median(fresh_ns, KNOWN), "ns",
+	print("the records of a new namespace, user side", bench_median(fresh_ns, KNOWN), "ns",
 	      bench_median(again_ns, KNOWN), "of a known one", NULL);
 	pe_identities_free(ids);
 	return 0;

@@ -65,7 +65,7 @@ def test_runtime(kind, tmp_path):
         if kind == "podman":
             prefix = with_podman(tmp_path)
         elif kind == "pods":
-            # As those that are older than the exporter: what CNI is told is not known.
+            # As those that are older than the exporter: what CNI plugins were started with is not known.
             prefix = (*WITH_FILES, "/var/log/pods", tmp_path / "pods", "", *AS_NOBODY)
             options = ("--identity.cni=off",)
             kind = "cri"
