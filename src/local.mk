@@ -8,6 +8,7 @@ src_libpe_a_SOURCES = \
 	include/pe/cleanup.h \
 	include/pe/clock.h \
 	include/pe/encode.h \
+	include/pe/endpoint.h \
 	include/pe/features.h \
 	include/pe/flow.h \
 	include/pe/group.h \
@@ -32,6 +33,7 @@ src_libpe_a_SOURCES = \
 	include/pe/table.h \
 	include/pe/supervisor.h \
 	include/pe/tasks.h \
+	include/pe/text.h \
 	include/pe/thread.h \
 	include/pe/top.h \
 	include/pe/user.h \
@@ -41,12 +43,14 @@ src_libpe_a_SOURCES = \
 	include/pe/xdp.h \
 	src/base/arena.c \
 	src/base/clock.c \
+	src/base/endpoint.c \
 	src/base/gzip.c \
 	src/base/log.c \
 	src/base/loop.c \
 	src/base/memory.c \
 	src/base/strbuf.c \
 	src/base/table.c \
+	src/base/text.c \
 	src/base/thread.c \
 	src/base/user.c \
 	src/base/utf8.c \
@@ -115,8 +119,6 @@ src_libpe_a_SOURCES = \
 	src/deliver/transfer.h \
 	src/expose/catalogue.c \
 	src/expose/encode.c \
-	src/expose/endpoint.c \
-	src/expose/endpoint.h \
 	src/expose/families.c \
 	src/expose/families.h \
 	src/expose/families_counters.c \
@@ -126,6 +128,7 @@ src_libpe_a_SOURCES = \
 	src/expose/families_self.c \
 	src/expose/families_top.c \
 	src/expose/text_writer.c \
+	src/expose/json_writer.c \
 	src/expose/labels.c \
 	src/expose/labels.h \
 	src/expose/lines.c \

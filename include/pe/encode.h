@@ -17,10 +17,19 @@
 
 struct pe_snapshot;
 struct pe_encoder;
+struct pe_strbuf;
 
 enum pe_format {
 	PE_FORMAT_TEXT,	       /* 0.0.4 */
 	PE_FORMAT_OPENMETRICS, /* 1.0.0 */
+};
+
+/* What a series is of. */
+enum pe_part_level {
+	PE_PART_HOST,
+	PE_PART_GROUP,
+	PE_PART_IFACE,
+	PE_PART_SELF, /* the exporter */
 };
 
 /* Labels of its identity that every series of an interface may have (--interface.labels): X(enum
@@ -70,5 +79,14 @@ struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder);
  * -ENOMEM if memory is refused; the answer is then incomplete and must not be sent as complete.
  */
 ssize_t pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size);
+
+/*
+ * Appends all that there is of one item as a JSON object: a member for each family that has
+ * samples, named as in the text formats, an array of its samples. The item is the i-th group or
+ * interface of the snapshot; of the host and the exporter 0 is the only one. Its own labels are
+ * left out. 0 or -ENOMEM. Not while pe_encoder_read() is in the middle of an answer.
+ */
+int pe_encoder_add_json(struct pe_encoder *encoder, enum pe_part_level level, size_t i,
+			struct pe_strbuf *out);
 
 #endif

@@ -63,6 +63,16 @@ static size_t label_group(const struct pe_encoder *encoder, size_t i, struct pe_
 	return n;
 }
 
+/* That all samples of an item have. */
+static size_t label_count(const struct pe_encoder *encoder, enum pe_part_level level)
+{
+	if (level == PE_PART_GROUP)
+		return (size_t)__builtin_popcount(encoder->snapshot->group_by);
+	if (level == PE_PART_IFACE)
+		return 1 + (size_t)__builtin_popcount(encoder->emit.show.iface_labels);
+	return 0;
+}
+
 static size_t label_iface(const struct pe_encoder *encoder, size_t i, struct pe_label *ret_label)
 {
 	const struct pe_iface_sample *iface = &encoder->snapshot->ifaces[i];
@@ -171,6 +181,13 @@ struct pe_encoder *pe_encoder_free(struct pe_encoder *encoder)
 	return NULL;
 }
 
+static int error_of(const struct pe_emit *emit)
+{
+	return emit->no_memory || emit->writer.out.error < 0 || emit->labels.text.error < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
 static size_t item_count(const struct pe_encoder *encoder, enum pe_part_level level)
 {
 	switch (level) {
@@ -222,6 +239,12 @@ static void emit_item(struct pe_encoder *encoder, enum pe_part_level level, size
 	emit->family->emit(emit);
 }
 
+static bool is_wanted(const struct pe_encoder *encoder, const struct pe_part *part,
+		      const struct pe_family *family)
+{
+	return (pe_family_wants(family, part->level) & ~encoder->has) == 0;
+}
+
 /* Until there is a sample or the family ends. Returns whether it ended. */
 static bool write_family(struct pe_encoder *encoder, const struct pe_part *part,
 			 const struct pe_family *family)
@@ -253,8 +276,7 @@ static void refill(struct pe_encoder *encoder)
 			continue;
 		}
 		family = &part->table->families[encoder->family];
-		if ((pe_family_wants(family, part->level) & ~encoder->has) == 0 &&
-		    !write_family(encoder, part, family))
+		if (is_wanted(encoder, part, family) && !write_family(encoder, part, family))
 			continue;
 		encoder->family++;
 		encoder->item = 0;
@@ -277,7 +299,7 @@ ssize_t pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size)
 
 		if (n == 0) {
 			refill(encoder);
-			if (emit->no_memory || out->error < 0 || emit->labels.text.error < 0)
+			if (error_of(emit) < 0)
 				return -ENOMEM;
 			if (out->len == 0)
 				break;
@@ -290,4 +312,40 @@ ssize_t pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size)
 		done += n;
 	}
 	return (ssize_t)done;
+}
+
+static void add_parts(struct pe_encoder *encoder, enum pe_part_level level, size_t i)
+{
+	struct pe_emit *emit = &encoder->emit;
+
+	for (emit->part = pe_parts; emit->part < pe_parts + PE_PARTS; emit->part++) {
+		const struct pe_family_table *table = emit->part->table;
+
+		for (size_t f = 0; emit->part->level == level && f < table->count; f++) {
+			emit->family = &table->families[f];
+			emit->begun = false;
+			if (is_wanted(encoder, emit->part, emit->family))
+				emit_item(encoder, level, i);
+		}
+	}
+}
+
+int pe_encoder_add_json(struct pe_encoder *encoder, enum pe_part_level level, size_t i,
+			struct pe_strbuf *out)
+{
+	struct pe_writer *writer = &encoder->emit.writer;
+	const struct pe_writer before = *writer;
+	int r;
+
+	pe_strbuf_addc(out, '{');
+	*writer = (struct pe_writer){ .ops = &pe_json_writer };
+	writer->labels_left_out = label_count(encoder, level);
+	add_parts(encoder, level, i);
+	writer->ops->end(writer);
+	pe_strbuf_add(out, writer->out.data, writer->out.len);
+	pe_strbuf_addc(out, '}');
+	r = error_of(&encoder->emit);
+	pe_strbuf_fini(&writer->out);
+	*writer = before;
+	return r < 0 ? r : out->error;
 }

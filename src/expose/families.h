@@ -18,14 +18,6 @@
 
 #include "writer.h"
 
-/* What a series is of. */
-enum pe_part_level {
-	PE_PART_HOST,
-	PE_PART_GROUP,
-	PE_PART_IFACE,
-	PE_PART_SELF, /* the exporter */
-};
-
 #define PE_FAMILY_NAME_MAX 96
 
 struct pe_emit {

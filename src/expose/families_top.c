@@ -11,7 +11,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#include "endpoint.h"
+#include "pe/endpoint.h"
 
 /* The bits of a tag that a label shows. */
 #define TAG_SHOWN PE_FLOW_TAG(0, 1, 1)
@@ -90,8 +90,11 @@ static void add_endpoint(struct pe_emit *emit, unsigned int nth, const char *nam
 
 	text->len = 0;
 	pe_text_endpoint(text, nth ? key->daddr : key->saddr, PE_FLOW_IS_IPV6(key->tag), port);
-	pe_label_set_add_plain(&emit->labels, name, (struct pe_span){ text->data, text->len });
+	pe_strbuf_addc(text, '\0');
 	emit->no_memory |= text->error < 0;
+	if (text->error == 0)
+		pe_label_set_add_plain(&emit->labels, name,
+				       (struct pe_span){ text->data, text->len - 1 });
 }
 
 static void emit_top_flow(struct pe_emit *emit, const struct pe_top_flow *top)

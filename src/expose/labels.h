@@ -26,7 +26,7 @@ struct pe_span {
 
 struct pe_label {
 	struct pe_span name;
-	struct pe_span value; /* any bytes */
+	struct pe_span value; /* any bytes, with an end behind them */
 };
 
 struct pe_labels {
@@ -78,7 +78,7 @@ static inline void pe_label_set_clear(struct pe_label_set *set)
  */
 void pe_label_set_add(struct pe_label_set *set, const char *name, const char *value);
 
-/* Likewise, with a value that needs no escaping. */
+/* Likewise, with a value that needs no escaping; it has a terminator behind it. */
 void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct pe_span value);
 
 /* Adds labels that have their text already. */

@@ -74,7 +74,8 @@ struct pe_writer {
 	struct pe_strbuf out; /* what was written; its reader empties it */
 	struct pe_metadata family;
 	size_t name_len;
-	bool with_created; /* OpenMetrics: shows since when a series counts */
+	bool with_created;	/* OpenMetrics: shows since when a series counts */
+	size_t labels_left_out; /* JSON: the first ones of each sample, which all have */
 	/* The time that was shown last, as text with the line's end. */
 	uint64_t created_ns;
 	char created[32];
@@ -85,5 +86,7 @@ struct pe_writer {
 extern const struct pe_writer_ops pe_text_writer;
 /* OpenMetrics 1.0: https://prometheus.io/docs/specs/om/open_metrics_spec/ */
 extern const struct pe_writer_ops pe_openmetrics_writer;
+/* The members of a JSON object; for one item at a time (pe_encoder_add_json()). */
+extern const struct pe_writer_ops pe_json_writer;
 
 #endif

@@ -7,7 +7,7 @@ set -u
 cd "${PE_SRCDIR:-.}" || exit 1
 
 # The contract headers of each layer.
-base='abi|arena|cleanup|clock|flow|gzip|ifkey|log|loop|memory|strbuf|table|thread|user|utf8'
+base='abi|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|strbuf|table|text|thread|user|utf8'
 net='features|link'
 xdp='xdp|ring|tasks'
 identity='identity'

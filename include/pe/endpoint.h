@@ -3,8 +3,8 @@
  * Addresses as text: inet_ntop(3) goes through printf, and a snapshot may hold a million of them.
  * Pure; any thread.
  */
-#ifndef PE_EXPOSE_ENDPOINT_H
-#define PE_EXPOSE_ENDPOINT_H
+#ifndef PE_ENDPOINT_H
+#define PE_ENDPOINT_H
 
 #include <stdbool.h>
 #include <stdint.h>

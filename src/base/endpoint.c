@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* See endpoint.h. */
-#include "endpoint.h"
+#include "pe/endpoint.h"
 
 static void add_ipv4(struct pe_strbuf *buf, const uint8_t *addr)
 {
