@@ -23,6 +23,7 @@ src_libpe_a_SOURCES = \
 	include/pe/loop.h \
 	include/pe/memory.h \
 	include/pe/options.h \
+	include/pe/page.h \
 	include/pe/push.h \
 	include/pe/registry.h \
 	include/pe/ring.h \
@@ -232,14 +233,31 @@ src_libpe_a_SOURCES = \
 	src/web/connection_limit.h \
 	src/web/bcrypt_worker.c \
 	src/web/bcrypt_worker.h \
+	src/web/body.c \
+	src/web/body.h \
 	src/web/http.c \
 	src/web/listen.c \
 	src/web/login.c \
 	src/web/login.h \
 	src/web/negotiate.c \
 	src/web/negotiate.h \
-	src/web/index_page.c \
-	src/web/index_page.h \
+	src/web/page/api.c \
+	src/web/page/api.h \
+	src/web/page/health.c \
+	src/web/page/health.h \
+	src/web/page/html.c \
+	src/web/page/html.h \
+	src/web/page/html_details.c \
+	src/web/page/html_rows.c \
+	src/web/page/live.c \
+	src/web/page/live.h \
+	src/web/page/page.c \
+	src/web/page/query.c \
+	src/web/page/query.h \
+	src/web/page/rows.c \
+	src/web/page/rows.h \
+	src/web/page/table.c \
+	src/web/page/table.h \
 	src/web/san.c \
 	src/web/san.h \
 	src/web/scrape.c \
@@ -285,6 +303,18 @@ src_libpe_a_SOURCES = \
 src/xdp/attach.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT) src/xdp/ticks.$(OBJEXT) src/xdp/tracepoints.$(OBJEXT): bpf/packet_exporter.skel.h
 src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
 src/xdp/tasks.$(OBJEXT): bpf/identity.skel.h
+
+# What the page loads is in it: as C strings, line by line.
+src/web/page/page_css.h: src/web/page/page.css
+src/web/page/page_js.h: src/web/page/page.js
+src/web/page/page_css.h src/web/page/page_js.h:
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && { \
+		printf '#define PE_PAGE_%s \\\n' "`echo $(@F) | sed 's/page_\(.*\)\.h/\1/' | tr a-z A-Z`" && \
+		sed 's/[\\"]/\\&/g; s/^\(.*\)$$/\t"\1\\n" \\/' $(srcdir)/src/web/page/`echo $(@F) | sed 's/_\(.*\)\.h/.\1/'` && \
+		echo; } >$@.tmp && mv $@.tmp $@
+src/web/page/html.$(OBJEXT): src/web/page/page_css.h src/web/page/page_js.h
+EXTRA_DIST += src/web/page/page.css src/web/page/page.js
+CLEANFILES += src/web/page/page_css.h src/web/page/page_js.h
 
 pe_libs = src/libpe.a \
 	$(LIBBPF_LIBS) $(LIBELF_LIBS) $(LIBCAP_LIBS) $(SECCOMP_LIBS) $(LIBNL_LIBS) \

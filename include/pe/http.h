@@ -3,12 +3,13 @@
  * The local HTTP server (libmicrohttpd, one thread a listening socket).
  *
  *   telemetry path  the metrics, in the best format both sides have, gzip when asked
- *   /               a plain page with links
+ *   /               the page, or the same as a plain table for who does not ask for HTML
+ *   /api/v1/        the same as JSON
  *   /-/healthy      200 while the process runs
  *   /-/ready        200 after the first reconcile, 503 before
  * GET and HEAD; 405 with Allow for other methods, 404 for other paths, 406 never: a scraper that
  * accepts nothing we have gets text 0.0.4 (RFC 9110, 12.4.1). A scrape builds or shares a snapshot
- * and streams it. If there are users, every path wants one of them (401).
+ * and streams it. If there are users, every path but /-/healthy wants one of them (401).
  */
 #ifndef PE_HTTP_H
 #define PE_HTTP_H
@@ -41,7 +42,7 @@ struct pe_http_options {
 	 * may be; older, and the slowest are cut off. */
 	unsigned int share_ms;
 	/* A snapshot of now, with a reference for the caller. 0 or -errno (answered as 503). Called
-	 * by the server's threads, one at a time, perhaps before pe_http_new() has returned; must
+	 * by the server's threads, two at a time, perhaps before pe_http_new() has returned; must
 	 * not wait for who calls pe_http_free(). */
 	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
 	/* Called by the server's threads, several at a time. */
@@ -82,7 +83,12 @@ int pe_http_reload(struct pe_http *http);
 /* Any thread. */
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample);
 
-/* Whether a path is one of PE_PATH_*, which the telemetry path cannot be. Pure. */
+/* Gives memory back of what nobody has looked at for a minute. To be called about once a second;
+ * any thread, does not block. NULL is fine. */
+void pe_http_tick(struct pe_http *http);
+
+/* Whether a path is one of PE_PATH_* or below PE_PATH_API, which the telemetry path cannot be.
+ * Pure. */
 bool pe_http_is_reserved(const char *path);
 
 #endif

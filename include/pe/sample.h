@@ -169,7 +169,10 @@ struct pe_series_body {
 struct pe_iface_sample {
 	struct pe_iface_info info;
 	struct pe_identity *identity; /* who is behind it, NULL if unknown; the snapshot's */
-	bool departed; /* gone, kept for the retention; has no mode and no active flows */
+	bool departed;	      /* gone, kept for the retention; has no mode and no active flows */
+	uint64_t departed_ns; /* wall clock; 0 of a live one */
+	/* What the kernel itself says it dropped there, if somebody asked (pe_snapshot_sources). */
+	uint64_t dropped[PE_DIRECTIONS];
 	struct pe_series_body body;
 };
 

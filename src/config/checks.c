@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "pe/http.h"
+#include "pe/page.h"
 #include "pe/user.h"
 
 #define DIGITS "0123456789"
@@ -201,8 +202,9 @@ int pe_option_check_path(const char *text, char *why, size_t why_size)
 	}
 	if (pe_http_is_reserved(text)) {
 		snprintf(why, why_size,
-			 "is taken by another page (allowed: a path other than %s, %s and %s)",
-			 PE_PATH_INDEX, PE_PATH_HEALTHY, PE_PATH_READY);
+			 "is taken by another page (allowed: a path other than %s, %s and %s, not "
+			 "below %s)",
+			 PE_PATH_INDEX, PE_PATH_HEALTHY, PE_PATH_READY, PE_PATH_API);
 		return -EINVAL;
 	}
 	return 0;

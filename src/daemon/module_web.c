@@ -100,6 +100,11 @@ static void stop_http(struct supervisor *s)
 	pe_http_free(s->http);
 }
 
+static void tick_http(struct supervisor *s)
+{
+	pe_http_tick(s->http);
+}
+
 static void reload_http(struct supervisor *s)
 {
 	pe_http_reload(s->http);
@@ -109,6 +114,7 @@ const struct pe_module pe_module_http = {
 	.name = "http",
 	.start = start_http,
 	.stop = stop_http,
+	.tick = tick_http,
 	.reload = reload_http,
 };
 

@@ -137,6 +137,7 @@ static int collect_iface(const struct pe_registry *registry, struct pe_iface_ser
 		return r;
 	iface->identity = series->identity ? pe_identity_ref(series->identity) : NULL;
 	iface->departed = series->departed;
+	iface->departed_ns = series->departed ? series->departed_ns : 0;
 	begin(&series->total, &iface->body);
 	if (member)
 		r = pe_contributor_collect(&registry->sources, &member->counters, arena);

@@ -64,6 +64,7 @@ void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns)
 		struct pe_iface_sample *iface = &snapshot->ifaces[i];
 
 		to_wall(&iface->body.created_ns, offset_ns);
+		to_wall(&iface->departed_ns, offset_ns);
 		for (size_t n = 0; n < iface->body.flows.top_count; n++)
 			to_wall(&iface->body.flows.top[n].since_ns, offset_ns);
 	}

@@ -9,6 +9,7 @@
 #include "connection.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "pe/clock.h"
@@ -25,6 +26,7 @@ struct pe_connection {
 	struct pe_tls_input tls_input;
 	struct pe_web_state *web; /* whose TLS it speaks, NULL if none */
 	bool requested;		  /* a request line has come once */
+	char *query;		  /* of the last one; NULL if it has none */
 };
 
 struct pe_connection *pe_connection_of(struct MHD_Connection *mhd)
@@ -112,14 +114,23 @@ unsigned int pe_connection_end(struct pe_connection *connection, struct MHD_Conn
 		pe_refusal_send(connection->slot.fd, status);
 	pe_connection_slot_release(&connection->slot);
 	pe_web_put(connection->web);
+	free(connection->query);
 	free(connection);
 	return status;
 }
 
-void pe_connection_begin(struct pe_connection *connection)
+bool pe_connection_begin(struct pe_connection *connection, const char *query)
 {
 	connection->requested = true;
 	pe_refusal_begin(&connection->refusal, connection->slot.fd);
+	free(connection->query);
+	connection->query = *query ? strdup(query) : NULL;
+	return !*query || connection->query;
+}
+
+const char *pe_connection_query(const struct pe_connection *connection)
+{
+	return connection->query ? connection->query : "";
 }
 
 void pe_connection_refuse(struct pe_connection *connection, struct MHD_Connection *mhd,

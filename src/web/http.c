@@ -122,13 +122,6 @@ static enum pe_login_verdict verdict_of(const void *state)
 	return state == &request_denied ? PE_LOGIN_DENIED : PE_LOGIN_BUSY;
 }
 
-static struct pe_connection_slot *slot_of(struct MHD_Connection *connection)
-{
-	struct pe_connection *c = pe_connection_of(connection);
-
-	return c ? pe_connection_slot(c) : NULL;
-}
-
 /* RFC 9112, 3.2. libmicrohttpd would check that, too, but also refuse some first lines without an
  * answer, and forget the answer it has for too many cookies. */
 static bool lacks_host(struct MHD_Connection *connection, const char *version)
@@ -148,9 +141,17 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	const bool readable = is_head || strcmp(method, MHD_HTTP_METHOD_GET) == 0;
 	_cleanup_(cleanup_web_state) struct pe_web_state *web = NULL;
 	const bool is_old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
-	struct pe_request request = { http->routes, NULL,    connection, path,
-				      readable,	    is_head, is_old };
-	struct pe_connection_slot *slot = slot_of(connection);
+	struct pe_connection *c = pe_connection_of(connection);
+	struct pe_connection_slot *slot = c ? pe_connection_slot(c) : NULL;
+	struct pe_request request = {
+		.routes = http->routes,
+		.connection = connection,
+		.path = path,
+		.query = c ? pe_connection_query(c) : "",
+		.readable = readable,
+		.is_head = is_head,
+		.is_old = is_old,
+	};
 	enum pe_login_verdict verdict;
 
 	if (slot && (!*state || is_login(*state)))
@@ -168,7 +169,10 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	if (!*state || is_login(*state)) {
 		struct pe_login *login = *state;
 
-		verdict = pe_login_ask(web, http->bcrypt, connection, &login);
+		/* Supervisors know no passwords. */
+		verdict = strcmp(path, PE_PATH_HEALTHY) == 0
+				  ? PE_LOGIN_ALLOWED
+				  : pe_login_ask(web, http->bcrypt, connection, &login);
 		*state = state_of(verdict, login);
 		if (slot && verdict == PE_LOGIN_WAIT)
 			pe_connection_slot_suspend(slot);
@@ -183,9 +187,9 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 }
 
 /*
- * Called with the rest of the first line before it is parsed. Nothing here takes query arguments,
- * so none are left to parse: libmicrohttpd 0.9.75 never answers more of them than it has memory
- * for. The text is in its own buffer, which it changes next, too.
+ * Called with the rest of the first line before it is parsed. The query is kept for the page, and
+ * nothing of it is left to parse: libmicrohttpd 0.9.75 never answers more arguments than it has
+ * memory for. The text is in its own buffer, which it changes next, too.
  *
  * A path that a NUL cuts off is another one than what a proxy before us has checked. Behind the
  * text and its end comes the version, unless that NUL is not the end. A space in it is for us to
@@ -198,12 +202,13 @@ static void *on_request_line(void *userdata, const char *uri, struct MHD_Connect
 	struct pe_connection *c = pe_connection_of(connection);
 	const bool whole = strncmp(uri + strlen(uri) + 1, "HTTP/", 5) == 0 && !strchr(uri, ' ');
 	char *query = strchr(uri, '?');
+	bool kept = true;
 
+	if (c)
+		kept = pe_connection_begin(c, query ? query + 1 : "");
 	if (query)
 		query[1] = '\0';
-	if (c)
-		pe_connection_begin(c);
-	return whole && !strstr(uri, "%00") ? NULL : &request_malformed;
+	return whole && kept && !strstr(uri, "%00") ? NULL : &request_malformed;
 }
 
 /* Of a request that is not answered; `info` is there if it was, and no memory for its header. */
@@ -465,6 +470,12 @@ struct pe_http *pe_http_free(struct pe_http *http)
 	free(http->servers);
 	free(http);
 	return NULL;
+}
+
+void pe_http_tick(struct pe_http *http)
+{
+	if (http)
+		pe_routes_tick(http->routes);
 }
 
 int pe_http_reload(struct pe_http *http)

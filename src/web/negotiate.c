@@ -224,6 +224,19 @@ enum pe_format pe_negotiate_format(const char *accept)
 	return PE_FORMAT_TEXT;
 }
 
+bool pe_negotiate_html(const char *accept)
+{
+	static const struct offer html_offer = { "text/html", "text/*", { NULL } };
+	static const struct offer plain_offer = { "text/plain", "text/*", { NULL } };
+	struct preference html;
+
+	if (!accept)
+		return false;
+	html = prefer(&html_offer, accept);
+	return html.precision >= MATCH_NAME && html.q > 0 &&
+	       html.q >= prefer(&plain_offer, accept).q;
+}
+
 /* ---- Accept-Encoding ---- */
 
 bool pe_negotiate_gzip(const char *accept_encoding)

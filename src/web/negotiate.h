@@ -16,6 +16,10 @@
 /* The format for an Accept header, which may be NULL. */
 enum pe_format pe_negotiate_format(const char *accept);
 
+/* Whether an Accept header, which may be NULL, asks for HTML: names it, and likes plain text no
+ * better. */
+bool pe_negotiate_html(const char *accept);
+
 /* Whether an Accept-Encoding header, which may be NULL, takes gzip. */
 bool pe_negotiate_gzip(const char *accept_encoding);
 

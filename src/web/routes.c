@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See routes.h. Answers that are constant are handed over as they are; only the metrics are made
- * for each request, by the scraper.
+ * See routes.h. Answers that are constant are handed over as they are; metrics are made by the
+ * scraper as they are read, pages and JSON as a whole.
  */
 #include "routes.h"
 
@@ -13,8 +13,9 @@
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 #include "pe/log.h"
+#include "pe/page.h"
 
-#include "index_page.h"
+#include "body.h"
 #include "negotiate.h"
 #include "scrape.h"
 
@@ -29,7 +30,8 @@ struct pe_routes {
 	char *telemetry_path;
 	bool (*ready)(void *userdata);
 	void *userdata;
-	struct pe_strbuf index_page;
+	struct pe_page *page;
+	struct pe_bodies bodies;
 	struct pe_scraper *scraper;
 	struct pe_log_once unavailable_logged;
 	uint64_t requests[STATUS_CODES]; /* atomic */
@@ -145,20 +147,6 @@ static enum MHD_Result send_text(const struct pe_request *request, unsigned int 
 	return send_bytes(request, status, text, strlen(text), headers);
 }
 
-static enum MHD_Result answer_index(const struct pe_request *request)
-{
-	static const struct header headers[] = {
-		{ "Content-Type", "text/html; charset=utf-8" },
-		{ "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
-					     "base-uri 'none'; frame-ancestors 'none'" },
-		{ "Referrer-Policy", "no-referrer" },
-		{ 0 },
-	};
-	const struct pe_strbuf *page = &request->routes->index_page;
-
-	return send_bytes(request, MHD_HTTP_OK, page->data, page->len, headers);
-}
-
 static enum MHD_Result answer_healthy(const struct pe_request *request)
 {
 	return send_text(request, MHD_HTTP_OK, "OK\n");
@@ -239,6 +227,16 @@ static void cleanup_field(struct field *field)
 	pe_strbuf_fini(&field->value);
 }
 
+static enum MHD_Result answer_unavailable(const struct pe_request *request, int error)
+{
+	if (pe_log_once(&request->routes->unavailable_logged, 60 * PE_NS_PER_S))
+		pe_warn("http", "a request was answered with 503: %s",
+			error == -EBUSY ? "slow readers hold all that there may be"
+					: strerror(-error));
+	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
+			 error == -EBUSY ? "Too many slow readers\n" : "No snapshot\n");
+}
+
 static enum MHD_Result answer_metrics(const struct pe_request *request)
 {
 	_cleanup_(cleanup_field) struct field accept = { .name = "Accept" };
@@ -266,12 +264,65 @@ static enum MHD_Result answer_metrics(const struct pe_request *request)
 		MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 	if (r == 0)
 		return send_response(request, MHD_HTTP_OK, response, headers);
-	if (pe_log_once(&request->routes->unavailable_logged, 60 * PE_NS_PER_S))
-		pe_warn("http", "a scrape was answered with 503: %s",
-			r == -EBUSY ? "slow readers hold every snapshot" : strerror(-r));
-	return send_text(request, MHD_HTTP_SERVICE_UNAVAILABLE,
-			 r == -EBUSY ? "Too many slow readers\n" : "No snapshot\n");
+	return answer_unavailable(request, r);
 }
+
+/* ---- pages ---- */
+
+static const char *content_type(enum pe_page_format format)
+{
+	switch (format) {
+	case PE_PAGE_HTML:
+		return "text/html; charset=utf-8";
+	case PE_PAGE_JSON:
+		return "application/json";
+	case PE_PAGE_TABLE:
+		break;
+	}
+	return CONTENT_TYPE_PLAIN;
+}
+
+static enum MHD_Result answer_page(const struct pe_request *request, enum pe_page_format format)
+{
+	_cleanup_(cleanup_field) struct field encoding = { .name = "Accept-Encoding" };
+	_cleanup_(cleanup_response) struct MHD_Response *response = NULL;
+	struct pe_routes *routes = request->routes;
+	const bool gzip = pe_negotiate_gzip(join_header(request, &encoding));
+	const struct header headers[] = {
+		{ "Content-Type", content_type(format) },
+		{ "Vary", "Accept, Accept-Encoding" },
+		{ "Content-Security-Policy",
+		  format == PE_PAGE_HTML ? pe_page_policy(routes->page) : "default-src 'none'" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ gzip ? "Content-Encoding" : NULL, "gzip" },
+		{ 0 },
+	};
+	struct pe_strbuf text = PE_STRBUF_INIT;
+	int r = pe_page_answer(routes->page, request->path, request->query, format, &text);
+	const unsigned int status = r > 0 ? (unsigned int)r : MHD_HTTP_OK;
+
+	if (r > 0)
+		r = pe_body_respond(&routes->bodies, &text, gzip, &response);
+	pe_strbuf_fini(&text);
+	return r < 0 ? answer_unavailable(request, r)
+		     : send_response(request, status, response, headers);
+}
+
+static enum MHD_Result answer_index(const struct pe_request *request)
+{
+	_cleanup_(cleanup_field) struct field accept = { .name = "Accept" };
+
+	return answer_page(request, pe_negotiate_html(join_header(request, &accept))
+					    ? PE_PAGE_HTML
+					    : PE_PAGE_TABLE);
+}
+
+static enum MHD_Result answer_api(const struct pe_request *request)
+{
+	return answer_page(request, PE_PAGE_JSON);
+}
+
+/* ---- paths ---- */
 
 static const struct {
 	const char *path;
@@ -288,7 +339,7 @@ bool pe_http_is_reserved(const char *path)
 		if (strcmp(path, paths[i].path) == 0)
 			return true;
 	}
-	return false;
+	return strncmp(path, PE_PATH_API, sizeof(PE_PATH_API) - 1) == 0;
 }
 
 static enum MHD_Result route(const struct pe_request *request)
@@ -301,6 +352,8 @@ static enum MHD_Result route(const struct pe_request *request)
 	}
 	if (strcmp(request->path, request->routes->telemetry_path) == 0)
 		answer = answer_metrics;
+	else if (pe_page_has(request->path, PE_PAGE_JSON))
+		answer = answer_api;
 	if (answer != answer_not_found && !request->readable)
 		answer = answer_bad_method;
 	return answer(request);
@@ -323,6 +376,11 @@ enum MHD_Result pe_routes_refuse(const struct pe_request *request)
 	return send_text(request, MHD_HTTP_BAD_REQUEST, "Bad request\n");
 }
 
+void pe_routes_tick(struct pe_routes *routes)
+{
+	pe_page_tick(routes->page);
+}
+
 /* ---- making it ---- */
 
 static void cleanup_routes(struct pe_routes **routes)
@@ -342,7 +400,9 @@ int pe_routes_new(const struct pe_http_options *options, struct pe_routes **ret_
 	routes->userdata = options->userdata;
 	if (!routes->telemetry_path)
 		return -ENOMEM;
-	r = pe_index_page_build(&routes->index_page, routes->telemetry_path);
+	r = pe_page_new(&(struct pe_page_options){ routes->telemetry_path, options->show,
+						   options->snapshot, options->userdata },
+			&routes->page);
 	if (r == 0)
 		r = pe_scraper_new(options, &routes->scraper);
 	if (r < 0)
@@ -356,7 +416,7 @@ struct pe_routes *pe_routes_free(struct pe_routes *routes)
 	if (!routes)
 		return NULL;
 	pe_scraper_free(routes->scraper);
-	pe_strbuf_fini(&routes->index_page);
+	pe_page_free(routes->page);
 	free(routes->telemetry_path);
 	free(routes);
 	return NULL;

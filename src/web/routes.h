@@ -21,7 +21,8 @@ struct pe_request {
 	const struct pe_web_config *config; /* whose headers the answer has */
 	struct MHD_Connection *connection;
 	const char *path;
-	bool readable; /* GET or HEAD */
+	const char *query; /* behind the '?', as it came; "" if there is none */
+	bool readable;	   /* GET or HEAD */
 	bool is_head;
 	bool is_old; /* HTTP/1.0 */
 };
@@ -37,6 +38,9 @@ enum MHD_Result pe_routes_answer(const struct pe_request *request, enum pe_login
 
 /* Queues the answer to a request that is none, and counts it. */
 enum MHD_Result pe_routes_refuse(const struct pe_request *request);
+
+/* Gives back what nobody asked for for some time. Any thread. */
+void pe_routes_tick(struct pe_routes *routes);
 
 /* Counts an answer that libmicrohttpd made itself. */
 void pe_routes_count(struct pe_routes *routes, unsigned int status);

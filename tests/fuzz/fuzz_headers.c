@@ -18,7 +18,6 @@
 #include "../../src/web/address.h"
 #include "../../src/deliver/grouping.h"
 #include "../../src/deliver/libcurl.h"
-#include "../../src/web/index_page.h"
 #include "../../src/web/users.h"
 
 #define TEXT_MAX   4000
@@ -355,42 +354,17 @@ static void check_address(const char *text)
 	free(back);
 }
 
-/* The page has the path as a link, and nothing of it as markup. */
 static void check_path(const char *path)
 {
-	static const char before[] = "<a href=\"", after[] = "\">Metrics</a>";
-	struct pe_strbuf page = PE_STRBUF_INIT;
-	char why[PE_OPTION_WHY_MAX] = "", *html, *at, *end;
+	char why[PE_OPTION_WHY_MAX] = "";
 
 	if (pe_option_check_path(path, why, sizeof(why)) < 0) {
 		fuzz_check(*why, "no reason to refuse %s", path);
-	} else {
-		fuzz_check(path[0] == '/' && strcmp(path, "/") != 0, "path %s", path);
-		for (const char *p = path; *p; p++)
-			fuzz_check(*p > ' ' && *p < 0x7f && !strchr("?#%\"<>\\", *p), "path %s",
-				   path);
+		return;
 	}
-	fuzz_check(pe_index_page_build(&page, path) == 0, "out of memory");
-	html = strndup(page.data, page.len);
-	at = strstr(html, before);
-	fuzz_check(at, "no link");
-	at += strlen(before);
-	end = strstr(at, after);
-	fuzz_check(end, "no end of the link");
-	for (; at < end; path++) {
-		/* A character, or its number. */
-		if (*at == '&') {
-			fuzz_check(at[1] == '#' && strtol(at + 2, &at, 10) == *path && *at == ';',
-				   "another character in the link");
-			at++;
-		} else {
-			fuzz_check(*at == *path && !strchr("<>\"'", *at), "'%c' in the link", *at);
-			at++;
-		}
-	}
-	fuzz_check(!*path, "the link lacks %s", path);
-	free(html);
-	pe_strbuf_fini(&page);
+	fuzz_check(path[0] == '/' && strcmp(path, "/") != 0, "path %s", path);
+	for (const char *p = path; *p; p++)
+		fuzz_check(*p > ' ' && *p < 0x7f && !strchr("?#%\"<>\\", *p), "path %s", path);
 }
 
 /* ---- push URLs ---- */

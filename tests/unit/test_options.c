@@ -332,7 +332,9 @@ static void test_good_values(void **state)
 #define SIZE(range) " (allowed: " range ", as 65536, 64KiB, 16MiB)"
 #define ADDRESS	    "is not an address (allowed: [HOST]:PORT, as :9817, 127.0.0.1:9817, [::1]:9817)"
 #define PATH	    "is not a path (allowed: '/' and printable characters but ?#%\"<>\\, as /metrics)"
-#define TAKEN	    "is taken by another page (allowed: a path other than /, /-/healthy and /-/ready)"
+#define TAKEN                                                                                   \
+	"is taken by another page (allowed: a path other than /, /-/healthy and /-/ready, not " \
+	"below /api/v1/)"
 #define LARGE                                                                                 \
 	"is too large (allowed: 4096 characters with repetitions written out, repetitions 3 " \
 	"deep, groups 63 deep)"
@@ -419,6 +421,7 @@ static const struct {
 	{ "web.telemetry-path", "/m\xc3\xa4", PATH },
 	{ "web.telemetry-path", "/", TAKEN },
 	{ "web.telemetry-path", "/-/healthy", TAKEN },
+	{ "web.telemetry-path", "/api/v1/metrics", TAKEN },
 	{ "web.telemetry-path", "/-/ready", TAKEN },
 	{ "web.max-connections", "0", "is out of range (allowed: 1 to 65536)" },
 	{ "push.grouping", "rack", "is not a label (allowed: NAME=VALUE, as rack=r12)" },

@@ -115,7 +115,7 @@ static int ask_as(unsigned int port, const char *headers)
 {
 	_cleanup_answer_ struct answer answer = { 0 };
 
-	ask(port, "GET", "/-/healthy", headers, &answer);
+	ask(port, "GET", "/-/ready", headers, &answer);
 	return answer.status;
 }
 
@@ -133,7 +133,7 @@ static void test_keep_alive(void **state)
 	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
 		_cleanup_answer_ struct answer answer = { 0 };
 
-		client_ask(&client, "GET", "/-/healthy", asked[i].headers, &answer);
+		client_ask(&client, "GET", "/-/ready", asked[i].headers, &answer);
 		assert_int_equal(answer.status, asked[i].status);
 		assert_true(answer.complete);
 		if (answer.status == 401)
@@ -142,15 +142,28 @@ static void test_keep_alive(void **state)
 	}
 }
 
+/* Supervisors know no passwords. */
+static void test_healthy_without_password(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const paths[] = { "/", "/metrics", "/-/ready", "/api/v1/health",
+					     "/none" };
+
+	assert_int_equal(ask_status(f->port, "GET", "/-/healthy"), 200);
+	assert_int_equal(ask_status(f->port, "HEAD", "/-/healthy"), 200);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		assert_int_equal(ask_status(f->port, "GET", paths[i]), 401);
+}
+
 /* One login waits behind another on one connection. */
 static void test_pipeline(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_client_ struct client client = client_connect(f->port);
 
-	client_send(&client, "GET /-/healthy HTTP/1.1\r\nHost: x\r\n" AUTH_WRONG "\r\n"
-			     "GET /-/healthy HTTP/1.1\r\nHost: x\r\n" AUTH_RIGHT "\r\n"
-			     "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n");
+	client_send(&client, "GET /-/ready HTTP/1.1\r\nHost: x\r\n" AUTH_WRONG "\r\n"
+			     "GET /-/ready HTTP/1.1\r\nHost: x\r\n" AUTH_RIGHT "\r\n"
+			     "GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n");
 	for (int i = 0; i < 3; i++) {
 		_cleanup_answer_ struct answer answer = { 0 };
 
@@ -288,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_keep_alive, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_healthy_without_password, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pipeline, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end_while_waiting, setup, teardown),

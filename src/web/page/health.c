@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See health.h. Each check is a function that looks at one thing. */
+#include "health.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "pe/clock.h"
+
+/* A push is due every 15 s by default; with a longer interval the failures say it. */
+#define PUSH_LATE_NS (120 * PE_NS_PER_S)
+
+__attribute__((format(printf, 3, 4))) static void say(struct pe_health_check *check,
+						      enum pe_health_level level, const char *fmt,
+						      ...)
+{
+	va_list args;
+
+	check->level = level;
+	va_start(args, fmt);
+	vsnprintf(check->text, sizeof(check->text), fmt, args);
+	va_end(args);
+}
+
+static void check_push(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	const struct pe_sink_sample *push = &snapshot->self.push;
+	uint64_t failed = 0, age_ns;
+
+	for (size_t i = 0; i < PE_SINK_RESULTS; i++)
+		failed += i == PE_SINK_OK ? 0 : push->requests[i];
+	if (!push->enabled) {
+		say(check, PE_HEALTH_OK, "off");
+		return;
+	}
+	if (!push->last_success_ns) {
+		say(check, failed ? PE_HEALTH_BAD : PE_HEALTH_OK,
+		    "never succeeded, %" PRIu64 " failed", failed);
+		return;
+	}
+	age_ns = snapshot->taken_ns > push->last_success_ns
+			 ? snapshot->taken_ns - push->last_success_ns
+			 : 0;
+	say(check,
+	    age_ns > PUSH_LATE_NS ? PE_HEALTH_BAD
+	    : push->reduced	  ? PE_HEALTH_NOTE
+				  : PE_HEALTH_OK,
+	    "last succeeded %" PRIu64 " s ago, %" PRIu64 " failed%s", age_ns / PE_NS_PER_S, failed,
+	    push->reduced ? ", without the legacy metrics" : "");
+}
+
+static void check_netlink(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	const struct pe_self_sample *self = &snapshot->self;
+
+	if (self->netlink_overruns + self->netlink_invalid == 0)
+		say(check, PE_HEALTH_OK, "%" PRIu64 " messages", self->netlink_messages);
+	else
+		say(check, PE_HEALTH_NOTE,
+		    "%" PRIu64 " overruns and %" PRIu64 " invalid of %" PRIu64
+		    " messages; read again %" PRIu64 " times",
+		    self->netlink_overruns, self->netlink_invalid, self->netlink_messages,
+		    self->netlink_resyncs);
+}
+
+static void check_flows(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	const struct pe_self_sample *self = &snapshot->self;
+	const uint64_t lost = self->flow_records_lost;
+
+	if (lost + self->flow_table_full + self->flow_bypassed_packets == 0)
+		say(check, PE_HEALTH_OK, "nothing lost of %" PRIu64 " records", self->flow_records);
+	else
+		say(check, PE_HEALTH_NOTE,
+		    "%" PRIu64 " of %" PRIu64 " records lost, %" PRIu64
+		    " flows ended early, %" PRIu64 " packets bypassed",
+		    lost, lost + self->flow_records, self->flow_table_full,
+		    self->flow_bypassed_packets);
+}
+
+static void check_counting(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	const uint64_t none = snapshot->self.interfaces_attached[PE_MODE_NONE];
+	uint64_t lost = 0, over = 0;
+
+	for (size_t d = 0; snapshot->host && d < PE_DIRECTIONS; d++) {
+		lost += snapshot->host->body.unobserved[d][PE_UNOBSERVED_LOST].packets;
+		over += snapshot->host->body.overcounted[d].packets;
+	}
+	if (none + lost + over + snapshot->self.early_packets_missed == 0)
+		say(check, PE_HEALTH_OK, "all interfaces, every packet");
+	else
+		say(check, none ? PE_HEALTH_BAD : PE_HEALTH_NOTE,
+		    "%" PRIu64 " interfaces not counted; %" PRIu64 " packets unobserved, %" PRIu64
+		    " overcounted, %" PRIu64 " early ones missed",
+		    none, lost, over, snapshot->self.early_packets_missed);
+}
+
+static void check_egress(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	if (snapshot->self.egress_available)
+		say(check, PE_HEALTH_OK, "counted");
+	else
+		say(check, PE_HEALTH_NOTE, "not counted");
+}
+
+static bool has_other_group(const struct pe_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->group_count; i++) {
+		const struct pe_group_sample *group = &snapshot->groups[i];
+
+		if (strcmp(group->label[PE_GROUP_WORKLOAD], PE_GROUP_OTHER) == 0 &&
+		    !*group->label[PE_GROUP_KIND] && !*group->label[PE_GROUP_MASTER])
+			return true;
+	}
+	return false;
+}
+
+static void check_limits(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	const struct pe_self_sample *self = &snapshot->self;
+	const uint64_t no_slot = self->attach_errors[PE_ATTACH_NO_SLOT];
+	const bool other = has_other_group(snapshot);
+
+	if (no_slot + self->departed_early + self->http.connections_evicted == 0 && !other)
+		say(check, PE_HEALTH_OK, "none reached");
+	else
+		say(check, PE_HEALTH_NOTE,
+		    "%" PRIu64 " interfaces beyond --max-interfaces, %" PRIu64
+		    " series ended early, %" PRIu64 " connections cut off%s",
+		    no_slot, self->departed_early, self->http.connections_evicted,
+		    other ? ", groups beyond --group.max" : "");
+}
+
+static void check_process(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	const struct pe_self_sample *self = &snapshot->self;
+
+	if (!self->http.reload_successful)
+		say(check, PE_HEALTH_BAD, "the web configuration could not be read again");
+	else if (self->denied_system_calls)
+		say(check, PE_HEALTH_NOTE, "the sandbox refused %" PRIu64 " system calls",
+		    self->denied_system_calls);
+	else
+		say(check, PE_HEALTH_OK, "%.1f MB, %" PRIu64 " threads",
+		    (double)self->process.resident_bytes / 1e6, self->process.threads);
+}
+
+static const struct {
+	const char *name;
+	void (*check)(const struct pe_snapshot *snapshot, struct pe_health_check *check);
+} checks[PE_HEALTH_CHECKS] = {
+	{ "counting", check_counting }, { "egress", check_egress }, { "flows", check_flows },
+	{ "netlink", check_netlink },	{ "push", check_push },	    { "limits", check_limits },
+	{ "process", check_process },
+};
+
+enum pe_health_level pe_health(const struct pe_snapshot *snapshot,
+			       struct pe_health_check ret_checks[PE_HEALTH_CHECKS])
+{
+	enum pe_health_level worst = PE_HEALTH_OK;
+
+	for (size_t i = 0; i < PE_HEALTH_CHECKS; i++) {
+		ret_checks[i].name = checks[i].name;
+		checks[i].check(snapshot, &ret_checks[i]);
+		if (ret_checks[i].level > worst)
+			worst = ret_checks[i].level;
+	}
+	return worst;
+}
+
+const char *pe_health_level_name(enum pe_health_level level)
+{
+	static const char *const names[] = { "ok", "note", "bad" };
+
+	return names[level];
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The page around its tables: see html.h. */
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+
+#include "html.h"
+
+#include <stdio.h>
+
+#include "pe/cleanup.h"
+#include "pe/http.h"
+#include "pe/text.h"
+
+#include "health.h"
+#include "page_css.h"
+#include "page_js.h"
+#include "table.h"
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+#define KINDS_MAX 32 /* in the list to choose from */
+
+const char pe_html_style[] = PE_PAGE_CSS;
+const char pe_html_script[] = PE_PAGE_JS;
+
+/* ---- links ---- */
+
+static void add_parameter(struct pe_strbuf *out, const char *name, const char *value,
+			  char *separator)
+{
+	if (!*value)
+		return;
+	pe_strbuf_addf(out, "%s%s=", *separator == '?' ? "?" : "&amp;", name);
+	*separator = '&';
+	pe_page_query_add(out, value);
+}
+
+static void add_count(struct pe_strbuf *out, const char *name, unsigned int value, char *separator)
+{
+	char number[16];
+
+	if (value == 0)
+		return;
+	snprintf(number, sizeof(number), "%u", value);
+	add_parameter(out, name, number, separator);
+}
+
+void pe_html_add_link(const struct pe_html *html, const struct pe_page_query *query)
+{
+	struct pe_strbuf *out = html->out;
+	char separator = '?';
+
+	pe_strbuf_adds(out, " href=\"" PE_PATH_INDEX);
+	if (query->view != PE_VIEW_INTERFACES)
+		add_parameter(out, "view", pe_page_view_word(query->view), &separator);
+	add_parameter(out, "search", query->search, &separator);
+	add_parameter(out, "kind", query->kind, &separator);
+	add_parameter(out, "workload", query->workload, &separator);
+	if (query->has_sort)
+		add_parameter(out, "sort", pe_page_sort_word(query->sort), &separator);
+	if (query->ascending)
+		add_parameter(out, "order", "asc", &separator);
+	add_count(out, "offset", query->offset, &separator);
+	add_count(out, "limit", query->limit, &separator);
+	add_count(out, "open", (unsigned int)query->open, &separator);
+	pe_strbuf_addc(out, '"');
+}
+
+/* ---- parts ---- */
+
+static void add_head(const struct pe_html *html)
+{
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_adds(out,
+		       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		       "<title>Packet Exporter</title>\n<link rel=\"icon\" href=\"data:,\">\n"
+		       "<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>\n"
+		       "<style>");
+	pe_strbuf_adds(out, pe_html_style);
+	pe_strbuf_adds(out, "</style>\n</head>\n<body>\n");
+}
+
+static void add_views(const struct pe_html *html)
+{
+	static const char *const titles[PE_VIEWS] = { "Interfaces", "Groups", "Departed" };
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_adds(out, "<nav aria-label=\"Views\"><ul>");
+	for (unsigned int view = 0; view < PE_VIEWS; view++) {
+		struct pe_page_query other = *html->query;
+
+		other.view = (enum pe_page_view)view;
+		other.has_sort = false;
+		other.ascending = false;
+		other.offset = 0;
+		other.open = 0;
+		pe_strbuf_adds(out, "<li><a");
+		pe_html_add_link(html, &other);
+		pe_strbuf_addf(out, "%s>%s</a></li>",
+			       html->query->view == other.view ? " aria-current=\"page\"" : "",
+			       titles[view]);
+	}
+	pe_strbuf_adds(out, "</ul></nav>\n");
+}
+
+static void add_health(const struct pe_html *html)
+{
+	static const char *const words[] = { "Healthy", "Healthy, with notes", "Not healthy" };
+	struct pe_health_check checks[PE_HEALTH_CHECKS];
+	const enum pe_health_level level = pe_health(html->view->snapshot, checks);
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_addf(
+		out,
+		"<ul id=\"health\" class=\"%s\" aria-label=\"Health\"><li><strong>%s</strong></li>",
+		pe_health_level_name(level), words[level]);
+	for (size_t i = 0; i < PE_HEALTH_CHECKS; i++) {
+		pe_strbuf_addf(out, "<li class=\"%s\">%s: ", pe_health_level_name(checks[i].level),
+			       checks[i].name);
+		pe_text_add_html(out, checks[i].text);
+		pe_strbuf_adds(out, "</li>");
+	}
+	pe_strbuf_adds(out, "</ul>\n");
+}
+
+static void add_field(struct pe_strbuf *out, const char *name, const char *label, const char *type,
+		      const char *value)
+{
+	pe_strbuf_addf(out, "<label>%s <input type=\"%s\" name=\"%s\" value=\"", label, type, name);
+	pe_text_add_html(out, value);
+	pe_strbuf_adds(out, "\"></label>\n");
+}
+
+static void add_hidden(struct pe_strbuf *out, const char *name, const char *value)
+{
+	pe_strbuf_addf(out, "<input type=\"hidden\" name=\"%s\" value=\"%s\">", name, value);
+}
+
+static void add_kind(struct pe_strbuf *out, const char *kind, const char *chosen)
+{
+	pe_strbuf_adds(out, "<option value=\"");
+	pe_text_add_html(out, kind);
+	pe_strbuf_addf(out, "\"%s>", strcmp(kind, chosen) == 0 ? " selected" : "");
+	pe_text_add_html(out, *kind ? kind : "all");
+	pe_strbuf_adds(out, "</option>");
+}
+
+/* Those that there are. */
+static void add_kinds(const struct pe_html *html)
+{
+	const struct pe_snapshot *snapshot = html->view->snapshot;
+	const char *kinds[KINDS_MAX];
+	struct pe_strbuf *out = html->out;
+	size_t count = 0, k;
+
+	pe_strbuf_adds(out, "<label>Kind <select name=\"kind\">");
+	add_kind(out, "", html->query->kind);
+	add_kind(out, "none", html->query->kind);
+	for (size_t i = 0; i < snapshot->iface_count; i++) {
+		const char *kind = snapshot->ifaces[i].info.kind;
+
+		for (k = 0; k < count && strcmp(kinds[k], kind) != 0; k++)
+			;
+		if (*kind && k == count && count < KINDS_MAX) {
+			kinds[count++] = kind;
+			add_kind(out, kind, html->query->kind);
+		}
+	}
+	pe_strbuf_adds(out, "</select></label>\n");
+}
+
+static void add_form(const struct pe_html *html)
+{
+	const struct pe_page_query *query = html->query;
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_adds(out,
+		       "<form id=\"filter\" role=\"search\" method=\"get\" action=\"" PE_PATH_INDEX
+		       "\">\n");
+	if (query->view != PE_VIEW_INTERFACES)
+		add_hidden(out, "view", pe_page_view_word(query->view));
+	if (query->has_sort)
+		add_hidden(out, "sort", pe_page_sort_word(query->sort));
+	if (query->ascending)
+		add_hidden(out, "order", "asc");
+	add_field(out, "search", "Search", "search", query->search);
+	add_field(out, "workload", "Workload or pod", "search", query->workload);
+	add_kinds(html);
+	pe_strbuf_adds(out, "<button>Filter</button>\n</form>\n");
+}
+
+/* Nobody should wonder why nothing is seen in the first minute. */
+static void add_hint(const struct pe_html *html)
+{
+	const struct pe_group_sample *host = html->view->snapshot->host;
+	uint64_t packets = 0;
+
+	for (size_t d = 0; host && d < PE_DIRECTIONS; d++)
+		packets += pe_row_total(&host->body.row[d]).packets;
+	if (packets == 0)
+		pe_strbuf_adds(
+			html->out,
+			"<p class=\"hint\">Nothing has moved on any interface yet. To see "
+			"something move: <code>docker run --rm busybox ping -c 5 "
+			"1.1.1.1</code>, or <code>ip link add name a type veth peer name "
+			"b</code> and <code>ip link set a up; ip link set b up</code>.</p>\n");
+}
+
+static void add_foot(const struct pe_html *html)
+{
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_adds(out, "<footer><p>");
+	if (html->view->seconds > 0)
+		pe_strbuf_addf(out, "Averages of the last %.1f s. ", (double)html->view->seconds);
+	else
+		pe_strbuf_adds(out, "Averages since each began; those of now follow. ");
+	pe_strbuf_adds(out, "In is what the host received on an interface: of a container, what it "
+			    "sent. Out is what the host sent: what the container received.</p>"
+			    "</footer>\n");
+}
+
+static int add_main(const struct pe_html *html)
+{
+	int r;
+
+	pe_strbuf_adds(html->out, "<main id=\"live\">\n");
+	add_views(html);
+	add_health(html);
+	add_hint(html);
+	r = pe_html_add_rows(html);
+	add_foot(html);
+	pe_strbuf_adds(html->out, "</main>\n");
+	return r;
+}
+
+static void add_header(const struct pe_html *html)
+{
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_adds(out, "<header><h1>Packet Exporter</h1>\n<ul><li>" PACKAGE_VERSION
+			    "</li><li><a href=\"");
+	pe_text_add_html(out, html->telemetry_path);
+	pe_strbuf_adds(out,
+		       "\">Metrics</a></li><li><a href=\"" PE_PATH_API
+		       "interfaces\">JSON</a></li><li><a href=\"" PE_PATH_HEALTHY
+		       "\">Healthy</a></li><li><a href=\"" PE_PATH_READY "\">Ready</a></li></ul>\n"
+		       "<p id=\"state\" role=\"status\"></p></header>\n");
+}
+
+int pe_html_add(const struct pe_html *html)
+{
+	int r;
+
+	if (html->query->part)
+		return add_main(html);
+	add_head(html);
+	add_header(html);
+	add_form(html);
+	r = add_main(html);
+	pe_strbuf_adds(html->out, "<script>");
+	pe_strbuf_adds(html->out, pe_html_script);
+	pe_strbuf_adds(html->out, "</script>\n</body>\n</html>\n");
+	return r < 0 ? r : html->out->error;
+}
+
+void pe_html_add_error(struct pe_strbuf *out, const char *why)
+{
+	pe_strbuf_adds(out,
+		       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		       "<title>Packet Exporter</title>\n<style>");
+	pe_strbuf_adds(out, pe_html_style);
+	pe_strbuf_adds(out, "</style>\n</head>\n<body>\n<main><h1>Packet Exporter</h1>\n<p>");
+	pe_text_add_html(out, why);
+	pe_strbuf_adds(out,
+		       ".</p>\n<p><a href=\"" PE_PATH_INDEX "\">All interfaces</a></p></main>\n"
+		       "</body>\n</html>\n");
+}

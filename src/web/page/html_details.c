@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a row of the page shows when it is opened: see html.h. */
+#include "html.h"
+
+#include <arpa/inet.h>
+
+#include "pe/clock.h"
+#include "pe/endpoint.h"
+#include "pe/text.h"
+
+#include "table.h"
+
+static void add_term(struct pe_strbuf *out, const char *term, const char *text)
+{
+	if (!*text)
+		return;
+	pe_strbuf_addf(out, "<div><dt>%s</dt><dd><bdi>", term);
+	pe_text_add_html(out, text);
+	pe_strbuf_adds(out, "</bdi></dd></div>");
+}
+
+static void add_identity(struct pe_strbuf *out, const struct pe_identity *identity)
+{
+	if (!identity)
+		return;
+	add_term(out, "Container", identity->container);
+	add_term(out, "Container ID", identity->container_id);
+	add_term(out, "Pod", identity->pod);
+	add_term(out, "Namespace", identity->namespace);
+	add_term(out, "Workload", identity->workload);
+	add_term(out, "Image", identity->image);
+	add_term(out, "Runtime", identity->runtime);
+}
+
+static void add_total(struct pe_strbuf *out, const char *term, struct pe_count count)
+{
+	pe_strbuf_addf(out, "<div><dt>%s</dt><dd>%llu packets, %llu bytes</dd></div>", term,
+		       (unsigned long long)count.packets, (unsigned long long)count.bytes);
+}
+
+static void add_numbers(const struct pe_html *html, const struct pe_iface_sample *iface)
+{
+	static const char *const in[PE_UNOBSERVED_REASONS] = { "In before it was attached",
+							       "In, lost" };
+	static const char *const out_[PE_UNOBSERVED_REASONS] = { "Out before it was attached",
+								 "Out, lost" };
+	const struct pe_series_body *body = &iface->body;
+	const uint64_t now_ns = html->view->snapshot->taken_ns;
+	struct pe_strbuf *out = html->out;
+	char age[PE_SHORT_MAX];
+
+	pe_page_duration(
+		now_ns > body->created_ns ? (double)(now_ns - body->created_ns) / PE_NS_PER_S : 0,
+		age);
+	add_term(out, "Counted for", age);
+	add_total(out, "In", pe_row_total(&body->row[PE_INGRESS]));
+	add_total(out, "Out", pe_row_total(&body->row[PE_EGRESS]));
+	for (size_t reason = 0; reason < PE_UNOBSERVED_REASONS; reason++) {
+		if (body->unobserved[PE_INGRESS][reason].packets)
+			add_total(out, in[reason], body->unobserved[PE_INGRESS][reason]);
+		if (body->unobserved[PE_EGRESS][reason].packets)
+			add_total(out, out_[reason], body->unobserved[PE_EGRESS][reason]);
+	}
+}
+
+static void add_endpoint(struct pe_strbuf *out, const struct pe_flow_key *key, bool is_source)
+{
+	const bool ports = pe_proto_has_ports(pe_proto_from_ip(key->ip_proto));
+	const __be16 port = is_source ? key->sport : key->dport;
+
+	pe_strbuf_adds(out, "<td>");
+	pe_text_endpoint(out, is_source ? key->saddr : key->daddr, PE_FLOW_IS_IPV6(key->tag),
+			 ports ? ntohs(port) : PE_NO_PORT);
+	pe_strbuf_adds(out, "</td>");
+}
+
+static void add_flow(struct pe_strbuf *out, const struct pe_top_flow *flow)
+{
+	pe_strbuf_addf(out, "<tr><td>%s</td><td>%s</td>",
+		       PE_FLOW_DIRECTION(flow->key.tag) == PE_INGRESS ? "in" : "out",
+		       pe_proto_name(pe_proto_from_ip(flow->key.ip_proto)));
+	add_endpoint(out, &flow->key, true);
+	add_endpoint(out, &flow->key, false);
+	pe_strbuf_adds(out, "<td class=\"n\">");
+	pe_html_add_number(out, (double)flow->count.bytes);
+	pe_strbuf_adds(out, "B</td><td class=\"n\">");
+	pe_html_add_number(out, (double)flow->count.packets);
+	pe_strbuf_adds(out, "</td></tr>");
+}
+
+static void add_flows(const struct pe_html *html, const struct pe_flow_sample *flows)
+{
+	struct pe_strbuf *out = html->out;
+
+	if (!html->view->snapshot->top_flows) {
+		pe_strbuf_adds(out,
+			       "<p>Its largest flows are shown with <code>--flows.top=10</code>."
+			       "</p>");
+		return;
+	}
+	if (flows->top_count == 0) {
+		pe_strbuf_adds(out,
+			       "<p>No flow has been reported yet; that takes some seconds.</p>");
+		return;
+	}
+	pe_strbuf_adds(out, "<table id=\"flows\"><caption>Largest flows</caption><thead><tr>"
+			    "<th scope=\"col\">Direction</th><th scope=\"col\">Protocol</th>"
+			    "<th scope=\"col\">Source</th><th scope=\"col\">Destination</th>"
+			    "<th scope=\"col\" class=\"n\">Bytes</th>"
+			    "<th scope=\"col\" class=\"n\">Packets</th></tr></thead><tbody>");
+	for (size_t i = 0; i < flows->top_count; i++)
+		add_flow(out, &flows->top[i]);
+	pe_strbuf_adds(out, "</tbody></table>");
+}
+
+void pe_html_add_details(const struct pe_html *html, const struct pe_iface_sample *iface)
+{
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_adds(out, "<dl>");
+	add_identity(out, iface->identity);
+	add_term(out, "Kind", *iface->info.kind ? iface->info.kind : "hardware");
+	add_term(out, "Alias", iface->info.alias);
+	add_term(out, "Other names", iface->info.altnames);
+	add_numbers(html, iface);
+	pe_strbuf_adds(out, "</dl>\n");
+	add_flows(html, &iface->body.flows);
+}

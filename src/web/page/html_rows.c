@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tables of the page: see html.h. A column is a row of a table here. */
+#include "html.h"
+
+#include <stdio.h>
+
+#include "pe/cleanup.h"
+#include "pe/clock.h"
+#include "pe/text.h"
+
+#include "rows.h"
+#include "table.h"
+
+#define ROWS_PAGE     100
+#define ROWS_MAX      200
+#define DEPARTED_ROWS 10 /* below the live ones */
+#define CHART_HEIGHT  20
+
+#define IN(view) (1u << PE_VIEW_##view)
+#define IN_LIVE	 (IN(INTERFACES) | IN(GROUPS))
+#define IN_ALL	 (IN_LIVE | IN(DEPARTED))
+#define NO_SORT	 PE_SORTS
+
+/* ---- cells ---- */
+
+void pe_html_add_number(struct pe_strbuf *out, double value)
+{
+	char number[PE_SHORT_MAX];
+
+	pe_page_short(value, number);
+	pe_strbuf_adds(out, number);
+}
+
+static void add_mode(const struct pe_html *html, const struct pe_page_row *row)
+{
+	const struct pe_iface_info *info = &row->iface->info;
+	const char *reason = pe_mode_reason_name(info->mode_reason);
+
+	pe_strbuf_adds(html->out, pe_mode_name(info->mode));
+	if (*reason)
+		pe_strbuf_addf(html->out, " <small>%s</small>", reason);
+}
+
+static void add_master(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_text_add_html(html->out, pe_page_row_master(row));
+}
+
+static void add_interface(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_text_add_html(html->out, row->iface->info.name);
+}
+
+static void add_members(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_strbuf_addf(html->out, "%llu <small>of %llu</small>",
+		       (unsigned long long)row->group->interfaces,
+		       (unsigned long long)row->group->arrived);
+}
+
+static void add_in_bits(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_html_add_number(html->out, row->rate.bits[PE_INGRESS]);
+}
+
+static void add_in_packets(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_html_add_number(html->out, row->rate.packets[PE_INGRESS]);
+}
+
+static void add_out_bits(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_html_add_number(html->out, row->rate.bits[PE_EGRESS]);
+}
+
+static void add_out_packets(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_html_add_number(html->out, row->rate.packets[PE_EGRESS]);
+}
+
+static void add_unobserved(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_html_add_number(html->out, (double)row->unobserved);
+}
+
+static void add_drops(const struct pe_html *html, const struct pe_page_row *row)
+{
+	pe_html_add_number(html->out, (double)row->dropped);
+}
+
+static void add_total(const struct pe_html *html, const struct pe_page_row *row, size_t d)
+{
+	pe_html_add_number(html->out, (double)row->total[d].bytes);
+	pe_strbuf_adds(html->out, "B <small>");
+	pe_html_add_number(html->out, (double)row->total[d].packets);
+	pe_strbuf_adds(html->out, " packets</small>");
+}
+
+static void add_total_in(const struct pe_html *html, const struct pe_page_row *row)
+{
+	add_total(html, row, PE_INGRESS);
+}
+
+static void add_total_out(const struct pe_html *html, const struct pe_page_row *row)
+{
+	add_total(html, row, PE_EGRESS);
+}
+
+static void add_lived(const struct pe_html *html, const struct pe_page_row *row)
+{
+	char lived[PE_SHORT_MAX];
+
+	pe_page_duration(row->lived_s, lived);
+	pe_strbuf_adds(html->out, lived);
+}
+
+static void add_departed(const struct pe_html *html, const struct pe_page_row *row)
+{
+	const uint64_t now_ns = html->view->snapshot->taken_ns, at_ns = row->iface->departed_ns;
+	char ago[PE_SHORT_MAX];
+
+	pe_page_duration(now_ns > at_ns ? (double)(now_ns - at_ns) / PE_NS_PER_S : 0, ago);
+	pe_strbuf_addf(html->out, "%s ago", ago);
+}
+
+/* Both directions together; gaps where nobody looked. */
+static void add_chart(const struct pe_html *html, const struct pe_page_row *row)
+{
+	struct pe_strbuf *out = html->out;
+	float value[PE_LIVE_POINTS], most = 0;
+	bool begun = false;
+
+	for (size_t i = 0; i < PE_LIVE_POINTS; i++) {
+		value[i] = pe_live_point(html->live, row->track, i, PE_INGRESS);
+		if (value[i] >= 0)
+			value[i] += pe_live_point(html->live, row->track, i, PE_EGRESS);
+		most = value[i] > most ? value[i] : most;
+	}
+	pe_strbuf_addf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"up to ",
+		       PE_LIVE_POINTS, CHART_HEIGHT);
+	pe_html_add_number(out, most);
+	pe_strbuf_adds(out, "b/s\"><path d=\"");
+	for (size_t i = 0; i < PE_LIVE_POINTS; i++) {
+		if (value[i] >= 0)
+			pe_strbuf_addf(out, "%c%zu %.0f", begun ? 'L' : 'M', i,
+				       CHART_HEIGHT - 1 -
+					       (most > 0 ? (double)(value[i] / most) : 0) *
+						       (CHART_HEIGHT - 2));
+		begun = value[i] >= 0;
+	}
+	pe_strbuf_adds(out, "\"/></svg>");
+}
+
+static const struct column {
+	const char *title;
+	const char *sort_hint; /* of the link's title */
+	enum pe_page_sort sort;
+	unsigned int views;
+	void (*add)(const struct pe_html *html, const struct pe_page_row *row);
+	bool is_number;
+} columns[] = {
+	{ "Name", "name", PE_SORT_NAME, IN_ALL, NULL, false },
+	{ "Interface", NULL, NO_SORT, IN(INTERFACES) | IN(DEPARTED), add_interface, false },
+	{ "Bridge", "bridge or other master", PE_SORT_MASTER, IN_ALL, add_master, false },
+	{ "Mode", "how ingress is counted", PE_SORT_MODE, IN(INTERFACES), add_mode, false },
+	{ "Interfaces", "members now", PE_SORT_INTERFACES, IN(GROUPS), add_members, true },
+	{ "In b/s", "bits a second in", PE_SORT_IN_BITS, IN_LIVE, add_in_bits, true },
+	{ "In pkt/s", "packets a second in", PE_SORT_IN_PACKETS, IN_LIVE, add_in_packets, true },
+	{ "Out b/s", "bits a second out", PE_SORT_OUT_BITS, IN_LIVE, add_out_bits, true },
+	{ "Out pkt/s", "packets a second out", PE_SORT_OUT_PACKETS, IN_LIVE, add_out_packets,
+	  true },
+	{ "Total in", "bytes", PE_SORT_BYTES, IN(DEPARTED), add_total_in, true },
+	{ "Total out", "bytes", PE_SORT_BYTES, IN(DEPARTED), add_total_out, true },
+	{ "Lived", "how long it was there", PE_SORT_LIVED, IN(DEPARTED), add_lived, true },
+	{ "Departed", "when it went", PE_SORT_DEPARTED, IN(DEPARTED), add_departed, true },
+	{ "Unobserved", "packets not observed", PE_SORT_UNOBSERVED, IN_ALL, add_unobserved, true },
+	{ "Drops", "packets that the interface dropped", PE_SORT_DROPS, IN(INTERFACES), add_drops,
+	  true },
+	{ "Last 5 minutes", NULL, NO_SORT, IN_LIVE, add_chart, false },
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+/* ---- rows ---- */
+
+static bool is_in(const struct column *column, enum pe_page_view view)
+{
+	return column->views >> view & 1;
+}
+
+static void add_titles(const struct pe_html *html, bool sortable)
+{
+	const struct pe_page_query *query = html->query;
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_adds(out, "<thead><tr>");
+	for (const struct column *c = columns; c < columns + COLUMNS; c++) {
+		struct pe_page_query other = *query;
+		const bool sorted = sortable && query->sort == c->sort && c->sort != NO_SORT;
+
+		if (!is_in(c, query->view))
+			continue;
+		pe_strbuf_addf(out, "<th scope=\"col\"%s%s>", c->is_number ? " class=\"n\"" : "",
+			       !sorted		  ? ""
+			       : query->ascending ? " aria-sort=\"ascending\""
+						  : " aria-sort=\"descending\"");
+		if (!sortable || c->sort == NO_SORT) {
+			pe_strbuf_addf(out, "%s</th>", c->title);
+			continue;
+		}
+		other.sort = c->sort;
+		other.has_sort = true;
+		other.ascending = sorted ? !query->ascending : !c->is_number;
+		other.offset = 0;
+		pe_strbuf_addf(out, "<a title=\"Sort by %s\"", c->sort_hint);
+		pe_html_add_link(html, &other);
+		pe_strbuf_addf(out, ">%s</a></th>", c->title);
+	}
+	pe_strbuf_adds(out, "</tr></thead>\n");
+}
+
+/* FNV-1a: only so that the script finds a row again. */
+static uint64_t hash_of(const struct pe_page_row *row)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < (row->group ? (size_t)PE_GROUP_LABELS : 1); i++) {
+		const char *text = row->group ? row->group->label[i] : row->iface->info.name;
+
+		do
+			hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
+		while (*text++);
+	}
+	return hash;
+}
+
+static void add_name(const struct pe_html *html, const struct pe_page_row *row)
+{
+	const char *name = pe_page_row_name(row), *workload = pe_page_row_workload(row);
+	const char *namespace = pe_page_row_namespace(row);
+	struct pe_page_query other = *html->query;
+	struct pe_strbuf *out = html->out;
+	bool is_open;
+
+	pe_strbuf_adds(out, "<th scope=\"row\">");
+	if (row->iface && !row->iface->departed) {
+		is_open = html->query->open == row->iface->info.ifindex;
+		other.open = is_open ? 0 : row->iface->info.ifindex;
+		pe_strbuf_addf(out, "<a aria-expanded=\"%s\"", is_open ? "true" : "false");
+		pe_html_add_link(html, &other);
+		pe_strbuf_addc(out, '>');
+	}
+	pe_strbuf_adds(out, "<bdi>");
+	pe_text_add_html(out, name);
+	pe_strbuf_adds(out, "</bdi>");
+	if (row->iface && !row->iface->departed)
+		pe_strbuf_adds(out, "</a>");
+	if (strcmp(workload, name) != 0 && *workload) {
+		pe_strbuf_adds(out, " <small><bdi>");
+		pe_text_add_html(out, workload);
+		pe_strbuf_adds(out, "</bdi></small>");
+	}
+	if (*namespace) {
+		pe_strbuf_adds(out, " <small>in <bdi>");
+		pe_text_add_html(out, namespace);
+		pe_strbuf_adds(out, "</bdi></small>");
+	}
+	pe_strbuf_adds(out, "</th>");
+}
+
+static void add_row(const struct pe_html *html, const struct pe_page_row *row)
+{
+	const enum pe_page_view view = html->query->view;
+	struct pe_strbuf *out = html->out;
+	size_t width = 0;
+
+	pe_strbuf_addf(out, "<tr id=\"%c%llx\">", pe_page_view_word(view)[0],
+		       (unsigned long long)hash_of(row));
+	for (const struct column *c = columns; c < columns + COLUMNS; c++) {
+		if (!is_in(c, view))
+			continue;
+		width++;
+		if (!c->add) {
+			add_name(html, row);
+			continue;
+		}
+		pe_strbuf_adds(out, c->is_number ? "<td class=\"n\">" : "<td>");
+		c->add(html, row);
+		pe_strbuf_adds(out, "</td>");
+	}
+	pe_strbuf_adds(out, "</tr>\n");
+	if (row->iface && !row->iface->departed && html->query->open == row->iface->info.ifindex) {
+		pe_strbuf_addf(out, "<tr id=\"open\" class=\"open\"><td colspan=\"%zu\">", width);
+		pe_html_add_details(html, row->iface);
+		pe_strbuf_adds(out, "</td></tr>\n");
+	}
+}
+
+static void add_table(const struct pe_html *html, const char *id, const char *caption,
+		      const struct pe_page_rows *rows, bool sortable)
+{
+	struct pe_strbuf *out = html->out;
+
+	pe_strbuf_addf(out,
+		       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">"
+		       "<table id=\"%s\"><caption>%s <small>%zu",
+		       caption, id, caption, rows->matched);
+	if (rows->matched < rows->total)
+		pe_strbuf_addf(out, " of %zu", rows->total);
+	pe_strbuf_adds(out, "</small></caption>\n");
+	add_titles(html, sortable);
+	pe_strbuf_adds(out, "<tbody>\n");
+	for (size_t i = 0; i < rows->count; i++)
+		add_row(html, &rows->row[i]);
+	pe_strbuf_adds(out, "</tbody></table></div>\n");
+	if (rows->count == 0)
+		pe_strbuf_addf(out, "<p>%s</p>\n",
+			       rows->total ? "Nothing matches." : "There is none.");
+}
+
+static void add_page_link(const struct pe_html *html, size_t offset, const char *rel,
+			  const char *text)
+{
+	struct pe_page_query other = *html->query;
+
+	other.offset = (unsigned int)offset;
+	pe_strbuf_addf(html->out, "<li><a rel=\"%s\"", rel);
+	pe_html_add_link(html, &other);
+	pe_strbuf_addf(html->out, ">%s</a></li>", text);
+}
+
+static void add_pages(const struct pe_html *html, const struct pe_page_rows *rows, size_t limit)
+{
+	const size_t offset = html->query->offset;
+
+	if (offset == 0 && rows->count == rows->matched)
+		return;
+	pe_strbuf_addf(html->out, "<nav aria-label=\"Pages\"><ul><li>%zu to %zu of %zu</li>",
+		       rows->count ? offset + 1 : 0, offset + rows->count, rows->matched);
+	if (offset > 0)
+		add_page_link(html, offset > limit ? offset - limit : 0, "prev", "Previous");
+	if (offset + rows->count < rows->matched)
+		add_page_link(html, offset + limit, "next", "Next");
+	pe_strbuf_adds(html->out, "</ul></nav>\n");
+}
+
+/* The last ones to go, below those that live. */
+static int add_last_departed(const struct pe_html *html)
+{
+	struct pe_page_query query = *html->query;
+	struct pe_html departed = *html;
+	_cleanup_(pe_page_rows_fini) struct pe_page_rows rows = { 0 };
+	int r;
+
+	query.view = PE_VIEW_DEPARTED;
+	query.sort = PE_SORT_DEPARTED;
+	query.ascending = false;
+	query.offset = 0;
+	departed.query = &query;
+	r = pe_page_rows_select(html->view, &query, DEPARTED_ROWS, &rows);
+	if (r == 0 && rows.total > 0)
+		add_table(&departed, "departed", "Departed in the last minutes", &rows, false);
+	return r;
+}
+
+int pe_html_add_rows(const struct pe_html *html)
+{
+	static const char *const captions[PE_VIEWS] = {
+		"Interfaces",
+		"Groups",
+		"Departed in the last minutes",
+	};
+	static const char *const ids[PE_VIEWS] = { "rows", "rows", "departed" };
+	const struct pe_page_query *query = html->query;
+	const size_t wanted = query->limit ? query->limit : ROWS_PAGE;
+	const size_t limit = wanted < ROWS_MAX ? wanted : ROWS_MAX;
+	_cleanup_(pe_page_rows_fini) struct pe_page_rows rows = { 0 };
+	int r = pe_page_rows_select(html->view, query, limit, &rows);
+
+	if (r < 0)
+		return r;
+	add_table(html, ids[query->view], captions[query->view], &rows, true);
+	add_pages(html, &rows, limit);
+	return query->view == PE_VIEW_INTERFACES ? add_last_departed(html) : 0;
+}
