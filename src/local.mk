@@ -7,6 +7,7 @@ src_libpe_a_SOURCES = \
 	include/pe/catalogue.h \
 	include/pe/cleanup.h \
 	include/pe/clock.h \
+	include/pe/drops.h \
 	include/pe/encode.h \
 	include/pe/endpoint.h \
 	include/pe/features.h \
@@ -199,6 +200,7 @@ src_libpe_a_SOURCES = \
 	src/iface/records.h \
 	src/iface/watch.c \
 	src/iface/watch.h \
+	src/net/drops.c \
 	src/net/dump.c \
 	src/net/dump.h \
 	src/net/features.c \

@@ -78,6 +78,7 @@ static int start_http(struct supervisor *s)
 		.timeout_s = TIMEOUT_S,
 		.share_ms = SHARE_MS,
 		.snapshot = pe_module_snapshot,
+		.look = pe_module_look,
 		.ready = ready,
 		.userdata = s,
 	};

@@ -6,6 +6,7 @@
 #ifndef PE_DAEMON_MODULES_H
 #define PE_DAEMON_MODULES_H
 
+#include "pe/drops.h"
 #include "pe/interfaces.h"
 #include "pe/listen.h"
 #include "pe/loop.h"
@@ -37,6 +38,7 @@ struct supervisor {
 	struct pe_http *http;
 	struct pe_sink *push;
 	struct pe_snapshot_sources sources;
+	struct pe_drops *drops;
 	bool ready;  /* atomic */
 	bool listed; /* the first dump has been made */
 	unsigned int ticks;
@@ -75,5 +77,8 @@ void pe_module_identity_arm(struct supervisor *s);
 
 /* A snapshot of everything, to be served or pushed; `userdata` is the supervisor. Any thread. */
 int pe_module_snapshot(struct pe_snapshot **ret_snapshot, void *userdata);
+
+/* Likewise for people, who also want to see what interfaces dropped. One thread at a time. */
+int pe_module_look(struct pe_snapshot **ret_snapshot, void *userdata);
 
 #endif

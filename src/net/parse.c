@@ -64,7 +64,7 @@ static int get_stats(const struct nlattr *nla, struct pe_link_stats *ret_stats)
 	struct rtnl_link_stats64 stats;
 	size_t len = (size_t)nla_len(nla);
 
-	/* The kernel's structure grows at its end; these four have always been its beginning. */
+	/* The kernel's structure grows at its end; the first four have always been its beginning. */
 	if (len < offsetof(struct rtnl_link_stats64, rx_errors))
 		return -EBADMSG;
 	memset(&stats, 0, sizeof(stats));
@@ -74,6 +74,8 @@ static int get_stats(const struct nlattr *nla, struct pe_link_stats *ret_stats)
 		.rx_bytes = stats.rx_bytes,
 		.tx_packets = stats.tx_packets,
 		.tx_bytes = stats.tx_bytes,
+		.rx_dropped = stats.rx_dropped,
+		.tx_dropped = stats.tx_dropped,
 	};
 	return 0;
 }

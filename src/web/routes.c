@@ -401,7 +401,7 @@ int pe_routes_new(const struct pe_http_options *options, struct pe_routes **ret_
 	if (!routes->telemetry_path)
 		return -ENOMEM;
 	r = pe_page_new(&(struct pe_page_options){ routes->telemetry_path, options->show,
-						   options->snapshot, options->userdata },
+						   options->look, options->userdata },
 			&routes->page);
 	if (r == 0)
 		r = pe_scraper_new(options, &routes->scraper);

@@ -101,6 +101,7 @@ static void start(struct server *server, unsigned int variant)
 		.timeout_s = 60,
 		.share_ms = 100,
 		.snapshot = on_snapshot,
+		.look = on_snapshot,
 		.ready = on_ready,
 	};
 	char why[PE_WEB_WHY_MAX] = "";

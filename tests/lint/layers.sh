@@ -8,7 +8,7 @@ cd "${PE_SRCDIR:-.}" || exit 1
 
 # The contract headers of each layer.
 base='abi|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|strbuf|table|text|thread|user|utf8'
-net='features|link'
+net='drops|features|link'
 xdp='xdp|ring|tasks'
 identity='identity'
 series='group|sample|registry'

@@ -78,6 +78,7 @@ static int setup(void **state)
 		.timeout_s = 30,
 		.share_ms = 1000,
 		.snapshot = on_snapshot,
+		.look = on_snapshot,
 		.ready = on_ready,
 		.userdata = f,
 	};
@@ -298,6 +299,7 @@ static void test_page_escapes(void **state)
 		.timeout_s = 30,
 		.share_ms = 1000,
 		.snapshot = on_snapshot,
+		.look = on_snapshot,
 		.ready = on_ready,
 		.userdata = f,
 	};

@@ -130,6 +130,7 @@ static void start(struct fixture *f, unsigned int max_connections, unsigned int 
 		.timeout_s = timeout_s,
 		.share_ms = share_ms,
 		.snapshot = on_snapshot,
+		.look = on_snapshot,
 		.ready = on_ready,
 		.userdata = f,
 	};

@@ -66,6 +66,7 @@ static void start(struct fixture *f)
 		.timeout_s = 30,
 		.share_ms = 1000,
 		.snapshot = on_snapshot,
+		.look = on_snapshot,
 		.ready = on_ready,
 		.userdata = f,
 	};
