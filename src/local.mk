@@ -85,6 +85,7 @@ src_libpe_a_SOURCES = \
 	src/daemon/module_identity.c \
 	src/daemon/module_interfaces.c \
 	src/daemon/module_kernel.c \
+	src/daemon/module_once.c \
 	src/daemon/module_push.c \
 	src/daemon/module_series.c \
 	src/daemon/module_snapshots.c \

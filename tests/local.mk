@@ -87,6 +87,7 @@ integration_scripts = \
 	tests/integration/test_monitor.py \
 	tests/integration/test_early.py \
 	tests/integration/test_offloads.py \
+	tests/integration/test_once.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_names.py \

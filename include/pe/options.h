@@ -91,6 +91,7 @@ struct pe_options {
 	/* privileges */
 	char *user; /* name or number; NULL: no change */
 	bool sandbox;
+	uint64_t once_ns; /* --once: count for so long, print, end; 0: go on */
 	/* log */
 	enum pe_log_level log_level;
 	enum pe_log_format log_format;

@@ -52,13 +52,27 @@ static void print_wrapped(FILE *out, const char *text, int at)
 	fputc('\n', out);
 }
 
+void pe_option_value_text(const struct pe_option *option, char ret_text[PE_OPTION_VALUE_TEXT_MAX])
+{
+	const bool may_lack = option->type == PE_OPTION_ONCE;
+
+	*ret_text = '\0';
+	if (option->arg)
+		snprintf(ret_text, PE_OPTION_VALUE_TEXT_MAX, "%s=%s%s", may_lack ? "[" : "",
+			 option->arg, may_lack ? "]" : "");
+}
+
 static void print_option(FILE *out, const struct pe_option *option)
 {
 	char env[PE_OPTION_ENV_MAX], origin[128], range[PE_OPTION_RANGE_MAX];
 	const char *initial = default_text(option);
-	int at = fprintf(out, "  --%s%s%s", option->name, option->arg ? "=" : "",
-			 option->arg ? option->arg : "");
+	char value[PE_OPTION_VALUE_TEXT_MAX];
+	int at = fprintf(out, "  ");
 
+	pe_option_value_text(option, value);
+	if (option->letter)
+		at += fprintf(out, "-%c, ", option->letter);
+	at += fprintf(out, "--%s%s", option->name, value);
 	if (at + 2 > COLUMN) {
 		fputc('\n', out);
 		at = 0;

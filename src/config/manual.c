@@ -298,18 +298,19 @@ static void print_property(FILE *out, const char *name, const char *value, bool 
 static void print_option(FILE *out, const struct pe_option *option)
 {
 	char env[PE_OPTION_ENV_MAX] = "", range[PE_OPTION_RANGE_MAX];
+	char value[PE_OPTION_VALUE_TEXT_MAX];
 
 	if (option->section)
 		print_heading(out, ".SS", option->section);
-	fputs(".TP\n\\fB\\-\\-", out);
+	fputs(".TP\n", out);
+	if (option->letter)
+		fprintf(out, "\\fB\\-%c\\fP, ", option->letter);
+	fputs("\\fB\\-\\-", out);
 	print_chars(out, option->name, strlen(option->name));
-	fputs("\\fP", out);
-	if (option->arg) {
-		fputs("=\\fI", out);
-		print_chars(out, option->arg, strlen(option->arg));
-		fputs("\\fP", out);
-	}
-	fputc('\n', out);
+	pe_option_value_text(option, value);
+	fputs("\\fP\\fI", out);
+	print_chars(out, value, strlen(value));
+	fputs("\\fP\n", out);
 	print_text(out, option->help);
 	pe_option_range(option, range);
 	print_property(out, "Allowed", range, false);

@@ -56,9 +56,14 @@ static void print_cell(FILE *out, const char *text)
 static void print_option(FILE *out, const struct pe_option *option)
 {
 	char env[PE_OPTION_ENV_MAX], range[PE_OPTION_RANGE_MAX];
+	char value[PE_OPTION_VALUE_TEXT_MAX];
 
-	fprintf(out, "| `--%s%s", option->name, option->arg ? "=" : "");
-	print_cell(out, option->arg ? option->arg : "");
+	pe_option_value_text(option, value);
+	fputs("| `", out);
+	if (option->letter)
+		fprintf(out, "-%c`, `", option->letter);
+	fprintf(out, "--%s", option->name);
+	print_cell(out, value);
 	fputs("` | ", out);
 	if (option->initial_text)
 		fputs(option->initial_text, out);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "pe/cleanup.h"
+#include "pe/clock.h"
 
 #include "manual.h"
 
@@ -22,7 +23,8 @@
 #define PACKAGE_VERSION "unknown"
 #endif
 
-#define PORT_ENV "PE_PORT"
+#define ONCE_DEFAULT_NS (5 * PE_NS_PER_S)
+#define PORT_ENV	"PE_PORT"
 
 /* ---- errors ---- */
 
@@ -111,6 +113,32 @@ static int refuse_missing_value(const struct pe_option_parser *parser,
 	return -EINVAL;
 }
 
+/* "-h", NULL if there is none. */
+static const struct pe_option *find_letter(const char *arg)
+{
+	pe_option_for_each (option) {
+		if (option->letter && arg[1] == option->letter && !arg[2])
+			return option;
+	}
+	return NULL;
+}
+
+/* --once, --once=10s */
+static int set_once(const struct pe_option_parser *parser, const struct pe_option *option,
+		    const char *value)
+{
+	uint64_t *once_ns = &parser->options->once_ns;
+	int r = 0;
+
+	*once_ns = ONCE_DEFAULT_NS;
+	if (value)
+		r = pe_parse_duration(value, once_ns);
+	if (r < 0 || *once_ns < option->min || *once_ns > option->max)
+		return pe_option_refuse(parser, "--once", value,
+					"is not allowed (allowed: 1s to 1h)");
+	return 0;
+}
+
 /* --help, --help=man, --help=markdown; false for another value. */
 static bool print_help(const char *format, FILE *out)
 {
@@ -130,6 +158,8 @@ static int do_action(const struct pe_option_parser *parser, const struct pe_opti
 {
 	char source[PE_OPTION_ENV_MAX];
 
+	if (option->type == PE_OPTION_ONCE)
+		return set_once(parser, option, value);
 	*ret_action = PE_OPTIONS_EXIT;
 	if (option->type == PE_OPTION_HELP && print_help(value, out))
 		return 0;
@@ -147,6 +177,20 @@ static int do_action(const struct pe_option_parser *parser, const struct pe_opti
 	return 0;
 }
 
+/* "--name", "--name=value", "-n". NULL if there is none; *ret_value is NULL without '='. */
+static const struct pe_option *find_option(const char *arg, const char **ret_value)
+{
+	const char *name = arg + 2;
+	const size_t len = arg[1] == '-' ? strcspn(name, "=") : 0;
+
+	*ret_value = NULL;
+	if (arg[1] != '-')
+		return find_letter(arg);
+	if (name[len])
+		*ret_value = name + len + 1;
+	return pe_option_find(name, len);
+}
+
 int pe_option_parse_argv(struct pe_option_parser *parser, int argc, char *const *argv, FILE *out,
 			 enum pe_options_action *ret_action)
 {
@@ -154,17 +198,11 @@ int pe_option_parse_argv(struct pe_option_parser *parser, int argc, char *const 
 
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		const struct pe_option *option;
-		const char *name, *value;
-		size_t len;
+		const char *value;
 
 		if (argv[i][0] != '-')
 			return refuse_positional(parser, argv[i]);
-		if (argv[i][1] != '-')
-			return refuse_unknown(parser, argv[i]);
-		name = argv[i] + 2;
-		len = strcspn(name, "=");
-		value = name[len] ? name + len + 1 : NULL;
-		option = pe_option_find(name, len);
+		option = find_option(argv[i], &value);
 		if (!option)
 			return refuse_unknown(parser, argv[i]);
 		if (!pe_option_has_env(option)) {

@@ -8,8 +8,9 @@
 #include "pe/options.h"
 
 enum pe_option_type {
-	PE_OPTION_HELP, /* these three do something and set no field */
+	PE_OPTION_HELP, /* these do something; they have no variable */
 	PE_OPTION_VERSION,
+	PE_OPTION_ONCE,
 	PE_OPTION_CHECK,
 	PE_OPTION_FLAG,	    /* bool; "--x" is "--x=true" */
 	PE_OPTION_SWITCH,   /* bool; the first choice is true, the second false */
@@ -30,6 +31,7 @@ enum pe_option_type {
 #define PE_OPTION_ALLOWED_MAX 96
 
 struct pe_option {
+	char letter;	     /* "-h"; 0: none */
 	const char *section; /* the heading above it, if it is the first of a section */
 	const char *name;    /* without the dashes */
 	const char *arg;     /* what --help shows behind '='; choices are separated by '|' */
@@ -68,6 +70,10 @@ static inline void *pe_option_field(const struct pe_option *option, struct pe_op
 {
 	return (char *)options + option->offset;
 }
+
+/* How its value is written behind the name: "=URL", "[=DURATION]"; "" if it takes none. */
+#define PE_OPTION_VALUE_TEXT_MAX 128
+void pe_option_value_text(const struct pe_option *option, char ret_text[PE_OPTION_VALUE_TEXT_MAX]);
 
 /* "push.url" gives "PE_PUSH_URL". */
 void pe_option_env_name(const struct pe_option *option, char ret_name[PE_OPTION_ENV_MAX]);

@@ -224,17 +224,28 @@ static const struct pe_option options[] = {
 	},
 	{
 		.section = "Other",
+		.name = "once",
+		.arg = "DURATION",
+		.type = PE_OPTION_ONCE,
+		.min = PE_NS_PER_S,
+		.max = 3600 * PE_NS_PER_S,
+		.help = "Count for so long (5s if no value is given), print a table of who talked, "
+			"then exit. Nothing is served or pushed.",
+	},
+	{
 		.name = "check-config",
 		.type = PE_OPTION_CHECK,
 		.help = "Check all options and the files they name, then exit.",
 	},
 	{
 		.name = "version",
+		.letter = 'V',
 		.type = PE_OPTION_VERSION,
 		.help = "Print the version, then exit.",
 	},
 	{
 		.name = "help",
+		.letter = 'h',
 		.type = PE_OPTION_HELP,
 		.help = "Print this help, then exit. --help=man prints the man page, "
 			"--help=markdown the same as REFERENCE.md.",

@@ -336,6 +336,7 @@ int pe_option_set(const struct pe_option *option, struct pe_options *options, co
 	switch (option->type) {
 	case PE_OPTION_HELP:
 	case PE_OPTION_VERSION:
+	case PE_OPTION_ONCE:
 	case PE_OPTION_CHECK:
 		return -EINVAL;
 	case PE_OPTION_FLAG:

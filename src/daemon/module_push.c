@@ -61,6 +61,7 @@ static void reload_push(struct supervisor *s)
 
 const struct pe_module pe_module_push = {
 	.name = "push",
+	.delivers = true,
 	.start = start_push,
 	.stop = stop_push,
 	.reload = reload_push,

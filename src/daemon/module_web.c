@@ -29,6 +29,7 @@ static void free_web_config(struct supervisor *s)
 
 const struct pe_module pe_module_web_config = {
 	.name = "web configuration",
+	.delivers = true,
 	.start = read_web_config,
 	.stop = free_web_config,
 };
@@ -55,6 +56,7 @@ static void stop_listening(struct supervisor *s)
 
 const struct pe_module pe_module_listeners = {
 	.name = "listeners",
+	.delivers = true,
 	.start = start_listening,
 	.stop = stop_listening,
 };
@@ -113,6 +115,7 @@ static void reload_http(struct supervisor *s)
 
 const struct pe_module pe_module_http = {
 	.name = "http",
+	.delivers = true,
 	.start = start_http,
 	.stop = stop_http,
 	.tick = tick_http,
@@ -126,5 +129,6 @@ static void refuse_logins(struct supervisor *s)
 
 const struct pe_module pe_module_logins = {
 	.name = "logins",
+	.delivers = true,
 	.stop = refuse_logins,
 };

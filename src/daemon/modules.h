@@ -10,6 +10,7 @@
 #include "pe/interfaces.h"
 #include "pe/listen.h"
 #include "pe/loop.h"
+#include "pe/page.h"
 #include "pe/ring.h"
 #include "pe/web.h"
 
@@ -39,8 +40,11 @@ struct supervisor {
 	struct pe_sink *push;
 	struct pe_snapshot_sources sources;
 	struct pe_drops *drops;
-	bool ready;  /* atomic */
-	bool listed; /* the first dump has been made */
+	struct pe_page *once; /* of --once */
+	struct pe_source *once_timer;
+	int once_result; /* -errno if the table could not be printed */
+	bool ready;	 /* atomic */
+	bool listed;	 /* the first dump has been made */
 	unsigned int ticks;
 	bool netlink_failed; /* the monitor wants to be called again */
 	struct pe_log_once netlink_log;
@@ -50,6 +54,7 @@ struct supervisor {
 /* Each function may be NULL. */
 struct pe_module {
 	const char *name;
+	bool delivers; /* by HTTP or push: left out with --once */
 	/* 0, or -errno after a line of log. */
 	int (*start)(struct supervisor *s);
 	/* Also ends what `start` did before it failed. */
@@ -71,6 +76,7 @@ extern const struct pe_module pe_module_first_list;
 extern const struct pe_module pe_module_push;
 extern const struct pe_module pe_module_link_events;
 extern const struct pe_module pe_module_logins;
+extern const struct pe_module pe_module_once;
 
 /* To be called after link events: a wait may have begun, or ended. */
 void pe_module_identity_arm(struct supervisor *s);

@@ -98,7 +98,7 @@ static void list_files(const struct pe_options *options, const struct pe_web *we
 	add_file(ret_files, options->push_tls_ca_file);
 	add_file(ret_files, options->push_tls_cert_file);
 	add_file(ret_files, options->push_tls_key_file);
-	for (size_t i = 0; (path = pe_web_file(web, i)); i++)
+	for (size_t i = 0; web && (path = pe_web_file(web, i)); i++)
 		add_file(ret_files, path);
 }
 

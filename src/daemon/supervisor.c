@@ -28,7 +28,8 @@
 
 static int share_files(struct supervisor *s)
 {
-	pe_files_share(s->options, pe_http_extra_files(s->listeners, s->web), &s->shares);
+	pe_files_share(s->options, s->listeners ? pe_http_extra_files(s->listeners, s->web) : 0,
+		       &s->shares);
 	return 0;
 }
 
@@ -137,17 +138,24 @@ static const struct pe_module *const modules[] = {
 	&pe_module_link_events,
 	&limits,
 	&timer,
+	/* When all have begun to count. */
+	&pe_module_once,
 	/* Stops first: the hash of a password can take as long as the last push. */
 	&pe_module_logins,
 };
 /* clang-format on */
 #define MODULES (sizeof(modules) / sizeof(*modules))
 
+static bool is_left_out(const struct supervisor *s, const struct pe_module *module)
+{
+	return s->options->once_ns && module->delivers;
+}
+
 /* Each second. The timers of modules are armed only while there is something to wait for. */
 static void on_tick(void *userdata)
 {
 	for (size_t i = 0; i < MODULES; i++) {
-		if (modules[i]->tick)
+		if (modules[i]->tick && !is_left_out(userdata, modules[i]))
 			modules[i]->tick(userdata);
 	}
 }
@@ -158,7 +166,7 @@ static void reload(struct supervisor *s)
 			"again; options are read at the start only, and the files of --push.* "
 			"before each push");
 	for (size_t i = 0; i < MODULES; i++) {
-		if (modules[i]->reload)
+		if (modules[i]->reload && !is_left_out(s, modules[i]))
 			modules[i]->reload(s);
 	}
 }
@@ -182,7 +190,7 @@ static int start(struct supervisor *s, size_t *ret_count)
 	int r = 0;
 
 	for (i = 0; i < MODULES && !r; i++) {
-		if (modules[i]->start)
+		if (modules[i]->start && !is_left_out(s, modules[i]))
 			r = modules[i]->start(s);
 		if (r < 0)
 			pe_debug("main", "%s: %s", modules[i]->name, strerror(-r));
@@ -194,7 +202,7 @@ static int start(struct supervisor *s, size_t *ret_count)
 static void stop(struct supervisor *s, size_t count)
 {
 	while (count-- > 0) {
-		if (modules[count]->stop)
+		if (modules[count]->stop && !is_left_out(s, modules[count]))
 			modules[count]->stop(s);
 	}
 }
@@ -212,6 +220,8 @@ int pe_supervisor_run(const struct pe_options *options)
 		pe_sandbox_seal();
 		pe_info("main", "ready");
 		r = pe_loop_run(s.loop);
+		if (!r)
+			r = s.once_result;
 	}
 	stop(&s, count);
 	if (!r)

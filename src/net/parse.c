@@ -64,7 +64,8 @@ static int get_stats(const struct nlattr *nla, struct pe_link_stats *ret_stats)
 	struct rtnl_link_stats64 stats;
 	size_t len = (size_t)nla_len(nla);
 
-	/* The kernel's structure grows at its end; the first four have always been its beginning. */
+	/* The kernel's structure grows at its end; the first four have always been its beginning.
+	 */
 	if (len < offsetof(struct rtnl_link_stats64, rx_errors))
 		return -EBADMSG;
 	memset(&stats, 0, sizeof(stats));

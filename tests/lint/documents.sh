@@ -45,7 +45,7 @@ result 'src/REFERENCE.md is the output of --help=markdown' "$(diff "$source/src/
 result "README.md has at most $readme_lines_max lines" "$(
 	awk -v max=$readme_lines_max 'END { if (NR > max) print NR " lines" }' "$source/README.md"
 )"
-sed -n 's/^| `--\([a-z.-]*\).*/\1/p' reference >options
+sed -n 's/^| \(`-[a-zA-Z]`, \)\{0,1\}`--\([a-z.-]*\).*/\2/p' reference >options
 sed -n 's/^| `\([a-z_]*\)` | [a-z]* |.*/\1/p' reference >families
 if command -v groff >/dev/null; then
 	groff -man -Tutf8 -ww -P-cbu -rLL=500n "$manual" >manual.txt 2>manual.err

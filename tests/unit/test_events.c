@@ -44,7 +44,8 @@ static struct fake_interface *reuse_ifindex(int ifindex, const char *kind, uint6
 	fake_delete(ifindex);
 	fake_add(ifindex, kind);
 	next = fake_find(ifindex);
-	next->stats = (struct pe_link_stats){ packets, packets * 100, packets / 2, packets * 50 };
+	next->stats =
+		(struct pe_link_stats){ packets, packets * 100, packets / 2, packets * 50, 0, 0 };
 	return first;
 }
 

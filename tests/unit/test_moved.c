@@ -16,7 +16,7 @@ static struct pe_link make_link(unsigned int number, const char *kind, uint64_t 
 
 	memcpy(link.address, &number, sizeof(number));
 	strcpy(link.kind, kind);
-	link.stats = (struct pe_link_stats){ packets, packets * 100, packets, packets * 100 };
+	link.stats = (struct pe_link_stats){ packets, packets * 100, packets, packets * 100, 0, 0 };
 	return link;
 }
 

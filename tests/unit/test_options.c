@@ -662,7 +662,7 @@ static void test_unknown(void **state)
 		     "unknown option \"--"
 		     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\" "
 		     "(see --help)");
-	expect_error(ARGV("-h"), NO_ENV, "unknown option \"-h\" (see --help)");
+	expect_error(ARGV("-x"), NO_ENV, "unknown option \"-x\" (see --help)");
 	expect_error(ARGV("-"), NO_ENV, "unknown option \"-\" (see --help)");
 	expect_error(ARGV("--="), NO_ENV, "unknown option \"--\" (see --help)");
 	expect_error(ARGV("eth0"), NO_ENV, "unexpected argument \"eth0\" (see --help)");
@@ -970,6 +970,53 @@ static void test_version(void **state)
 	assert_true(strlen(result.out) > 17);
 }
 
+static void test_letters(void **state)
+{
+	static const char *const words[] = { "--version", "--help" };
+	static const char *const letters[] = { "-V", "-h" };
+
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_(result_fini) struct result word, letter;
+
+		run(&word, ARGV(words[i]), NO_ENV);
+		run(&letter, ARGV(letters[i], "--nonsense"), NO_ENV);
+		assert_int_equal(letter.action, PE_OPTIONS_EXIT);
+		assert_string_equal(letter.out, word.out);
+	}
+	expect_error(ARGV("-hV"), NO_ENV, "unknown option \"-hV\" (see --help)");
+	expect_error(ARGV("-"), NO_ENV, "unknown option \"-\" (see --help)");
+}
+
+static void test_once(void **state)
+{
+	static const struct {
+		const char *arg;
+		uint64_t ns;
+	} valid[] = {
+		{ "--once", 5000000000 },
+		{ "--once=1s", 1000000000 },
+		{ "--once=1m30s", 90000000000 },
+		{ "--once=1h", 3600000000000 },
+	};
+
+	for (size_t i = 0; i < sizeof(valid) / sizeof(valid[0]); i++) {
+		_cleanup_(result_fini) struct result result;
+
+		/* The value is its own: what follows is another option, or a mistake. */
+		run(&result, ARGV(valid[i].arg, "--workers=2"), NO_ENV);
+		assert_int_equal(result.action, PE_OPTIONS_RUN);
+		assert_int_equal(result.options.once_ns, valid[i].ns);
+		assert_int_equal(result.options.workers, 2);
+	}
+	expect_error(ARGV("--once=0s"), NO_ENV,
+		     "--once: \"0s\" is not allowed (allowed: 1s to 1h)");
+	expect_error(ARGV("--once=2h"), NO_ENV,
+		     "--once: \"2h\" is not allowed (allowed: 1s to 1h)");
+	expect_error(ARGV("--once=soon"), NO_ENV,
+		     "--once: \"soon\" is not allowed (allowed: 1s to 1h)");
+	expect_error(ARGV("--once", "5s"), NO_ENV, "unexpected argument \"5s\" (see --help)");
+}
+
 /* Takes a cell off the row; true if it is code, whose back-quotes are then removed. */
 static bool next_cell(char **row, char *cell, size_t size)
 {
@@ -996,10 +1043,13 @@ static void check_row(char *row, const char *help, size_t *settings)
 
 	assert_memory_equal(row, "| ", 2);
 	row += 2;
+	/* A letter before it. */
+	if (row[2] != '-')
+		row += strlen("`-V`, ");
 	assert_true(next_cell(&row, name, sizeof(name)));
 	assert_memory_equal(name, "--", 2);
-	name[strcspn(name, "=")] = '\0';
-	snprintf(want, sizeof(want), "\n  %s", name);
+	name[strcspn(name, "[=")] = '\0';
+	snprintf(want, sizeof(want), " %s", name);
 	assert_non_null(strstr(help, want));
 	has_initial = next_cell(&row, initial, sizeof(initial));
 	if (!next_cell(&row, env, sizeof(env)))
@@ -1054,7 +1104,7 @@ static void test_table(void **state)
 			check_row(line, help.out, &settings);
 	}
 	assert_int_equal(settings, COUNT(fields));
-	assert_int_equal(rows, COUNT(fields) + 2 + 3);
+	assert_int_equal(rows, COUNT(fields) + 2 + 4);
 
 	for (line = strtok_r(help.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		assert_true(strlen(line) <= 80);
@@ -1112,6 +1162,8 @@ int main(void)
 		cmocka_unit_test(test_push_check),
 		cmocka_unit_test(test_check_config),
 		cmocka_unit_test(test_version),
+		cmocka_unit_test(test_letters),
+		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_man),
 		cmocka_unit_test(test_fini),

@@ -137,7 +137,8 @@ static void check_process(const struct pe_snapshot *snapshot, struct pe_health_c
 {
 	const struct pe_self_sample *self = &snapshot->self;
 
-	if (!self->http.reload_successful)
+	/* Of --once there is none. */
+	if (!self->http.reload_successful && self->http.reload_success_ns)
 		say(check, PE_HEALTH_BAD, "the web configuration could not be read again");
 	else if (self->denied_system_calls)
 		say(check, PE_HEALTH_NOTE, "the sandbox refused %" PRIu64 " system calls",

@@ -11,8 +11,9 @@
 #include "health.h"
 #include "rows.h"
 
-#define ROWS_DEFAULT 40
-#define TEXT_WIDTH   28 /* of a column of names: longer ones move the rest of their line */
+#define ROWS_DEFAULT  40
+#define DEPARTED_ROWS 10
+#define TEXT_WIDTH    28 /* of a column of names: longer ones move the rest of their line */
 
 void pe_page_short(double value, char out[PE_SHORT_MAX])
 {
@@ -107,6 +108,23 @@ static void add_head(struct pe_strbuf *out, const struct pe_page_query *query)
 		       departed ? "out pkt" : "outpkt/s", "unobserv", "drops");
 }
 
+/* The last ones to go, below those that live. */
+static int add_last_departed(const struct pe_live_view *view, struct pe_strbuf *out)
+{
+	const struct pe_page_query query = { .view = PE_VIEW_DEPARTED, .sort = PE_SORT_DEPARTED };
+	_cleanup_(pe_page_rows_fini) struct pe_page_rows rows = { 0 };
+	int r = pe_page_rows_select(view, &query, DEPARTED_ROWS, &rows);
+
+	if (r < 0 || rows.count == 0)
+		return r;
+	pe_strbuf_addf(out, "\n%zu departed, the last ones:\n", rows.total);
+	add_head(out, &query);
+	for (size_t i = 0; i < rows.count; i++)
+		add_row(out, &rows.row[i]);
+	pe_strbuf_addc(out, '\n');
+	return 0;
+}
+
 static void add_health(struct pe_strbuf *out, const struct pe_snapshot *snapshot)
 {
 	struct pe_health_check checks[PE_HEALTH_CHECKS];
@@ -138,6 +156,8 @@ int pe_page_add_table(const struct pe_live_view *view, const struct pe_page_quer
 		pe_strbuf_addf(out, "%zu of %zu; ?limit=%zu shows more\n", rows.count, rows.matched,
 			       rows.matched < PE_PAGE_LIMIT_MAX ? rows.matched
 								: (size_t)PE_PAGE_LIMIT_MAX);
+	if (query->view == PE_VIEW_INTERFACES)
+		r = add_last_departed(view, out);
 	if (query->view != PE_VIEW_DEPARTED) {
 		if (view->seconds > 0)
 			pe_strbuf_addf(out, "averages of the last %.1f s", (double)view->seconds);
@@ -148,5 +168,5 @@ int pe_page_add_table(const struct pe_live_view *view, const struct pe_page_quer
 				    "sent)\n");
 	}
 	add_health(out, view->snapshot);
-	return out->error;
+	return r < 0 ? r : out->error;
 }
