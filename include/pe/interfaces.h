@@ -92,6 +92,10 @@ uint64_t pe_interfaces_brackets_at(const struct pe_interfaces *interfaces);
 /* Completes the comparisons that pe_interfaces_audit() began under traffic. Some 10 µs each. */
 void pe_interfaces_close_brackets(struct pe_interfaces *interfaces);
 
+/* Who is behind a veth that is there or has just gone (as the registry's), for its group. */
+void pe_interfaces_identify(struct pe_interfaces *interfaces, int ifindex,
+			    struct pe_identity *identity);
+
 /* Asks for all interfaces again at the next dispatch, which the caller triggers. */
 void pe_interfaces_resync(struct pe_interfaces *interfaces);
 

@@ -22,6 +22,10 @@
 
 struct pe_registry;
 
+/* An interface in the registry: the handle of whoever added it, until pe_registry_remove() or the
+ * end of the registry. Where one is taken, NULL is none: -ENOENT. */
+struct pe_member;
+
 /* A source of counters. Tokens are PE_TOKEN(); PE_TOKEN_NONE is never passed. */
 struct pe_counter_source {
 	/* Counts may still arrive when the interface has gone: it is read until the fold.
@@ -63,11 +67,12 @@ struct pe_registry *pe_registry_free(struct pe_registry *registry);
 /*
  * An interface appeared. `token` may be PE_TOKEN_NONE (nothing is counted yet). If a departed
  * interface has this name, the series go on. If a live one has it (the event of the old one is
- * still to be read), that one is treated as departed first. Times are monotonic, here and below.
- * 0, -EEXIST if the ifindex is live, -ENOMEM.
+ * still to be read), that one is treated as departed first; its handle stays valid, and calls with
+ * it fail with -ENOENT. Times are monotonic, here and below. 0 or -ENOMEM; *ret_member is then left
+ * alone.
  */
 int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
-		    uint64_t now_ns);
+		    uint64_t now_ns, struct pe_member **ret_member);
 
 /*
  * A live interface changed: new name, alias, master or mode. A rename takes the counters along to
@@ -75,39 +80,44 @@ int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *in
  * the new name, that one gets the old name until its own event is read. 0, -ENOENT or -ENOMEM
  * (nothing changed).
  */
-int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info *info,
-		       uint64_t now_ns);
+int pe_registry_update(struct pe_registry *registry, struct pe_member *member,
+		       const struct pe_iface_info *info, uint64_t now_ns);
 
 /*
  * A live interface is counted under another token from now on (or PE_TOKEN_NONE); what the old one
  * counted is kept and the old one released. 0, -ENOENT, or -ENOMEM (nothing changed); that only if
  * there was an old one.
  */
-int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t token);
+int pe_registry_set_token(struct pe_registry *registry, struct pe_member *member, uint32_t token);
 
 /*
- * Who is behind a live interface, or one that departed while it was waiting; NULL: nobody is known,
- * and it waits no longer. From now on it counts for the group of this identity; what it has counted
- * in another one stays there. Takes a reference. 0 or -ENOENT; where memory is refused it changes
- * its group with a later pe_registry_expire().
+ * Who is behind a live interface; NULL: nobody is known, and it waits no longer. From now on it
+ * counts for the group of this identity; what it has counted in another one stays there. Takes a
+ * reference. 0 or -ENOENT; where memory is refused it changes its group with a later
+ * pe_registry_expire().
  */
-int pe_registry_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
-			 uint64_t now_ns);
+int pe_registry_identify(struct pe_registry *registry, struct pe_member *member,
+			 struct pe_identity *identity, uint64_t now_ns);
+
+/* Likewise of the last interface that had this ifindex, if it departed while it was waiting. */
+int pe_registry_identify_departed(struct pe_registry *registry, int ifindex,
+				  struct pe_identity *identity, uint64_t now_ns);
 
 /* Adds to what could not be counted. 0 or -ENOENT. */
-int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
+int pe_registry_add_unobserved(struct pe_registry *registry, struct pe_member *member,
 			       enum pe_direction direction, enum pe_unobserved reason,
 			       const struct pe_count *count);
 
 /* Adds to what was counted above the kernel's own counters. 0 or -ENOENT. */
-int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
+int pe_registry_add_overcounted(struct pe_registry *registry, struct pe_member *member,
 				enum pe_direction direction, const struct pe_count *count);
 
 /*
  * A live interface has gone: its sources are read for the last time and released, but for late
- * ones, which are read until the fold. 0 or -ENOENT.
+ * ones, which are read until the fold. The handle is invalid afterwards, whatever is returned. 0,
+ * or -ENOENT if it had departed already or is NULL.
  */
-int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns);
+int pe_registry_remove(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns);
 
 /*
  * An interface of which nothing is known but its counts came and went: it counts for the host and,
@@ -129,8 +139,8 @@ uint64_t pe_registry_folded_early(struct pe_registry *registry);
 /* The ifindex of the live interface that has this name, 0 if none has. */
 int pe_registry_find(struct pe_registry *registry, const char *name);
 
-/* The token of a live interface, PE_TOKEN_NONE if it has none or does not exist. For tests. */
-uint32_t pe_registry_token(struct pe_registry *registry, int ifindex);
+/* The token of a live interface, PE_TOKEN_NONE if it has none or is not live. For tests. */
+uint32_t pe_registry_token(struct pe_registry *registry, const struct pe_member *member);
 
 /*
  * Fills ifaces, groups, host, self.departed_early and self.interfaces_attached of a snapshot under

@@ -2,10 +2,9 @@
 /* Who is behind the veths. What is counted does not depend on it: without, it goes on. */
 #include <string.h>
 
-#include "pe/clock.h"
 #include "pe/identity.h"
+#include "pe/interfaces.h"
 #include "pe/log.h"
-#include "pe/registry.h"
 
 #include "modules.h"
 
@@ -29,7 +28,7 @@ static void resolved(int ifindex, struct pe_identity *identity, void *userdata)
 {
 	struct supervisor *s = userdata;
 
-	pe_registry_identify(s->registry, ifindex, identity, pe_clock_monotonic_ns());
+	pe_interfaces_identify(s->interfaces, ifindex, identity);
 	if (!identity)
 		pe_debug("identity", "%d: nobody is known", ifindex);
 	else

@@ -47,7 +47,7 @@ static void add(struct pe_count *sum, const struct pe_count *more)
 }
 
 /* Accounts for what puts the difference into the brackets. */
-static void account(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+static void account(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
 		    enum pe_direction d, const struct pe_audit_bracket *packets,
 		    const struct pe_audit_bracket *bytes)
 {
@@ -59,9 +59,9 @@ static void account(struct pe_audit *audit, struct pe_registry *registry, int if
 					 positive(net_bytes(audit, d) - bytes->high) };
 
 	if (!is_zero(&missing) &&
-	    !pe_registry_add_unobserved(registry, ifindex, d, reason, &missing))
+	    !pe_registry_add_unobserved(registry, member, d, reason, &missing))
 		add(&audit->unobserved[d], &missing);
-	if (!is_zero(&excess) && !pe_registry_add_overcounted(registry, ifindex, d, &excess))
+	if (!is_zero(&excess) && !pe_registry_add_overcounted(registry, member, d, &excess))
 		add(&audit->overcounted[d], &excess);
 }
 
@@ -111,8 +111,9 @@ static void take_ours(struct pe_audit *audit, const struct pe_row *ours)
 }
 
 /* Accounts for what `kernel` has more than ours; what ours has more stays open. */
-static void account_missing(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-			    const struct pe_count kernel[PE_DIRECTIONS], const struct pe_row *ours)
+static void account_missing(struct pe_audit *audit, struct pe_registry *registry,
+			    struct pe_member *member, const struct pe_count kernel[PE_DIRECTIONS],
+			    const struct pe_row *ours)
 {
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
 		const struct pe_count now = pe_row_total(&ours[d]);
@@ -123,11 +124,11 @@ static void account_missing(struct pe_audit *audit, struct pe_registry *registry
 							UNBOUNDED };
 
 		if (is_audited(audit, d))
-			account(audit, registry, ifindex, d, &packets, &bytes);
+			account(audit, registry, member, d, &packets, &bytes);
 	}
 }
 
-void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
+void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
 		    const struct pe_link *link, bool egress,
 		    const struct pe_count known[PE_DIRECTIONS], const struct pe_row *ours)
 {
@@ -138,7 +139,7 @@ void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
 	if (!link->has_stats)
 		return;
 	take_kernel(audit, &link->stats);
-	account_missing(audit, registry, link->ifindex, audit->kernel, ours);
+	account_missing(audit, registry, member, audit->kernel, ours);
 }
 
 enum pe_audit_due pe_audit_due(struct pe_audit *audit, const struct pe_row *ours)
@@ -165,7 +166,7 @@ void pe_audit_open(struct pe_audit *audit, const struct pe_row *ours,
 	audit->is_open = true;
 }
 
-static void compare(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+static void compare(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
 		    enum pe_direction d, const struct pe_count *kernel_before,
 		    const struct pe_count *ours_before)
 {
@@ -182,12 +183,12 @@ static void compare(struct pe_audit *audit, struct pe_registry *registry, int if
 		sure_bytes = either(bytes, audit->bytes[d]);
 	}
 	if (!audit->compared || audit->has_bracket)
-		account(audit, registry, ifindex, d, &sure_packets, &sure_bytes);
+		account(audit, registry, member, d, &sure_packets, &sure_bytes);
 	audit->packets[d] = packets;
 	audit->bytes[d] = bytes;
 }
 
-void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
 		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached)
 {
 	struct pe_count kernel_before[PE_DIRECTIONS], ours_before[PE_DIRECTIONS];
@@ -201,21 +202,22 @@ void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int if
 		return;
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
 		if (is_audited(audit, d))
-			compare(audit, registry, ifindex, d, &kernel_before[d], &ours_before[d]);
+			compare(audit, registry, member, d, &kernel_before[d], &ours_before[d]);
 	}
 	audit->has_bracket = audit->compared;
 	/* What passed between a reading and the attaching is missing in the next one, too. */
 	audit->compared |= was_attached && attached;
 }
 
-void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-			const bool uncounted[PE_DIRECTIONS], const struct pe_link_stats *kernel)
+void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry,
+			struct pe_member *member, const bool uncounted[PE_DIRECTIONS],
+			const struct pe_link_stats *kernel)
 {
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
 		const struct pe_count now = count_of(kernel, d);
 
 		if (uncounted[d] && audit->uncounted[d])
-			account(audit, registry, ifindex, d,
+			account(audit, registry, member, d,
 				&(struct pe_audit_bracket){ (int64_t)now.packets, UNBOUNDED },
 				&(struct pe_audit_bracket){ (int64_t)now.bytes, UNBOUNDED });
 		else if (uncounted[d])
@@ -225,20 +227,20 @@ void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry, in
 	audit->compared |= !uncounted[PE_INGRESS];
 }
 
-void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
-		  const struct pe_row *ours, bool is_final)
+void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
+		  const struct pe_link *link, const struct pe_row *ours, bool is_final)
 {
 	const struct pe_count sent = pe_row_total(&ours[PE_EGRESS]);
 
 	/* Of what it received, the message of its end may have less than was read before. */
 	if (audit->is_open)
-		account_missing(audit, registry, link->ifindex, audit->kernel, ours);
+		account_missing(audit, registry, member, audit->kernel, ours);
 	if (!link->has_stats)
 		return;
 	take_kernel(audit, &link->stats);
-	account_missing(audit, registry, link->ifindex, audit->kernel, ours);
+	account_missing(audit, registry, member, audit->kernel, ours);
 	if (is_final && audit->egress)
-		account(audit, registry, link->ifindex, PE_EGRESS,
+		account(audit, registry, member, PE_EGRESS,
 			&(struct pe_audit_bracket){
 				UNBOUNDED_LOW,
 				(int64_t)(audit->kernel[PE_EGRESS].packets - sent.packets) },

@@ -46,7 +46,7 @@ struct pe_audit {
  * counted before it was known. `egress` is false where egress is not wanted, so that it is not
  * missed either.
  */
-void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry,
+void pe_audit_begin(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
 		    const struct pe_link *link, bool egress,
 		    const struct pe_count known[PE_DIRECTIONS], const struct pe_row *ours);
 
@@ -67,7 +67,7 @@ void pe_audit_open(struct pe_audit *audit, const struct pe_row *ours,
  * Compares a reading of now with the last one, if there is one, and takes it for the next
  * comparison. Until the interface is attached, what is missing was before.
  */
-void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
+void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
 		    const struct pe_row *ours, const struct pe_link_stats *kernel, bool attached);
 
 /*
@@ -76,15 +76,16 @@ void pe_audit_close(struct pe_audit *audit, struct pe_registry *registry, int if
  * says for which directions that is so from now on; to be called before and after it changes, and
  * from time to time. `kernel` are the counters now, not looked at where it is false.
  */
-void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry, int ifindex,
-			const bool uncounted[PE_DIRECTIONS], const struct pe_link_stats *kernel);
+void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry,
+			struct pe_member *member, const bool uncounted[PE_DIRECTIONS],
+			const struct pe_link_stats *kernel);
 
 /*
  * The end: no packet is under way. `is_final`: the interface was deleted, and `link` has its last
  * egress counters. What was received after the kernel last reported it, it has forgotten.
  */
-void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, const struct pe_link *link,
-		  const struct pe_row *ours, bool is_final);
+void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
+		  const struct pe_link *link, const struct pe_row *ours, bool is_final);
 
 /* Of the kernel's counters, what is observed or unobserved by now. */
 void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,

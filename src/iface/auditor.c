@@ -96,8 +96,8 @@ void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface)
 	recall(auditor, iface, known);
 	if (iface->attachment.early)
 		pe_auditor_read(auditor, iface, ours);
-	pe_audit_begin(&iface->audit, registry(auditor), iface->link, iface->plan.egress, known,
-		       ours);
+	pe_audit_begin(&iface->audit, registry(auditor), iface->member, iface->link,
+		       iface->plan.egress, known, ours);
 	pe_auditor_note_mode(auditor, iface);
 }
 
@@ -107,8 +107,8 @@ static void end_uncounted(struct pe_auditor *auditor, struct pe_iface *iface,
 {
 	const struct pe_link_stats *last = &iface->link->stats;
 
-	pe_audit_uncounted(&iface->audit, registry(auditor), iface->link->ifindex,
-			   iface->audit.uncounted, last);
+	pe_audit_uncounted(&iface->audit, registry(auditor), iface->member, iface->audit.uncounted,
+			   last);
 	/* Observed or not, the next stay has nothing to do with it. */
 	ret_known[PE_INGRESS] = (struct pe_count){ last->rx_packets, last->rx_bytes };
 	ret_known[PE_EGRESS] = (struct pe_count){ last->tx_packets, last->tx_bytes };
@@ -121,7 +121,8 @@ void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, bool may
 
 	if (iface->plan.auditable) {
 		pe_auditor_read(auditor, iface, ours);
-		pe_audit_end(&iface->audit, registry(auditor), iface->link, ours, !may_return);
+		pe_audit_end(&iface->audit, registry(auditor), iface->member, iface->link, ours,
+			     !may_return);
 		pe_audit_known(&iface->audit, ours, known);
 	} else {
 		end_uncounted(auditor, iface, known);
@@ -153,8 +154,7 @@ void pe_auditor_attaching(struct pe_auditor *auditor, struct pe_iface *iface)
 	if (read_kernel(auditor, iface, &kernel) < 0)
 		return;
 	pe_audit_open(&iface->audit, ours, &kernel);
-	pe_audit_close(&iface->audit, registry(auditor), iface->link->ifindex, ours, &kernel,
-		       false);
+	pe_audit_close(&iface->audit, registry(auditor), iface->member, ours, &kernel, false);
 }
 
 void pe_auditor_note_mode(struct pe_auditor *auditor, struct pe_iface *iface)
@@ -168,8 +168,7 @@ void pe_auditor_note_mode(struct pe_auditor *auditor, struct pe_iface *iface)
 	if (iface->plan.auditable || ((uncounted[PE_INGRESS] || uncounted[PE_EGRESS]) &&
 				      read_kernel(auditor, iface, &kernel) < 0))
 		return;
-	pe_audit_uncounted(&iface->audit, registry(auditor), iface->link->ifindex, uncounted,
-			   &kernel);
+	pe_audit_uncounted(&iface->audit, registry(auditor), iface->member, uncounted, &kernel);
 }
 
 static void close_bracket(struct pe_auditor *auditor, struct pe_iface *iface,
@@ -178,8 +177,8 @@ static void close_bracket(struct pe_auditor *auditor, struct pe_iface *iface,
 	struct pe_link_stats kernel;
 
 	if (!read_kernel(auditor, iface, &kernel))
-		pe_audit_close(&iface->audit, registry(auditor), iface->link->ifindex, ours,
-			       &kernel, iface->attachment.mode != PE_MODE_NONE);
+		pe_audit_close(&iface->audit, registry(auditor), iface->member, ours, &kernel,
+			       iface->attachment.mode != PE_MODE_NONE);
 }
 
 static void open_bracket(struct pe_auditor *auditor, struct pe_iface *iface,

@@ -30,13 +30,13 @@ static void describe(const struct pe_engine *engine, const struct pe_iface *ifac
 		snprintf(ret_info->master, sizeof(ret_info->master), "%s", master->name);
 }
 
-int pe_contribution_begin(const struct pe_engine *engine, const struct pe_iface *iface)
+int pe_contribution_begin(const struct pe_engine *engine, struct pe_iface *iface)
 {
 	struct pe_iface_info info;
 
 	describe(engine, iface, &info);
 	return pe_registry_add(engine->options->registry, &info, iface->attachment.token,
-			       pe_clock_monotonic_ns());
+			       pe_clock_monotonic_ns(), &iface->member);
 }
 
 int pe_contribution_update(const struct pe_engine *engine, const struct pe_iface *iface)
@@ -44,19 +44,32 @@ int pe_contribution_update(const struct pe_engine *engine, const struct pe_iface
 	struct pe_iface_info info;
 
 	describe(engine, iface, &info);
-	return pe_registry_update(engine->options->registry, &info, pe_clock_monotonic_ns());
+	return pe_registry_update(engine->options->registry, iface->member, &info,
+				  pe_clock_monotonic_ns());
 }
 
 void pe_contribution_set_token(const struct pe_engine *engine, const struct pe_iface *iface)
 {
-	pe_registry_set_token(engine->options->registry, iface->link->ifindex,
-			      iface->attachment.token);
+	pe_registry_set_token(engine->options->registry, iface->member, iface->attachment.token);
 }
 
-void pe_contribution_end(const struct pe_engine *engine, const struct pe_iface *iface)
+void pe_contribution_identify(const struct pe_engine *engine, int ifindex,
+			      struct pe_identity *identity)
 {
-	pe_registry_remove(engine->options->registry, iface->link->ifindex,
-			   pe_clock_monotonic_ns());
+	struct pe_registry *registry = engine->options->registry;
+	const struct pe_iface *iface = pe_records_find_index(engine->records, ifindex);
+	const uint64_t now_ns = pe_clock_monotonic_ns();
+
+	if (iface && iface->member)
+		pe_registry_identify(registry, iface->member, identity, now_ns);
+	else
+		pe_registry_identify_departed(registry, ifindex, identity, now_ns);
+}
+
+void pe_contribution_end(const struct pe_engine *engine, struct pe_iface *iface)
+{
+	pe_registry_remove(engine->options->registry, iface->member, pe_clock_monotonic_ns());
+	iface->member = NULL;
 }
 
 int pe_contribution_fold(const struct pe_engine *engine, int ifindex, uint32_t token)

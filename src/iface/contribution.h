@@ -11,7 +11,7 @@
 struct pe_engine;
 
 /* Its counters go to the series of its name from now on. 0 or -ENOMEM. */
-int pe_contribution_begin(const struct pe_engine *engine, const struct pe_iface *iface);
+int pe_contribution_begin(const struct pe_engine *engine, struct pe_iface *iface);
 
 /* Its link or its mode has changed. 0, -ENOENT if its series were given to another interface of
  * that name, or -ENOMEM. */
@@ -20,8 +20,12 @@ int pe_contribution_update(const struct pe_engine *engine, const struct pe_iface
 /* It has got a slot. */
 void pe_contribution_set_token(const struct pe_engine *engine, const struct pe_iface *iface);
 
+/* Who is behind it, or behind one that had its ifindex and has departed; NULL: nobody is known. */
+void pe_contribution_identify(const struct pe_engine *engine, int ifindex,
+			      struct pe_identity *identity);
+
 /* It is counted no longer. */
-void pe_contribution_end(const struct pe_engine *engine, const struct pe_iface *iface);
+void pe_contribution_end(const struct pe_engine *engine, struct pe_iface *iface);
 
 /* A veth of which nothing is known but its counters came and went: it counts for its group and the
  * host. The token is released. 0 or -ENOMEM. */

@@ -421,6 +421,12 @@ void pe_interfaces_close_brackets(struct pe_interfaces *interfaces)
 	pe_auditor_close_brackets(interfaces->engine.auditor);
 }
 
+void pe_interfaces_identify(struct pe_interfaces *interfaces, int ifindex,
+			    struct pe_identity *identity)
+{
+	pe_contribution_identify(&interfaces->engine, ifindex, identity);
+}
+
 void pe_interfaces_resync(struct pe_interfaces *interfaces)
 {
 	pe_monitor_request_resync(interfaces->engine.monitor);

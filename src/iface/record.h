@@ -53,8 +53,9 @@ struct pe_iface {
 	struct pe_plan plan;	    /* attacher.c */
 	struct pe_attachment attachment;
 	struct pe_retry retry;
-	struct pe_audit audit; /* auditor.c */
-	struct pe_load load;   /* watch.c */
+	struct pe_audit audit;	  /* auditor.c */
+	struct pe_load load;	  /* watch.c */
+	struct pe_member *member; /* the handle of its series, while watched; contribution.c */
 	unsigned int state;
 	struct pe_iface *next, *previous; /* in the list of records */
 };

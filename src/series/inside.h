@@ -16,7 +16,8 @@
  */
 struct pe_member {
 	struct pe_contributor counters; /* first: a feed leads to it */
-	struct pe_node by_ifindex;	/* departed ones until another has its ifindex */
+	bool is_held;			/* its handle is still in use: it is not freed */
+	struct pe_node by_ifindex;	/* while it has departed and waits for its identity */
 	int ifindex;
 	char kind[PE_KIND_MAX];
 	char master[IFNAMSIZ];
@@ -48,8 +49,8 @@ struct pe_registry {
 	uint64_t arrived, departed;
 	struct pe_groups groups;
 	struct pe_member *waiting;
-	bool refused; /* a member is where it was, because memory was refused */
-	struct pe_table by_ifindex;
+	bool refused;		    /* a member is where it was, because memory was refused */
+	struct pe_table by_ifindex; /* members that have departed and wait */
 	struct pe_table by_name;
 	struct pe_iface_series *oldest, *newest; /* departed */
 	size_t departed_count;
@@ -58,8 +59,11 @@ struct pe_registry {
 
 /* ---- members (member.c) ---- */
 
-/* The live one, NULL if there is none. */
-struct pe_member *pe_member_find(const struct pe_registry *registry, int ifindex);
+/* The handle of an interface that is live. */
+static inline bool pe_member_is_live(const struct pe_member *member)
+{
+	return member && !member->counters.departed;
+}
 
 /* NULL: out of memory. */
 struct pe_member *pe_member_new(const struct pe_registry *registry,
@@ -80,9 +84,16 @@ void pe_member_pass(struct pe_registry *registry, struct pe_member *member, uint
 void pe_member_update(struct pe_registry *registry, struct pe_member *member,
 		      const struct pe_iface_info *info, uint64_t now_ns);
 
-/* Likewise by its identity, which is taken. -ENOENT if there is none that is live or waits. */
-int pe_member_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
-		       uint64_t now_ns);
+/* Likewise by its identity, which is taken. -ENOENT if it is neither live nor waits. May free it.
+ */
+int pe_member_identify(struct pe_registry *registry, struct pe_member *member,
+		       struct pe_identity *identity, uint64_t now_ns);
+
+/* The one of this ifindex that has departed and waits, NULL if there is none. */
+struct pe_member *pe_member_find_departed(const struct pe_registry *registry, int ifindex);
+
+/* Its handle is used no longer. May free it. */
+void pe_member_drop(struct pe_registry *registry, struct pe_member *member);
 
 /* A live one has gone. May free it. */
 void pe_member_depart(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns);

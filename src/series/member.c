@@ -28,18 +28,11 @@ static struct pe_member *member_of_node(struct pe_node *node)
 }
 
 /* The kernel hands ifindexes out one after the other: they spread by themselves. */
-static struct pe_member *find(const struct pe_registry *registry, int ifindex)
+struct pe_member *pe_member_find_departed(const struct pe_registry *registry, int ifindex)
 {
 	struct pe_node *node = pe_table_first(&registry->by_ifindex, (uint32_t)ifindex);
 
 	return node ? member_of_node(node) : NULL;
-}
-
-struct pe_member *pe_member_find(const struct pe_registry *registry, int ifindex)
-{
-	struct pe_member *member = find(registry, ifindex);
-
-	return member && !member->counters.departed ? member : NULL;
 }
 
 /* ---- groups ---- */
@@ -56,11 +49,12 @@ static void start_waiting(struct pe_registry *registry, struct pe_member *member
 	registry->waiting = member;
 }
 
-static void stop_waiting(struct pe_member *member)
+static void stop_waiting(struct pe_registry *registry, struct pe_member *member)
 {
 	if (!member->waiting)
 		return;
 	member->waiting = false;
+	pe_table_remove(&registry->by_ifindex, &member->by_ifindex);
 	*member->link = member->next;
 	if (member->next)
 		member->next->link = member->link;
@@ -101,7 +95,7 @@ static int go_to(struct pe_registry *registry, struct pe_member *member, struct 
 	}
 	if (r < 0)
 		return r;
-	stop_waiting(member);
+	stop_waiting(registry, member);
 	/* This one first: a group that a member comes to does not end. */
 	pe_group_arrive(&registry->groups, to);
 	if (from)
@@ -159,8 +153,7 @@ void pe_member_free(struct pe_registry *registry, struct pe_member *member)
 	pe_contributor_release(&registry->sources, &member->counters, registry->sources.all);
 	for (enum pe_level level = 0; level < PE_LEVELS; level++)
 		pe_feed_disconnect(&member->counters, level);
-	stop_waiting(member);
-	pe_table_remove(&registry->by_ifindex, &member->by_ifindex);
+	stop_waiting(registry, member);
 	pe_accumulator_fini(&member->wait);
 	pe_identity_unref(member->identity);
 	free(member);
@@ -169,8 +162,15 @@ void pe_member_free(struct pe_registry *registry, struct pe_member *member)
 /* Frees a departed one of which nothing is expected any more. */
 static void free_if_done(struct pe_registry *registry, struct pe_member *member)
 {
-	if (member->counters.departed && !member->counters.held && !member->waiting)
+	if (!pe_member_is_live(member) && !member->counters.held && !member->waiting &&
+	    !member->is_held)
 		pe_member_free(registry, member);
+}
+
+void pe_member_drop(struct pe_registry *registry, struct pe_member *member)
+{
+	member->is_held = false;
+	free_if_done(registry, member);
 }
 
 /* Others are of the host, and nobody is behind them. */
@@ -182,16 +182,14 @@ static bool has_identity(const struct pe_member *member)
 static void enter(struct pe_registry *registry, struct pe_member *member, bool waits,
 		  uint64_t now_ns)
 {
-	struct pe_member *before = find(registry, member->ifindex);
+	struct pe_member *before = pe_member_find_departed(registry, member->ifindex);
 
 	/* It has gone for certain, and this one is not it. */
-	if (before && before->counters.departed) {
+	if (before) {
 		pe_table_remove(&registry->by_ifindex, &before->by_ifindex);
-		if (before->waiting)
-			place(registry, before, now_ns);
+		place(registry, before, now_ns);
 		free_if_done(registry, before);
 	}
-	pe_table_insert(&registry->by_ifindex, &member->by_ifindex, (uint32_t)member->ifindex);
 	registry->arrived++;
 	pe_feed_connect(&member->counters, PE_LEVEL_HOST, &registry->host);
 	pe_feed_connect(&member->counters, PE_LEVEL_GROUP, &member->wait);
@@ -225,10 +223,9 @@ static void set_identity(struct pe_identity **to, struct pe_identity *identity)
 	pe_identity_unref(before);
 }
 
-int pe_member_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
-		       uint64_t now_ns)
+int pe_member_identify(struct pe_registry *registry, struct pe_member *member,
+		       struct pe_identity *identity, uint64_t now_ns)
 {
-	struct pe_member *member = find(registry, ifindex);
 	struct pe_iface_series *series;
 
 	if (!member || !has_identity(member) || (member->counters.departed && !member->waiting))
@@ -251,6 +248,8 @@ void pe_member_depart(struct pe_registry *registry, struct pe_member *member, ui
 	registry->departed++;
 	if (member->waiting) {
 		member->deadline_ns = now_ns + DEPARTED_WAIT_NS;
+		pe_table_insert(&registry->by_ifindex, &member->by_ifindex,
+				(uint32_t)member->ifindex);
 	} else {
 		pe_group_depart(&registry->groups,
 				(struct pe_group *)member->counters.feed[PE_LEVEL_GROUP].to);

@@ -3,7 +3,8 @@
  * The registry of interfaces: its contract, over members (what counts) and series (what is shown).
  *
  * Invariants, under the mutex: a live interface has a member, which feeds the series of its name; a
- * departed one has a member while a source is still read or its group is not known. What a member
+ * departed one has a member while a source is still read, its group is not known, or its handle is
+ * in use. What a member
  * counts is carried over before it is released, so nothing is lost or counted twice between the
  * two. Any thread.
  */
@@ -19,14 +20,11 @@
 /* ---- the contract ---- */
 
 static int add(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
-	       uint64_t now_ns)
+	       uint64_t now_ns, struct pe_member **ret_member)
 {
+	struct pe_member *member = pe_member_new(registry, info, token);
 	struct pe_iface_series *series;
-	struct pe_member *member;
 
-	if (pe_member_find(registry, info->ifindex))
-		return -EEXIST;
-	member = pe_member_new(registry, info, token);
 	if (!member)
 		return -ENOMEM;
 	series = pe_iface_open(registry, info, now_ns);
@@ -37,29 +35,29 @@ static int add(struct pe_registry *registry, const struct pe_iface_info *info, u
 	}
 	pe_feed_connect(&member->counters, PE_LEVEL_INTERFACE, &series->total);
 	pe_member_enter(registry, member, now_ns);
+	member->is_held = true;
+	*ret_member = member;
 	return 0;
 }
 
 int pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
-		    uint64_t now_ns)
+		    uint64_t now_ns, struct pe_member **ret_member)
 {
 	int r;
 
 	pthread_mutex_lock(&registry->mutex);
-	r = add(registry, info, token, now_ns);
+	r = add(registry, info, token, now_ns, ret_member);
 	pthread_mutex_unlock(&registry->mutex);
 	return r;
 }
 
-int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info *info,
-		       uint64_t now_ns)
+int pe_registry_update(struct pe_registry *registry, struct pe_member *member,
+		       const struct pe_iface_info *info, uint64_t now_ns)
 {
-	struct pe_member *member;
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&registry->mutex);
-	member = pe_member_find(registry, info->ifindex);
-	if (member)
+	if (pe_member_is_live(member))
 		r = pe_iface_update(registry, pe_iface_of_member(member), info);
 	if (r == 0)
 		pe_member_update(registry, member, info, now_ns);
@@ -67,26 +65,36 @@ int pe_registry_update(struct pe_registry *registry, const struct pe_iface_info 
 	return r;
 }
 
-int pe_registry_identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
-			 uint64_t now_ns)
+int pe_registry_identify(struct pe_registry *registry, struct pe_member *member,
+			 struct pe_identity *identity, uint64_t now_ns)
 {
 	int r;
 
 	pthread_mutex_lock(&registry->mutex);
-	r = pe_member_identify(registry, ifindex, identity, now_ns);
+	r = pe_member_identify(registry, member, identity, now_ns);
 	pthread_mutex_unlock(&registry->mutex);
 	return r;
 }
 
-int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t token)
+int pe_registry_identify_departed(struct pe_registry *registry, int ifindex,
+				  struct pe_identity *identity, uint64_t now_ns)
+{
+	int r;
+
+	pthread_mutex_lock(&registry->mutex);
+	r = pe_member_identify(registry, pe_member_find_departed(registry, ifindex), identity,
+			       now_ns);
+	pthread_mutex_unlock(&registry->mutex);
+	return r;
+}
+
+int pe_registry_set_token(struct pe_registry *registry, struct pe_member *member, uint32_t token)
 {
 	const struct pe_counter_sources *sources = &registry->sources;
-	struct pe_member *member;
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&registry->mutex);
-	member = pe_member_find(registry, ifindex);
-	if (member)
+	if (pe_member_is_live(member))
 		r = pe_contributor_carry_over(sources, &member->counters, sources->all);
 	if (r == 0)
 		pe_contributor_set_token(sources, &member->counters, token);
@@ -95,35 +103,35 @@ int pe_registry_set_token(struct pe_registry *registry, int ifindex, uint32_t to
 }
 
 /* Leaves counts that no source has in all that an interface feeds. 0 or -ENOENT. */
-static int leave_count(struct pe_registry *registry, int ifindex, size_t offset,
+static int leave_count(struct pe_registry *registry, struct pe_member *member, size_t offset,
 		       const struct pe_count *count)
 {
-	struct pe_member *member;
+	bool is_live;
 
 	pthread_mutex_lock(&registry->mutex);
-	member = pe_member_find(registry, ifindex);
-	for (enum pe_level level = 0; member && level < PE_LEVELS; level++) {
+	is_live = pe_member_is_live(member);
+	for (enum pe_level level = 0; is_live && level < PE_LEVELS; level++) {
 		struct pe_accumulator *to = member->counters.feed[level].to;
 
 		if (to)
 			pe_count_add((struct pe_count *)((char *)to + offset), count);
 	}
 	pthread_mutex_unlock(&registry->mutex);
-	return member ? 0 : -ENOENT;
+	return is_live ? 0 : -ENOENT;
 }
 
-int pe_registry_add_unobserved(struct pe_registry *registry, int ifindex,
+int pe_registry_add_unobserved(struct pe_registry *registry, struct pe_member *member,
 			       enum pe_direction direction, enum pe_unobserved reason,
 			       const struct pe_count *count)
 {
-	return leave_count(registry, ifindex,
+	return leave_count(registry, member,
 			   offsetof(struct pe_accumulator, unobserved[direction][reason]), count);
 }
 
-int pe_registry_add_overcounted(struct pe_registry *registry, int ifindex,
+int pe_registry_add_overcounted(struct pe_registry *registry, struct pe_member *member,
 				enum pe_direction direction, const struct pe_count *count)
 {
-	return leave_count(registry, ifindex,
+	return leave_count(registry, member,
 			   offsetof(struct pe_accumulator, overcounted[direction]), count);
 }
 
@@ -142,19 +150,19 @@ static void remove_member(struct pe_registry *registry, struct pe_member *member
 	}
 }
 
-int pe_registry_remove(struct pe_registry *registry, int ifindex, uint64_t now_ns)
+int pe_registry_remove(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
 {
-	struct pe_member *member;
-	int r = -ENOENT;
+	bool is_live;
 
+	if (!member)
+		return -ENOENT;
 	pthread_mutex_lock(&registry->mutex);
-	member = pe_member_find(registry, ifindex);
-	if (member) {
+	is_live = pe_member_is_live(member);
+	if (is_live)
 		remove_member(registry, member, now_ns);
-		r = 0;
-	}
+	pe_member_drop(registry, member);
 	pthread_mutex_unlock(&registry->mutex);
-	return r;
+	return is_live ? 0 : -ENOENT;
 }
 
 int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
@@ -218,14 +226,12 @@ int pe_registry_find(struct pe_registry *registry, const char *name)
 	return ifindex;
 }
 
-uint32_t pe_registry_token(struct pe_registry *registry, int ifindex)
+uint32_t pe_registry_token(struct pe_registry *registry, const struct pe_member *member)
 {
-	const struct pe_member *member;
 	uint32_t token;
 
 	pthread_mutex_lock(&registry->mutex);
-	member = pe_member_find(registry, ifindex);
-	token = member ? member->counters.token : PE_TOKEN_NONE;
+	token = pe_member_is_live(member) ? member->counters.token : PE_TOKEN_NONE;
 	pthread_mutex_unlock(&registry->mutex);
 	return token;
 }

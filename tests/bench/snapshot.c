@@ -73,9 +73,10 @@ static void add(struct pe_registry *registry, unsigned int number, bool known)
 	const struct pe_identity names = { .container = info.name, .runtime = "docker" };
 	char workload[64];
 	struct pe_identity who = names, *identity;
+	struct pe_member *member;
 
 	snprintf(info.name, sizeof(info.name), "veth%07x", number * 40503u);
-	if (pe_registry_add(registry, &info, PE_TOKEN(number + 1, 1), 1) < 0)
+	if (pe_registry_add(registry, &info, PE_TOKEN(number + 1, 1), 1, &member) < 0)
 		abort();
 	if (!known)
 		return;
@@ -83,7 +84,7 @@ static void add(struct pe_registry *registry, unsigned int number, bool known)
 	who.workload = workload;
 	who.image = "registry.example/shop/service:1.2.3";
 	if (pe_identity_new(&who, &identity) < 0 ||
-	    pe_registry_identify(registry, info.ifindex, identity, 2) < 0)
+	    pe_registry_identify(registry, member, identity, 2) < 0)
 		abort();
 	pe_identity_unref(identity);
 }

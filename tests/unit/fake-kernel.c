@@ -436,15 +436,15 @@ const struct pe_kernel fake_kernel = { .ops = &(const struct pe_kernel_ops){
 /* ---- pe/registry.h ---- */
 
 int __real_pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info,
-			   uint32_t token, uint64_t now_ns);
+			   uint32_t token, uint64_t now_ns, struct pe_member **ret_member);
 int __wrap_pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info,
-			   uint32_t token, uint64_t now_ns);
+			   uint32_t token, uint64_t now_ns, struct pe_member **ret_member);
 int __wrap_pe_registry_add(struct pe_registry *registry, const struct pe_iface_info *info,
-			   uint32_t token, uint64_t now_ns)
+			   uint32_t token, uint64_t now_ns, struct pe_member **ret_member)
 {
 	if (fake.no_series)
 		return -ENOMEM;
-	return __real_pe_registry_add(registry, info, token, now_ns);
+	return __real_pe_registry_add(registry, info, token, now_ns, ret_member);
 }
 
 /* ---- pe/link.h ---- */

@@ -74,7 +74,9 @@ static inline int make(void **state, enum pe_xdp_mode mode)
 {
 	static const struct pe_counter_source rows = { .read = read_rows, .release = release_rows };
 	static struct scene scene;
-	const struct pe_registry_options retention = { .sources = &rows, .source_count = 1 };
+	const struct pe_registry_options retention = { .sources = &rows,
+						       .source_count = 1,
+						       .identities = true };
 	const struct pe_interfaces_options options = {
 		.options = &scene.options,
 		.max_links = FAKE_INTERFACES,

@@ -37,9 +37,38 @@ static struct source {
 	} token[TOKENS];
 } source;
 
+/* The handles of a test's interfaces, by ifindex; NULL where there is none. */
+static struct pe_member *held[TOKENS];
+
 static inline void source_reset(void)
 {
 	memset(&source, 0, sizeof(source));
+	memset(held, 0, sizeof(held));
+}
+
+/* Gives the handle back. */
+static inline int remove_iface(struct pe_registry *registry, int ifindex, uint64_t now_ns)
+{
+	struct pe_member *member = held[ifindex];
+
+	held[ifindex] = NULL;
+	return pe_registry_remove(registry, member, now_ns);
+}
+
+/* What had this ifindex before may have departed by itself; its handle is still to be given back.
+ */
+static inline int add_iface(struct pe_registry *registry, const struct pe_iface_info *info,
+			    uint32_t token, uint64_t now_ns)
+{
+	assert_int_equal(remove_iface(registry, info->ifindex, now_ns), -ENOENT);
+	return pe_registry_add(registry, info, token, now_ns, &held[info->ifindex]);
+}
+
+static inline int identify_iface(struct pe_registry *registry, int ifindex,
+				 struct pe_identity *identity, uint64_t now_ns)
+{
+	return held[ifindex] ? pe_registry_identify(registry, held[ifindex], identity, now_ns)
+			     : pe_registry_identify_departed(registry, ifindex, identity, now_ns);
 }
 
 static inline struct token *source_take(uint32_t token)

@@ -16,6 +16,7 @@
 
 struct scene {
 	struct pe_registry *registry;
+	struct pe_member *member;
 	struct pe_audit audit;
 	struct pe_link link;
 	struct pe_row ours[PE_DIRECTIONS];
@@ -49,7 +50,7 @@ static int setup(void **state)
 	memset(&scene, 0, sizeof(scene));
 	scene.link = (struct pe_link){ .ifindex = IFINDEX, .name = "veth0", .has_stats = true };
 	assert_int_equal(pe_registry_new(&options, &scene.registry), 0);
-	assert_int_equal(pe_registry_add(scene.registry, &info, TOKEN, 1), 0);
+	assert_int_equal(pe_registry_add(scene.registry, &info, TOKEN, 1, &scene.member), 0);
 	*state = &scene;
 	return 0;
 }
@@ -78,7 +79,7 @@ static void play(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out)
 {
 	struct pe_link_stats stats = kernel(kernel_in, kernel_out);
 
-	pe_audit_close(&scene->audit, scene->registry, IFINDEX, scene->ours, &stats, true);
+	pe_audit_close(&scene->audit, scene->registry, scene->member, scene->ours, &stats, true);
 }
 
 /* A round under traffic: ours and the kernel's at its beginning, and at its end. */
@@ -129,8 +130,8 @@ static void test_before_attach(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30, 40);
 
 	/* Between the message and the attaching five more came; the first comparison shows them. */
@@ -147,8 +148,8 @@ static void test_in_flight(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	for (uint64_t n = 100; n <= 10000; n += 100) {
 		/* Each time the kernel's are read, 50 are still on their way. */
@@ -163,8 +164,8 @@ static void test_lost(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 1000, 990);
@@ -191,8 +192,8 @@ static void test_overcounted(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 1070, 1000);
@@ -214,8 +215,8 @@ static void test_under_traffic(void **state)
 	struct scene *scene = *state;
 	uint64_t lost = 0, kernel = 0;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	for (int second = 0; second < 60; second++) {
@@ -241,8 +242,8 @@ static void test_end_after_overcounted(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 149, 100);
@@ -250,7 +251,8 @@ static void test_end_after_overcounted(void **state)
 		play(scene, 100, 100);
 	expect_above(scene, 49, 0);
 	scene->link.stats = kernel(100, 110);
-	pe_audit_end(&scene->audit, scene->registry, &scene->link, scene->ours, true);
+	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
+		     true);
 	expect_above(scene, 49, 0);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
 }
@@ -260,8 +262,8 @@ static void test_late(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	play_bracket(scene, 1000, 1000, 2000, 2000);
@@ -278,8 +280,8 @@ static void test_kernel_counters_go_back(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	set_ours(scene, 5, 5);
 	play(scene, 35, 45);
 	for (int i = 0; i < 4; i++)
@@ -297,14 +299,15 @@ static void test_end(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 50, 47);
 	/* Of a deleted veth the kernel forgets what it received. */
 	scene->link.stats = kernel(0, 50);
-	pe_audit_end(&scene->audit, scene->registry, &scene->link, scene->ours, true);
+	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
+		     true);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 3);
 	expect_above(scene, 0, 0);
 }
@@ -314,13 +317,14 @@ static void test_end_overcounted(void **state)
 {
 	struct scene *scene = *state;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play(scene, 0, 0);
 	play(scene, 0, 0);
 	set_ours(scene, 50, 54);
 	scene->link.stats = kernel(0, 50);
-	pe_audit_end(&scene->audit, scene->registry, &scene->link, scene->ours, true);
+	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
+		     true);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
 	expect_above(scene, 0, 4);
 }
@@ -331,7 +335,7 @@ static void play_uncounted(struct scene *scene, uint64_t kernel_in, uint64_t ker
 	const bool uncounted[PE_DIRECTIONS] = { [PE_INGRESS] = in, [PE_EGRESS] = out };
 	struct pe_link_stats stats = kernel(kernel_in, kernel_out);
 
-	pe_audit_uncounted(&scene->audit, scene->registry, IFINDEX, uncounted, &stats);
+	pe_audit_uncounted(&scene->audit, scene->registry, scene->member, uncounted, &stats);
 }
 
 /* Counters that cannot be compared: only what they show while nothing is counted is accounted for.
@@ -341,8 +345,8 @@ static void test_uncounted(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	play_uncounted(scene, 32, 43, true, true);
 	play_uncounted(scene, 35, 44, true, true);
 	/* A slot comes, then XDP. */
@@ -366,14 +370,16 @@ static void test_never_attached(void **state)
 	struct scene *scene = *state;
 	struct pe_link_stats stats = kernel(6, 6);
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	for (int i = 0; i < 3; i++)
-		pe_audit_close(&scene->audit, scene->registry, IFINDEX, scene->ours, &stats, false);
+		pe_audit_close(&scene->audit, scene->registry, scene->member, scene->ours, &stats,
+			       false);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 6, 6);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
 	scene->link.stats = kernel(8, 9);
-	pe_audit_end(&scene->audit, scene->registry, &scene->link, scene->ours, true);
+	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
+		     true);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 8, 9);
 }
 
@@ -382,8 +388,8 @@ static void test_egress_off(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, false, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, false,
+		       scene->known, scene->none);
 	play(scene, 50, 60);
 	play(scene, 50, 60);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 50, 0);
@@ -395,8 +401,8 @@ static void test_return(void **state)
 	struct scene *scene = *state;
 
 	scene->link.stats = kernel(30, 40);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	set_ours(scene, 5, 6);
 	pe_audit_known(&scene->audit, scene->ours, scene->known);
 	assert_int_equal(scene->known[PE_INGRESS].packets, 35);
@@ -404,8 +410,8 @@ static void test_return(void **state)
 
 	set_ours(scene, 0, 0);
 	scene->link.stats = kernel(37, 50);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30 + 2, 40 + 4);
 	set_ours(scene, 10, 10);
 	play(scene, 47, 60);
@@ -420,8 +426,8 @@ static void test_due(void **state)
 	struct scene *scene = *state;
 	unsigned int asked = 0;
 
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->none);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(pe_audit_due(&scene->audit, scene->ours), PE_AUDIT_NOW);
 		play(scene, 0, 0);
@@ -465,12 +471,12 @@ static void play_round(struct scene *scene, struct pe_link_stats *stats, const s
 	if (due == PE_AUDIT_BRACKET && !fails)
 		pe_audit_open(&scene->audit, ours, stats);
 	if (due == PE_AUDIT_NOW && !fails)
-		pe_audit_close(&scene->audit, scene->registry, IFINDEX, ours, stats, true);
+		pe_audit_close(&scene->audit, scene->registry, scene->member, ours, stats, true);
 	pass(scene, stats, burst, round, 2);
 	memcpy(ours, scene->ours, sizeof(ours));
 	pass(scene, stats, burst, round, 3);
 	if (due == PE_AUDIT_BRACKET && !fails)
-		pe_audit_close(&scene->audit, scene->registry, IFINDEX, ours, stats, true);
+		pe_audit_close(&scene->audit, scene->registry, scene->member, ours, stats, true);
 }
 
 /* One burst, at whatever moment, and silence: within 19 rounds what it was is claimed, and no more.
@@ -483,8 +489,8 @@ static void expect_accounted(const struct burst *burst, unsigned int failing)
 	setup((void **)&scene);
 	scene->link.stats = stats;
 	set_ours(scene, 5, 5);
-	pe_audit_begin(&scene->audit, scene->registry, &scene->link, true, scene->known,
-		       scene->ours);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->ours);
 	for (unsigned int round = 0; round < burst->round + 20; round++)
 		play_round(scene, &stats, burst, round, round == failing);
 	expect_above(scene, burst->ours, 0);

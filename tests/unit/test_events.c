@@ -3,6 +3,8 @@
  * move and come back, and early ones, which pass packets before their event is read. */
 #include "interfaces-scene.h"
 
+#include "pe/identity.h"
+
 #include "../../src/iface/watch.h"
 
 #include "../../src/iface/reuse.h"
@@ -520,6 +522,62 @@ static void test_early_cannot_be_offered(void **state)
 	assert_int_equal(scene->forgotten, 1);
 }
 
+/* ---- who is behind them ---- */
+
+static uint64_t waiting(struct scene *scene)
+{
+	struct pe_snapshot *snapshot;
+	uint64_t count;
+
+	assert_int_equal(pe_snapshot_new(&snapshot), 0);
+	assert_int_equal(pe_registry_collect(scene->registry, snapshot), 0);
+	count = snapshot->waiting->arrived;
+	pe_snapshot_unref(snapshot);
+	return count;
+}
+
+static const struct pe_identity *identity_of(struct scene *scene, int ifindex)
+{
+	const struct pe_iface *iface = record_of(scene, ifindex);
+	const struct pe_identity *identity = NULL;
+	struct pe_snapshot *snapshot;
+
+	assert_int_equal(pe_snapshot_new(&snapshot), 0);
+	assert_int_equal(pe_registry_collect(scene->registry, snapshot), 0);
+	for (size_t i = 0; i < snapshot->iface_count; i++) {
+		if (snapshot->ifaces[i].info.ifindex == iface->link->ifindex)
+			identity = snapshot->ifaces[i].identity;
+	}
+	pe_snapshot_unref(snapshot);
+	return identity;
+}
+
+/* An identity is of the interface that has the ifindex now, else of the last one that had it. */
+static void test_identified(void **state)
+{
+	struct scene *scene = *state;
+	struct pe_identity *who;
+
+	assert_int_equal(pe_identity_new(&(struct pe_identity){ .container = "web" }, &who), 0);
+	add(scene, 1, 3, "veth");
+	fake.may_lapse = true;
+	fake_report_deleted(1);
+	fake_report_deleted(2);
+	assert_int_equal(waiting(scene), 3);
+	pe_interfaces_identify(scene->interfaces, 1, who);
+	assert_int_equal(waiting(scene), 2);
+	fake_report_added(2, "veth");
+	assert_int_equal(waiting(scene), 2);
+	pe_interfaces_identify(scene->interfaces, 2, who);
+	assert_int_equal(waiting(scene), 1);
+	assert_ptr_equal(identity_of(scene, 2), who);
+	pe_interfaces_identify(scene->interfaces, 3, NULL);
+	assert_int_equal(waiting(scene), 0);
+	assert_null(identity_of(scene, 3));
+	pe_interfaces_identify(scene->interfaces, 9, who);
+	pe_identity_unref(who);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +605,7 @@ int main(void)
 		test(test_early_although_known),
 		test(test_early_names_in_use),
 		test(test_early_cannot_be_offered),
+		test(test_identified),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,15 +51,15 @@ static void add(struct pe_registry *registry, int ifindex, const char *kind, con
 	snprintf(info.name, sizeof(info.name), "if%d", ifindex);
 	strcpy(info.kind, kind);
 	strcpy(info.master, master);
-	assert_int_equal(pe_registry_add(registry, &info,
-					 take_token(first ? (unsigned int)ifindex : 0), now_ns),
-			 0);
+	assert_int_equal(
+		add_iface(registry, &info, take_token(first ? (unsigned int)ifindex : 0), now_ns),
+		0);
 }
 
 static void identify(struct pe_registry *registry, int ifindex, struct pe_identity *identity,
 		     uint64_t now_ns)
 {
-	assert_int_equal(pe_registry_identify(registry, ifindex, identity, now_ns), 0);
+	assert_int_equal(identify_iface(registry, ifindex, identity, now_ns), 0);
 }
 
 /* "label/label/…=LIVE:PACKETS:FLOWS" of each group, then of what waits if there is any. */
@@ -148,7 +148,7 @@ static void test_known_to_be_nobody(void **state)
 	source_count(2, 5);
 	identify(registry, 2, NULL, 1 * S);
 	expect(registry, "veth////=1:5:0");
-	assert_int_equal(pe_registry_identify(registry, 3, web, 1 * S), -ENOENT);
+	assert_int_equal(identify_iface(registry, 3, web, 1 * S), -ENOENT);
 	finish(registry);
 }
 
@@ -169,16 +169,16 @@ static void test_late_identity_splits(void **state)
 	source_flows(2, 1);
 	expect(registry, "veth////=0:5:2 veth///db/=1:3:1");
 	strcpy(info.master, "br1");
-	assert_int_equal(pe_registry_update(registry, &info, 11 * S), 0);
+	assert_int_equal(pe_registry_update(registry, held[2], &info, 11 * S), 0);
 	source_count(2, 10);
 	expect(registry, "veth////=0:5:2 veth///db/=0:3:1 veth/br1//db/=1:10:0");
 	/* And back. */
 	strcpy(info.master, "");
-	assert_int_equal(pe_registry_update(registry, &info, 12 * S), 0);
-	assert_int_equal(pe_registry_set_token(registry, 2, take_token(3)), 0);
+	assert_int_equal(pe_registry_update(registry, held[2], &info, 12 * S), 0);
+	assert_int_equal(pe_registry_set_token(registry, held[2], take_token(3)), 0);
 	source_count(3, 100);
 	expect(registry, "veth////=0:5:2 veth///db/=1:103:1 veth/br1//db/=0:10:0");
-	assert_int_equal(pe_registry_remove(registry, 2, 13 * S), 0);
+	assert_int_equal(remove_iface(registry, 2, 13 * S), 0);
 	source_flows(3, 4);
 	expect(registry, "veth////=0:5:2 veth///db/=0:103:5 veth/br1//db/=0:10:0");
 	pe_registry_expire(registry, 100 * S, NULL);
@@ -197,7 +197,7 @@ static void test_departed_one_waits(void **state)
 	for (int ifindex = 2; ifindex < 6; ifindex++) {
 		add(registry, ifindex, "veth", "", 1 * S);
 		source_count((uint32_t)ifindex, 1u << ifindex);
-		assert_int_equal(pe_registry_remove(registry, ifindex, 1 * S), 0);
+		assert_int_equal(remove_iface(registry, ifindex, 1 * S), 0);
 		assert_int_equal(source.token[ifindex].flows, RELEASED);
 	}
 	expect(registry, "veth////=0:0:0 ?=0:60:0");
@@ -208,7 +208,7 @@ static void test_departed_one_waits(void **state)
 	expect(registry, "bridge////=1:0:0 veth////=0:8:0 veth///db/=0:4:0 ?=0:48:0");
 	pe_registry_expire(registry, 2 * S, NULL);
 	expect(registry, "bridge////=1:0:0 veth////=0:56:0 veth///db/=0:4:0");
-	assert_int_equal(pe_registry_identify(registry, 4, db, 2 * S), -ENOENT);
+	assert_int_equal(identify_iface(registry, 4, db, 2 * S), -ENOENT);
 	finish(registry);
 }
 
@@ -229,7 +229,7 @@ static void test_unheard_one_does_not_wait(void **state)
 	pe_registry_expire(registry, 1 * S, &next_ns);
 	assert_int_equal(next_ns, 0);
 	/* Another has its ifindex by now: who that is does not concern it. */
-	assert_int_equal(pe_registry_identify(registry, 2, db, 1 * S), -ENOENT);
+	assert_int_equal(identify_iface(registry, 2, db, 1 * S), -ENOENT);
 	expect(registry, "veth////=0:5:3");
 	finish(registry);
 }
@@ -278,8 +278,8 @@ static void test_too_many_groups(void **state)
 	add(registry, 3, "veth", "a", 1 * S);
 	source_count(2, 2);
 	source_count(3, 3);
-	assert_int_equal(pe_registry_remove(registry, 2, 2 * S), 0);
-	assert_int_equal(pe_registry_remove(registry, 3, 3 * S), 0);
+	assert_int_equal(remove_iface(registry, 2, 2 * S), 0);
+	assert_int_equal(remove_iface(registry, 3, 3 * S), 0);
 	expect(registry, "veth////=0:0:0 veth/a///=0:3:0 veth/b///=0:2:0");
 	/* The nameless one has had no member for longest, then b. */
 	add(registry, 4, "veth", "c", 4 * S);
@@ -312,7 +312,7 @@ static void test_active_flows(void **state)
 	assert_int_equal(snapshot->groups[1].body.flows.active, 4);
 	assert_int_equal(snapshot->host->body.flows.active, 4);
 	pe_snapshot_unref(snapshot);
-	assert_int_equal(pe_registry_remove(registry, 2, 3 * S), 0);
+	assert_int_equal(remove_iface(registry, 2, 3 * S), 0);
 	snapshot = collect(registry);
 	assert_int_equal(snapshot->groups[1].body.flows.active, 0);
 	assert_int_equal(snapshot->host->body.flows.active, 0);
@@ -357,7 +357,7 @@ static void test_identity_is_shown(void **state)
 	assert_null(snapshot->ifaces[0].identity);
 	pe_snapshot_unref(snapshot);
 	identify(registry, 2, web, 1 * S);
-	assert_int_equal(pe_registry_remove(registry, 2, 2 * S), 0);
+	assert_int_equal(remove_iface(registry, 2, 2 * S), 0);
 	snapshot = collect(registry);
 	pe_registry_free(registry);
 	assert_true(snapshot->ifaces[0].departed);

@@ -276,15 +276,16 @@ static void step_add(struct model *model)
 		.live = true,
 	};
 	const struct pe_iface_info info = info_of(&new);
-	bool exists = live_one(model, new.ifindex);
-	unsigned int token = new_token(model);
 	struct member *holder;
+	unsigned int token;
 	int r;
 
+	if (live_one(model, new.ifindex))
+		return;
+	token = new_token(model);
 	maybe_refuse(model);
-	r = pe_registry_add(model->registry, &info, take_token(token), model->now_ns);
-	if (refused(r) || exists) {
-		assert_int_equal(r, exists ? -EEXIST : -ENOMEM);
+	r = add_iface(model->registry, &info, take_token(token), model->now_ns);
+	if (refused(r)) {
 		give_token_up(token);
 		return;
 	}
@@ -347,7 +348,7 @@ static void step_update(struct model *model)
 	changed.master = draw(model, MASTERS);
 	info = info_of(&changed);
 	maybe_refuse(model);
-	r = pe_registry_update(model->registry, &info, model->now_ns);
+	r = pe_registry_update(model->registry, held[ifindex], &info, model->now_ns);
 	if (refused(r))
 		return;
 	assert_int_equal(r, member ? 0 : -ENOENT);
@@ -371,7 +372,7 @@ static void step_token(struct model *model)
 	int r;
 
 	maybe_refuse(model);
-	r = pe_registry_set_token(model->registry, ifindex, take_token(token));
+	r = pe_registry_set_token(model->registry, held[ifindex], take_token(token));
 	if (refused(r) || !member) {
 		assert_int_equal(r, member ? -ENOMEM : -ENOENT);
 		give_token_up(token);
@@ -392,7 +393,7 @@ static void step_identify(struct model *model)
 		member = NULL;
 
 	maybe_refuse(model);
-	r = pe_registry_identify(model->registry, ifindex, identities[workload], model->now_ns);
+	r = identify_iface(model->registry, ifindex, identities[workload], model->now_ns);
 	malloc_failure_after = -1;
 	if (!model->refuse)
 		assert_int_equal(r, member ? 0 : -ENOENT);
@@ -408,7 +409,7 @@ static void step_remove(struct model *model)
 	struct member *member = live_one(model, ifindex);
 
 	maybe_refuse(model);
-	assert_int_equal(pe_registry_remove(model->registry, ifindex, model->now_ns),
+	assert_int_equal(remove_iface(model->registry, ifindex, model->now_ns),
 			 member ? 0 : -ENOENT);
 	malloc_failure_after = -1;
 	if (member)
@@ -462,12 +463,12 @@ static void step_audit(struct model *model)
 			      overcounted = { sums.overcounted, 0 };
 	int expect = member ? 0 : -ENOENT;
 
-	assert_int_equal(pe_registry_add_unobserved(model->registry, ifindex, PE_INGRESS,
+	assert_int_equal(pe_registry_add_unobserved(model->registry, held[ifindex], PE_INGRESS,
 						    PE_UNOBSERVED_LOST, &unobserved),
 			 expect);
-	assert_int_equal(
-		pe_registry_add_overcounted(model->registry, ifindex, PE_INGRESS, &overcounted),
-		expect);
+	assert_int_equal(pe_registry_add_overcounted(model->registry, held[ifindex], PE_INGRESS,
+						     &overcounted),
+			 expect);
 	if (member)
 		count(model, member, &sums);
 }

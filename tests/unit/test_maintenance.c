@@ -171,7 +171,8 @@ static void test_retry_when_a_slot_is_free(void **state)
 	fake.slots = 1;
 	add_promoted(scene, 1, 2, "veth");
 	assert_shown(scene, 2, PE_MODE_NONE, PE_REASON_NO_SLOT);
-	assert_int_equal(pe_registry_token(scene->registry, 2), PE_TOKEN_NONE);
+	assert_int_equal(pe_registry_token(scene->registry, record_of(scene, 2)->member),
+			 PE_TOKEN_NONE);
 	takes = fake.takes;
 	pe_interfaces_retry(scene->interfaces);
 	assert_int_equal(fake.takes, takes);
@@ -181,7 +182,8 @@ static void test_retry_when_a_slot_is_free(void **state)
 	pe_registry_expire(scene->registry, UINT64_MAX, NULL);
 	pe_interfaces_retry(scene->interfaces);
 	assert_shown(scene, 2, PE_MODE_GENERIC, PE_REASON_NONE);
-	assert_int_equal(pe_registry_token(scene->registry, 2), fake_find(2)->token);
+	assert_int_equal(pe_registry_token(scene->registry, record_of(scene, 2)->member),
+			 fake_find(2)->token);
 }
 
 /* One slot is free, and two wait for it: the other one waits for its time again. */

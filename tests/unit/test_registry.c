@@ -10,6 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../src/series/inside.h"
+
 #include "registry-source.h"
 
 /* ---- scenarios ---- */
@@ -62,11 +64,12 @@ static const struct scenario {
 	  "folded=6" },
 	{ "index used again", 60, 0,
 	  "at 1; add 2 a 1; count 1 5; remove 2; at 2; add 2 b 2; count 2 1", "a-5@1 b+1@2" },
-	{ "index is live", 60, 0, "at 1; add 2 a 1; !add 2 b 2; count 1 1", "a+1@1" },
 	{ "unknown index", 60, 0, "!remove 2; !rename 2 a; !token 2 1; add 3 b 2; !remove 2",
 	  "b+0@0" },
 	{ "live one of that name", 60, 0,
-	  "at 1; add 2 a 1; count 1 5; at 2; add 3 a 2; count 2 1; !remove 2", "a+6@1" },
+	  "at 1; add 2 a 1; count 1 5; at 2; add 3 a 2; count 2 1; !rename 2 b; !token 2 3;"
+	  "!remove 2",
+	  "a+6@1" },
 	{ "renamed", 60, 0, "at 1; add 2 a 1; count 1 5; at 2; rename 2 b; count 1 1", "b+6@1" },
 	{ "renamed, then the old name again", 60, 0,
 	  "at 1; add 2 a 1; count 1 5; rename 2 b; at 2; add 3 a 2; count 2 1", "a+1@2 b+5@1" },
@@ -120,20 +123,20 @@ static int play(struct player *player, const char *command)
 		player->now_ns = a * PE_NS_PER_S;
 	} else if (sscanf(command, "add %u %15s %u", &a, name, &b) == 3) {
 		info = make_info((int)a, name);
-		r = pe_registry_add(player->registry, &info, take_token(b), player->now_ns);
+		r = add_iface(player->registry, &info, take_token(b), player->now_ns);
 		if (r < 0)
 			give_token_up(b);
 	} else if (sscanf(command, "rename %u %15s", &a, name) == 2) {
 		info = make_info((int)a, name);
-		r = pe_registry_update(player->registry, &info, player->now_ns);
+		r = pe_registry_update(player->registry, held[a], &info, player->now_ns);
 	} else if (sscanf(command, "token %u %u", &a, &b) == 2) {
-		r = pe_registry_set_token(player->registry, (int)a, take_token(b));
+		r = pe_registry_set_token(player->registry, held[a], take_token(b));
 		if (r < 0)
 			give_token_up(b);
 	} else if (sscanf(command, "count %u %u", &a, &b) == 2) {
 		source_count(a, b);
 	} else if (sscanf(command, "remove %u", &a) == 1) {
-		r = pe_registry_remove(player->registry, (int)a, player->now_ns);
+		r = remove_iface(player->registry, (int)a, player->now_ns);
 	} else if (sscanf(command, "expire %u %lu", &a, &next) == 2) {
 		assert_int_equal(pe_registry_expire(player->registry, player->now_ns, &next_ns), a);
 		assert_int_equal(next_ns, next * PE_NS_PER_S);
@@ -171,6 +174,16 @@ static void describe(struct pe_registry *registry, char *text, size_t size)
 	pe_snapshot_unref(snapshot);
 }
 
+/* Of interfaces that have gone and are folded, whatever happened to them. */
+static void assert_nothing_stays(struct pe_registry *registry)
+{
+	for (int ifindex = 0; ifindex < TOKENS; ifindex++)
+		remove_iface(registry, ifindex, 0);
+	pe_registry_expire(registry, UINT64_MAX, NULL);
+	assert_null(registry->host.feeds);
+	assert_int_equal(registry->by_name.count, 0);
+}
+
 static void test_scenarios(void **state)
 {
 	size_t i;
@@ -195,6 +208,7 @@ static void test_scenarios(void **state)
 		if (strcmp(text, scenario->expect) != 0)
 			fail_msg("%s: got \"%s\", expected \"%s\"", scenario->name, text,
 				 scenario->expect);
+		assert_nothing_stays(player.registry);
 		assert_null(pe_registry_free(player.registry));
 		assert_all_released();
 	}
@@ -207,20 +221,17 @@ static void test_errors(void **state)
 	struct pe_iface_info info = make_info(2, "a");
 	struct pe_count count = { 1, 1 };
 
-	assert_int_equal(pe_registry_update(registry, &info, 0), -ENOENT);
-	assert_int_equal(pe_registry_remove(registry, 2, 0), -ENOENT);
-	assert_int_equal(pe_registry_set_token(registry, 2, PE_TOKEN_NONE), -ENOENT);
+	assert_int_equal(pe_registry_update(registry, NULL, &info, 0), -ENOENT);
+	assert_int_equal(pe_registry_remove(registry, NULL, 0), -ENOENT);
+	assert_int_equal(pe_registry_set_token(registry, NULL, PE_TOKEN_NONE), -ENOENT);
 	assert_int_equal(
-		pe_registry_add_unobserved(registry, 2, PE_INGRESS, PE_UNOBSERVED_LOST, &count),
+		pe_registry_add_unobserved(registry, NULL, PE_INGRESS, PE_UNOBSERVED_LOST, &count),
 		-ENOENT);
-	assert_int_equal(pe_registry_token(registry, 2), PE_TOKEN_NONE);
-	assert_int_equal(pe_registry_add(registry, &info, take_token(1), 0), 0);
-	assert_int_equal(pe_registry_token(registry, 2), 1);
-	info = make_info(2, "b");
-	assert_int_equal(pe_registry_add(registry, &info, 2, 0), -EEXIST);
-	assert_int_equal(pe_registry_token(registry, 2), 1);
-	assert_int_equal(pe_registry_remove(registry, 2, 0), 0);
-	assert_int_equal(pe_registry_token(registry, 2), PE_TOKEN_NONE);
+	assert_int_equal(pe_registry_token(registry, held[2]), PE_TOKEN_NONE);
+	assert_int_equal(add_iface(registry, &info, take_token(1), 0), 0);
+	assert_int_equal(pe_registry_token(registry, held[2]), 1);
+	assert_int_equal(remove_iface(registry, 2, 0), 0);
+	assert_int_equal(pe_registry_token(registry, held[2]), PE_TOKEN_NONE);
 	pe_registry_free(registry);
 	assert_all_released();
 }
@@ -232,12 +243,12 @@ static void test_info_follows_updates(void **state)
 	char alias[] = "alias";
 	struct pe_snapshot *snapshot;
 
-	assert_int_equal(pe_registry_add(registry, &info, PE_TOKEN_NONE, 1), 0);
+	assert_int_equal(add_iface(registry, &info, PE_TOKEN_NONE, 1), 0);
 	info.mode = PE_MODE_NATIVE;
 	info.alias = alias;
 	info.altnames = "one,two";
 	strcpy(info.master, "br0");
-	assert_int_equal(pe_registry_update(registry, &info, 2), 0);
+	assert_int_equal(pe_registry_update(registry, held[2], &info, 2), 0);
 	snapshot = collect(registry);
 	/* The texts are not the caller's. */
 	memset(alias, 'x', sizeof(alias) - 1);
@@ -250,13 +261,13 @@ static void test_info_follows_updates(void **state)
 	assert_int_equal(snapshot->self.interfaces_attached[PE_MODE_GENERIC], 0);
 	pe_snapshot_unref(snapshot);
 	info.alias = NULL;
-	assert_int_equal(pe_registry_update(registry, &info, 3), 0);
+	assert_int_equal(pe_registry_update(registry, held[2], &info, 3), 0);
 	snapshot = collect(registry);
 	assert_string_equal(snapshot->ifaces[0].info.alias, "");
 	assert_string_equal(snapshot->ifaces[0].info.altnames, "one,two");
 	pe_snapshot_unref(snapshot);
 	/* A departed one is attached no more. */
-	assert_int_equal(pe_registry_remove(registry, 2, 3), 0);
+	assert_int_equal(remove_iface(registry, 2, 3), 0);
 	snapshot = collect(registry);
 	assert_int_equal(snapshot->self.interfaces_attached[PE_MODE_NATIVE], 0);
 	pe_snapshot_unref(snapshot);
@@ -270,17 +281,17 @@ static void test_unobserved_is_carried(void **state)
 	const struct pe_count count = { 3, 300 };
 	struct pe_snapshot *snapshot;
 
-	assert_int_equal(pe_registry_add(registry, &a, PE_TOKEN_NONE, 1), 0);
-	assert_int_equal(pe_registry_add(registry, &b, PE_TOKEN_NONE, 1), 0);
-	assert_int_equal(pe_registry_add_unobserved(registry, 2, PE_EGRESS,
+	assert_int_equal(add_iface(registry, &a, PE_TOKEN_NONE, 1), 0);
+	assert_int_equal(add_iface(registry, &b, PE_TOKEN_NONE, 1), 0);
+	assert_int_equal(pe_registry_add_unobserved(registry, held[2], PE_EGRESS,
 						    PE_UNOBSERVED_BEFORE_ATTACH, &count),
 			 0);
-	assert_int_equal(pe_registry_add_unobserved(registry, 3, PE_EGRESS,
+	assert_int_equal(pe_registry_add_unobserved(registry, held[3], PE_EGRESS,
 						    PE_UNOBSERVED_BEFORE_ATTACH, &count),
 			 0);
-	assert_int_equal(pe_registry_remove(registry, 2, 2), 0);
+	assert_int_equal(remove_iface(registry, 2, 2), 0);
 	strcpy(b.name, "a");
-	assert_int_equal(pe_registry_update(registry, &b, 3), 0);
+	assert_int_equal(pe_registry_update(registry, held[3], &b, 3), 0);
 	snapshot = collect(registry);
 	assert_int_equal(snapshot->iface_count, 1);
 	assert_int_equal(
@@ -303,7 +314,7 @@ static void test_flows(void **state)
 	const struct pe_flow_sample *flows;
 	struct pe_snapshot *snapshot;
 
-	assert_int_equal(pe_registry_add(registry, &info, take_token(1), 1), 0);
+	assert_int_equal(add_iface(registry, &info, take_token(1), 1), 0);
 	source_flows(1, 5);
 	snapshot = collect(registry);
 	flows = &snapshot->ifaces[0].body.flows;
@@ -312,7 +323,7 @@ static void test_flows(void **state)
 	assert_int_equal(flows->proto[PE_PROTO_TCP]->flows[PE_INGRESS], 5);
 	pe_snapshot_unref(snapshot);
 
-	assert_int_equal(pe_registry_remove(registry, 2, 2), 0);
+	assert_int_equal(remove_iface(registry, 2, 2), 0);
 	assert_int_equal(source.token[1].rows, RELEASED);
 	assert_int_equal(source.token[1].flows, HELD);
 	source_flows(1, 2);
@@ -322,7 +333,7 @@ static void test_flows(void **state)
 	assert_int_equal(flows->proto[PE_PROTO_TCP]->flows[PE_INGRESS], 7);
 	pe_snapshot_unref(snapshot);
 
-	assert_int_equal(pe_registry_add(registry, &info, take_token(2), 3), 0);
+	assert_int_equal(add_iface(registry, &info, take_token(2), 3), 0);
 	assert_int_equal(source.token[1].flows, RELEASED);
 	source_flows(2, 1);
 	snapshot = collect(registry);
@@ -353,14 +364,13 @@ static void test_many_interfaces(void **state)
 	for (i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "veth%zu", i * 7919 % MANY);
 		info = make_info((int)i + 1, name);
-		assert_int_equal(
-			pe_registry_add(registry, &info, take_token((unsigned int)i + 1), i), 0);
+		assert_int_equal(add_iface(registry, &info, take_token((unsigned int)i + 1), i), 0);
 		source_count((uint32_t)i + 1, i);
 	}
 	for (i = 0; i < MANY; i += 2)
-		assert_int_equal(pe_registry_remove(registry, (int)i + 1, MANY), 0);
+		assert_int_equal(remove_iface(registry, (int)i + 1, MANY), 0);
 	for (i = 0; i < MANY; i++)
-		assert_int_equal(pe_registry_token(registry, (int)i + 1),
+		assert_int_equal(pe_registry_token(registry, held[(int)i + 1]),
 				 i % 2 ? i + 1 : PE_TOKEN_NONE);
 	snapshot = collect(registry);
 	assert_int_equal(snapshot->iface_count, MANY);
@@ -435,9 +445,9 @@ static void test_sum_never_goes_back(void **state)
 		total += i;
 		snprintf(name, sizeof(name), "veth%zu", i % 13);
 		info = make_info((int)i, name);
-		assert_int_equal(pe_registry_add(registry, &info, (uint32_t)i, i * PE_NS_PER_S), 0);
+		assert_int_equal(add_iface(registry, &info, (uint32_t)i, i * PE_NS_PER_S), 0);
 		if (i > 5)
-			pe_registry_remove(registry, (int)i - 5, i * PE_NS_PER_S);
+			remove_iface(registry, (int)i - 5, i * PE_NS_PER_S);
 		pe_registry_expire(registry, i * PE_NS_PER_S, NULL);
 	}
 	__atomic_store_n(&reader.stop, true, __ATOMIC_RELEASE);

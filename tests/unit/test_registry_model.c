@@ -110,17 +110,19 @@ static void step_add(struct model *model, struct pe_registry *registry)
 {
 	const int ifindex = 1 + (int)draw(model, INDEXES);
 	struct series *s = &model->series[draw(model, NAMES)];
-	bool exists = model_live(model, ifindex);
-	unsigned int token = new_token(model);
 	struct pe_iface_info info = { .ifindex = ifindex };
-	uint32_t held = take_token(token);
+	unsigned int token;
+	uint32_t taken;
 	int r;
 
+	if (model_live(model, ifindex))
+		return;
+	token = new_token(model);
+	taken = take_token(token);
 	name_of((size_t)(s - model->series), info.name);
 	maybe_refuse(model);
-	r = pe_registry_add(registry, &info, held, model->now_ns);
-	if (refused(r) || exists) {
-		assert_int_equal(r, exists ? -EEXIST : -ENOMEM);
+	r = add_iface(registry, &info, taken, model->now_ns);
+	if (refused(r)) {
 		give_token_up(token);
 		return;
 	}
@@ -143,7 +145,7 @@ static void step_rename(struct model *model, struct pe_registry *registry)
 
 	name_of((size_t)(to - model->series), info.name);
 	maybe_refuse(model);
-	r = pe_registry_update(registry, &info, model->now_ns);
+	r = pe_registry_update(registry, held[ifindex], &info, model->now_ns);
 	if (refused(r))
 		return;
 	assert_int_equal(r, from ? 0 : -ENOENT);
@@ -168,11 +170,11 @@ static void step_token(struct model *model, struct pe_registry *registry)
 	const int ifindex = 1 + (int)draw(model, INDEXES);
 	struct series *s = model_live(model, ifindex);
 	unsigned int token = new_token(model);
-	uint32_t held = take_token(token);
+	uint32_t taken = take_token(token);
 	int r;
 
 	maybe_refuse(model);
-	r = pe_registry_set_token(registry, ifindex, held);
+	r = pe_registry_set_token(registry, held[ifindex], taken);
 	if (refused(r) || !s) {
 		assert_int_equal(r, s ? -ENOMEM : -ENOENT);
 		give_token_up(token);
@@ -191,7 +193,7 @@ static void step_remove(struct model *model, struct pe_registry *registry)
 
 	/* This is never refused: what cannot be carried stays in its token. */
 	maybe_refuse(model);
-	assert_int_equal(pe_registry_remove(registry, ifindex, model->now_ns), s ? 0 : -ENOENT);
+	assert_int_equal(remove_iface(registry, ifindex, model->now_ns), s ? 0 : -ENOENT);
 	malloc_failure_after = -1;
 	if (!s)
 		return;
