@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Bytes of a name with its terminator; a longer one is cut at a character. */
 #define PE_IDENTITY_NAME_MAX 256
@@ -38,6 +39,14 @@ struct pe_identity {
 	const char *container_id; /* its first 12 characters */
 	const char *pod_uid;	  /* with dashes */
 };
+
+/* The kind of interface (IFLA_INFO_KIND) that somebody can be behind; others are of the host. */
+#define PE_IDENTITY_KIND "veth"
+
+static inline bool pe_identity_is_possible(const char *kind)
+{
+	return strcmp(kind, PE_IDENTITY_KIND) == 0;
+}
 
 /* Copies the names (all members of `names` but `references`; NULL is ""). 0 or -ENOMEM; the caller
  * owns the one reference. Any thread. */

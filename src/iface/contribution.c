@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "pe/clock.h"
+#include "pe/identity.h"
 #include "pe/registry.h"
 
 #include "engine.h"
@@ -74,7 +75,7 @@ void pe_contribution_end(const struct pe_engine *engine, struct pe_iface *iface)
 
 int pe_contribution_fold(const struct pe_engine *engine, int ifindex, uint32_t token)
 {
-	const struct pe_iface_info info = { .ifindex = ifindex, .kind = "veth" };
+	const struct pe_iface_info info = { .ifindex = ifindex, .kind = PE_IDENTITY_KIND };
 
 	return pe_registry_fold(engine->options->registry, &info, token, pe_clock_monotonic_ns());
 }

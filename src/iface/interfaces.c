@@ -46,14 +46,14 @@ static void unwatch(struct pe_interfaces *interfaces, struct pe_iface *iface, bo
 	pe_watch_end(&interfaces->engine, iface, may_return);
 }
 
-/* Only veths have somebody behind them. A carrier that came and went may not have been reported. */
+/* A carrier that came and went may not have been reported. */
 static void identify(struct pe_interfaces *interfaces, const struct pe_link *link)
 {
 	struct pe_identities *identities = interfaces->options.identities;
 	const bool is_used = link->flags & IFF_LOWER_UP || link->stats.rx_packets ||
 			     link->stats.tx_packets;
 
-	if (identities && strcmp(link->kind, "veth") == 0)
+	if (identities && pe_identity_is_possible(link->kind))
 		pe_identities_link(identities, link->ifindex, is_used, interfaces->events_ns);
 }
 

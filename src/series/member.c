@@ -173,12 +173,6 @@ void pe_member_drop(struct pe_registry *registry, struct pe_member *member)
 	free_if_done(registry, member);
 }
 
-/* Others are of the host, and nobody is behind them. */
-static bool has_identity(const struct pe_member *member)
-{
-	return strcmp(member->kind, "veth") == 0;
-}
-
 static void enter(struct pe_registry *registry, struct pe_member *member, bool waits,
 		  uint64_t now_ns)
 {
@@ -201,7 +195,8 @@ static void enter(struct pe_registry *registry, struct pe_member *member, bool w
 
 void pe_member_enter(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
 {
-	enter(registry, member, registry->options.identities && has_identity(member), now_ns);
+	enter(registry, member,
+	      registry->options.identities && pe_identity_is_possible(member->kind), now_ns);
 }
 
 void pe_member_update(struct pe_registry *registry, struct pe_member *member,
@@ -228,7 +223,8 @@ int pe_member_identify(struct pe_registry *registry, struct pe_member *member,
 {
 	struct pe_iface_series *series;
 
-	if (!member || !has_identity(member) || (member->counters.departed && !member->waiting))
+	if (!member || !pe_identity_is_possible(member->kind) ||
+	    (member->counters.departed && !member->waiting))
 		return -ENOENT;
 	series = pe_iface_of_member(member);
 	set_identity(&member->identity, identity);
