@@ -86,12 +86,15 @@ src_libpe_a_SOURCES = \
 	src/daemon/module_interfaces.c \
 	src/daemon/module_kernel.c \
 	src/daemon/module_once.c \
+	src/daemon/module_notify.c \
 	src/daemon/module_push.c \
 	src/daemon/module_series.c \
 	src/daemon/module_snapshots.c \
 	src/daemon/module_web.c \
 	src/daemon/module_workers.c \
 	src/daemon/modules.h \
+	src/daemon/notify.c \
+	src/daemon/notify.h \
 	src/daemon/privileges.c \
 	src/daemon/privileges.h \
 	src/daemon/sandbox.c \

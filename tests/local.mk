@@ -24,6 +24,7 @@ unit_tests = \
 	tests/unit/test_load \
 	tests/unit/test_negotiate \
 	tests/unit/test_net \
+	tests/unit/test_notify \
 	tests/unit/test_offloads \
 	tests/unit/test_options \
 	tests/unit/test_policy \
@@ -164,6 +165,7 @@ tests_unit_test_listen_SOURCES = tests/unit/test_listen.c tests/unit/http_client
 tests_unit_test_listen_LDADD = $(test_libs)
 tests_unit_test_negotiate_LDADD = $(test_libs)
 tests_unit_test_net_LDADD = $(test_libs)
+tests_unit_test_notify_LDADD = $(test_libs)
 tests_unit_test_offloads_SOURCES = tests/unit/test_offloads.c $(interfaces_scene)
 tests_unit_test_offloads_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_offloads_LDADD = $(test_libs)

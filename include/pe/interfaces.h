@@ -103,6 +103,9 @@ void pe_interfaces_resync(struct pe_interfaces *interfaces);
  * events; of some, in turn. To be called now and then. Blocks for some 10 µs each. */
 void pe_interfaces_refresh(struct pe_interfaces *interfaces);
 
+/* How many are watched now. Does not block. */
+unsigned int pe_interfaces_count(const struct pe_interfaces *interfaces);
+
 /* Any thread. */
 void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
 			     struct pe_interfaces_stats *ret_stats);

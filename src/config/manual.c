@@ -69,7 +69,9 @@ static const struct block before_options[] = {
 	     "by the kernel's receive tracepoint elsewhere; egress is counted by one tracepoint "
 	     "for all interfaces. No packet is dropped or changed, no program of others is "
 	     "replaced, and nothing stays attached when the process ends, in whatever way."),
-	TEXT("`" PE_PATH_HEALTHY "` and `" PE_PATH_READY "` answer supervisors."),
+	TEXT("`" PE_PATH_HEALTHY "` and `" PE_PATH_READY
+	     "` answer supervisors. To systemd it reports "
+	     "when it is ready, reloads and stops (Type=notify), and it answers its watchdog."),
 };
 
 static const struct block after_metrics[] = {

@@ -16,6 +16,7 @@
 
 #include "files.h"
 #include "limits.h"
+#include "notify.h"
 #include "snapshot.h"
 
 /* What they share. Each pointer is NULL until its module has started. */
@@ -49,6 +50,9 @@ struct supervisor {
 	bool netlink_failed; /* the monitor wants to be called again */
 	struct pe_log_once netlink_log;
 	struct pe_limits limits;
+	struct pe_notify notify;
+	struct pe_log_once notify_log;
+	bool reported_ready; /* the service manager knows */
 };
 
 /* Each function may be NULL. */
@@ -77,6 +81,8 @@ extern const struct pe_module pe_module_push;
 extern const struct pe_module pe_module_link_events;
 extern const struct pe_module pe_module_logins;
 extern const struct pe_module pe_module_once;
+extern const struct pe_module pe_module_notify;
+extern const struct pe_module pe_module_report;
 
 /* To be called after link events: a wait may have begun, or ended. */
 void pe_module_identity_arm(struct supervisor *s);

@@ -116,6 +116,7 @@ static const struct pe_module timer = {
 
 /* clang-format off */
 static const struct pe_module *const modules[] = {
+	&pe_module_notify,
 	/* A key may be readable to nobody later. */
 	&pe_module_web_config,
 	/* A port that is taken is reported before anything is attached, and one below 1024 needs
@@ -142,6 +143,7 @@ static const struct pe_module *const modules[] = {
 	&pe_module_once,
 	/* Stops first: the hash of a password can take as long as the last push. */
 	&pe_module_logins,
+	&pe_module_report,
 };
 /* clang-format on */
 #define MODULES (sizeof(modules) / sizeof(*modules))
@@ -209,7 +211,7 @@ static void stop(struct supervisor *s, size_t count)
 
 int pe_supervisor_run(const struct pe_options *options)
 {
-	struct supervisor s = { .options = options };
+	struct supervisor s = { .options = options, .notify = PE_NOTIFY_INIT };
 	size_t count;
 	int r;
 

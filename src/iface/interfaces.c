@@ -438,6 +438,11 @@ void pe_interfaces_refresh(struct pe_interfaces *interfaces)
 	pe_monitor_refresh(interfaces->engine.monitor, REFRESH_MOST);
 }
 
+unsigned int pe_interfaces_count(const struct pe_interfaces *interfaces)
+{
+	return pe_records_count(interfaces->engine.records, PE_IFACE_WATCHED);
+}
+
 void pe_interfaces_get_stats(struct pe_interfaces *interfaces,
 			     struct pe_interfaces_stats *ret_stats)
 {

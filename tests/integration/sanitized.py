@@ -115,7 +115,7 @@ TESTS = {
     "test_start.py": (NONE, NONE),
     # test_soak.py has storms of its own.
     "test_storm.py": (NONE, NONE),
-    # What systemd does with a unit.
+    # What systemd does with a unit. Reports: test_notify.
     "test_systemd.py": (NONE, NONE),
     # With sanitizers, allocations fail otherwise. Stages without TLS are some of those with it.
     "test_waiting.py": (("test_no_descriptors", "test_tls_stages"), NONE),
