@@ -63,6 +63,7 @@ src_libpe_a_SOURCES = \
 	src/collect/top.c \
 	src/collect/workers.c \
 	src/config/checks.c \
+	src/config/completion.c \
 	src/config/help.c \
 	src/config/manual.c \
 	src/config/manual.h \

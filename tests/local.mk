@@ -103,7 +103,7 @@ integration_scripts = \
 	tests/integration/test_waiting.py \
 	tests/integration/test_web.py \
 	tests/integration/witness.bpf.c
-lint_tests = tests/lint/complete.sh tests/lint/documents.sh tests/lint/hardening.sh \
+lint_tests = tests/lint/complete.sh tests/lint/completion.sh tests/lint/documents.sh tests/lint/hardening.sh \
 	tests/lint/layers.sh tests/lint/pointers.sh
 
 if HAVE_CMOCKA
@@ -113,7 +113,7 @@ cmocka_tests =
 endif
 check_PROGRAMS += $(cmocka_tests) $(test_helpers)
 TESTS += $(cmocka_tests) $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/pointers.py $(suite_order) $(integration_scripts) $(bench_sources)
+EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/completion.py tests/lint/pointers.py $(suite_order) $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 

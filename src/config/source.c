@@ -139,7 +139,7 @@ static int set_once(const struct pe_option_parser *parser, const struct pe_optio
 	return 0;
 }
 
-/* --help, --help=man, --help=markdown; false for another value. */
+/* --help, or one of PE_MANUAL_FORMATS; false for another value. */
 static bool print_help(const char *format, FILE *out)
 {
 	if (!format)
@@ -148,6 +148,10 @@ static bool print_help(const char *format, FILE *out)
 		pe_manual_print_man(out);
 	else if (strcmp(format, "markdown") == 0)
 		pe_manual_print_markdown(out);
+	else if (strcmp(format, "bash-completion") == 0)
+		pe_manual_print_bash(out);
+	else if (strcmp(format, "zsh-completion") == 0)
+		pe_manual_print_zsh(out);
 	else
 		return false;
 	return true;
@@ -167,7 +171,8 @@ static int do_action(const struct pe_option_parser *parser, const struct pe_opti
 		snprintf(source, sizeof(source), "--%s", option->name);
 		return pe_option_refuse(parser, source, value,
 					option->type == PE_OPTION_HELP
-						? "is not allowed (allowed: man, markdown)"
+						? "is not allowed (allowed: man, markdown, "
+						  "bash-completion, zsh-completion)"
 						: "is not allowed: it takes no value");
 	}
 	if (option->type == PE_OPTION_VERSION)

@@ -66,6 +66,12 @@ static inline bool pe_option_has_env(const struct pe_option *option)
 	return option->type > PE_OPTION_CHECK;
 }
 
+/* "--help" and "--help=man" both mean something. */
+static inline bool pe_option_may_lack_value(const struct pe_option *option)
+{
+	return option->type == PE_OPTION_HELP || option->type == PE_OPTION_ONCE;
+}
+
 static inline void *pe_option_field(const struct pe_option *option, struct pe_options *options)
 {
 	return (char *)options + option->offset;

@@ -248,7 +248,8 @@ static const struct pe_option options[] = {
 		.letter = 'h',
 		.type = PE_OPTION_HELP,
 		.help = "Print this help, then exit. --help=man prints the man page, "
-			"--help=markdown the same as REFERENCE.md.",
+			"--help=markdown the same as REFERENCE.md, --help=bash-completion and "
+			"--help=zsh-completion what these shells complete by.",
 	},
 };
 

@@ -679,7 +679,8 @@ static void test_unknown(void **state)
 	expect_error(ARGV("--version=1"), NO_ENV,
 		     "--version: \"1\" is not allowed: it takes no value");
 	expect_error(ARGV("--help=html"), NO_ENV,
-		     "--help: \"html\" is not allowed (allowed: man, markdown)");
+		     "--help: \"html\" is not allowed (allowed: man, markdown, bash-completion, "
+		     "zsh-completion)");
 	expect_field(ARGV("--egress=off", "--"), NO_ENV, "egress", "false");
 	expect_field(ARGV("--interface.include=--x"), NO_ENV, "interface.include", "--x");
 	expect_field(ARGV("--interface.include", "-x"), NO_ENV, "interface.include", "-x");
