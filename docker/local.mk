@@ -11,3 +11,9 @@ EXTRA_DIST += \
 	docker/services.sh \
 	docker/test-images/Dockerfile \
 	docker/test-images/docker-compose.build.yml
+
+# Installed by `make install` and packages, too: dashboards and rules. Listed here alone.
+dashboardsdir = $(pkgdatadir)/grafana
+dist_dashboards_DATA =
+rulesdir = $(pkgdatadir)/prometheus
+dist_rules_DATA =

@@ -332,11 +332,3 @@ packet_exporter_SOURCES = src/daemon/main.c
 packet_exporter_LDADD = $(pe_libs)
 
 EXTRA_DIST += src/README.md
-
-# The program prints its own man page, so a build for another machine has none.
-if !CROSS_COMPILING
-man_MANS = packet-exporter.8
-endif
-packet-exporter.8: packet-exporter$(EXEEXT)
-	$(AM_V_GEN)./packet-exporter$(EXEEXT) --help=man >$@.tmp && mv $@.tmp $@
-CLEANFILES += packet-exporter.8 packet-exporter.8.tmp

@@ -143,3 +143,26 @@ AC_DEFUN([PE_PTHREAD], [
   PE_CFLAGS="$PE_CFLAGS -pthread"
   LDFLAGS="$LDFLAGS -pthread"
 ])
+
+# PE_INSTALL: where units and completions go. Without options nothing is outside of the prefix; systemd and
+# the shells look below /usr and /usr/local.
+AC_DEFUN([PE_INSTALL], [
+  AC_ARG_WITH([systemdsystemunitdir],
+    [AS_HELP_STRING([--with-systemdsystemunitdir=DIR], [units of systemd [PREFIX/lib/systemd/system]])],
+    [], [with_systemdsystemunitdir='${prefix}/lib/systemd/system'])
+  AC_ARG_WITH([bashcompletiondir],
+    [AS_HELP_STRING([--with-bashcompletiondir=DIR],
+      [completions for bash [DATADIR/bash-completion/completions]])],
+    [], [with_bashcompletiondir='${datadir}/bash-completion/completions'])
+  AC_ARG_WITH([zshcompletiondir],
+    [AS_HELP_STRING([--with-zshcompletiondir=DIR], [completions for zsh [DATADIR/zsh/site-functions]])],
+    [], [with_zshcompletiondir='${datadir}/zsh/site-functions'])
+  AC_SUBST([systemdsystemunitdir], [$with_systemdsystemunitdir])
+  AC_SUBST([bashcompletiondir], [$with_bashcompletiondir])
+  AC_SUBST([zshcompletiondir], [$with_zshcompletiondir])
+  # The program prints its documents. Where it cannot run, those of the distribution are installed.
+  AM_CONDITIONAL([HAVE_DOCUMENTS],
+    [test "$cross_compiling" != yes || test -e "$srcdir/packet-exporter.8"])
+  AS_IF([test "$cross_compiling" = yes && test ! -e "$srcdir/packet-exporter.8"],
+    [AC_MSG_NOTICE([no man page and no completions: `make dist` of a build for this machine has them])])
+])

@@ -67,7 +67,7 @@ fi
 # ---- what is mentioned ----
 
 # Of other programs.
-foreign='cap-add|cap-drop|disable-hardening|enable-tests|no-install-recommends|with-sanitizers'
+foreign='now|cap-add|cap-drop|disable-hardening|enable-tests|no-install-recommends|with-sanitizers'
 # shellcheck disable=SC2086 # a list
 cat $documents manual.txt >text
 grep -oE -e '(^|[^a-z-])--[a-z]+([.-][a-z]+)*' text | sed 's/.*--//' | sort -u |
