@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 "$program" --help=bash-completion >"$work/packet-exporter"
 "$program" --help=zsh-completion >"$work/_packet-exporter"
-"$program" --help=markdown | sed -n 's/^| `--\([a-z.-]*\).*/--\1/p' | sort >"$work/options"
+"$program" --help=markdown | sed -n 's/^| \(`-[a-zA-Z]`, \)\{0,1\}`--\([a-z.-]*\).*/--\2/p' | sort >"$work/options"
 grep -o -- '--[a-z][a-z.-]*=\{0,1\} ' "$work/packet-exporter" | tr -d '= ' | sort -u >"$work/bash"
 sed -n "s/^\t'\**\(--[a-z.-]*\).*/\1/p" "$work/_packet-exporter" | tr -d '=' | sort >"$work/zsh"
 for shell in bash zsh; do
@@ -26,6 +26,7 @@ cat >"$work/lines" <<'END'
 --interface.labels=pod,work$|<--interface.labels=pod,workload>
 --check$--ver$|<--check-config><--version>
 --help=z$|<--help=zsh-completion>
+--onc$ --sandbox=of$|<--once><--sandbox=off>
 --web.config.file=opt$|<--web.config.file=options>
 --push.job=opt$|<--push.job=opt>
 END
