@@ -341,6 +341,9 @@ static inline void pe_count_add(struct pe_count *a, const struct pe_count *b)
 	a->bytes += b->bytes;
 }
 
+/* Whether any packet was counted on the host. */
+bool pe_snapshot_has_packets(const struct pe_snapshot *snapshot);
+
 /* a += b, word by word. */
 void pe_row_add(struct pe_row *a, const struct pe_row *b);
 /* Packets and bytes over all classes. */

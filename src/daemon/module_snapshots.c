@@ -10,6 +10,8 @@
 
 #include "modules.h"
 
+#define FIRST_LOOK_NS (15 * PE_NS_PER_S)
+
 int pe_module_snapshot(struct pe_snapshot **ret_snapshot, void *userdata)
 {
 	struct supervisor *s = userdata;
@@ -98,6 +100,23 @@ static int start_snapshots(struct supervisor *s)
 	return pe_drops_new(&s->drops);
 }
 
+/* Once, in the first minute: a new user may have nothing that talks. */
+static void tick_snapshots(struct supervisor *s)
+{
+	struct pe_snapshot *snapshot;
+
+	if (s->looked_for_packets || s->options->once_ns ||
+	    pe_clock_monotonic_ns() - s->sources.start_ns < FIRST_LOOK_NS)
+		return;
+	s->looked_for_packets = true;
+	if (pe_snapshot_sources_take(&s->sources, &snapshot) < 0)
+		return;
+	if (!pe_snapshot_has_packets(snapshot))
+		pe_info("main", "nothing has moved on any interface yet; to see something "
+				"move: " PE_PAGE_HINT);
+	pe_snapshot_unref(snapshot);
+}
+
 /* Here, because scrapes read its statistics until the server has stopped. */
 static void stop_snapshots(struct supervisor *s)
 {
@@ -109,4 +128,5 @@ const struct pe_module pe_module_snapshots = {
 	.name = "snapshots",
 	.start = start_snapshots,
 	.stop = stop_snapshots,
+	.tick = tick_snapshots,
 };

@@ -41,7 +41,8 @@ struct supervisor {
 	struct pe_sink *push;
 	struct pe_snapshot_sources sources;
 	struct pe_drops *drops;
-	struct pe_page *once; /* of --once */
+	bool looked_for_packets; /* in the first minute */
+	struct pe_page *once;	 /* of --once */
 	struct pe_source *once_timer;
 	int once_result; /* -errno if the table could not be printed */
 	bool ready;	 /* atomic */

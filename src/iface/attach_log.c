@@ -63,6 +63,18 @@ void pe_attach_log_more(struct pe_attach_log *log)
 	}
 }
 
+void pe_attach_log_hardware(struct pe_attach_log *log, const struct pe_iface *iface)
+{
+	if (pe_log_once(&log->hardware, 0))
+		pe_warn("xdp",
+			"%s is hardware: the receive tracepoint counts what reaches the host; what "
+			"the card itself drops is not in it, and its own counters are not "
+			"compared; "
+			"the same holds for other hardware; --xdp.mode=native attaches in drivers, "
+			"many of which restart the card for that",
+			iface->link->name);
+}
+
 void pe_attach_log_failure(struct pe_attach_log *log, const struct pe_iface *iface, int error,
 			   unsigned int links, unsigned int max_interfaces)
 {

@@ -21,11 +21,15 @@ struct pe_attach_log {
 	struct pe_attach_log_group group[PE_ATTACH_ERRORS];
 	struct pe_log_once no_slot;
 	struct pe_log_once no_files;
+	struct pe_log_once hardware;
 };
 
 /* `links` are attached, `max_interfaces` could have a slot. */
 void pe_attach_log_failure(struct pe_attach_log *log, const struct pe_iface *iface, int error,
 			   unsigned int links, unsigned int max_interfaces);
+
+/* What is counted of hardware, the first time that there is some. */
+void pe_attach_log_hardware(struct pe_attach_log *log, const struct pe_iface *iface);
 
 /* How many failures there were beyond those that were logged. To be called each second. */
 void pe_attach_log_more(struct pe_attach_log *log);

@@ -288,6 +288,8 @@ static int go_without(struct pe_attacher *attacher, struct pe_iface *iface,
 		r = fall_back(attacher, iface);
 	else
 		fall_back_or_wait(attacher, iface);
+	if (r == 0 && way->reason == PE_REASON_HARDWARE)
+		pe_attach_log_hardware(&attacher->log, iface);
 	iface->attachment.reason = way->reason;
 	return r;
 }

@@ -287,3 +287,12 @@ const char *pe_mode_reason_name(enum pe_mode_reason reason)
 
 	return names[reason];
 }
+
+bool pe_snapshot_has_packets(const struct pe_snapshot *snapshot)
+{
+	uint64_t packets = 0;
+
+	for (size_t d = 0; snapshot->host && d < PE_DIRECTIONS; d++)
+		packets += pe_row_total(&snapshot->host->body.row[d]).packets;
+	return packets > 0;
+}

@@ -82,6 +82,11 @@ static void test_card(void **state)
 	assert_way(scene, PE_MODE_TRACEPOINT, PE_REASON_HARDWARE);
 	assert_int_equal(interface->attempts, 0);
 	assert_int_equal(fake.feature_reads, 0);
+	/* What that leaves out is said once, whatever cards there are. */
+	assert_int_equal(fake.warnings, 1);
+	assert_non_null(strstr(fake.warning, "is hardware"));
+	assert_int_equal(advance(scene), 0);
+	assert_int_equal(fake.warnings, 1);
 }
 
 static void test_kinds_without_xdp(void **state)

@@ -197,18 +197,10 @@ static void add_form(const struct pe_html *html)
 /* Nobody should wonder why nothing is seen in the first minute. */
 static void add_hint(const struct pe_html *html)
 {
-	const struct pe_group_sample *host = html->view->snapshot->host;
-	uint64_t packets = 0;
-
-	for (size_t d = 0; host && d < PE_DIRECTIONS; d++)
-		packets += pe_row_total(&host->body.row[d]).packets;
-	if (packets == 0)
-		pe_strbuf_adds(
-			html->out,
-			"<p class=\"hint\">Nothing has moved on any interface yet. To see "
-			"something move: <code>docker run --rm busybox ping -c 5 "
-			"1.1.1.1</code>, or <code>ip link add name a type veth peer name "
-			"b</code> and <code>ip link set a up; ip link set b up</code>.</p>\n");
+	if (!pe_snapshot_has_packets(html->view->snapshot))
+		pe_strbuf_adds(html->out,
+			       "<p class=\"hint\">Nothing has moved on any interface yet. To see "
+			       "something move: <code>" PE_PAGE_HINT "</code>.</p>\n");
 }
 
 static void add_foot(const struct pe_html *html)

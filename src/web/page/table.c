@@ -158,6 +158,9 @@ int pe_page_add_table(const struct pe_live_view *view, const struct pe_page_quer
 								: (size_t)PE_PAGE_LIMIT_MAX);
 	if (query->view == PE_VIEW_INTERFACES)
 		r = add_last_departed(view, out);
+	if (!pe_snapshot_has_packets(view->snapshot))
+		pe_strbuf_adds(out,
+			       "nothing has moved yet; to see something move: " PE_PAGE_HINT "\n");
 	if (query->view != PE_VIEW_DEPARTED) {
 		if (view->seconds > 0)
 			pe_strbuf_addf(out, "averages of the last %.1f s", (double)view->seconds);
