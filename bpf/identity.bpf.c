@@ -5,7 +5,7 @@
  *   pe_exec     a program was started: reports its namespace and control groups, once for each pair
  *   pe_walk     the same of all tasks that there are
  *   pe_peer     the namespace at the other end of a veth
- *   pe_settle   finds what is our own and the host's
+ *   pe_locate   finds what is our own and the host's
  *
  * The last three are run by user space (BPF_PROG_TEST_RUN), one at a time.
  */
@@ -93,7 +93,7 @@ int pe_walk(struct bpf_raw_tracepoint_args *ctx)
 
 /* ---- what is our own ---- */
 
-static __always_inline void settle_path(struct place place)
+static __always_inline void store_path(struct place place)
 {
 	for (int i = 0; i < LEVELS_MAX && place.kn; i++) {
 		__u64 *at = &pe_own_path[path_index(place)], mask = -has_index(place);
@@ -118,7 +118,7 @@ static __always_inline struct task_struct *first_of_all(struct task_struct *task
 
 /* Run once, from a thread of our namespace, before anything is attached. Not 0 if it found none. */
 SEC("raw_tp")
-int pe_settle(void *ctx)
+int pe_locate(void *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct task_struct *first = first_of_all(task);
@@ -131,7 +131,7 @@ int pe_settle(void *ctx)
 	pe_own_uts = (__u64)BPF_CORE_READ(own, uts_ns);
 	pe_host_uts = host ? (__u64)BPF_CORE_READ(host, uts_ns) : 0;
 	find_hierarchy(task);
-	settle_path(place_of(task));
+	store_path(place_of(task));
 	return !pe_net;
 }
 

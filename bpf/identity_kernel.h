@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The few fields of kernel structures that tell who runs where, relocated when the programs are
+ * The few fields of kernel structures that say who runs where, relocated when the programs are
  * loaded (CO-RE).
  *
  * Nothing but probe reads follows these pointers, and none that is NULL: a load of a program's own

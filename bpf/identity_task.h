@@ -45,7 +45,7 @@ struct {
 	__type(value, struct seen_set);
 } seen SEC(".maps");
 
-/* The control group that containers of this host are told by. */
+/* The control group by which containers of this host are recognised. */
 struct place {
 	struct kernfs_node *kn;
 	__u64 level;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What groups of interfaces are told apart by (--group.by). No code: any layer may include it.
+ * The labels that distinguish groups of interfaces (--group.by). No code: any layer may include it.
  */
 #ifndef PE_GROUP_H
 #define PE_GROUP_H
@@ -32,8 +32,8 @@ enum pe_group_label {
 #define PE_GROUP_WORD_1(text) text
 #define PE_GROUP_WORD_0(text)
 
-/* Where groups beyond --group.max go: this is their `workload`, or, if groups are not told apart by
- * it, the last label by which they are; the other labels are "". */
+/* Where groups beyond --group.max go: this is their `workload`, or, if that does not distinguish
+ * groups, the last label that does; the other labels are "". */
 #define PE_GROUP_OTHER "other"
 
 #define PE_GROUP_NAME(label, name, by_default) [PE_GROUP_##label] = name,

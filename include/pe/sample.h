@@ -182,7 +182,7 @@ struct pe_iface_sample {
  * What was counted in one group never moves to another.
  */
 struct pe_group_sample {
-	const char *label[PE_GROUP_LABELS]; /* never NULL; "" by which groups are not told apart */
+	const char *label[PE_GROUP_LABELS]; /* never NULL; "" if groups do not differ in it */
 	uint64_t interfaces;		    /* live members: arrived - departed */
 	uint64_t arrived;		    /* appeared, or came from another group */
 	uint64_t departed;		    /* gone, or members of another group now */
@@ -373,7 +373,7 @@ int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,
 const char *pe_proto_name(enum pe_proto proto);
 /* Of an IP protocol number (IANA). */
 enum pe_proto pe_proto_from_ip(uint8_t ip_proto);
-/* Whether its flows are told apart by ports. */
+/* Whether ports distinguish its flows. */
 bool pe_proto_has_ports(enum pe_proto proto);
 const char *pe_mode_name(enum pe_mode mode);
 const char *pe_mode_reason_name(enum pe_mode_reason reason);

@@ -117,7 +117,7 @@ static void wait_for_work(struct worker *worker)
 
 	/* Fails only by EINTR: a look at the ring too many does no harm. */
 	(void)epoll_wait(worker->epoll_fd, events, 2, -1);
-	/* Non-blocking; what was written to it is told by the counters. */
+	/* Non-blocking; the counters have what it was written for. */
 	(void)!read(worker->event_fd, &ignored, sizeof(ignored));
 }
 

@@ -153,7 +153,7 @@ static const struct pe_option options[] = {
 		.min = 1,
 		.initial = PE_GROUP_LABELS_X(GROUP_DEFAULT) + 1,
 		FIELD(group_by),
-		.help = "Labels by which groups of interfaces are told apart, separated by commas.",
+		.help = "Labels that distinguish groups of interfaces, separated by commas.",
 	},
 	{
 		.name = "group.max",

@@ -42,7 +42,7 @@ void pe_group_depart(struct pe_groups *groups, struct pe_group *group)
 
 /* ---- by labels ---- */
 
-/* What tells groups apart of these labels. */
+/* Those of the labels that distinguish groups. */
 static void choose(const struct pe_groups *groups, const char *const label[PE_GROUP_LABELS],
 		   const char *ret_label[PE_GROUP_LABELS])
 {

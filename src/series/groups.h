@@ -31,10 +31,9 @@ int pe_groups_init(struct pe_groups *groups, unsigned int by, size_t max);
 void pe_groups_fini(struct pe_groups *groups);
 
 /*
- * The group of these labels, of which those are ignored by which groups are not told apart; makes
- * it, at the cost of the least recently used one without live members if there are too many. If
- * there is none of that kind, or no memory for what it leaves, it is the group of the others.
- * NULL if memory is refused.
+ * The group of these labels, but for those that do not distinguish groups; makes it, at the cost of
+ * the least recently used one without live members if there are too many. If there is none of that
+ * kind, or no memory for what it leaves, it is the group of the others. NULL if memory is refused.
  */
 struct pe_group *pe_groups_open(struct pe_groups *groups, const char *const label[PE_GROUP_LABELS],
 				uint64_t now_ns);

@@ -195,7 +195,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
  * text and its end comes the version, unless that NUL is not the end. A space in it is for us to
  * refuse, because libmicrohttpd would close without an answer.
  *
- * Without this callback on_completed() is not told of requests that never reach on_request().
+ * Without this callback on_completed() is not called for requests that never reach on_request().
  */
 static void *on_request_line(void *userdata, const char *uri, struct MHD_Connection *connection)
 {

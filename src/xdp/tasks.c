@@ -67,7 +67,7 @@ static int load(struct pe_tasks *tasks, bool cni)
 	if (!r)
 		r = identity_bpf__load(skel);
 	if (!r)
-		r = run(skel->progs.pe_settle, 0);
+		r = run(skel->progs.pe_locate, 0);
 	if (r > 0)
 		r = -EIO;
 	if (!r)

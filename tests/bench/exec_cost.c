@@ -225,7 +225,7 @@ static void load(void)
 	ours->rodata->pe_seen_seed = pe_clock_monotonic_ns();
 	if (bpf_map__set_max_entries(ours->maps.seen, SEEN_SETS) < 0 ||
 	    identity_bpf__load(ours) < 0 ||
-	    bpf_prog_test_run_opts(bpf_program__fd(ours->progs.pe_settle), &opts) < 0 ||
+	    bpf_prog_test_run_opts(bpf_program__fd(ours->progs.pe_locate), &opts) < 0 ||
 	    opts.retval || identity_bpf__attach(ours) < 0)
 		fail("the kernel side");
 	ring = ring_buffer__new(bpf_map__fd(ours->maps.records), on_record, NULL, NULL);

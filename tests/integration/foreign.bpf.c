@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Somebody else's XDP program, and a tc program for ingress: it counts every packet it is given and
- * does with each what it is told to, so that a test sees whether it still runs. Driven by
+ * returns for each what a variable says, so that a test sees whether it still runs. Driven by
  * foreign-xdp.c, which alone writes its variables.
  */
 #include <linux/bpf.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Prints what the link monitor tells, one line a callback, for test_monitor.py.
+ * Prints what the link monitor reports, one line a callback, for test_monitor.py.
  *
  *   monitor-trace [RCVBUF]
  *

@@ -77,7 +77,7 @@ class Run:
         self.mark, self.mark_peer = self.world.add_pair("mark", self.pod)
         self.mark.busy = self.mark_peer.busy = True
         self.model.appear(self.mark)
-        # The kernel tells nothing of an alias while it is down.
+        # The kernel does not report an alias while it is down.
         self.world.up(self.mark_peer, self.mark)
         self.busy = Busy(busy)
         stack.callback(self.busy.close)
@@ -145,7 +145,7 @@ class Run:
             self.stopped = False
 
     def events(self):
-        """While it is stopped, what the kernel tells piles up."""
+        """While it is stopped, the kernel's events pile up."""
         if self.stopped:
             self.synced = False
             self.model.lossy |= self.small_buffer

@@ -126,7 +126,7 @@ def test_hostile_names():
     with contextlib.ExitStack() as stack:
         host, peers = stack.enter_context(Namespace()), stack.enter_context(Namespace())
         exporter = stack.enter_context(Exporter(host, "--metrics.legacy"))
-        # Otherwise both ends have the same ifindex, and then the carrier is told late.
+        # Otherwise both ends have the same ifindex, and then the carrier is reported late.
         peers.ip("link", "add", "pad0", "type", "bridge")
 
         def ip(*args):

@@ -152,7 +152,7 @@ def test_group_deleted_on_exit():
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGKILL])
 def test_restart(signo):
-    """Counters begin anew, and say when; what the first one counted is told as unobserved."""
+    """Counters begin anew, and say when; what the first one counted is exported as unobserved."""
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         gateway = stack.enter_context(Pushgateway(host))

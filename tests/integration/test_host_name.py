@@ -51,7 +51,7 @@ def test_the_name_comes_late(before):
         rename(exporter.process, "node17.example")
         wait_for(lambda: instances(server) == ["node17.example"], lambda: instances(server))
         assert "the host's name has changed" in exporter.log()
-        # From now on it stays, until the exporter is told.
+        # From now on it stays, until SIGHUP.
         done = exporter.scrape().sum("push_requests_total", result="ok")
         rename(exporter.process, "other.example")
         wait_for(

@@ -51,7 +51,7 @@ def test_more_interfaces_than_places():
         exporter = stack.enter_context(
             Exporter(host, "--log.level=info", f"--max-interfaces={places}")
         )
-        # Otherwise both ends have the same ifindex, and then the carrier is told late.
+        # Otherwise both ends have the same ifindex, and then the carrier is reported late.
         peers.ip("link", "add", "pad0", "type", "bridge")
         names = [f"s{n}" for n in range(size)]
         host.batch(f"link add {n} type veth peer name {n} netns {peers.name}" for n in names)

@@ -25,7 +25,7 @@ NEED_CAPABILITY = {"load_module", "load_kernel"}
 OPTIONAL = {"open_uring", "open_userfault", "add_key"}
 # Landlock's, which the filter of system calls does not see.
 BY_LANDLOCK = {"read_shadow", "list_root"}
-# The C library and others try it all the time, so that it is no news.
+# The C library and others try it all the time, so it is neither counted nor logged.
 UNCOUNTED = {"connect_unix"}
 
 

@@ -94,7 +94,7 @@ static void play_bracket(struct scene *scene, uint64_t ours_before, uint64_t ker
 	play(scene, kernel_after, kernel_after);
 }
 
-static void expect_above(struct scene *scene, uint64_t in, uint64_t out)
+static void expect_overcounted(struct scene *scene, uint64_t in, uint64_t out)
 {
 	struct pe_snapshot *snapshot;
 	const struct pe_iface_sample *iface;
@@ -176,7 +176,7 @@ static void test_lost(void **state)
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
 	play(scene, 1000, 1000);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
-	/* Claimed once. */
+	/* Accounted for once. */
 	for (int i = 0; i < 5; i++)
 		play(scene, 1000, 1000);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
@@ -184,7 +184,7 @@ static void test_lost(void **state)
 	for (int i = 0; i < 3; i++)
 		play(scene, 2000, 2000);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 15);
-	expect_above(scene, 0, 0);
+	expect_overcounted(scene, 0, 0);
 }
 
 /* What we counted beyond the kernel's is accounted for likewise, and hides no later loss. */
@@ -200,13 +200,13 @@ static void test_overcounted(void **state)
 	for (int i = 0; i < 3; i++)
 		play(scene, 1000, 1000);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
-	expect_above(scene, 70, 0);
+	expect_overcounted(scene, 70, 0);
 	/* Ten are lost, of which we would know nothing if ours and the kernel's alone were seen. */
 	set_ours(scene, 2060, 1995);
 	for (int i = 0; i < 3; i++)
 		play(scene, 2000, 2000);
 	expect(scene, PE_UNOBSERVED_LOST, 10, 5);
-	expect_above(scene, 70, 0);
+	expect_overcounted(scene, 70, 0);
 }
 
 /* While 500 a bracket pass, a loss of more is found, and no packet under way is taken for one. */
@@ -229,12 +229,12 @@ static void test_under_traffic(void **state)
 	}
 	/* At the end 3,000 are lost; those of the last bracket and round are not certain yet. */
 	assert_in_range(scene->audit.unobserved[PE_INGRESS].packets, 3000 - 500 - 100, 3000);
-	expect_above(scene, 0, 0);
+	expect_overcounted(scene, 0, 0);
 	set_ours(scene, kernel - lost, kernel - lost);
 	for (int i = 0; i < 3; i++)
 		play(scene, kernel, kernel);
 	expect(scene, PE_UNOBSERVED_LOST, lost, lost);
-	expect_above(scene, 0, 0);
+	expect_overcounted(scene, 0, 0);
 }
 
 /* The end accounts for what was lost then, whatever was overcounted before. */
@@ -249,11 +249,11 @@ static void test_end_after_overcounted(void **state)
 	set_ours(scene, 149, 100);
 	for (int i = 0; i < 3; i++)
 		play(scene, 100, 100);
-	expect_above(scene, 49, 0);
+	expect_overcounted(scene, 49, 0);
 	scene->link.stats = kernel(100, 110);
 	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
 		     true);
-	expect_above(scene, 49, 0);
+	expect_overcounted(scene, 49, 0);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
 }
 
@@ -271,7 +271,7 @@ static void test_late(void **state)
 	play_bracket(scene, 10000, 10000, 11000, 11000);
 	play_bracket(scene, 20000, 20000, 21000, 21000);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
-	expect_above(scene, 0, 0);
+	expect_overcounted(scene, 0, 0);
 }
 
 /* A driver may begin its counters anew: nothing is accounted for, and nothing taken back. */
@@ -288,7 +288,7 @@ static void test_kernel_counters_go_back(void **state)
 		play(scene, 1, 2);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 30, 40);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
-	expect_above(scene, 0, 0);
+	expect_overcounted(scene, 0, 0);
 	/* They go on from there. */
 	for (int i = 0; i < 3; i++)
 		play(scene, 4, 5);
@@ -309,7 +309,7 @@ static void test_end(void **state)
 	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
 		     true);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 3);
-	expect_above(scene, 0, 0);
+	expect_overcounted(scene, 0, 0);
 }
 
 /* The kernel's last word on what it sent shows what was overcounted, too. */
@@ -326,7 +326,7 @@ static void test_end_overcounted(void **state)
 	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
 		     true);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
-	expect_above(scene, 0, 4);
+	expect_overcounted(scene, 0, 4);
 }
 
 static void play_uncounted(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out, bool in,
@@ -479,7 +479,7 @@ static void play_round(struct scene *scene, struct pe_link_stats *stats, const s
 		pe_audit_close(&scene->audit, scene->registry, scene->member, ours, stats, true);
 }
 
-/* One burst, at whatever moment, and silence: within 19 rounds what it was is claimed, and no more.
+/* One burst, at whatever moment, and silence: within 19 rounds it is accounted for, and no more.
  */
 static void expect_accounted(const struct burst *burst, unsigned int failing)
 {
@@ -493,8 +493,8 @@ static void expect_accounted(const struct burst *burst, unsigned int failing)
 		       scene->known, scene->ours);
 	for (unsigned int round = 0; round < burst->round + 20; round++)
 		play_round(scene, &stats, burst, round, round == failing);
-	expect_above(scene, burst->ours, 0);
-	/* Before it is settled, what was missed was before. */
+	expect_overcounted(scene, burst->ours, 0);
+	/* Until the first comparison is done, what was missed was before. */
 	assert_int_equal(scene->audit.unobserved[PE_INGRESS].packets, burst->kernel);
 	teardown((void **)&scene);
 }

@@ -212,8 +212,8 @@ static void test_departed_one_waits(void **state)
 	finish(registry);
 }
 
-/* One that came and went unheard waits for nobody: no identity can come. */
-static void test_unheard_one_does_not_wait(void **state)
+/* One that came and went unreported waits for nobody: no identity can come. */
+static void test_unreported_one_does_not_wait(void **state)
 {
 	const struct pe_iface_info info = { .ifindex = 2, .kind = "veth" };
 	struct pe_registry *registry = new_registry_with(&defaults);
@@ -235,7 +235,7 @@ static void test_unheard_one_does_not_wait(void **state)
 }
 
 /* Groups by one label: the last group is where those beyond the limit go. */
-static void test_told_apart_by(void **state)
+static void test_group_by(void **state)
 {
 	static const struct {
 		unsigned int by;
@@ -374,8 +374,8 @@ int main(void)
 		cmocka_unit_test(test_known_to_be_nobody),
 		cmocka_unit_test(test_late_identity_splits),
 		cmocka_unit_test(test_departed_one_waits),
-		cmocka_unit_test(test_unheard_one_does_not_wait),
-		cmocka_unit_test(test_told_apart_by),
+		cmocka_unit_test(test_unreported_one_does_not_wait),
+		cmocka_unit_test(test_group_by),
 		cmocka_unit_test(test_too_many_groups),
 		cmocka_unit_test(test_active_flows),
 		cmocka_unit_test(test_refused_memory),

@@ -297,7 +297,7 @@ static void step_add(struct model *model)
 	model->owner[token] = model->members - 1;
 }
 
-/* Comes and goes unheard: nobody is waited for. */
+/* Comes and goes unreported: nobody is waited for. */
 static void step_fold(struct model *model)
 {
 	const struct member new = {

@@ -262,7 +262,7 @@ static void test_interface_labels(void **state)
 	pe_snapshot_unref(snapshot);
 }
 
-/* Groups have the labels by which they are told apart, in a fixed order. */
+/* Groups have the labels that distinguish them, in a fixed order. */
 static void test_group_labels(void **state)
 {
 	struct pe_snapshot *snapshot = new_snapshot(0);

@@ -48,7 +48,7 @@ static void test_kinds(void **state)
 		unsigned short type;
 		enum pe_mode mode, with_gro; /* by auto */
 		bool traced, tcx, auditable;
-		unsigned int shape;
+		unsigned int framing;
 	} cases[] = {
 		{ "", ARPHRD_ETHER, PE_MODE_TRACEPOINT, PE_MODE_TRACEPOINT, true, false, false,
 		  PE_ORIGIN_CARD },
@@ -96,7 +96,7 @@ static void test_kinds(void **state)
 		assert_int_equal(plan.traced, cases[i].traced);
 		assert_int_equal(plan.tcx, cases[i].tcx);
 		assert_int_equal(plan.auditable, cases[i].auditable);
-		assert_int_equal(plan.framing, cases[i].shape);
+		assert_int_equal(plan.framing, cases[i].framing);
 	}
 }
 

@@ -254,7 +254,7 @@ static void restrict_calls(void)
 	EXPECT_ERROR(syscall(9999), EPERM);
 	pe_calls_last_refused(name, sizeof(name));
 	EXPECT(pe_calls_refused() == 10 && strcmp(name, "number 9999") == 0);
-	/* That is no news. */
+	/* Neither counted nor logged. */
 	EXPECT_ERROR(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), EACCES);
 	EXPECT(pe_calls_refused() == 10);
 
