@@ -108,12 +108,8 @@ static const struct block after_metrics[] = {
 	     "Landlock) leaves the system calls and files that are needed; `docker/README.md` of "
 	     "the source tree says what that keeps from, and what not."),
 	SECTION("LIMITS"),
-	TEXT("One network namespace is counted. On egress a packet that a card will segment "
-	     "(TSO, GSO) counts once. What is sent past the queues (PACKET_QDISC_BYPASS, AF_XDP "
-	     "in copy mode) passes no tracepoint. Cards are not compared with their own "
-	     "counters. PPPoE and MPLS are family `other`. Flow detail lags behind the totals by "
-	     "a few seconds and can be lost under load; what is lost is counted."),
-	TEXT("`src/README.md` of the source tree has the whole list."),
+	TEXT("One network namespace is counted. What is not seen, or is counted in another way "
+	     "than a card or the kernel does, is listed in `src/README.md` of the source tree."),
 	SECTION("EXAMPLES"),
 	TEXT("Serve on loopback, and push:"),
 	CODE("packet-exporter --web.listen-address=127.0.0.1:9817 \\\n"
