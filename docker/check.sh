@@ -514,6 +514,8 @@ run_stack() {
 			"sum(${packets}job=\"$job\",$icmp} and on (job, interface)
 			packet_exporter_interface_info{workload=\"pe-check/busybox\"})"
 	done
+	check "Prometheus has the rules" wait_for 60 query 1 \
+		'group(job_instance_direction:packet_exporter_host_bytes:rate5m{job="packet_exporter"})'
 	check "the health check passes" wait_for 60 healthy "$id"
 
 	check "docker-compose stop" compose stop

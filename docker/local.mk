@@ -7,7 +7,7 @@ EXTRA_DIST += \
 	docker/base.sh \
 	docker/check.sh \
 	docker/docker-compose.yml \
-	docker/prometheus.yml \
+	docker/prometheus/prometheus.yml \
 	docker/services.sh \
 	docker/test-images/Dockerfile \
 	docker/test-images/docker-compose.build.yml
@@ -16,4 +16,6 @@ EXTRA_DIST += \
 dashboardsdir = $(pkgdatadir)/grafana
 dist_dashboards_DATA =
 rulesdir = $(pkgdatadir)/prometheus
-dist_rules_DATA =
+dist_rules_DATA = \
+	docker/prometheus/packet-exporter.alerts.yml \
+	docker/prometheus/packet-exporter.rules.yml

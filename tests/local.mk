@@ -93,6 +93,7 @@ integration_scripts = \
 	tests/integration/test_privileges.py \
 	tests/integration/test_names.py \
 	tests/integration/test_push.py \
+	tests/integration/test_rules.py \
 	tests/integration/test_runtimes.py \
 	tests/integration/test_sandbox.py \
 	tests/integration/test_refused.py \
@@ -102,7 +103,8 @@ integration_scripts = \
 	tests/integration/test_systemd.py \
 	tests/integration/test_waiting.py \
 	tests/integration/test_web.py \
-	tests/integration/witness.bpf.c
+	tests/integration/witness.bpf.c \
+	tests/rules/alerts.test.yml
 lint_tests = tests/lint/complete.sh tests/lint/completion.sh tests/lint/documents.sh tests/lint/hardening.sh \
 	tests/lint/layers.sh tests/lint/pointers.sh
 

@@ -105,6 +105,8 @@ TESTS = {
         NONE,
     ),
     "test_refused.py": (AllBut(), NONE),
+    # What is deployed with the exporter.
+    "test_rules.py": (NONE, NONE),
     # What the engines do.
     "test_runtimes.py": (NONE, NONE),
     # What a sandbox that is wider for sanitizers refuses says nothing; that it lets pass what is
