@@ -104,6 +104,9 @@ integration_scripts = \
 	tests/integration/test_waiting.py \
 	tests/integration/test_web.py \
 	tests/integration/witness.bpf.c \
+	tests/npm/install.sh \
+	tests/npm/package-lock.json \
+	tests/npm/package.json \
 	tests/rules/alerts.test.yml
 lint_tests = tests/lint/complete.sh tests/lint/completion.sh tests/lint/documents.sh tests/lint/hardening.sh \
 	tests/lint/layers.sh tests/lint/pointers.sh
