@@ -7,6 +7,8 @@ EXTRA_DIST += \
 	docker/base.sh \
 	docker/check.sh \
 	docker/docker-compose.yml \
+	docker/grafana/provisioning/dashboards/packet-exporter.yml \
+	docker/grafana/provisioning/datasources/prometheus.yml \
 	docker/prometheus/prometheus.yml \
 	docker/services.sh \
 	docker/test-images/Dockerfile \
@@ -14,7 +16,7 @@ EXTRA_DIST += \
 
 # Installed by `make install` and packages, too: dashboards and rules. Listed here alone.
 dashboardsdir = $(pkgdatadir)/grafana
-dist_dashboards_DATA =
+dist_dashboards_DATA = docker/grafana/dashboards/packet-exporter.json
 rulesdir = $(pkgdatadir)/prometheus
 dist_rules_DATA = \
 	docker/prometheus/packet-exporter.alerts.yml \

@@ -77,6 +77,7 @@ integration_scripts = \
 	tests/integration/test_clock.py \
 	tests/integration/test_coexist.py \
 	tests/integration/test_container_names.py \
+	tests/integration/test_dashboard.py \
 	tests/integration/test_database.py \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
@@ -104,6 +105,7 @@ integration_scripts = \
 	tests/integration/test_waiting.py \
 	tests/integration/test_web.py \
 	tests/integration/witness.bpf.c \
+	tests/npm/dashboard.ts \
 	tests/npm/install.sh \
 	tests/npm/package-lock.json \
 	tests/npm/package.json \

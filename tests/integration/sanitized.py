@@ -39,6 +39,8 @@ TESTS = {
     "test_coexist.py": (NONE, NONE),
     # Names of containers: fuzz_identity, and what lives and dies here.
     "test_container_names.py": (("test_kinds", "test_short_lives"), NONE),
+    # What Grafana and Prometheus make of it.
+    "test_dashboard.py": (NONE, NONE),
     # What a database adds up.
     "test_database.py": (NONE, NONE),
     # What stands in the database and in foreign parsers: fuzz_encode, test_encode.

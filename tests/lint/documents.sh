@@ -1,7 +1,7 @@
 #!/bin/sh
 # The documents say what the program says: src/REFERENCE.md and the man page are printed by it, and no
 # document names an option, a variable, a metric, a file or a function that does not exist, nor a log
-# line a metric; nor do the rules and the alerts. TAP.
+# line a metric; nor do the dashboard, the rules and the alerts. TAP.
 set -u
 # shellcheck source=tests/lint/tap.inc
 . "$(dirname "$0")/tap.inc"
@@ -71,7 +71,7 @@ foreign='now|cap-add|cap-drop|disable-hardening|enable-tests|no-install-recommen
 # shellcheck disable=SC2086 # a list
 cat $documents manual.txt >text
 # What is deployed names metrics and options, too; names of recorded series are its own.
-deployed=$(find "$source/docker/prometheus" -type f)
+deployed=$(find "$source/docker/grafana" "$source/docker/prometheus" -type f)
 # shellcheck disable=SC2086 # a list
 sed 's/[a-z_]*:packet_exporter_[a-z_]*:[a-z0-9_]*//g' $deployed >>text
 grep -oE -e '(^|[^a-z-])--[a-z]+([.-][a-z]+)*' text | sed 's/.*--//' | sort -u |
