@@ -61,8 +61,8 @@ void pe_html_add_link(const struct pe_html *html, const struct pe_page_query *qu
 	add_parameter(out, "workload", query->workload, &separator);
 	if (query->has_sort)
 		add_parameter(out, "sort", pe_page_sort_word(query->sort), &separator);
-	if (query->ascending)
-		add_parameter(out, "order", "asc", &separator);
+	if (query->ascending != pe_page_sort_is_text(query->sort))
+		add_parameter(out, "order", query->ascending ? "asc" : "desc", &separator);
 	add_count(out, "offset", query->offset, &separator);
 	add_count(out, "limit", query->limit, &separator);
 	add_count(out, "open", (unsigned int)query->open, &separator);
@@ -95,6 +95,7 @@ static void add_views(const struct pe_html *html)
 		struct pe_page_query other = *html->query;
 
 		other.view = (enum pe_page_view)view;
+		other.sort = PE_SORT_TRAFFIC;
 		other.has_sort = false;
 		other.ascending = false;
 		other.offset = 0;
@@ -150,17 +151,19 @@ static void add_kind(struct pe_strbuf *out, const char *kind, const char *chosen
 	pe_strbuf_adds(out, "</option>");
 }
 
-/* Those that there are. */
+/* Those that there are, and the chosen one: it selects, whether there still is one or not. */
 static void add_kinds(const struct pe_html *html)
 {
 	const struct pe_snapshot *snapshot = html->view->snapshot;
-	const char *kinds[KINDS_MAX];
+	const char *const chosen = html->query->kind;
+	const char *kinds[KINDS_MAX] = { "none", chosen };
 	struct pe_strbuf *out = html->out;
-	size_t count = 0, k;
+	size_t count = *chosen && strcmp(chosen, "none") != 0 ? 2 : 1, k;
 
 	pe_strbuf_adds(out, "<label>Kind <select name=\"kind\">");
-	add_kind(out, "", html->query->kind);
-	add_kind(out, "none", html->query->kind);
+	add_kind(out, "", chosen);
+	for (k = 0; k < count; k++)
+		add_kind(out, kinds[k], chosen);
 	for (size_t i = 0; i < snapshot->iface_count; i++) {
 		const char *kind = snapshot->ifaces[i].info.kind;
 
@@ -168,7 +171,7 @@ static void add_kinds(const struct pe_html *html)
 			;
 		if (*kind && k == count && count < KINDS_MAX) {
 			kinds[count++] = kind;
-			add_kind(out, kind, html->query->kind);
+			add_kind(out, kind, chosen);
 		}
 	}
 	pe_strbuf_adds(out, "</select></label>\n");
@@ -178,6 +181,7 @@ static void add_form(const struct pe_html *html)
 {
 	const struct pe_page_query *query = html->query;
 	struct pe_strbuf *out = html->out;
+	char limit[16];
 
 	pe_strbuf_adds(out,
 		       "<form id=\"filter\" role=\"search\" method=\"get\" action=\"" PE_PATH_INDEX
@@ -186,8 +190,12 @@ static void add_form(const struct pe_html *html)
 		add_hidden(out, "view", pe_page_view_word(query->view));
 	if (query->has_sort)
 		add_hidden(out, "sort", pe_page_sort_word(query->sort));
-	if (query->ascending)
-		add_hidden(out, "order", "asc");
+	if (query->ascending != pe_page_sort_is_text(query->sort))
+		add_hidden(out, "order", query->ascending ? "asc" : "desc");
+	if (query->limit) {
+		snprintf(limit, sizeof(limit), "%u", query->limit);
+		add_hidden(out, "limit", limit);
+	}
 	add_field(out, "search", "Search", "search", query->search);
 	add_field(out, "workload", "Workload or pod", "search", query->workload);
 	add_kinds(html);

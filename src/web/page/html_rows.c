@@ -157,7 +157,7 @@ static const struct column {
 	enum pe_page_sort sort;
 	unsigned int views;
 	void (*add)(const struct pe_html *html, const struct pe_page_row *row);
-	bool is_number;
+	bool is_number; /* right-aligned */
 } columns[] = {
 	{ "Name", "name", PE_SORT_NAME, IN_ALL, NULL, false },
 	{ "Interface", NULL, NO_SORT, IN(INTERFACES) | IN(DEPARTED), add_interface, false },
@@ -209,7 +209,7 @@ static void add_titles(const struct pe_html *html, bool sortable)
 		}
 		other.sort = c->sort;
 		other.has_sort = true;
-		other.ascending = sorted ? !query->ascending : !c->is_number;
+		other.ascending = sorted ? !query->ascending : pe_page_sort_is_text(c->sort);
 		other.offset = 0;
 		pe_strbuf_addf(out, "<a title=\"Sort by %s\"", c->sort_hint);
 		pe_html_add_link(html, &other);
@@ -250,7 +250,7 @@ static void add_name(const struct pe_html *html, const struct pe_page_row *row)
 		pe_strbuf_addc(out, '>');
 	}
 	pe_strbuf_adds(out, "<bdi>");
-	pe_text_add_html(out, name);
+	pe_text_add_html(out, *name ? name : "-");
 	pe_strbuf_adds(out, "</bdi>");
 	if (row->iface && !row->iface->departed)
 		pe_strbuf_adds(out, "</a>");
@@ -259,7 +259,7 @@ static void add_name(const struct pe_html *html, const struct pe_page_row *row)
 		pe_text_add_html(out, workload);
 		pe_strbuf_adds(out, "</bdi></small>");
 	}
-	if (*namespace) {
+	if (*namespace && strcmp(namespace, name) != 0) {
 		pe_strbuf_adds(out, " <small>in <bdi>");
 		pe_text_add_html(out, namespace);
 		pe_strbuf_adds(out, "</bdi></small>");

@@ -9,8 +9,11 @@
 
 #define NUMBER_MAX 1000000
 
-#define SORT_WORD(sort, word) word,
+#define SORT_WORD(sort, word, is_text) word,
 static const char *const sorts[PE_SORTS] = { PE_SORTS_X(SORT_WORD) };
+
+#define SORT_IS_TEXT(sort, word, is_text) is_text,
+static const bool text_sorts[PE_SORTS] = { PE_SORTS_X(SORT_IS_TEXT) };
 
 static const char *const views[PE_VIEWS] = {
 	[PE_VIEW_INTERFACES] = "interfaces",
@@ -21,6 +24,11 @@ static const char *const views[PE_VIEWS] = {
 const char *pe_page_sort_word(enum pe_page_sort sort)
 {
 	return sorts[sort];
+}
+
+bool pe_page_sort_is_text(enum pe_page_sort sort)
+{
+	return text_sorts[sort];
 }
 
 const char *pe_page_view_word(enum pe_page_view view)
@@ -89,6 +97,7 @@ static bool set_sort(struct pe_page_query *query, const char *value)
 static bool set_order(struct pe_page_query *query, const char *value)
 {
 	query->ascending = strcmp(value, "asc") == 0;
+	query->has_order = *value;
 	return query->ascending || strcmp(value, "desc") == 0 || !*value;
 }
 
@@ -228,6 +237,8 @@ bool pe_page_query_parse(const char *text, struct pe_page_query *ret_query, cons
 		if (end > text && !read_pair(text, end, ret_query, ret_why))
 			return false;
 	}
+	if (!ret_query->has_order)
+		ret_query->ascending = text_sorts[ret_query->sort];
 	return true;
 }
 

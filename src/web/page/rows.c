@@ -42,28 +42,36 @@ static const char *pod_of(const struct pe_page_row *row)
 	return row->iface->identity ? row->iface->identity->pod : "";
 }
 
-static const char *container_of_row(const struct pe_page_row *row)
+static const char *name_of_iface(const struct pe_iface_sample *iface)
 {
-	if (row->group)
-		return row->group->label[PE_GROUP_CONTAINER];
-	return row->iface->identity ? row->iface->identity->container : "";
+	const struct pe_identity *identity = iface->identity;
+
+	if (!identity)
+		return iface->info.name;
+	return *identity->container  ? identity->container
+	       : *identity->pod	     ? identity->pod
+	       : *identity->workload ? identity->workload
+				     : iface->info.name;
+}
+
+/* By what it is told apart, from what says most. */
+static const char *name_of_group(const struct pe_group_sample *group)
+{
+	static const enum pe_group_label order[PE_GROUP_LABELS] = {
+		PE_GROUP_CONTAINER, PE_GROUP_POD,    PE_GROUP_WORKLOAD, PE_GROUP_IMAGE,
+		PE_GROUP_NAMESPACE, PE_GROUP_MASTER, PE_GROUP_KIND,	PE_GROUP_RUNTIME,
+	};
+
+	for (size_t i = 0; i < PE_GROUP_LABELS; i++) {
+		if (*group->label[order[i]])
+			return group->label[order[i]];
+	}
+	return "";
 }
 
 const char *pe_page_row_name(const struct pe_page_row *row)
 {
-	const char *const names[] = {
-		container_of_row(row),
-		pod_of(row),
-		pe_page_row_workload(row),
-		row->iface ? row->iface->info.name : "",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (*names[i])
-			return names[i];
-	}
-	/* A group of no workload. */
-	return *pe_page_row_master(row) ? pe_page_row_master(row) : pe_page_row_kind(row);
+	return row->iface ? name_of_iface(row->iface) : name_of_group(row->group);
 }
 
 static void set_numbers(const struct pe_live_view *view, struct pe_page_row *row)
@@ -215,18 +223,20 @@ static int compare_texts(const struct pe_page_row *a, const struct pe_page_row *
 	}
 }
 
-/* Rows that are equal stay as they are in the snapshot, so that they do not jump about. */
+/* Of equal texts the busier one comes first, whatever the order; what is equal in all stays as it
+ * is in the snapshot, so that it does not jump about. */
 static int compare(const void *a, const void *b, void *userdata)
 {
 	const struct pe_page_row *x = a, *y = b;
 	const struct pe_page_query *query = userdata;
 	const double m = number_of(x, query->sort), n = number_of(y, query->sort);
-	int order = compare_texts(x, y, query->sort);
+	const int texts = compare_texts(x, y, query->sort), numbers = (m > n) - (m < n);
+	const bool ascending = query->ascending && !pe_page_sort_is_text(query->sort);
 
-	if (order == 0)
-		order = (m > n) - (m < n);
-	if (order)
-		return query->ascending ? order : -order;
+	if (texts)
+		return query->ascending ? texts : -texts;
+	if (numbers)
+		return ascending ? numbers : -numbers;
 	return (x->index > y->index) - (x->index < y->index);
 }
 

@@ -28,15 +28,15 @@ struct pe_page_rows {
 	struct pe_page_row *all;
 };
 
-/* 0 or -ENOMEM. To be ended with pe_page_rows_fini(), before the view. `limit` bounds the rows. */
+/* At most `limit` rows. 0 or -ENOMEM. To be ended with pe_page_rows_fini(), before the view. */
 int pe_page_rows_select(const struct pe_live_view *view, const struct pe_page_query *query,
 			size_t limit, struct pe_page_rows *ret_rows);
 /* The one live interface of this index. -ENOENT, and then nothing is to be ended. */
 int pe_page_rows_find(const struct pe_live_view *view, int ifindex, struct pe_page_row *ret_row);
 void pe_page_rows_fini(struct pe_page_rows *rows);
 
-/* What people call it: the container, the pod or the workload, else the interface's name. Never
- * NULL. */
+/* What people call it: the container, the pod or the workload, else the interface's name; of a
+ * group any of its labels. "" for the group of what has none. */
 const char *pe_page_row_name(const struct pe_page_row *row);
 /* A member of its identity or a label of its group; "" if unknown. */
 const char *pe_page_row_workload(const struct pe_page_row *row);
