@@ -12,14 +12,14 @@
 
 #include "pe/strbuf.h"
 
-/* The inside of a JSON string (RFC 8259, 7): the same characters, ASCII where a browser or a
+/* The inside of a JSON string (RFC 8259, 7): the same characters, as \u202e where a browser or a
  * terminal could take one for more than itself. */
 void pe_text_add_json(struct pe_strbuf *out, const char *text);
 
 /*
  * For a terminal. Characters that move the cursor, change the order of others or cannot be seen
- * (C0, C1, bidi controls, line and paragraph separators, zero width) are shown as \u{202e}.
- * Returns how many characters there are.
+ * (C0, C1, bidi controls, line and paragraph separators, Unicode's Default_Ignorable_Code_Point)
+ * are shown as \u{202e}. Returns how many characters were appended, 0 if memory was refused.
  */
 size_t pe_text_add_plain(struct pe_strbuf *out, const char *text);
 

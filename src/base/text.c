@@ -32,13 +32,30 @@ static bool decode(const char *text, struct character *ret_character)
 	return true;
 }
 
-/* Moves the cursor, changes the order of others, or cannot be seen. */
+/*
+ * What moves the cursor, changes the order of others, or cannot be seen: Unicode's categories Cc,
+ * Zl and Zp, what has the property Bidi_Control or Default_Ignorable_Code_Point
+ * (DerivedCoreProperties.txt), interlinear annotations, and blanks that are letters.
+ */
+static const struct {
+	uint32_t first, last;
+} controls[] = {
+	{ 0, 0x1f },	    { 0x7f, 0x9f },	  { 0xad, 0xad },	{ 0x34f, 0x34f },
+	{ 0x61c, 0x61c },   { 0x115f, 0x1160 },	  { 0x17b4, 0x17b5 },	{ 0x180b, 0x180f },
+	{ 0x200b, 0x200f }, { 0x2028, 0x202e },	  { 0x2060, 0x206f },	{ 0x2800, 0x2800 },
+	{ 0x3164, 0x3164 }, { 0xfe00, 0xfe0f },	  { 0xfeff, 0xfeff },	{ 0xffa0, 0xffa0 },
+	{ 0xfff0, 0xfffb }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+};
+
 static bool is_control(uint32_t code)
 {
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad || code == 0x61c ||
-	       (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-	       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff ||
-	       (code >= 0xfff9 && code <= 0xfffb) || (code >= 0xe0000 && code <= 0xe007f);
+	if (code >= 0x20 && code < 0x7f)
+		return false;
+	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
+		if (code >= controls[i].first && code <= controls[i].last)
+			return true;
+	}
+	return false;
 }
 
 static void add_invalid(struct pe_strbuf *out, const char *byte)
@@ -78,7 +95,6 @@ void pe_text_add_json(struct pe_strbuf *out, const char *text)
 static size_t add_visible(struct pe_strbuf *out, const char *text,
 			  void (*add)(struct pe_strbuf *out, const struct character *c))
 {
-	const size_t before = out->len;
 	struct character c;
 	size_t count = 0;
 
@@ -97,7 +113,7 @@ static size_t add_visible(struct pe_strbuf *out, const char *text,
 			count++;
 		}
 	}
-	return out->len > before ? count : 0;
+	return out->error ? 0 : count;
 }
 
 static void add_bytes(struct pe_strbuf *out, const struct character *c)
