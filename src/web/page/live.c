@@ -21,11 +21,13 @@
 #define KEEP_SNAPSHOT_NS (60 * PE_NS_PER_S)
 #define KEEP_TRACKS_NS	 (300 * PE_NS_PER_S)
 #define POINT_NS	 (PE_LIVE_POINT_S * PE_NS_PER_S)
+#define BEGUN_SLACK_NS	 PE_NS_PER_S /* between the clock's reading and the sample's */
 #define UNKNOWN		 UINT16_MAX
 #define MANTISSA_BITS	 10
 
 struct pe_live_track {
 	struct pe_count last[PE_DIRECTIONS];
+	uint64_t begun_ns; /* monotonic: when the counters began, as near as samples are taken */
 	struct pe_live_rate rate;
 	uint64_t point_bytes[PE_DIRECTIONS]; /* of the point at hand */
 	uint16_t history[PE_LIVE_POINTS][PE_DIRECTIONS];
@@ -164,19 +166,23 @@ static struct pe_live_track *take_track(struct tracks *before, size_t *at, const
 	return NULL;
 }
 
-/* Goes on to the point at hand; those that nobody looked at have the average of the gap. */
-static void add_points(const struct pe_live *live, struct pe_live_track *track,
-		       uint64_t point_before, bool is_known)
+/* Points that nobody looked at have the average of the gap. */
+static void add_gap(const struct pe_live *live, struct pe_live_track *track, uint64_t point_before)
 {
-	uint64_t from = point_before + 1;
+	uint64_t point = point_before + 1;
 
 	if (live->point - point_before > PE_LIVE_POINTS)
-		from = live->point - PE_LIVE_POINTS + 1;
-	for (uint64_t point = from; is_known && point <= live->point; point++) {
+		point = live->point - PE_LIVE_POINTS + 1;
+	for (; point < live->point; point++) {
 		for (size_t d = 0; d < PE_DIRECTIONS; d++)
 			track->history[point % PE_LIVE_POINTS][d] = pack(track->rate.bits[d]);
 	}
-	for (size_t d = 0; live->point_ns && d < PE_DIRECTIONS; d++)
+}
+
+/* The point at hand, so far. */
+static void set_point(const struct pe_live *live, struct pe_live_track *track)
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++)
 		track->history[live->point % PE_LIVE_POINTS][d] =
 			pack(8 * per_second(track->point_bytes[d], live->point_ns));
 }
@@ -187,40 +193,62 @@ struct item {
 	const struct pe_series_body *body;
 };
 
+/* Whether the counters of a track are others now, of the same name: they never go back. */
+static bool is_other(const struct pe_live_track *track, const struct pe_count now[PE_DIRECTIONS],
+		     uint64_t begun_ns)
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		if (now[d].packets < track->last[d].packets || now[d].bytes < track->last[d].bytes)
+			return true;
+	}
+	return begun_ns > track->begun_ns + BEGUN_SLACK_NS;
+}
+
+/* The first sample of a track. Returns whether all of it was counted since the sample before. */
+static bool begin_track(const struct pe_live *live, struct pe_live_track *track,
+			const struct pe_count now[PE_DIRECTIONS], uint64_t age_ns)
+{
+	const struct pe_count zero[PE_DIRECTIONS] = { 0 };
+	const bool appeared = live->elapsed_ns && age_ns <= live->elapsed_ns;
+
+	set_rate(track, now, zero, age_ns);
+	if (!appeared)
+		memset(track->point_bytes, 0, sizeof(track->point_bytes));
+	return appeared;
+}
+
 /* The track of an item at this sample. NULL: out of memory. */
 static struct pe_live_track *track_item(const struct pe_live *live, struct tracks *before,
 					size_t *at, const struct item *item, uint64_t point_before)
 {
 	struct pe_live_track *track = take_track(before, at, item->key, item->key_len);
-	const uint64_t taken_ns = live->snapshot->taken_ns;
-	const struct pe_count zero[PE_DIRECTIONS] = { 0 };
+	const uint64_t taken_ns = live->snapshot->taken_ns, created_ns = item->body->created_ns;
+	const uint64_t age_ns = taken_ns > created_ns ? taken_ns - created_ns : 0;
+	const uint64_t begun_ns = live->sampled_ns > age_ns ? live->sampled_ns - age_ns : 0;
 	struct pe_count now[PE_DIRECTIONS];
 	bool is_known;
 
 	for (size_t d = 0; d < PE_DIRECTIONS; d++)
 		now[d] = pe_row_total(&item->body->row[d]);
-	/* Counters never go back: these are others, of the same name. */
-	if (track &&
-	    (now[0].packets < track->last[0].packets || now[1].packets < track->last[1].packets)) {
+	if (track && is_other(track, now, begun_ns)) {
 		free(track);
 		track = NULL;
 	}
-	is_known = track && live->elapsed_ns;
+	is_known = track;
 	if (!track)
 		track = new_track(item->key, item->key_len);
 	if (!track)
 		return NULL;
 	if (live->point != point_before)
 		memset(track->point_bytes, 0, sizeof(track->point_bytes));
-	if (is_known)
+	if (is_known) {
 		set_rate(track, now, track->last, live->elapsed_ns);
-	else
-		set_rate(track, now, zero,
-			 taken_ns > item->body->created_ns ? taken_ns - item->body->created_ns : 0);
-	if (!is_known)
-		memset(track->point_bytes, 0, sizeof(track->point_bytes));
+		add_gap(live, track, point_before);
+	}
+	if (is_known || begin_track(live, track, now, age_ns))
+		set_point(live, track);
 	memcpy(track->last, now, sizeof(now));
-	add_points(live, track, point_before, is_known);
+	track->begun_ns = begun_ns;
 	return track;
 }
 
