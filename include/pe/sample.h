@@ -232,6 +232,7 @@ struct pe_sink_sample {
 	uint64_t requests[PE_SINK_RESULTS];
 	struct pe_latency duration;
 	uint64_t last_success_ns; /* wall clock, 0 if never */
+	uint64_t interval_ns;	  /* between two of them, as configured */
 	bool reduced; /* the peer refuses part of it (--metrics.legacy's series) and gets the rest
 		       */
 };

@@ -363,6 +363,7 @@ int pe_sink_new(const struct pe_sink_options *options, void *self, struct pe_sin
 	pe_schedule_init(&sink->schedule, options->interval_ns);
 	sink->requested_ns = PE_SINK_NEVER;
 	sink->sample.enabled = true;
+	sink->sample.interval_ns = options->interval_ns;
 	r = init_locks(sink);
 	if (r < 0)
 		return r;

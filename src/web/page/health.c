@@ -5,11 +5,13 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "pe/clock.h"
 
-/* A push is due every 15 s by default; with a longer interval the failures say it. */
-#define PUSH_LATE_NS (120 * PE_NS_PER_S)
+/* A success is late after so many intervals, and what a slow peer may take. */
+#define PUSH_LATE_INTERVALS 3
+#define PUSH_LATE_NS	    (60 * PE_NS_PER_S)
 
 __attribute__((format(printf, 3, 4))) static void say(struct pe_health_check *check,
 						      enum pe_health_level level, const char *fmt,
@@ -43,9 +45,10 @@ static void check_push(const struct pe_snapshot *snapshot, struct pe_health_chec
 			 ? snapshot->taken_ns - push->last_success_ns
 			 : 0;
 	say(check,
-	    age_ns > PUSH_LATE_NS ? PE_HEALTH_BAD
-	    : push->reduced	  ? PE_HEALTH_NOTE
-				  : PE_HEALTH_OK,
+	    age_ns / PUSH_LATE_INTERVALS > push->interval_ns + PUSH_LATE_NS / PUSH_LATE_INTERVALS
+		    ? PE_HEALTH_BAD
+	    : push->reduced ? PE_HEALTH_NOTE
+			    : PE_HEALTH_OK,
 	    "last succeeded %" PRIu64 " s ago, %" PRIu64 " failed%s", age_ns / PE_NS_PER_S, failed,
 	    push->reduced ? ", without the legacy metrics" : "");
 }
@@ -79,22 +82,43 @@ static void check_flows(const struct pe_snapshot *snapshot, struct pe_health_che
 		    self->flow_bypassed_packets);
 }
 
+/* Interfaces whose ingress nothing counts and nothing is about to; *ret_hidden has those of a kind
+ * of which nothing can be seen. */
+static uint64_t count_uncounted(const struct pe_snapshot *snapshot, uint64_t *ret_hidden)
+{
+	uint64_t uncounted = 0, hidden = 0;
+
+	for (size_t i = 0; i < snapshot->iface_count; i++) {
+		const struct pe_iface_sample *iface = &snapshot->ifaces[i];
+		const enum pe_mode_reason reason = iface->info.mode_reason;
+
+		if (iface->departed || iface->info.mode != PE_MODE_NONE)
+			continue;
+		hidden += reason == PE_REASON_KIND;
+		uncounted += reason != PE_REASON_KIND && reason != PE_REASON_NEW;
+	}
+	*ret_hidden = hidden;
+	return uncounted;
+}
+
 static void check_counting(const struct pe_snapshot *snapshot, struct pe_health_check *check)
 {
-	const uint64_t none = snapshot->self.interfaces_attached[PE_MODE_NONE];
-	uint64_t lost = 0, over = 0;
+	uint64_t hidden, lost = 0, over = 0;
+	const uint64_t uncounted = count_uncounted(snapshot, &hidden);
+	const uint64_t missed = snapshot->self.early_packets_missed;
 
 	for (size_t d = 0; snapshot->host && d < PE_DIRECTIONS; d++) {
 		lost += snapshot->host->body.unobserved[d][PE_UNOBSERVED_LOST].packets;
 		over += snapshot->host->body.overcounted[d].packets;
 	}
-	if (none + lost + over + snapshot->self.early_packets_missed == 0)
+	if (uncounted + hidden + lost + over + missed == 0)
 		say(check, PE_HEALTH_OK, "all interfaces, every packet");
 	else
-		say(check, none ? PE_HEALTH_BAD : PE_HEALTH_NOTE,
-		    "%" PRIu64 " interfaces not counted; %" PRIu64 " packets unobserved, %" PRIu64
+		say(check, uncounted ? PE_HEALTH_BAD : PE_HEALTH_NOTE,
+		    "%" PRIu64 " interfaces not counted, %" PRIu64
+		    " of a kind that cannot be; %" PRIu64 " packets unobserved, %" PRIu64
 		    " overcounted, %" PRIu64 " early ones missed",
-		    none, lost, over, snapshot->self.early_packets_missed);
+		    uncounted, hidden, lost, over, missed);
 }
 
 static void check_egress(const struct pe_snapshot *snapshot, struct pe_health_check *check)
@@ -105,13 +129,28 @@ static void check_egress(const struct pe_snapshot *snapshot, struct pe_health_ch
 		say(check, PE_HEALTH_NOTE, "not counted");
 }
 
+/* Whether this is where groups beyond --group.max go. */
+static bool is_other(const struct pe_group_sample *group, unsigned int group_by)
+{
+	unsigned int named = PE_GROUP_WORKLOAD;
+
+	if (!(group_by & PE_GROUP_BIT(PE_GROUP_WORKLOAD))) {
+		for (unsigned int label = 0; label < PE_GROUP_LABELS; label++) {
+			if (group_by & PE_GROUP_BIT(label))
+				named = label;
+		}
+	}
+	for (unsigned int label = 0; label < PE_GROUP_LABELS; label++) {
+		if (strcmp(group->label[label], label == named ? PE_GROUP_OTHER : "") != 0)
+			return false;
+	}
+	return true;
+}
+
 static bool has_other_group(const struct pe_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->group_count; i++) {
-		const struct pe_group_sample *group = &snapshot->groups[i];
-
-		if (strcmp(group->label[PE_GROUP_WORKLOAD], PE_GROUP_OTHER) == 0 &&
-		    !*group->label[PE_GROUP_KIND] && !*group->label[PE_GROUP_MASTER])
+		if (is_other(&snapshot->groups[i], snapshot->group_by))
 			return true;
 	}
 	return false;
