@@ -20,6 +20,9 @@
 
 #define PE_PAGE_QUERY_MAX 1024 /* bytes of a query, with its end */
 #define PE_PAGE_LIMIT_MAX 1000 /* rows of an answer */
+#define PE_PAGE_QUERY_MAX 1024		    /* bytes of a query, with its end */
+#define PE_PAGE_LIMIT_MAX 1000		    /* rows of an answer */
+#define PE_PAGE_BYTES_MAX ((size_t)4 << 20) /* JSON ends with the row that passes it */
 
 struct pe_page;
 struct pe_snapshot;
@@ -51,8 +54,9 @@ bool pe_page_has(const char *path, enum pe_page_format format);
  * Appends the answer to a path that pe_page_has(). `query` is what follows the '?', "" if nothing
  * does. Returns 200; or, with a line that says why in the answer's format, 400 for a query that is
  * none or asks for what there cannot be, 404 for an interface that there is not. -ENOMEM, or what
- * snapshot() returned, with nothing to be sent. At most some 400 bytes a row. Any thread; blocks
- * for a snapshot, and while another answer is made.
+ * snapshot() returned: then what was appended must not be sent. A row is some 1 kB, at most 16 kB
+ * with the longest and strangest names, but for the metrics of the API. Any thread; blocks for a
+ * snapshot, and while another answer is made.
  */
 int pe_page_answer(struct pe_page *page, const char *path, const char *query,
 		   enum pe_page_format format, struct pe_strbuf *out);

@@ -14,6 +14,7 @@
 
 #include "pe/clock.h"
 #include "pe/log.h"
+#include "pe/page.h"
 
 #include "refusal.h"
 #include "tls_input.h"
@@ -124,7 +125,8 @@ bool pe_connection_begin(struct pe_connection *connection, const char *query)
 	connection->requested = true;
 	pe_refusal_begin(&connection->refusal, connection->slot.fd);
 	free(connection->query);
-	connection->query = *query ? strdup(query) : NULL;
+	/* No answer depends on what is beyond. */
+	connection->query = *query ? strndup(query, PE_PAGE_QUERY_MAX) : NULL;
 	return !*query || connection->query;
 }
 

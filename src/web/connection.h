@@ -35,10 +35,12 @@ struct pe_connection *pe_connection_of(struct MHD_Connection *mhd);
 
 struct pe_connection_slot *pe_connection_slot(struct pe_connection *connection);
 
-/* A request line has come, with this behind its '?'; it is copied. False without memory. */
+/* A request line has come, with this behind its '?'; as much of it is copied as says whether it is
+ * too long. False without memory. */
 bool pe_connection_begin(struct pe_connection *connection, const char *query);
 
-/* The query of the request at hand; "" if there is none. */
+/* The query of the request at hand, as it came, cut to PE_PAGE_QUERY_MAX bytes; "" if there is
+ * none. */
 const char *pe_connection_query(const struct pe_connection *connection);
 
 /* The request ends with an error, and the connection with it: answers with this status if nothing

@@ -21,7 +21,7 @@ struct pe_request {
 	const struct pe_web_config *config; /* whose headers the answer has */
 	struct MHD_Connection *connection;
 	const char *path;
-	const char *query; /* behind the '?', as it came; "" if there is none */
+	const char *query; /* pe_connection_query() */
 	bool readable;	   /* GET or HEAD */
 	bool is_head;
 	bool is_old; /* HTTP/1.0 */

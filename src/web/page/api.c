@@ -194,7 +194,7 @@ static int add_rows(const struct pe_api *api, const char *name)
 	add_number(api->out, "matched", rows.matched);
 	add_number(api->out, "offset", query->offset);
 	pe_strbuf_addf(api->out, ",\"%s\":[", name);
-	for (size_t i = 0; r == 0 && i < rows.count; i++) {
+	for (size_t i = 0; r == 0 && i < rows.count && api->out->len < PE_PAGE_BYTES_MAX; i++) {
 		if (i > 0)
 			pe_strbuf_addc(api->out, ',');
 		r = add_row(api, &rows.row[i], encoder, query->history);
