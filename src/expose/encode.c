@@ -63,16 +63,6 @@ static size_t label_group(const struct pe_encoder *encoder, size_t i, struct pe_
 	return n;
 }
 
-/* That all samples of an item have. */
-static size_t label_count(const struct pe_encoder *encoder, enum pe_part_level level)
-{
-	if (level == PE_PART_GROUP)
-		return (size_t)__builtin_popcount(encoder->snapshot->group_by);
-	if (level == PE_PART_IFACE)
-		return 1 + (size_t)__builtin_popcount(encoder->emit.show.iface_labels);
-	return 0;
-}
-
 static size_t label_iface(const struct pe_encoder *encoder, size_t i, struct pe_label *ret_label)
 {
 	const struct pe_iface_sample *iface = &encoder->snapshot->ifaces[i];
@@ -338,8 +328,7 @@ int pe_encoder_add_json(struct pe_encoder *encoder, enum pe_part_level level, si
 	int r;
 
 	pe_strbuf_addc(out, '{');
-	*writer = (struct pe_writer){ .ops = &pe_json_writer };
-	writer->labels_left_out = label_count(encoder, level);
+	*writer = (struct pe_writer){ .ops = &pe_json_writer, .left_out = &encoder->emit.base };
 	add_parts(encoder, level, i);
 	writer->ops->end(writer);
 	pe_strbuf_add(out, writer->out.data, writer->out.len);

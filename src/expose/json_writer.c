@@ -4,9 +4,9 @@
  *
  *   "packet_exporter_packets_total": [{"labels":{"direction":"ingress",…},"value":174},…],
  *   "packet_exporter_group_packet_size_bytes":
- * [{"labels":{…},"count":9,"sum":612,"buckets":{"64":3,…}}]
+ *       [{"labels":{…},"count":9,"sum":612,"buckets":{"64":3,…}}]
  *
- * Labels that all samples of the item have are left out: the reader knows of what it asked for.
+ * The item's own labels are left out: the reader knows of what it asked for.
  * Buckets are cumulative. Counters of 64 bits are numbers, which a reader with doubles rounds
  * beyond 2^53. One thread at a time.
  */
@@ -42,9 +42,23 @@ static void write_family(struct pe_writer *writer, const struct pe_metadata *fam
 	pe_strbuf_adds(out, "\":[");
 }
 
-static void add_labels(struct pe_strbuf *out, const struct pe_labels *labels, size_t from)
+/* Wherever it is in the sample: the families of the original exporter begin with their own. */
+static bool is_left_out(const struct pe_labels *left_out, const struct pe_label *label)
 {
-	for (size_t i = from; labels && i < labels->count; i++) {
+	for (size_t i = 0; i < left_out->count; i++) {
+		if (left_out->label[i].value.data == label->value.data &&
+		    left_out->label[i].name.data == label->name.data)
+			return true;
+	}
+	return false;
+}
+
+static void add_labels(struct pe_strbuf *out, const struct pe_labels *labels,
+		       const struct pe_labels *left_out)
+{
+	for (size_t i = 0; labels && i < labels->count; i++) {
+		if (is_left_out(left_out, &labels->label[i]))
+			continue;
 		if (out->data[out->len - 1] != '{')
 			pe_strbuf_addc(out, ',');
 		add_string(out, labels->label[i].name.data);
@@ -62,8 +76,8 @@ static void begin_sample(struct pe_writer *writer, const struct pe_series *serie
 		pe_strbuf_addc(out, ',');
 	pe_strbuf_adds(out, "{\"labels\":{");
 	if (!out->error) {
-		add_labels(out, series->labels, writer->labels_left_out);
-		add_labels(out, series->more, 0);
+		add_labels(out, series->labels, writer->left_out);
+		add_labels(out, series->more, writer->left_out);
 	}
 	pe_strbuf_adds(out, "},");
 }

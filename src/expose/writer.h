@@ -74,8 +74,8 @@ struct pe_writer {
 	struct pe_strbuf out; /* what was written; its reader empties it */
 	struct pe_metadata family;
 	size_t name_len;
-	bool with_created;	/* OpenMetrics: shows since when a series counts */
-	size_t labels_left_out; /* JSON: the first ones of each sample, which all have */
+	bool with_created;		  /* OpenMetrics: shows since when a series counts */
+	const struct pe_labels *left_out; /* JSON: of the item, which all its samples have */
 	/* The time that was shown last, as text with the line's end. */
 	uint64_t created_ns;
 	char created[32];
