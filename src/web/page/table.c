@@ -15,6 +15,12 @@
 #define DEPARTED_ROWS 10
 #define TEXT_WIDTH    28 /* of a column of names: longer ones move the rest of their line */
 
+/* Worth a digit behind the point: counts have none. */
+static bool is_fraction(double value)
+{
+	return value >= 0.05 && value < 9.95 && value - (double)(int)value > 0;
+}
+
 void pe_page_short(double value, char out[PE_SHORT_MAX])
 {
 	static const char prefixes[] = " kMGTPE";
@@ -25,7 +31,7 @@ void pe_page_short(double value, char out[PE_SHORT_MAX])
 		i++;
 	}
 	if (i == 0)
-		snprintf(out, PE_SHORT_MAX, value < 9.95 && value > 0 ? "%.1f" : "%.0f", value);
+		snprintf(out, PE_SHORT_MAX, is_fraction(value) ? "%.1f" : "%.0f", value);
 	else
 		snprintf(out, PE_SHORT_MAX,
 			 value < 9.995	 ? "%.2f%c"
@@ -36,10 +42,10 @@ void pe_page_short(double value, char out[PE_SHORT_MAX])
 
 void pe_page_duration(double seconds, char out[PE_SHORT_MAX])
 {
-	const unsigned long s = seconds > 0 ? (unsigned long)seconds : 0;
+	const unsigned long s = seconds > 0 ? (unsigned long)(seconds + 0.05) : 0;
 
-	if (seconds < 60)
-		snprintf(out, PE_SHORT_MAX, "%.1fs", seconds);
+	if (s < 60)
+		snprintf(out, PE_SHORT_MAX, "%.1fs", seconds > 0 ? seconds : 0);
 	else if (s < 3600)
 		snprintf(out, PE_SHORT_MAX, "%lum%lus", s / 60, s % 60);
 	else if (s < 86400)
