@@ -27,6 +27,11 @@ unit_tests = \
 	tests/unit/test_notify \
 	tests/unit/test_offloads \
 	tests/unit/test_options \
+	tests/unit/test_page_api \
+	tests/unit/test_page_html \
+	tests/unit/test_page_live \
+	tests/unit/test_page_query \
+	tests/unit/test_page_rows \
 	tests/unit/test_policy \
 	tests/unit/test_privileges \
 	tests/unit/test_registry \
@@ -36,6 +41,7 @@ unit_tests = \
 	tests/unit/test_sandbox \
 	tests/unit/test_shard \
 	tests/unit/test_sink \
+	tests/unit/test_text \
 	tests/unit/test_top \
 	tests/unit/test_watch \
 	tests/unit/test_web \
@@ -48,6 +54,7 @@ thread_tests = \
 	tests/unit/test_base \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
+	tests/unit/test_page_live \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
 	tests/unit/test_sink \
@@ -177,6 +184,25 @@ tests_unit_test_offloads_SOURCES = tests/unit/test_offloads.c $(interfaces_scene
 tests_unit_test_offloads_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_offloads_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
+# The clock of the page is the test's.
+page_scene = tests/unit/page-scene.h
+page_wraps = -Wl,--wrap=pe_clock_monotonic_ns
+tests_unit_test_page_api_SOURCES = tests/unit/test_page_api.c tests/unit/snapshot-fixture.h \
+	tests/unit/malloc-failure.h $(page_scene)
+tests_unit_test_page_api_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
+tests_unit_test_page_api_LDADD = $(test_libs) $(JANSSON_LIBS)
+tests_unit_test_page_html_SOURCES = tests/unit/test_page_html.c tests/unit/html-check.h \
+	tests/unit/snapshot-fixture.h $(page_scene)
+tests_unit_test_page_html_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
+tests_unit_test_page_html_LDADD = $(test_libs)
+tests_unit_test_page_live_SOURCES = tests/unit/test_page_live.c tests/unit/malloc-failure.h \
+	$(page_scene)
+tests_unit_test_page_live_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
+tests_unit_test_page_live_LDADD = $(test_libs) -lm
+tests_unit_test_page_query_LDADD = $(test_libs)
+tests_unit_test_page_rows_SOURCES = tests/unit/test_page_rows.c $(page_scene)
+tests_unit_test_page_rows_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
+tests_unit_test_page_rows_LDADD = $(test_libs)
 tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_privileges_LDADD = $(test_libs)
 tests_unit_test_groups_SOURCES = tests/unit/test_groups.c tests/unit/registry-source.h \
@@ -199,6 +225,7 @@ tests_unit_test_shard_LDADD = $(test_libs)
 tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) $(foreach name, clock_nanosleep getrandom \
 	pe_clock_monotonic_ns pe_log pthread_cond_timedwait, -Wl$(comma)--wrap=$(name))
 tests_unit_test_sink_LDADD = $(test_libs)
+tests_unit_test_text_LDADD = $(test_libs) $(JANSSON_LIBS)
 tests_unit_test_top_LDADD = $(test_libs)
 tests_unit_test_watch_SOURCES = tests/unit/test_watch.c $(interfaces_scene)
 tests_unit_test_watch_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)

@@ -18,8 +18,6 @@
 /* What makes something move on a host where nothing does. */
 #define PE_PAGE_HINT "docker run --rm busybox ping -c 5 1.1.1.1"
 
-#define PE_PAGE_QUERY_MAX 1024 /* bytes of a query, with its end */
-#define PE_PAGE_LIMIT_MAX 1000 /* rows of an answer */
 #define PE_PAGE_QUERY_MAX 1024		    /* bytes of a query, with its end */
 #define PE_PAGE_LIMIT_MAX 1000		    /* rows of an answer */
 #define PE_PAGE_BYTES_MAX ((size_t)4 << 20) /* JSON ends with the row that passes it */

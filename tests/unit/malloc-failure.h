@@ -24,6 +24,8 @@
 
 /* How many allocations succeed before one fails; negative: all do. */
 static __thread long malloc_failure_after = -1;
+/* How many more this thread has taken than given back. */
+static __thread long malloc_failure_held;
 
 #ifdef PE_TESTS_SANITIZED
 static const bool malloc_failure_works = false;
@@ -34,30 +36,45 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 extern void *__libc_memalign(size_t align, size_t size);
+extern void __libc_free(void *memory);
 
 static bool malloc_fails(void)
 {
 	return malloc_failure_after >= 0 && malloc_failure_after-- == 0;
 }
 
+static void *malloc_counted(void *memory)
+{
+	malloc_failure_held += memory != NULL;
+	return memory;
+}
+
 void *malloc(size_t size)
 {
-	return malloc_fails() ? NULL : __libc_malloc(size);
+	return malloc_fails() ? NULL : malloc_counted(__libc_malloc(size));
 }
 
 void *calloc(size_t count, size_t size)
 {
-	return malloc_fails() ? NULL : __libc_calloc(count, size);
+	return malloc_fails() ? NULL : malloc_counted(__libc_calloc(count, size));
 }
 
 void *realloc(void *memory, size_t size)
 {
-	return malloc_fails() ? NULL : __libc_realloc(memory, size);
+	void *moved = malloc_fails() ? NULL : __libc_realloc(memory, size);
+
+	return memory ? moved : malloc_counted(moved);
 }
 
 void *aligned_alloc(size_t align, size_t size)
 {
-	return malloc_fails() ? NULL : __libc_memalign(align, size);
+	return malloc_fails() ? NULL : malloc_counted(__libc_memalign(align, size));
+}
+
+void free(void *memory)
+{
+	malloc_failure_held -= memory != NULL;
+	__libc_free(memory);
 }
 #endif
 
