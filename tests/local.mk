@@ -18,6 +18,7 @@ unit_tests = \
 	tests/unit/test_groups_model \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
+	tests/unit/test_http_page \
 	tests/unit/test_identities \
 	tests/unit/test_identity \
 	tests/unit/test_listen \
@@ -54,6 +55,7 @@ thread_tests = \
 	tests/unit/test_base \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
+	tests/unit/test_http_page \
 	tests/unit/test_page_live \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
@@ -169,6 +171,8 @@ tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/h
 # Memory is refused in the middle of an answer.
 tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
 tests_unit_test_http_limits_LDADD = $(test_libs)
+tests_unit_test_http_page_SOURCES = tests/unit/test_http_page.c tests/unit/http_client.h
+tests_unit_test_http_page_LDADD = $(test_libs)
 kernel_side_wraps = $(foreach name, pe_tasks_close pe_tasks_fd pe_tasks_lost pe_tasks_open \
 	pe_tasks_peer pe_tasks_read pe_tasks_walk, -Wl$(comma)--wrap=$(name))
 tests_unit_test_identities_LDFLAGS = $(AM_LDFLAGS) $(kernel_side_wraps) \

@@ -73,6 +73,17 @@ static int compress(struct body *body)
 	return 0;
 }
 
+/* Text grows by doubling; a body does not grow any more. */
+static void shrink(struct pe_strbuf *text)
+{
+	char *data = text->len ? realloc(text->data, text->len) : NULL;
+
+	if (!data)
+		return;
+	text->data = data;
+	text->cap = text->len;
+}
+
 static ssize_t on_read(void *userdata, uint64_t position, char *buf, size_t size)
 {
 	const struct body *body = userdata;
@@ -106,6 +117,7 @@ int pe_body_respond(struct pe_bodies *bodies, struct pe_strbuf *text, bool gzip,
 		r = compress(body);
 	if (r < 0)
 		return r;
+	shrink(&body->text);
 	body->counted = body->text.cap;
 	if (__atomic_add_fetch(&bodies->bytes, body->counted, __ATOMIC_RELAXED) > PE_BODIES_MAX)
 		return -EBUSY;
