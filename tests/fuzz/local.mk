@@ -13,6 +13,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_identity \
 	tests/fuzz/fuzz_netlink \
 	tests/fuzz/fuzz_options \
+	tests/fuzz/fuzz_page \
 	tests/fuzz/fuzz_shard \
 	tests/fuzz/fuzz_tls \
 	tests/fuzz/fuzz_web_config
@@ -25,6 +26,7 @@ tests_fuzz_fuzz_http_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_identity_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_netlink_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_options_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_page_LDADD = $(fuzz_libs) $(JANSSON_LIBS)
 tests_fuzz_fuzz_shard_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_tls_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_web_config_LDADD = $(fuzz_libs)
@@ -36,6 +38,7 @@ tests_fuzz_fuzz_encode_SOURCES = tests/fuzz/fuzz_encode.c \
 	tests/fuzz/exposition.c tests/fuzz/exposition.h tests/fuzz/exposition_text.h
 tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c tests/fuzz/server_pair.h
 tests_fuzz_fuzz_tls_SOURCES = tests/fuzz/fuzz_tls.c tests/fuzz/server_pair.h
+tests_fuzz_fuzz_page_SOURCES = tests/fuzz/fuzz_page.c tests/unit/html-check.h
 tests_fuzz_fuzz_frames_SOURCES = tests/fuzz/fuzz_frames.c tests/fuzz/frame_model.h
 
 if FUZZING

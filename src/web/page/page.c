@@ -157,7 +157,7 @@ int pe_page_answer(struct pe_page *page, const char *path, const char *query,
 		return refuse(400, why, format, out);
 	if (route->is_groups)
 		answer.query.view = PE_VIEW_GROUPS;
-	else if (format == PE_PAGE_JSON && answer.query.view == PE_VIEW_GROUPS)
+	else if (route->answer == answer_interfaces && answer.query.view == PE_VIEW_GROUPS)
 		return refuse(400, "groups are at " PE_PATH_API "groups", format, out);
 	if (answer.query.view == PE_VIEW_DEPARTED && !answer.query.has_sort)
 		answer.query.sort = PE_SORT_DEPARTED;
