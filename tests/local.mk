@@ -82,6 +82,7 @@ integration_scripts = \
 	tests/integration/soak_run.py \
 	tests/integration/soak_world.py \
 	tests/integration/takeover.c \
+	tests/integration/test_api.py \
 	tests/integration/test_attack.py \
 	tests/integration/test_clock.py \
 	tests/integration/test_coexist.py \

@@ -25,6 +25,8 @@ class AllBut(frozenset):
 
 # file: (address and undefined behaviour, threads)
 TESTS = {
+    # Threads: test_page_live and test_http_page.
+    "test_api.py": (("test_api",), NONE),
     # Threads: all that a process does at once.
     "test_attack.py": (
         (

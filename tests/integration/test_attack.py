@@ -345,6 +345,40 @@ PIECES = [
 ]
 
 
+HOSTILE_QUERIES = {
+    "search=" + "%3Cscript%3E" * 80: 200, "search=" + "a" * 1016: 200, "search=" + "a" * 1017: 400,
+    "a" * 8000: 400, "%00": 400, "search=%": 400, "limit=-1": 400, "limit=99999999999999999999": 400,
+    "offset=1000000": 200, "open=2147483647": 200, "open=2147483648": 400, "&" * 1000: 200,
+    "view=../../etc/passwd": 400, "search='%20or%201=1--": 200, "kind=%ff%fe%e2%80%ae": 200,
+}
+
+
+def test_flood_of_pages():
+    """Readers of the page and the API that do not read: bounded, and in no scraper's way."""
+    pairs = 60
+    # The most that all bodies together may take, and what makes them.
+    most = (16 << 20) + RSS_SLACK_BYTES
+    api = b"/api/v1/interfaces?limit=1000&metrics=1&history=1"
+    with scene("--interface.detail=full") as (host, exporter, _):
+        host.batch(f"link add s{n} type veth peer name t{n}" for n in range(pairs))
+        wait_attached(exporter, 1 + 2 * pairs)
+        for query, status in HOSTILE_QUERIES.items():
+            for path in ("/", "/api/v1/interfaces"):
+                assert host.get(f"{exporter.url}{path}?{query}")[0] == status, query
+        resting = process_status(exporter)
+        with Connections(host) as connections:
+            for path in (b"/", api, b"/api/v1/interfaces?limit=1000&history=1", b"/?limit=1000"):
+                for headers in (b"", b"Accept: text/html\r\n", b"Accept-Encoding: gzip\r\n"):
+                    request = b"GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n" % (path, headers)
+                    connections.add(3, request * 10, receive_bytes=4096)
+            wait_for(lambda: all(select.select([s], [], [], 0)[0] for s in connections.sockets),
+                     "each is answered")
+            scrape_in_time(exporter)
+            assert process_status(exporter)[2] - resting[2] < most
+        wait_few_files(exporter, resting)
+        assert host.get(f"{exporter.url}{api.decode()}")[0] == 200
+
+
 def random_keys(count):
     rng = random.Random(20240229)
     for number in range(count):
