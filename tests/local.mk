@@ -73,6 +73,7 @@ integration_scripts = \
 	tests/integration/cri.py \
 	tests/integration/foreign.bpf.c \
 	tests/integration/harness.py \
+	tests/integration/network_namespaces.py \
 	tests/integration/pytest.sh \
 	tests/integration/runtimes.sh \
 	tests/integration/redirect.bpf.c \

@@ -26,7 +26,8 @@ import urllib.request
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.samples import Sample
-from pyroute2 import netns
+
+from network_namespaces import back_again, enter, make, remove
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PE_BUILDDIR", ROOT / "build")).resolve()
@@ -114,14 +115,11 @@ class Namespace:
 
     def __init__(self, prefix="pe"):
         self.name = f"{prefix}-{os.getpid()}-{next(serial)}"
-        netns.create(self.name)
-        self.write("net/ipv6/conf/all/disable_ipv6", 1)
-        self.write("net/ipv6/conf/default/disable_ipv6", 1)
-        self.ip("link", "set", "lo", "up")
+        make(self.name)
 
     def close(self):
-        with contextlib.suppress(Exception):
-            netns.remove(self.name)
+        with contextlib.suppress(OSError):
+            remove(self.name)
 
     def __enter__(self):
         return self
@@ -142,14 +140,9 @@ class Namespace:
     @contextlib.contextmanager
     def inside(self):
         """This thread is in the namespace; a socket made here stays there."""
-        # Not pushns(): it goes back to where the process' first thread is.
-        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            netns.setns(self.name, flags=0)
+        with back_again():
+            enter(self.name)
             yield
-        finally:
-            netns.setns(before)
-            os.close(before)
 
     def link(self, name):
         """The link as `ip` shows it, None if it is not there."""
@@ -207,20 +200,24 @@ class Container(Namespace):
         super().__init__("pe-c")
         self.host, self.number, self.interface = host, number, f"veth{number}"
         try:
-            port = ("master", master) if master else ()
-            host.ip("link", "add", self.interface, *port, "type", "veth", "peer", "name", "eth0",
-                    "netns", self.name)
+            port = f"master {master}" if master else ""
+            add = (f"link add {self.interface} {port} type veth peer name eth0"
+                   f" netns {self.name}")
             if up:
-                self.up()
+                self.up(add)
+            else:
+                host.batch([add])
         except BaseException:
             self.close()
             raise
 
-    def up(self):
-        self.ip("addr", "add", f"10.7.{self.number}.2/24", "dev", "eth0")
-        self.host.ip("addr", "add", f"10.7.{self.number}.1/24", "dev", self.interface)
-        self.ip("link", "set", "eth0", "up")
-        self.host.ip("link", "set", self.interface, "up")
+    def up(self, *before):
+        """`before`: lines of ip-batch(8) that come first."""
+        self.host.batch([
+            *before, f"address add 10.7.{self.number}.1/24 dev {self.interface}",
+            f"link set {self.interface} up",
+        ])
+        self.batch([f"address add 10.7.{self.number}.2/24 dev eth0", "link set eth0 up"])
         wait_up(self, ["eth0"])
         wait_up(self.host, [self.interface])
 

@@ -17,9 +17,7 @@ import threading
 from harness import (
     BUILD, Namespace, ethernet, icmp_echo, icmpv6_echo, ipv4, ipv6, run, tcp, udp, wait_for,
 )
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
+from network_namespaces import netlink_socket
 from soak_model import Count
 from test_container_names import Groups
 
@@ -53,7 +51,7 @@ class Space(Namespace):
     def __init__(self, prefix):
         super().__init__(prefix)
         with self.inside():
-            self.netlink = IPRoute()
+            self.netlink = netlink_socket()
         self.fd = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self):
@@ -65,6 +63,8 @@ class Space(Namespace):
 
     def message(self, ifindex):
         """The link, None if it is not there."""
+        from pyroute2.netlink.exceptions import NetlinkError
+
         try:
             return self.netlink.get_links(ifindex)[0]
         except NetlinkError as error:

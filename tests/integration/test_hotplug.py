@@ -3,12 +3,11 @@
 import contextlib
 import signal
 
-from pyroute2 import IPRoute
-
 from harness import (
     DEADLINE_S, Container, IdentifyingExporter as Exporter, Namespace, has_tcx, ipv4,
     kernel_objects, needs_root, udp, wait_for,
 )
+from network_namespaces import netlink_socket
 
 pytestmark = needs_root
 
@@ -338,7 +337,7 @@ def test_successor_that_we_know_by_another_ifindex():
         host.ip("link", "del", "veth9")
         # Our program stays on it.
         host.ip("link", "set", "veth1", "netns", away.name)
-        with away.inside(), IPRoute() as netlink:
+        with away.inside(), netlink_socket() as netlink:
             netlink.link("set", index=netlink.link_lookup(ifname="veth1")[0],
                          net_ns_fd=host.name, new_ifindex=900)
         exporter.process.send_signal(signal.SIGCONT)

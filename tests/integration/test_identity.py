@@ -10,7 +10,7 @@ import signal
 from harness import (
     Container, Exporter, Namespace, ipv4, kernel_counters, needs_root, udp, wait_for,
 )
-from pyroute2 import NetNS
+from network_namespaces import netlink_socket
 import pytest
 
 from test_coexist import Foreign
@@ -37,7 +37,7 @@ def index(namespace, name):
 
 def move(source, name, target, new_index=None):
     """Moves an interface, perhaps to an ifindex of our choice there."""
-    with NetNS(source.name) as netlink:
+    with source.inside(), netlink_socket() as netlink:
         attributes = {"net_ns_fd": target.name}
         if new_index:
             attributes["IFLA_NEW_IFINDEX"] = new_index
