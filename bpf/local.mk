@@ -25,7 +25,10 @@ bpf_sources = \
 	bpf/tracepoints.h
 EXTRA_DIST += $(bpf_sources)
 
+# What is compiled says which files it is of: the same wherever it is built.
 BPF_FLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	-ffile-prefix-map=$(top_srcdir)=. -ffile-prefix-map=$(abs_top_srcdir)=. \
+	-ffile-prefix-map=$(abs_top_builddir)=. \
 	-I$(top_srcdir)/include -I$(top_srcdir)/bpf $(BPF_CPPFLAGS)
 
 V_CLANG = $(v_clang_@AM_V@)

@@ -48,6 +48,15 @@ AC_DEFUN([PE_WARNINGS], [
   AC_SUBST([PE_CFLAGS])
 ])
 
+# PE_REPRODUCIBLE: objects that are the same wherever they are built.
+AC_DEFUN([PE_REPRODUCIBLE], [
+  PE_IF_COMPILES([-ffile-prefix-map=/here=.], [
+    for pe_folder in top_srcdir abs_top_srcdir abs_top_builddir; do
+      PE_CFLAGS="$PE_CFLAGS -ffile-prefix-map=\$($pe_folder)=."
+    done
+  ])
+])
+
 # PE_IF_COMPILES(FLAGS, THEN): a program can be compiled and linked with them and the user's flags.
 AC_DEFUN([PE_IF_COMPILES], [
   pe_save_CFLAGS=$CFLAGS
