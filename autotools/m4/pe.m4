@@ -139,11 +139,11 @@ AC_DEFUN([PE_BPF_TOOLCHAIN], [
   AS_IF([test $pe_bpf_works = no], [PE_MISSING([clang with the BPF target], [clang])])
   AS_IF([test "$BPFTOOL" = no || ! "$BPFTOOL" version >&AS_MESSAGE_LOG_FD 2>&1],
     [PE_MISSING([bpftool], [bpftool])])
-  # clang's BPF target does not look into the architecture's own include folder.
+  # clang's BPF target does not look into the architecture's own include folder, which can be in a sysroot.
   BPF_CPPFLAGS=
-  pe_multiarch=`$CC -print-multiarch 2>/dev/null`
-  AS_IF([test -n "$pe_multiarch" && test -d "/usr/include/$pe_multiarch"],
-    [BPF_CPPFLAGS="-idirafter /usr/include/$pe_multiarch"])
+  pe_asm=`echo '#include <asm/types.h>' | $CC $CPPFLAGS -E - 2>/dev/null |
+    sed -n 's,^# 1 "\(.*\)/asm/types.h".*,\1,p' | sed 1q`
+  AS_IF([test -n "$pe_asm" && test "$pe_asm" != /usr/include], [BPF_CPPFLAGS="-idirafter $pe_asm"])
   AC_SUBST([BPF_CPPFLAGS])
 ])
 
