@@ -1,4 +1,4 @@
-# What is installed beside the program.
+# What is installed beside the program, and packages of all of it.
 
 # ---- documents that the program prints of itself ----
 # They are in the distribution, too: what is compiled for another machine cannot print them.
@@ -43,3 +43,42 @@ uninstall-local:
 	! cmp -s $(top_srcdir)/autotools/systemd/packet-exporter.default \
 		'$(DESTDIR)$(sysconfdir)/default/packet-exporter' || \
 		rm -f '$(DESTDIR)$(sysconfdir)/default/packet-exporter'
+
+# ---- packages ----
+# Of one version, that of configure.ac, and of one date: the last commit's, or configure.ac's where there
+# is no clone.
+
+EXTRA_DIST += autotools/debian/changelog.in autotools/debian/control autotools/debian/copyright \
+	autotools/debian/prerm autotools/debian/rules autotools/debian/source/format \
+	autotools/rpm/packet-exporter.spec.in
+source_date = $${SOURCE_DATE_EPOCH:-$$(git -c safe.directory='*' -C $(top_srcdir) log -1 --format=%ct \
+	2>/dev/null || stat -c %Y $(top_srcdir)/configure.ac)}
+V_EDIT = $(AM_V_GEN)LC_ALL=C date -ud "@$(source_date)" \
+	'+s/@VERSION[@]/$(VERSION)/;s/@DATE[@]/'$(date_format)/ | sed -f - $< >$@.tmp && mv $@.tmp $@
+
+# `make deb` leaves the package in deb/.
+deb_tree = deb/$(PACKAGE)-$(VERSION)
+.PHONY: deb deb-tree
+deb-tree: all
+	rm -rf $(deb_tree)
+	$(MKDIR_P) $(deb_tree)
+	$(MAKE) $(AM_MAKEFLAGS) distdir distdir=$(deb_tree)
+	chmod -R u+w $(deb_tree)
+	cp -R $(deb_tree)/autotools/debian $(deb_tree)/debian
+	$(MAKE) $(AM_MAKEFLAGS) $(deb_tree)/debian/changelog
+%/debian/changelog: $(top_srcdir)/autotools/debian/changelog.in
+	$(V_EDIT)
+%/debian/changelog: date_format = '%a, %d %b %Y %T %z'
+deb: deb-tree
+	cd $(deb_tree) && dpkg-buildpackage -b -us -uc
+clean-local:
+	rm -rf deb
+
+# In the distribution: `rpmbuild -ta` finds it there.
+noinst_DATA = autotools/rpm/packet-exporter.spec
+EXTRA_DIST += autotools/rpm/packet-exporter.spec
+autotools/rpm/packet-exporter.spec: $(top_srcdir)/autotools/rpm/packet-exporter.spec.in Makefile
+	@$(MKDIR_P) autotools/rpm
+	$(V_EDIT)
+autotools/rpm/packet-exporter.spec: date_format = '%a %b %d %Y'
+CLEANFILES += autotools/rpm/packet-exporter.spec autotools/rpm/packet-exporter.spec.tmp

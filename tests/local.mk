@@ -131,7 +131,8 @@ cmocka_tests =
 endif
 check_PROGRAMS += $(cmocka_tests) $(test_helpers)
 TESTS += $(cmocka_tests) $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/completion.py tests/lint/pointers.py $(suite_order) $(integration_scripts) $(bench_sources)
+EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/completion.py tests/lint/pointers.py $(suite_order) $(suite_packages) tests/packages/arm64.sh \
+	tests/packages/machine.sh $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
 
@@ -305,6 +306,7 @@ suite_integration_programs = $(test_helpers) $(bench_programs) tests/integration
 suite_fuzz = tests/fuzz/check.sh
 suite_docker = docker/check.sh
 suite_order = tests/order/check.sh
+suite_packages = tests/packages/check.sh
 suite_kernels = tests/kernels/check.sh
 suite_kernels_programs = tests/kernels/traffic
 # In a build --with-sanitizers=address,undefined.
@@ -318,7 +320,7 @@ suite_sanitized_env = PE_SUITE=sanitized
 suite_threads = $(thread_tests) tests/integration/pytest.sh
 suite_threads_programs = $(test_helpers) tests/integration/redirect.clang.o
 suite_threads_env = PE_SUITE=threads
-suites = unit integration fuzz docker order kernels sanitized threads
+suites = unit integration fuzz docker order packages kernels sanitized threads
 
 # The log of its own: suites may run at the same time in the same folder, once they are compiled.
 suite_programs = $(filter-out %.sh,$(suite_$*)) $(suite_$*_programs)
