@@ -14,6 +14,7 @@ src_libpe_a_SOURCES = \
 	include/pe/flow.h \
 	include/pe/group.h \
 	include/pe/gzip.h \
+	include/pe/health.h \
 	include/pe/http.h \
 	include/pe/identity.h \
 	include/pe/ifkey.h \
@@ -79,10 +80,14 @@ src_libpe_a_SOURCES = \
 	src/daemon/calls.h \
 	src/daemon/files.c \
 	src/daemon/files.h \
+	src/daemon/health.c \
+	src/daemon/health.h \
+	src/daemon/health_check.c \
 	src/daemon/landlock.c \
 	src/daemon/landlock.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
+	src/daemon/module_health.c \
 	src/daemon/module_identity.c \
 	src/daemon/module_interfaces.c \
 	src/daemon/module_kernel.c \

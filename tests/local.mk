@@ -16,6 +16,7 @@ unit_tests = \
 	tests/unit/test_grouping \
 	tests/unit/test_groups \
 	tests/unit/test_groups_model \
+	tests/unit/test_health \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
 	tests/unit/test_http_page \
@@ -93,6 +94,7 @@ integration_scripts = \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
 	tests/integration/test_exact.py \
+	tests/integration/test_health.py \
 	tests/integration/test_host_name.py \
 	tests/integration/test_hotplug.py \
 	tests/integration/test_identity.py \
@@ -168,6 +170,7 @@ tests_unit_test_events_LDADD = $(test_libs)
 tests_unit_test_families_LDADD = $(test_libs)
 tests_unit_test_levels_LDADD = $(test_libs)
 tests_unit_test_grouping_LDADD = $(test_libs)
+tests_unit_test_health_LDADD = $(test_libs)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h
 tests_unit_test_http_LDADD = $(test_libs)
 tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/http_client.h

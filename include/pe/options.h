@@ -67,6 +67,7 @@ struct pe_options {
 	size_t rule_count;
 	/* web */
 	struct pe_strings listen; /* default ":9817" */
+	bool listen_is_default;
 	bool web_systemd_socket;
 	char *web_config_file;
 	char *telemetry_path;
@@ -100,6 +101,7 @@ struct pe_options {
 enum pe_options_action {
 	PE_OPTIONS_RUN,
 	PE_OPTIONS_CHECK_CONFIG, /* --check-config: all is valid */
+	PE_OPTIONS_HEALTHCHECK,	 /* --healthcheck: the options of the exporter to ask */
 	PE_OPTIONS_EXIT,	 /* --help or --version was printed */
 };
 
@@ -107,7 +109,7 @@ enum pe_options_action {
  * Reads argv and the environment. On success the options are filled (the caller ends them with
  * pe_options_fini()) and *ret_action says what to do. On error -EINVAL, after one line on `err`
  * that names the option (or variable), the value and what is allowed. --help and --version print to
- * `out`.
+ * `out`. With --healthcheck no variable is warned of, as the exporter has done that.
  */
 int pe_options_parse(struct pe_options *ret_options, int argc, char *const *argv,
 		     const char *const *environ, FILE *out, FILE *err,

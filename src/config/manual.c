@@ -92,7 +92,8 @@ static const struct block after_metrics[] = {
 	     "pinned under /sys/fs/bpf."),
 	SECTION("EXIT STATUS"),
 	ITEM("0", "It ended after SIGTERM or SIGINT, or has printed what was asked for."),
-	ITEM("1", "It could not start or go on; the last line of its log says why."),
+	ITEM("1", "It could not start or go on; the last line of its log says why. With "
+		  "`--healthcheck`: it is not healthy."),
 	ITEM("2",
 	     "An option or a variable is wrong, or with `--check-config` a file that one names."),
 	SECTION("PRIVILEGES"),

@@ -30,12 +30,19 @@ static unsigned int usable_cpus(void)
 	return count > 0 ? (unsigned int)count : 1;
 }
 
-/* Defaults that are not the same on every host. */
+static const struct pe_option *find(const char *name)
+{
+	return pe_option_find(name, strlen(name));
+}
+
+/* What defaults there are, and those that are not the same on every host. */
 static int set_from_host(const struct pe_option_parser *parser)
 {
 	struct pe_options *options = parser->options;
-	char name[PE_PUSH_HOST_MAX];
+	char name[PE_PUSH_HOST_MAX], source[PE_OPTION_ENV_MAX];
 
+	options->listen_is_default =
+		!pe_option_is_explicit(parser, find("web.listen-address"), source);
 	if (options->workers == 0)
 		options->workers = usable_cpus() < WORKERS_MAX ? usable_cpus() : WORKERS_MAX;
 	if (options->push_instance)
@@ -79,11 +86,6 @@ static int compile_rules(const struct pe_option_parser *parser)
 			return pe_option_out_of_memory(parser);
 	}
 	return 0;
-}
-
-static const struct pe_option *find(const char *name)
-{
-	return pe_option_find(name, strlen(name));
 }
 
 /* The one would silently be without effect. */
@@ -216,6 +218,7 @@ static int parse(struct pe_option_parser *parser, int argc, char *const *argv, F
 
 	if (err < 0 || *ret_action == PE_OPTIONS_EXIT)
 		return err;
+	parser->quiet = *ret_action == PE_OPTIONS_HEALTHCHECK;
 	err = pe_option_set_all(parser);
 	if (err == 0)
 		err = set_from_host(parser);

@@ -177,6 +177,8 @@ static int do_action(const struct pe_option_parser *parser, const struct pe_opti
 	}
 	if (option->type == PE_OPTION_VERSION)
 		fputs(PE_OPTIONS_PROGRAM " " PACKAGE_VERSION "\n", out);
+	else if (option->type == PE_OPTION_HEALTHCHECK)
+		*ret_action = PE_OPTIONS_HEALTHCHECK;
 	else
 		*ret_action = PE_OPTIONS_CHECK_CONFIG;
 	return 0;
@@ -481,7 +483,7 @@ static int set_option(const struct pe_option_parser *parser, const struct pe_opt
 
 int pe_option_set_all(const struct pe_option_parser *parser)
 {
-	int err = warn_of_unknown_env(parser);
+	int err = parser->quiet ? 0 : warn_of_unknown_env(parser);
 
 	pe_option_for_each (option) {
 		if (err == 0)

@@ -20,6 +20,7 @@ struct pe_option_parser {
 	struct pe_options *options;
 	const char *const *environ;
 	FILE *err;
+	bool quiet;		       /* no warnings */
 	struct pe_option_given *given; /* room for argc */
 	size_t given_count;
 };

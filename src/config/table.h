@@ -11,6 +11,7 @@ enum pe_option_type {
 	PE_OPTION_HELP, /* these do something; they have no variable */
 	PE_OPTION_VERSION,
 	PE_OPTION_ONCE,
+	PE_OPTION_HEALTHCHECK,
 	PE_OPTION_CHECK,
 	PE_OPTION_FLAG,	    /* bool; "--x" is "--x=true" */
 	PE_OPTION_SWITCH,   /* bool; the first choice is true, the second false */

@@ -238,6 +238,13 @@ static const struct pe_option options[] = {
 		.help = "Check all options and the files they name, then exit.",
 	},
 	{
+		.name = "healthcheck",
+		.type = PE_OPTION_HEALTHCHECK,
+		.help = "Ask the exporter that runs with these options in the same container, or "
+			"network and PID namespace, how it is; exit with 0 if it is healthy, else "
+			"with 1. Needs no password or certificate.",
+	},
+	{
 		.name = "version",
 		.letter = 'V',
 		.type = PE_OPTION_VERSION,

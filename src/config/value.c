@@ -337,6 +337,7 @@ int pe_option_set(const struct pe_option *option, struct pe_options *options, co
 	case PE_OPTION_HELP:
 	case PE_OPTION_VERSION:
 	case PE_OPTION_ONCE:
+	case PE_OPTION_HEALTHCHECK:
 	case PE_OPTION_CHECK:
 		return -EINVAL;
 	case PE_OPTION_FLAG:

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pe/health.h"
 #include "pe/log.h"
 #include "pe/options.h"
 #include "pe/push.h"
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
 		r = pe_supervisor_run(&options);
 	} else if (action == PE_OPTIONS_CHECK_CONFIG) {
 		puts("packet-exporter: the configuration is valid");
+	} else if (action == PE_OPTIONS_HEALTHCHECK) {
+		r = pe_health_check(&options, stdout, stderr);
 	}
 	pe_options_fini(&options);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

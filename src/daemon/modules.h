@@ -15,6 +15,7 @@
 #include "pe/web.h"
 
 #include "files.h"
+#include "health.h"
 #include "limits.h"
 #include "notify.h"
 #include "snapshot.h"
@@ -39,6 +40,7 @@ struct supervisor {
 	struct pe_web *web;
 	struct pe_http *http;
 	struct pe_sink *push;
+	struct pe_health *health; /* NULL also if its socket could not be had */
 	struct pe_snapshot_sources sources;
 	struct pe_drops *drops;
 	bool looked_for_packets; /* in the first minute */
@@ -70,6 +72,7 @@ struct pe_module {
 
 extern const struct pe_module pe_module_web_config;
 extern const struct pe_module pe_module_listeners;
+extern const struct pe_module pe_module_health_socket;
 extern const struct pe_module pe_module_kernel;
 extern const struct pe_module pe_module_identity;
 extern const struct pe_module pe_module_workers;
@@ -84,6 +87,7 @@ extern const struct pe_module pe_module_logins;
 extern const struct pe_module pe_module_once;
 extern const struct pe_module pe_module_notify;
 extern const struct pe_module pe_module_report;
+extern const struct pe_module pe_module_health;
 
 /* To be called after link events: a wait may have begun, or ended. */
 void pe_module_identity_arm(struct supervisor *s);

@@ -124,6 +124,8 @@ static const struct pe_module *const modules[] = {
 	&pe_module_listeners,
 	&files,
 	&loop,
+	/* Whoever asks early waits for the answer instead of finding nobody. */
+	&pe_module_health_socket,
 	&pe_module_kernel,
 	&pe_module_identity,
 	/* Ends what only the start may do. */
@@ -143,6 +145,8 @@ static const struct pe_module *const modules[] = {
 	&pe_module_once,
 	/* Stops first: the hash of a password can take as long as the last push. */
 	&pe_module_logins,
+	/* Who asks one that stops is refused at once. */
+	&pe_module_health,
 	&pe_module_report,
 };
 /* clang-format on */

@@ -18,7 +18,7 @@ deliver='push|sink'
 web='http|listen|page|web'
 config='options'
 iface='interfaces'
-daemon='supervisor'
+daemon='health|supervisor'
 
 # may FOLDER HEADERS: every pe/ header that the folder includes is one of these.
 may() {

@@ -955,6 +955,26 @@ static void test_check_config(void **state)
 		     "--workers: \"0\" is out of range (allowed: 1 to 256)");
 }
 
+/* The options are those of the exporter to ask. Strange variables it has warned of itself. */
+static void test_healthcheck(void **state)
+{
+	_cleanup_(result_fini) struct result usual, port, flag;
+
+	run(&usual, ARGV("--healthcheck"), ENV("PE_STRANGE=1"));
+	assert_int_equal(usual.r, 0);
+	assert_int_equal(usual.action, PE_OPTIONS_HEALTHCHECK);
+	assert_string_equal(usual.err, "");
+	assert_true(usual.options.listen_is_default);
+	run(&port, ARGV("--healthcheck"), ENV("PE_PORT=9817"));
+	assert_int_equal(port.action, PE_OPTIONS_HEALTHCHECK);
+	assert_false(port.options.listen_is_default);
+	run(&flag, ARGV("--healthcheck", "--web.listen-address=:9"), NO_ENV);
+	assert_false(flag.options.listen_is_default);
+	assert_string_equal(flag.options.listen.item[0], ":9");
+	expect_error(ARGV("--healthcheck=1"), NO_ENV,
+		     "--healthcheck: \"1\" is not allowed: it takes no value");
+}
+
 /* ---- --help ---- */
 
 static void test_version(void **state)
@@ -1105,7 +1125,7 @@ static void test_table(void **state)
 			check_row(line, help.out, &settings);
 	}
 	assert_int_equal(settings, COUNT(fields));
-	assert_int_equal(rows, COUNT(fields) + 2 + 4);
+	assert_int_equal(rows, COUNT(fields) + 2 + 5);
 
 	for (line = strtok_r(help.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		assert_true(strlen(line) <= 80);
@@ -1162,6 +1182,7 @@ int main(void)
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_push_check),
 		cmocka_unit_test(test_check_config),
+		cmocka_unit_test(test_healthcheck),
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_letters),
 		cmocka_unit_test(test_once),

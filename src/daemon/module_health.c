@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What --healthcheck is answered. Whatever becomes of its socket, the exporter goes on counting. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pe/log.h"
+#include "pe/sample.h"
+
+#include "health.h"
+#include "modules.h"
+
+static void complain(int r)
+{
+	pe_warn("health", "--healthcheck will fail: %s",
+		r == -EADDRINUSE ? "another process has the socket of this --web.listen-address"
+				 : strerror(-r));
+}
+
+static int open_socket(struct supervisor *s)
+{
+	int r = pe_health_new(s->options, &s->health);
+
+	if (r < 0)
+		complain(r);
+	return 0;
+}
+
+static void close_socket(struct supervisor *s)
+{
+	s->health = pe_health_free(s->health);
+}
+
+const struct pe_module pe_module_health_socket = {
+	.name = "health socket",
+	.start = open_socket,
+	.stop = close_socket,
+	.delivers = true,
+};
+
+/* The loop runs, or this would not be asked for; so what else is there to serve? */
+static void describe(char *line, size_t size, void *userdata)
+{
+	struct supervisor *s = userdata;
+	struct pe_snapshot *snapshot = NULL;
+	int r;
+
+	if (!__atomic_load_n(&s->ready, __ATOMIC_ACQUIRE)) {
+		snprintf(line, size, "not ready: the interfaces are still being read");
+		return;
+	}
+	r = pe_module_snapshot(&snapshot, s);
+	if (r < 0)
+		snprintf(line, size, "no snapshot can be taken: %s", strerror(-r));
+	else
+		snprintf(line, size, PE_HEALTH_GOOD ", serving on %s",
+			 pe_listeners_name(s->listeners, 0));
+	pe_snapshot_unref(snapshot);
+}
+
+static int start_answering(struct supervisor *s)
+{
+	int r = s->health ? pe_health_start(s->health, s->loop, describe, s) : 0;
+
+	if (r < 0) {
+		complain(r);
+		close_socket(s);
+	}
+	return 0;
+}
+
+const struct pe_module pe_module_health = {
+	.name = "health",
+	.start = start_answering,
+	.stop = close_socket,
+	.delivers = true,
+};
