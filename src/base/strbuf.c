@@ -123,7 +123,16 @@ void pe_strbuf_add_u64(struct pe_strbuf *buf, uint64_t value)
 	digits = value ? count_digits(value) : 1;
 	buf->len += digits;
 	p = buf->data + buf->len;
-	while (value >= 100) {
+	/* Each division waits for the one before: four digits at a time. */
+	while (value >= 10000) {
+		unsigned int low = (unsigned int)(value % 10000);
+
+		value /= 10000;
+		p -= 4;
+		memcpy(p, digit_pairs + low / 100 * 2, 2);
+		memcpy(p + 2, digit_pairs + low % 100 * 2, 2);
+	}
+	if (value >= 100) {
 		p -= 2;
 		memcpy(p, digit_pairs + value % 100 * 2, 2);
 		value /= 100;

@@ -49,11 +49,12 @@ static void add_value(struct pe_strbuf *buf, const char *value)
 }
 
 /* Too many labels are a defect of this program, which must not go unnoticed. */
-static void put(struct pe_label_set *set, struct pe_label label)
+static void put(struct pe_label_set *set, const struct pe_label *label, size_t count)
 {
-	if (set->labels.count == PE_LABELS_MAX)
+	if (set->labels.count + count > PE_LABELS_MAX)
 		abort();
-	set->label[set->labels.count++] = label;
+	memcpy(set->label + set->labels.count, label, count * sizeof(*label));
+	set->labels.count += count;
 }
 
 static void end_text(struct pe_label_set *set)
@@ -72,7 +73,7 @@ static void begin_text(struct pe_label_set *set, const char *name)
 
 void pe_label_set_add(struct pe_label_set *set, const char *name, const char *value)
 {
-	put(set, (struct pe_label){ { name, strlen(name) }, { value, strlen(value) } });
+	put(set, &(struct pe_label){ { name, strlen(name) }, { value, strlen(value) } }, 1);
 	begin_text(set, name);
 	add_value(&set->text, value);
 	pe_strbuf_addc(&set->text, '"');
@@ -81,7 +82,7 @@ void pe_label_set_add(struct pe_label_set *set, const char *name, const char *va
 
 void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct pe_span value)
 {
-	put(set, (struct pe_label){ { name, strlen(name) }, value });
+	put(set, &(struct pe_label){ { name, strlen(name) }, value }, 1);
 	begin_text(set, name);
 	pe_strbuf_add(&set->text, value.data, value.len);
 	pe_strbuf_addc(&set->text, '"');
@@ -90,8 +91,7 @@ void pe_label_set_add_plain(struct pe_label_set *set, const char *name, struct p
 
 void pe_label_set_add_all(struct pe_label_set *set, const struct pe_labels *labels)
 {
-	for (size_t i = 0; i < labels->count; i++)
-		put(set, labels->label[i]);
+	put(set, labels->label, labels->count);
 	if (set->text.len > 0)
 		pe_strbuf_addc(&set->text, ',');
 	pe_strbuf_add(&set->text, labels->text.data, labels->text.len);

@@ -31,6 +31,7 @@ void pe_lines_begin(struct pe_writer *writer, const struct pe_metadata *family)
 {
 	writer->family = *family;
 	writer->name_len = strlen(family->name);
+	writer->suffix = pe_lines_suffix(family->type);
 }
 
 void pe_lines_comment(struct pe_writer *writer, const char *word, struct pe_span suffix,
@@ -114,28 +115,52 @@ static char *reserve(struct pe_writer *writer, struct pe_span suffix,
 	return out->data + out->len;
 }
 
-bool pe_lines_name(struct pe_writer *writer, struct pe_span suffix, const struct pe_series *series)
+/* "name<suffix>{labels} " and room for any number behind it. False without memory. */
+static bool begin_line(struct pe_writer *writer, struct pe_span suffix,
+		       const struct pe_series *series)
 {
-	char *p = reserve(writer, suffix, series, 0);
+	char *p = reserve(writer, suffix, series, 0), *begin = p;
 
 	if (!p)
 		return false;
 	p = put_begin(p, writer, suffix, series, false);
 	*p++ = ' ';
-	writer->out.len = (size_t)(p - writer->out.data);
+	writer->labels_at = writer->out.len + writer->name_len + suffix.len;
+	writer->labels_len = (size_t)(p - begin) - writer->name_len - suffix.len;
+	writer->out.len += (size_t)(p - begin);
 	return true;
 }
 
-void pe_lines_sample(struct pe_writer *writer, struct pe_span suffix,
-		     const struct pe_series *series, struct pe_value value)
+bool pe_lines_name_again(struct pe_writer *writer, struct pe_span suffix)
 {
-	if (!pe_lines_name(writer, suffix, series))
-		return;
+	struct pe_strbuf *out = &writer->out;
+	size_t need = writer->name_len + suffix.len + writer->labels_len + LINE_SLACK;
+	char *p;
+
+	if (out->cap - out->len < need && pe_strbuf_reserve(out, need) < 0)
+		return false;
+	p = out->data + out->len;
+	p = put(p, writer->family.name, writer->name_len);
+	p = put(p, suffix.data, suffix.len);
+	p = put(p, out->data + writer->labels_at, writer->labels_len);
+	out->len = (size_t)(p - out->data);
+	return true;
+}
+
+static void add_value(struct pe_writer *writer, struct pe_value value)
+{
 	if (value.decimals)
 		pe_lines_seconds(&writer->out, value.number, value.decimals);
 	else
 		pe_strbuf_add_u64(&writer->out, value.number);
 	pe_strbuf_addc(&writer->out, '\n');
+}
+
+void pe_lines_sample(struct pe_writer *writer, struct pe_span suffix,
+		     const struct pe_series *series, struct pe_value value)
+{
+	if (begin_line(writer, suffix, series))
+		add_value(writer, value);
 }
 
 /* Buckets come as uint64_t and as __u64, which C treats as different types. */
@@ -198,5 +223,6 @@ void pe_lines_histogram(struct pe_writer *writer, const struct pe_series *series
 			   &begin_len);
 	}
 	pe_lines_sample(writer, PE_TEXT("_count"), series, below);
-	pe_lines_sample(writer, PE_TEXT("_sum"), series, histogram->sum);
+	if (pe_lines_name_again(writer, PE_TEXT("_sum")))
+		add_value(writer, histogram->sum);
 }

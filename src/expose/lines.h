@@ -19,12 +19,14 @@ void pe_lines_comment(struct pe_writer *writer, const char *word, struct pe_span
 /* Remembers the family, whose metadata the caller writes. */
 void pe_lines_begin(struct pe_writer *writer, const struct pe_metadata *family);
 
-/* "name<suffix>{labels} " and room for any number behind it. False without memory. */
-bool pe_lines_name(struct pe_writer *writer, struct pe_span suffix, const struct pe_series *series);
-
 /* A whole line. */
 void pe_lines_sample(struct pe_writer *writer, struct pe_span suffix,
 		     const struct pe_series *series, struct pe_value value);
+
+/* Begins another line of the series whose sample has just been written, and is still in the buffer:
+ * "name<suffix>{labels} ", with the labels as they stand there, and room for any number behind it.
+ * False without memory. */
+bool pe_lines_name_again(struct pe_writer *writer, struct pe_span suffix);
 
 void pe_lines_histogram(struct pe_writer *writer, const struct pe_series *series,
 			const struct pe_histogram *histogram);

@@ -55,14 +55,14 @@ static void write_created(struct pe_writer *writer, const struct pe_series *seri
 		return;
 	if (writer->created_len == 0 || writer->created_ns != series->created_ns)
 		render_created(writer, series->created_ns);
-	if (pe_lines_name(writer, PE_TEXT("_created"), series))
+	if (pe_lines_name_again(writer, PE_TEXT("_created")))
 		pe_strbuf_add(&writer->out, writer->created, writer->created_len);
 }
 
 static void write_sample(struct pe_writer *writer, const struct pe_series *series,
 			 struct pe_value value)
 {
-	pe_lines_sample(writer, pe_lines_suffix(writer->family.type), series, value);
+	pe_lines_sample(writer, writer->suffix, series, value);
 	if (writer->family.type == PE_COUNTER)
 		write_created(writer, series);
 }

@@ -29,7 +29,7 @@ static void write_family(struct pe_writer *writer, const struct pe_metadata *fam
 static void write_sample(struct pe_writer *writer, const struct pe_series *series,
 			 struct pe_value value)
 {
-	pe_lines_sample(writer, pe_lines_suffix(writer->family.type), series, value);
+	pe_lines_sample(writer, writer->suffix, series, value);
 }
 
 static void write_end(struct pe_writer *writer)

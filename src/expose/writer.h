@@ -76,6 +76,8 @@ struct pe_writer {
 	size_t name_len;
 	bool with_created;		  /* OpenMetrics: shows since when a series counts */
 	const struct pe_labels *left_out; /* JSON: of the item, which all its samples have */
+	struct pe_span suffix;		  /* of its samples' names; empty of histograms */
+	size_t labels_at, labels_len;	  /* in `out`: those of the last sample, braces and all */
 	/* The time that was shown last, as text with the line's end. */
 	uint64_t created_ns;
 	char created[32];
