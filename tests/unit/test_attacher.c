@@ -338,6 +338,18 @@ static void test_vanished(void **state)
 	assert_int_equal(scene->iface.attachment.mode, PE_MODE_TRACEPOINT);
 }
 
+/* Its driver has not refused anything: nothing else is tried. */
+static void test_vanished_natively(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *interface = add(scene, PE_XDP_NATIVE, "veth");
+
+	fake.xdp_error = -ENODEV;
+	assert_int_equal(begin(scene), -ENODEV);
+	assert_int_equal(interface->attempts, 1);
+	assert_false(scene->iface.attachment.refused);
+}
+
 /* Nothing is left to do for it. */
 static void test_vanished_stacked(void **state)
 {
@@ -520,6 +532,7 @@ int main(void)
 		test(test_early_natively),
 		test(test_no_files),
 		test(test_vanished),
+		test(test_vanished_natively),
 		test(test_vanished_stacked),
 		test(test_deleted),
 		test(test_grouped_warnings),

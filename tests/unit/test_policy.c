@@ -140,6 +140,21 @@ static void test_ways(void **state)
 	assert_int_equal(make_plan(&card, PE_XDP_NATIVE).native_framing, PE_ORIGIN_CARD);
 }
 
+/* What ifb receives is seen as it sends, by the tracepoint of egress alone. */
+static void test_egress_off(void **state)
+{
+	const struct pe_policy policy = { .xdp_mode = PE_XDP_AUTO };
+	struct pe_link ifb = make_link("ifb", ARPHRD_ETHER), veth = make_link("veth", ARPHRD_ETHER);
+	struct pe_plan plan;
+
+	pe_policy_plan(&policy, &ifb, false, &plan);
+	expect_way(plan.way, PE_MODE_NONE, PE_REASON_KIND);
+	assert_false(plan.traced);
+	pe_policy_plan(&policy, &veth, false, &plan);
+	expect_way(plan.way, PE_MODE_GENERIC, PE_REASON_NONE);
+	assert_true(plan.traced);
+}
+
 static void test_below(void **state)
 {
 	struct pe_link link = { .ifindex = 2, .peer = 1, .peer_netnsid = -1, .kind = "macvlan" };
@@ -170,9 +185,8 @@ static void test_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_ways),
-		cmocka_unit_test(test_below),
+		cmocka_unit_test(test_kinds),	   cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_egress_off), cmocka_unit_test(test_below),
 		cmocka_unit_test(test_errors),
 	};
 
