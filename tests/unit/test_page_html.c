@@ -308,6 +308,14 @@ static void test_policy(void **state)
 
 /* ---- the table ---- */
 
+/* clang-format off */
+#define DEPARTED                                                                            \
+	"NAME                         INTERFACE       MASTER          LIVED        "        \
+	"   in B   in pkt    out B  out pkt unobserv    drops\n"                            \
+	"zz-gone                      zz-gone         -               1m30s        "        \
+	"  4.10k        3       60        1        0        0\n"
+/* clang-format on */
+
 static void test_table(void **state)
 {
 	struct scene_item items[] = {
@@ -322,6 +330,7 @@ static void test_table(void **state)
 	page = new_page(scene_snapshot(items, 3, items, 1));
 	scene.next->ifaces[1].dropped[PE_INGRESS] = 5;
 	scene.next->self.egress_available = scene.next->self.http.reload_successful = true;
+	scene.next->host->body.row[PE_INGRESS].class[0].packets = 1;
 	ask(page, PE_PAGE_TABLE, "", 200, &text);
 	/* clang-format off */
 	assert_string_equal(text.data,
@@ -331,14 +340,11 @@ static void test_table(void **state)
 		" 10.0M        1      800    2.00k        0        5\n"
 		"eth0                         eth0            -               generic       "
 		" 8.00k       10        0        0        0        0\n"
+		"\n1 departed, the last ones:\n" DEPARTED "\n"
 		"averages since each began; ask again for those of now; in: what the host received "
 		"on it (a container's: what it sent)\n");
 	ask(page, PE_PAGE_TABLE, "view=departed", 200, &text);
-	assert_string_equal(text.data,
-		"NAME                         INTERFACE       MASTER          LIVED        "
-		"   in B   in pkt    out B  out pkt unobserv    drops\n"
-		"zz-gone                      zz-gone         -               1m30s        "
-		"  4.10k        3       60        1        0        0\n");
+	assert_string_equal(text.data, DEPARTED);
 	/* clang-format on */
 	ask(page, PE_PAGE_TABLE, "view=groups", 200, &text);
 	assert_contains(&text, "\neth0                         veth            -  ");
@@ -365,7 +371,8 @@ static void test_table_hostile(void **state)
 	lines = count(text.data, "\n");
 	for (const char *p = text.data; *p; p++)
 		assert_true(*p == '\n' || (unsigned char)*p >= ' ');
-	assert_int_equal(lines, 1 + IFACES - 1 + 1 + count(text.data, "\nnote ") +
+	/* Heads, rows, the line below, and three around the one that departed. */
+	assert_int_equal(lines, 2 + IFACES + 1 + 3 + count(text.data, "\nnote ") +
 					count(text.data, "\n!! "));
 	assert_contains(&text, "\\u{a}with",
 			"\xef\xbf\xbd"

@@ -427,12 +427,13 @@ static struct pe_snapshot *many(void)
 
 static void test_memory(void **state)
 {
-	struct pe_live *live = new_live();
+	struct pe_live *live;
 	struct pe_live_view view;
 	size_t before;
 
 	if (!malloc_failure_works)
 		return;
+	live = new_live();
 	scene_set(&scene, many());
 	before = mallinfo2().uordblks;
 	assert_int_equal(pe_live_lock(live, &view), 0);

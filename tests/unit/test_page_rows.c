@@ -461,6 +461,7 @@ static void test_numbers_of_health(void **state)
 	assert_health(snapshot, "egress", PE_HEALTH_NOTE, "not counted");
 	snapshot = healthy();
 	snapshot->self.http.reload_successful = false;
+	snapshot->self.http.reload_success_ns = S;
 	assert_health(snapshot, "process", PE_HEALTH_BAD, "web configuration");
 }
 

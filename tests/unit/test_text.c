@@ -53,7 +53,8 @@ static const struct {
 
 static void assert_text(const struct pe_strbuf *out, const char *expected)
 {
-	if (out->len != strlen(expected) || memcmp(out->data, expected, out->len) != 0)
+	if (out->len != strlen(expected) ||
+	    (out->len && memcmp(out->data, expected, out->len) != 0))
 		fail_msg("\"%.*s\" is not \"%s\"", (int)out->len, out->data, expected);
 }
 
