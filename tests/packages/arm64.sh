@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The program for arm64: compiled here, and run by QEMU as far as a program gets that loads nothing into a
 # kernel. For check.sh to source.
-# Expects: base_mirror, build_dir, check, is_hardened, suite, work.
+# Expects: base_mirror, build_dir, cached, check, is_hardened, suite, work.
 #
 # The libraries are those of Debian for arm64, unpacked in ~/.cache/packet-exporter/arm64, which may be
 # deleted: apt resolves what they depend on, for a machine of that kind that has nothing. No package of
@@ -54,9 +54,10 @@ arm64_compiles() {
 		cd "$work/arm64/build" &&
 		PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$arm64_root/usr/share/pkgconfig \
 			PKG_CONFIG_SYSROOT_DIR=$arm64_root \
-			../sources/configure -q --disable-dependency-tracking --host=$arm64_triplet --prefix=/usr PKG_CONFIG=pkg-config \
+			cached ../sources/configure -q --disable-dependency-tracking --host=$arm64_triplet \
+			--prefix=/usr PKG_CONFIG=pkg-config \
 			CC="$arm64_triplet-gcc --sysroot=$arm64_root" CFLAGS='-O1 -g0' &&
-		make -s -j"$(nproc)" && file_is_arm64 packet-exporter &&
+		cached make -s -j"$(nproc)" && file_is_arm64 packet-exporter &&
 		make -s install DESTDIR="$work/arm64/installed"
 }
 

@@ -61,6 +61,12 @@ same() {
 	diff -u --label "$1" "$2" --label found "$3"
 }
 
+# cached COMMAND…: what an earlier run has compiled of the same sources is not compiled again.
+cached() {
+	PATH=/usr/lib/ccache:$PATH CCACHE_MAXSIZE=500M \
+		CCACHE_DIR=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter/ccache "$@"
+}
+
 version() {
 	sed -n 's/^VERSION = //p' "$build_dir/Makefile"
 }
@@ -109,11 +115,12 @@ installs() {
 # ---- the Debian package --------------------------------------------------------------------------
 
 # Twice, of the same sources: here, and in a folder of another name, at another time, for somebody in
-# another time zone with another umask. What a compiler cache has would be the first build's.
+# another time zone with another umask. The second compiles everything itself: a cache has what the first has
+# made.
 builds() {
 	make -C "$build_dir" -s deb-tree deb_tree="$work/one/tree" || return
 	mkdir -p "$work/another/folder" && cp -R "$work/one/tree" "$work/another/folder/sources" || return
-	(cd "$work/one/tree" && dpkg-buildpackage -b -us -uc) || return
+	(cd "$work/one/tree" && cached dpkg-buildpackage -b -us -uc)
 }
 
 builds_again() {

@@ -129,7 +129,6 @@ has() {
 reloads() {
 	local before
 	before=$(main_pid)
-	mkdir -p "$machine/run"
 	there systemctl reload packet-exporter || return
 	[ "$(there systemctl is-active packet-exporter)" = active ] && [ "$(main_pid)" = "$before" ] || return
 	wait_for there sh -c 'journalctl -qu packet-exporter | grep -q "SIGHUP: reading"'
