@@ -242,15 +242,60 @@ as_kernel() {
 	}
 }
 
+# of_process PID FILE: a file of a container's process, as the engine numbers them.
+of_process() {
+	nsenter -t "$(engine_pid)" --pid --mount cat "/proc/$1/$2"
+}
+
 confined() {
-	local status
-	status=$(docker exec "$1" cat /proc/1/status) || return
+	local pid status
+	pid=$(docker inspect -f '{{.State.Pid}}' "$1") && status=$(of_process "$pid" status) || return
 	grep -E '^(Cap|NoNewPrivs|Seccomp)' <<<"$status"
 	# NET_ADMIN (12) and SYS_ADMIN (21), or NET_ADMIN, PERFMON (38) and BPF (39).
 	grep -qE '^CapBnd:\s+(0000000000201000|000000c000001000)$' <<<"$status" &&
 		grep -qE '^NoNewPrivs:\s+1$' <<<"$status" &&
 		grep -qE '^Seccomp:\s+2$' <<<"$status" &&
-		! docker exec "$1" touch /probe
+		of_process "$pid" mountinfo | awk '$5 == "/" { print $6; ro = /(^| )ro[, ]/ } END { exit !ro }'
+}
+
+# The program, libraries, certificates, and who is who: nothing that could run but the program and its
+# loader.
+image_files() {
+	local id files
+	id=$(docker create "$PE_IMAGE") || return
+	files=$(docker export "$id" | tar -t)
+	docker rm "$id" >/dev/null
+	# What the engine itself puts in each container.
+	! grep -vE '/$|^(packet-exporter|lib|lib64|[.]dockerenv|dev/console)$|^etc/(hostname|hosts|mtab|resolv.conf)$|^usr/lib(64|/[a-z0-9_]*-linux-gnu)?/(lib|ld-)[^/]*[.]so[.0-9]*$|^etc/(passwd|group|nsswitch.conf|ssl/certs/ca-certificates.crt)$' <<<"$files"
+}
+
+# With users, at another address, which its health check is not given.
+secured() {
+	mkdir -p "$work/web"
+	# shellcheck disable=SC2016 # a hash
+	printf "basic_auth_users:\n  prometheus: '%s'\n" \
+		'$2b$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBuG' >"$work/web/web.yml"
+	docker run -d --name pe-secured --network none --cap-drop ALL --cap-add NET_ADMIN \
+		--cap-add "${PE_CAP_BPF:-SYS_ADMIN}" --cap-add "${PE_CAP_PERFMON:-SYS_ADMIN}" \
+		--read-only --health-interval 1s -v "$work/web:/web:ro" \
+		"$PE_IMAGE" --web.config.file=/web/web.yml --web.listen-address=:9999 &&
+		wait_for 60 healthy pe-secured || {
+		docker logs pe-secured
+		docker inspect -f '{{json .State.Health}}' pe-secured
+		return 1
+	}
+	docker stop pe-secured && docker rm pe-secured
+}
+
+image_small() {
+	local size
+	size=$(docker image inspect -f '{{.Size}}' "$PE_IMAGE") && echo "$size bytes" &&
+		[ "$size" -le $((40 << 20)) ]
+}
+
+# With all profiles.
+compose_valid() {
+	compose --profile grafana config | grep "PE_WEB_LISTEN_ADDRESS: 127.0.0.1:$PE_PORT"
 }
 
 # named VETH LABEL...: these are labels of the interface.
@@ -456,11 +501,20 @@ packets='packet_exporter_packets_total{'
 run_stack() {
 	local id i name address veth job total=0 short=5 each=20
 	local -a veths wanted pings
+	# Not the default, which stands in prometheus.yml.
+	local -x PE_PORT=9816
+	local exporter=http://127.0.0.1:$PE_PORT
+
+	check "the image is small" image_small
+	check "and has no program but ours" image_files
+	check "it is healthy by its own check, whatever its address, with users" secured
+	check "the compose file is valid, also with Grafana" compose_valid
 
 	# One container is older than the exporter.
 	start_container pe-check-1
 	check "docker-compose up" compose up -d
 	id=$(compose ps -q exporter)
+	check "without Grafana, unless that is asked for" test -z "$(docker ps -q --filter name=grafana)"
 	check "the exporter is ready" wait_for 60 fetch "$exporter/-/ready"
 	[ "$failed" -eq 0 ] || {
 		docker logs "$id" 2>&1 | tail -n 20 | sed 's/^/# /'

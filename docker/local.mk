@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	docker/grafana/provisioning/dashboards/packet-exporter.yml \
 	docker/grafana/provisioning/datasources/prometheus.yml \
 	docker/prometheus/prometheus.yml \
+	docker/root.sh \
 	docker/services.sh \
 	docker/test-images/Dockerfile \
 	docker/test-images/docker-compose.build.yml

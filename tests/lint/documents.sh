@@ -67,7 +67,7 @@ fi
 # ---- what is mentioned ----
 
 # Of other programs.
-foreign='host|now|cap-add|cap-drop|disable-hardening|enable-tests|no-install-recommends|with-sanitizers'
+foreign='host|now|build-arg|cap-add|cap-drop|disable-hardening|enable-tests|no-install-recommends|profile|with-sanitizers'
 # shellcheck disable=SC2086 # a list
 cat $documents manual.txt >text
 # What is deployed names metrics and options, too; names of recorded series are its own.
