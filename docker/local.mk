@@ -9,6 +9,11 @@ EXTRA_DIST += \
 	docker/docker-compose.yml \
 	docker/grafana/provisioning/dashboards/packet-exporter.yml \
 	docker/grafana/provisioning/datasources/prometheus.yml \
+	docker/kubernetes/daemonset.yaml \
+	docker/kubernetes/kustomization.yaml \
+	docker/kubernetes/namespace.yaml \
+	docker/kubernetes/podmonitor.yaml \
+	docker/kubernetes/quota.yaml \
 	docker/prometheus/prometheus.yml \
 	docker/root.sh \
 	docker/services.sh \

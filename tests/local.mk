@@ -124,7 +124,7 @@ integration_scripts = \
 	tests/npm/package.json \
 	tests/rules/alerts.test.yml
 lint_tests = tests/lint/complete.sh tests/lint/completion.sh tests/lint/documents.sh tests/lint/hardening.sh \
-	tests/lint/layers.sh tests/lint/pointers.sh
+	tests/lint/layers.sh tests/lint/manifests.sh tests/lint/pointers.sh
 
 if HAVE_CMOCKA
 cmocka_tests = $(unit_tests) $(bpf_tests)
@@ -133,7 +133,7 @@ cmocka_tests =
 endif
 check_PROGRAMS += $(cmocka_tests) $(test_helpers)
 TESTS += $(cmocka_tests) $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/completion.py tests/lint/pointers.py $(suite_order) $(suite_packages) tests/packages/arm64.sh \
+EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/completion.py tests/lint/manifests.py tests/lint/pointers.py $(suite_order) $(suite_packages) tests/packages/arm64.sh \
 	tests/packages/machine.sh $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
