@@ -322,7 +322,7 @@ src/web/page/page_js.h: src/web/page/page.js
 src/web/page/page_css.h src/web/page/page_js.h:
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && { \
 		printf '#define PE_PAGE_%s \\\n' "`echo $(@F) | sed 's/page_\(.*\)\.h/\1/' | tr a-z A-Z`" && \
-		sed 's/[\\"]/\\&/g; s/^\(.*\)$$/\t"\1\\n" \\/' $(srcdir)/src/web/page/`echo $(@F) | sed 's/_\(.*\)\.h/.\1/'` && \
+		sed 's/[\\"?]/\\&/g; s/^\(.*\)$$/\t"\1\\n" \\/' $(srcdir)/src/web/page/`echo $(@F) | sed 's/_\(.*\)\.h/.\1/'` && \
 		echo; } >$@.tmp && mv $@.tmp $@
 src/web/page/html.$(OBJEXT): src/web/page/page_css.h src/web/page/page_js.h
 EXTRA_DIST += src/web/page/page.css src/web/page/page.js

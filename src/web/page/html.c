@@ -85,11 +85,24 @@ static void add_head(const struct pe_html *html)
 	pe_strbuf_adds(out, "</style>\n</head>\n<body>\n");
 }
 
+static void count_rows(const struct pe_snapshot *snapshot, size_t ret_counts[PE_VIEWS])
+{
+	size_t departed = 0;
+
+	for (size_t i = 0; i < snapshot->iface_count; i++)
+		departed += snapshot->ifaces[i].departed;
+	ret_counts[PE_VIEW_INTERFACES] = snapshot->iface_count - departed;
+	ret_counts[PE_VIEW_GROUPS] = snapshot->group_count;
+	ret_counts[PE_VIEW_DEPARTED] = departed;
+}
+
 static void add_views(const struct pe_html *html)
 {
 	static const char *const titles[PE_VIEWS] = { "Interfaces", "Groups", "Departed" };
 	struct pe_strbuf *out = html->out;
+	size_t counts[PE_VIEWS];
 
+	count_rows(html->view->snapshot, counts);
 	pe_strbuf_adds(out, "<nav aria-label=\"Views\"><ul>");
 	for (unsigned int view = 0; view < PE_VIEWS; view++) {
 		struct pe_page_query other = *html->query;
@@ -102,9 +115,9 @@ static void add_views(const struct pe_html *html)
 		other.open = 0;
 		pe_strbuf_adds(out, "<li><a");
 		pe_html_add_link(html, &other);
-		pe_strbuf_addf(out, "%s>%s</a></li>",
+		pe_strbuf_addf(out, "%s>%s <small>%zu</small></a></li>",
 			       html->query->view == other.view ? " aria-current=\"page\"" : "",
-			       titles[view]);
+			       titles[view], counts[view]);
 	}
 	pe_strbuf_adds(out, "</ul></nav>\n");
 }
@@ -112,6 +125,7 @@ static void add_views(const struct pe_html *html)
 static void add_health(const struct pe_html *html)
 {
 	static const char *const words[] = { "Healthy", "Healthy, with notes", "Not healthy" };
+	static const char *const marks[] = { "", "note: ", "not healthy: " };
 	struct pe_health_check checks[PE_HEALTH_CHECKS];
 	const enum pe_health_level level = pe_health(html->view->snapshot, checks);
 	struct pe_strbuf *out = html->out;
@@ -121,8 +135,9 @@ static void add_health(const struct pe_html *html)
 		"<ul id=\"health\" class=\"%s\" aria-label=\"Health\"><li><strong>%s</strong></li>",
 		pe_health_level_name(level), words[level]);
 	for (size_t i = 0; i < PE_HEALTH_CHECKS; i++) {
-		pe_strbuf_addf(out, "<li class=\"%s\">%s: ", pe_health_level_name(checks[i].level),
-			       checks[i].name);
+		pe_strbuf_addf(out,
+			       "<li class=\"%s\">%s%s: ", pe_health_level_name(checks[i].level),
+			       marks[checks[i].level], checks[i].name);
 		pe_text_add_html(out, checks[i].text);
 		pe_strbuf_adds(out, "</li>");
 	}
@@ -206,23 +221,17 @@ static void add_form(const struct pe_html *html)
 static void add_hint(const struct pe_html *html)
 {
 	if (!pe_snapshot_has_packets(html->view->snapshot))
-		pe_strbuf_adds(html->out,
-			       "<p class=\"hint\">Nothing has moved on any interface yet. To see "
-			       "something move: <code>" PE_PAGE_HINT "</code>.</p>\n");
+		pe_strbuf_adds(html->out, "<p id=\"hint\" class=\"hint\">Nothing has moved on any "
+					  "interface yet. To see "
+					  "something move: <code>" PE_PAGE_HINT "</code>.</p>\n");
 }
 
 static void add_foot(const struct pe_html *html)
 {
-	struct pe_strbuf *out = html->out;
-
-	pe_strbuf_adds(out, "<footer><p>");
-	if (html->view->seconds > 0)
-		pe_strbuf_addf(out, "Averages of the last %.1f s. ", (double)html->view->seconds);
-	else
-		pe_strbuf_adds(out, "Averages since each began; those of now follow. ");
-	pe_strbuf_adds(out, "In is what the host received on an interface: of a container, what it "
-			    "sent. Out is what the host sent: what the container received.</p>"
-			    "</footer>\n");
+	pe_strbuf_adds(html->out,
+		       "<footer><p>In is what the host received on an interface: of a container, "
+		       "what it sent. Out is what the host sent: what the container received.</p>"
+		       "</footer>\n");
 }
 
 static int add_main(const struct pe_html *html)
@@ -230,7 +239,10 @@ static int add_main(const struct pe_html *html)
 	int r;
 
 	pe_strbuf_adds(html->out, "<main id=\"live\">\n");
+	pe_strbuf_adds(html->out, "<div id=\"bar\">");
 	add_views(html);
+	add_form(html);
+	pe_strbuf_adds(html->out, "</div>\n");
 	add_health(html);
 	add_hint(html);
 	r = pe_html_add_rows(html);
@@ -243,8 +255,8 @@ static void add_header(const struct pe_html *html)
 {
 	struct pe_strbuf *out = html->out;
 
-	pe_strbuf_adds(out, "<header><h1>Packet Exporter</h1>\n<ul><li>" PACKAGE_VERSION
-			    "</li><li><a href=\"");
+	pe_strbuf_adds(out, "<header><h1>Packet Exporter <small>" PACKAGE_VERSION
+			    "</small></h1>\n<ul><li><a href=\"");
 	pe_text_add_html(out, html->telemetry_path);
 	pe_strbuf_adds(out,
 		       "\">Metrics</a></li><li><a href=\"" PE_PATH_API
@@ -261,7 +273,6 @@ int pe_html_add(const struct pe_html *html)
 		return add_main(html);
 	add_head(html);
 	add_header(html);
-	add_form(html);
 	r = add_main(html);
 	pe_strbuf_adds(html->out, "<script>");
 	pe_strbuf_adds(html->out, pe_html_script);

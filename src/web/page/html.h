@@ -8,6 +8,7 @@
 
 #include "live.h"
 #include "query.h"
+#include "rows.h"
 
 struct pe_html {
 	const struct pe_live *live;
@@ -34,10 +35,13 @@ void pe_html_add_link(const struct pe_html *html, const struct pe_page_query *qu
 /* The rows of the view as a table, and what follows it. */
 int pe_html_add_rows(const struct pe_html *html);
 
-/* What is behind an interface: names, totals, flows. */
-void pe_html_add_details(const struct pe_html *html, const struct pe_iface_sample *iface);
+/* What is behind the interface of a row: names, totals, flows. */
+void pe_html_add_details(const struct pe_html *html, const struct pe_page_row *row);
 
-/* A number, short, with the unit in its title. */
-void pe_html_add_number(struct pe_strbuf *out, double value);
+/* A number, short, with its prefix and unit in a column of their own. */
+void pe_html_add_number(struct pe_strbuf *out, double value, const char *unit);
+
+/* What a reason means, without the period. */
+const char *pe_html_mode_reason(enum pe_mode_reason reason);
 
 #endif

@@ -38,6 +38,42 @@ static void add_total(struct pe_strbuf *out, const char *term, struct pe_count c
 		       (unsigned long long)count.packets, (unsigned long long)count.bytes);
 }
 
+const char *pe_html_mode_reason(enum pe_mode_reason reason)
+{
+	static const char *const texts[PE_REASON_COUNT] = {
+		[PE_REASON_NONE] = "",
+		[PE_REASON_BUSY] = "somebody else's XDP program is on it or on its bridge",
+		[PE_REASON_UPPER] = "XDP counts on an interface above it",
+		[PE_REASON_HARDWARE] = "many drivers restart the card when XDP is attached",
+		[PE_REASON_GRO] = "generic XDP would switch GRO off",
+		[PE_REASON_OFFLOAD] =
+			"generic XDP would switch off what the card below it offloads",
+		[PE_REASON_KIND] = "XDP does not see its packets as its own counters do",
+		[PE_REASON_BRIDGE] = "with XDP on it, its ports could have none",
+		[PE_REASON_NEW] = "XDP follows when fewer interfaces are being made",
+		[PE_REASON_LOAD] = "generic XDP would slow down what it receives",
+		[PE_REASON_NATIVE_REFUSED] = "the driver refused native XDP",
+		[PE_REASON_REFUSED] = "the kernel or the driver refused XDP",
+		[PE_REASON_NO_SLOT] = "there are more interfaces than --max-interfaces",
+		[PE_REASON_NO_MEMORY] = "there was no memory",
+	};
+
+	return texts[reason];
+}
+
+/* What a narrow page has no columns for, too. */
+static void add_place(struct pe_strbuf *out, const struct pe_iface_info *info)
+{
+	add_term(out, "Interface", info->name);
+	add_term(out, "Kind", *info->kind ? info->kind : "hardware");
+	add_term(out, "Bridge", info->master);
+	add_term(out, "Alias", info->alias);
+	add_term(out, "Other names", info->altnames);
+	pe_strbuf_addf(out, "<div><dt>Mode</dt><dd>%s%s%s</dd></div>", pe_mode_name(info->mode),
+		       info->mode_reason == PE_REASON_NONE ? "" : ": ",
+		       pe_html_mode_reason(info->mode_reason));
+}
+
 static void add_numbers(const struct pe_html *html, const struct pe_iface_sample *iface)
 {
 	static const char *const in[PE_UNOBSERVED_REASONS] = { "In before it was attached",
@@ -61,6 +97,12 @@ static void add_numbers(const struct pe_html *html, const struct pe_iface_sample
 		if (body->unobserved[PE_EGRESS][reason].packets)
 			add_total(out, out_[reason], body->unobserved[PE_EGRESS][reason]);
 	}
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		if (iface->dropped[d])
+			pe_strbuf_addf(out, "<div><dt>%s, dropped</dt><dd>%llu packets</dd></div>",
+				       d == PE_INGRESS ? "In" : "Out",
+				       (unsigned long long)iface->dropped[d]);
+	}
 }
 
 static void add_endpoint(struct pe_strbuf *out, const struct pe_flow_key *key, bool is_source)
@@ -76,15 +118,15 @@ static void add_endpoint(struct pe_strbuf *out, const struct pe_flow_key *key, b
 
 static void add_flow(struct pe_strbuf *out, const struct pe_top_flow *flow)
 {
-	pe_strbuf_addf(out, "<tr><td>%s</td><td>%s</td>",
+	pe_strbuf_addf(out, "<tr><td>%s</td><td class=\"w\">%s</td>",
 		       PE_FLOW_DIRECTION(flow->key.tag) == PE_INGRESS ? "in" : "out",
 		       pe_proto_name(pe_proto_from_ip(flow->key.ip_proto)));
 	add_endpoint(out, &flow->key, true);
 	add_endpoint(out, &flow->key, false);
 	pe_strbuf_adds(out, "<td class=\"n\">");
-	pe_html_add_number(out, (double)flow->count.bytes);
-	pe_strbuf_adds(out, "B</td><td class=\"n\">");
-	pe_html_add_number(out, (double)flow->count.packets);
+	pe_html_add_number(out, (double)flow->count.bytes, "B");
+	pe_strbuf_adds(out, "</td><td class=\"n w\">");
+	pe_html_add_number(out, (double)flow->count.packets, "");
 	pe_strbuf_adds(out, "</td></tr>");
 }
 
@@ -103,26 +145,25 @@ static void add_flows(const struct pe_html *html, const struct pe_flow_sample *f
 			       "<p>No flow has been reported yet; that takes some seconds.</p>");
 		return;
 	}
-	pe_strbuf_adds(out, "<table id=\"flows\"><caption>Largest flows</caption><thead><tr>"
-			    "<th scope=\"col\">Direction</th><th scope=\"col\">Protocol</th>"
-			    "<th scope=\"col\">Source</th><th scope=\"col\">Destination</th>"
-			    "<th scope=\"col\" class=\"n\">Bytes</th>"
-			    "<th scope=\"col\" class=\"n\">Packets</th></tr></thead><tbody>");
+	pe_strbuf_adds(out,
+		       "<table id=\"flows\"><caption>Largest flows</caption><thead><tr>"
+		       "<th scope=\"col\">Direction</th><th scope=\"col\" class=\"w\">Protocol</th>"
+		       "<th scope=\"col\">Source</th><th scope=\"col\">Destination</th>"
+		       "<th scope=\"col\" class=\"n\">Bytes</th>"
+		       "<th scope=\"col\" class=\"n w\">Packets</th></tr></thead><tbody>");
 	for (size_t i = 0; i < flows->top_count; i++)
 		add_flow(out, &flows->top[i]);
 	pe_strbuf_adds(out, "</tbody></table>");
 }
 
-void pe_html_add_details(const struct pe_html *html, const struct pe_iface_sample *iface)
+void pe_html_add_details(const struct pe_html *html, const struct pe_page_row *row)
 {
 	struct pe_strbuf *out = html->out;
 
 	pe_strbuf_adds(out, "<dl>");
-	add_identity(out, iface->identity);
-	add_term(out, "Kind", *iface->info.kind ? iface->info.kind : "hardware");
-	add_term(out, "Alias", iface->info.alias);
-	add_term(out, "Other names", iface->info.altnames);
-	add_numbers(html, iface);
+	add_identity(out, row->iface->identity);
+	add_place(out, &row->iface->info);
+	add_numbers(html, row->iface);
 	pe_strbuf_adds(out, "</dl>\n");
-	add_flows(html, &iface->body.flows);
+	add_flows(html, &row->iface->body.flows);
 }

@@ -2,10 +2,12 @@
 // The server makes the page. This fetches the part that changes each second and puts it in place of
 // the old one, node by node, so that what has the focus or is selected stays.
 (() => {
+	const EVERY_MS = 1000, TYPING_MS = 150, PATIENCE_MS = 10000;
 	const state = document.getElementById('state');
+	const live = document.getElementById('live');
 	const form = document.getElementById('filter');
 	const fields = ['search', 'workload', 'kind'];
-	let timer, request;
+	let timer, request, policy;
 
 	const copyAttributes = (old, next) => {
 		for (const {name} of [...old.attributes])
@@ -25,7 +27,8 @@
 		copyAttributes(old, next);
 		let at = old.firstChild;
 		for (const child of next.childNodes) {
-			let match = child.id ? known.get(child.id) : at;
+			const match = child.id ? known.get(child.id) : at;
+			known.delete(child.id);
 			if (!match || match.nodeName !== child.nodeName || (match.id || '') !== (child.id || '')) {
 				old.insertBefore(document.importNode(child, true), at);
 				continue;
@@ -51,35 +54,57 @@
 		const focused = document.activeElement;
 		if (!next)
 			throw new Error('no page');
-		merge(document.getElementById('live'), next);
+		merge(live, next);
+		// Kinds come and go; what was chosen stays.
+		form.elements.kind.value = new URL(location.href).searchParams.get('kind') ?? '';
 		if (focused !== document.activeElement && focused.isConnected)
 			focused.focus({preventScroll: true});
 	};
 
-	const look = async () => {
+	const ask = async (signal) => {
 		const url = new URL(location.href);
+		url.searchParams.set('part', '1');
+		url.hash = '';
+		const answer = await fetch(url, {headers: {Accept: 'text/html'}, signal});
+		if (!answer.ok)
+			throw new Error(answer.status + ' ' + answer.statusText);
+		// It has the hash of this script: another exporter has another page.
+		const its = answer.headers.get('Content-Security-Policy');
+		if (its !== (policy ??= its))
+			location.reload();
+		show(await answer.text());
+	};
+
+	const look = async () => {
 		clearTimeout(timer);
 		request?.abort();
 		const mine = request = new AbortController();
-		url.searchParams.set('part', '1');
-		url.hash = '';
+		const late = setTimeout(() => {
+			state.textContent = 'The exporter takes long to answer; what is below is old.';
+		}, PATIENCE_MS);
 		try {
-			const answer = await fetch(url, {headers: {Accept: 'text/html'}, signal: mine.signal});
-			if (!answer.ok)
-				throw new Error(answer.status + ' ' + answer.statusText);
-			show(await answer.text());
+			await ask(mine.signal);
 			state.textContent = '';
 		} catch (error) {
 			if (mine.signal.aborted)
 				return;
-			state.textContent = 'No answer from the exporter; asking again.';
+			state.textContent = 'No answer from the exporter; what is below is old. Asking again.';
+		} finally {
+			clearTimeout(late);
 		}
 		if (!document.hidden)
-			timer = setTimeout(look, 1000);
+			timer = setTimeout(look, EVERY_MS);
+	};
+
+	const fillForm = () => {
+		const query = new URL(location.href).searchParams;
+		for (const name of fields)
+			form.elements[name].value = query.get(name) ?? '';
 	};
 
 	const go = (url) => {
 		history.pushState(null, '', url);
+		fillForm();
 		look();
 	};
 
@@ -103,18 +128,22 @@
 			return;
 		event.preventDefault();
 		go(link.href);
+		if (link.rel)
+			scrollTo(0, 0);
 	});
 	form.addEventListener('submit', (event) => {
 		event.preventDefault();
 		filter();
 	});
-	form.addEventListener('input', filter);
+	form.addEventListener('input', () => {
+		request?.abort();
+		clearTimeout(timer);
+		timer = setTimeout(filter, TYPING_MS);
+	});
 	addEventListener('popstate', () => {
-		const query = new URL(location.href).searchParams;
-		for (const name of fields)
-			form.elements[name].value = query.get(name) ?? '';
+		fillForm();
 		look();
 	});
 	document.addEventListener('visibilitychange', () => document.hidden ? clearTimeout(timer) : look());
-	timer = setTimeout(look, 1000);
+	timer = setTimeout(look, EVERY_MS);
 })();

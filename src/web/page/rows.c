@@ -176,17 +176,26 @@ static size_t select_rows(const struct pe_live_view *view, const struct pe_page_
 
 /* ---- their order ---- */
 
+/* A second; of what has departed all that it moved, as its columns show. */
+static double moved(const struct pe_page_row *row, size_t direction, bool packets)
+{
+	if (row->track)
+		return packets ? row->rate.packets[direction] : row->rate.bits[direction];
+	return packets ? (double)row->total[direction].packets
+		       : 8 * (double)row->total[direction].bytes;
+}
+
 static double number_of(const struct pe_page_row *row, enum pe_page_sort sort)
 {
 	switch (sort) {
 	case PE_SORT_IN_BITS:
-		return row->rate.bits[PE_INGRESS];
+		return moved(row, PE_INGRESS, false);
 	case PE_SORT_OUT_BITS:
-		return row->rate.bits[PE_EGRESS];
+		return moved(row, PE_EGRESS, false);
 	case PE_SORT_IN_PACKETS:
-		return row->rate.packets[PE_INGRESS];
+		return moved(row, PE_INGRESS, true);
 	case PE_SORT_OUT_PACKETS:
-		return row->rate.packets[PE_EGRESS];
+		return moved(row, PE_EGRESS, true);
 	case PE_SORT_UNOBSERVED:
 		return (double)row->unobserved;
 	case PE_SORT_DROPS:
@@ -200,7 +209,7 @@ static double number_of(const struct pe_page_row *row, enum pe_page_sort sort)
 	case PE_SORT_DEPARTED:
 		return row->iface ? (double)row->iface->departed_ns : 0;
 	default:
-		return (double)row->rate.bits[PE_INGRESS] + row->rate.bits[PE_EGRESS];
+		return moved(row, PE_INGRESS, false) + moved(row, PE_EGRESS, false);
 	}
 }
 
