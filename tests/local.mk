@@ -70,6 +70,7 @@ test_helpers = \
 	tests/integration/witness \
 	tests/unit/encode-sample
 integration_scripts = \
+	tests/integration/browser.py \
 	tests/integration/conftest.py \
 	tests/integration/cri.py \
 	tests/integration/foreign.bpf.c \
@@ -103,6 +104,7 @@ integration_scripts = \
 	tests/integration/test_early.py \
 	tests/integration/test_offloads.py \
 	tests/integration/test_once.py \
+	tests/integration/test_page.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
 	tests/integration/test_names.py \
@@ -118,6 +120,7 @@ integration_scripts = \
 	tests/integration/test_waiting.py \
 	tests/integration/test_web.py \
 	tests/integration/witness.bpf.c \
+	tests/npm/browser.mjs \
 	tests/npm/dashboard.ts \
 	tests/npm/install.sh \
 	tests/npm/package-lock.json \
@@ -366,6 +369,7 @@ bench_sources = \
 	tests/bench/bench_hotplug.py \
 	tests/bench/bench_identity.py \
 	tests/bench/bench_idle.py \
+	tests/bench/bench_page.py \
 	tests/bench/bench_scrape.py \
 	tests/bench/bench_traffic.py \
 	tests/bench/observe.bpf.c \

@@ -94,6 +94,8 @@ TESTS = {
     # Provisional slots: with their interface, without it, and without a place.
     "test_early.py": (("test_gone_again", "test_never_heard_of", "test_without_a_place"), NONE),
     "test_offloads.py": (("test_put_back_when_unwanted",), NONE),
+    # What a browser shows: fuzz_page has the page, test_attack.py many who look.
+    "test_page.py": (("test_many_look",), ("test_many_look",)),
     # What the kernel counts.
     "test_passages.py": (NONE, NONE),
     # Who may do what: no code of ours but test_privileges.
