@@ -93,18 +93,21 @@ image_modules() {
 	rm -rf "$root"
 }
 
-# image_unpack FILE: a kernel that is compressed by xz as what it unpacks itself to, which takes seconds in
-# emulation. QEMU finds where that begins by the note of its entry for PVH.
+# image_unpack FILE: a kernel that is compressed as what it unpacks itself to, which takes seconds in
+# emulation. QEMU finds where that begins by the note of its entry for PVH. zstd fails for what follows
+# the compressed stream, and has written all of it by then.
 image_unpack() {
-	local begin
-	begin=$(LC_ALL=C grep -abom 1 $'\xfd7zXZ' "$1" | cut -d : -f 1 || true)
-	[ -n "$begin" ] || return 0
-	xz -dc --single-stream < <(tail -c "+$((begin + 1))" "$1") >"$1.new"
-	if readelf -nW "$1.new" | grep -q 'Xen .*type: (0x00000012)'; then
-		mv "$1.new" "$1"
-	else
+	local begin unpack
+	for unpack in '\xfd7zXZ xz -dc --single-stream' '\x28\xb5\x2f\xfd zstd -qdc'; do
+		begin=$(LC_ALL=C grep -abom 1 -P "${unpack%% *}" "$1" | head -n 1 | cut -d : -f 1 || true)
+		[ -n "$begin" ] || continue
+		${unpack#* } < <(tail -c "+$((begin + 1))" "$1") >"$1.new" 2>/dev/null || true
+		if readelf -nW "$1.new" 2>/dev/null | grep -q 'Xen .*type: (0x00000012)'; then
+			mv "$1.new" "$1"
+			return
+		fi
 		rm "$1.new"
-	fi
+	done
 }
 
 # image_kernel NAME: makes sure of $cache/kernels/VERSION/{vmlinuz,modules.cpio}; prints the folder.
