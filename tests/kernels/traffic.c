@@ -239,20 +239,17 @@ static int tcp_sink(char **argument)
 	return 0;
 }
 
-/* get PORT PATH: prints what a server on loopback answers; fails unless that is status 200. */
-static int get(char **argument)
+/* Asks a server for a path. Of a good answer, `buffer` has so many bytes, with the body from where
+ * it says; NULL if the status is not 200. */
+static const char *ask(int fd, const char *path, size_t *ret_length)
 {
-	struct sockaddr_in to = address("127.0.0.1", argument[0]);
 	struct timeval patience = { .tv_sec = 60 };
-	int fd = open_socket(SOCK_STREAM);
 	const char *body = NULL;
 	size_t length = 0;
 	ssize_t got;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
-		die("connect");
-	dprintf(fd, "GET %s HTTP/1.0\r\n\r\n", argument[1]);
+	dprintf(fd, "GET %s HTTP/1.0\r\n\r\n", path);
 	while (!body && length < sizeof(buffer) - 1 &&
 	       (got = read(fd, buffer + length, sizeof(buffer) - 1 - length)) > 0) {
 		length += got;
@@ -260,12 +257,52 @@ static int get(char **argument)
 		body = strstr(buffer, "\r\n\r\n");
 	}
 	if (!body || strncmp(buffer + strlen("HTTP/1.x"), " 200 ", 5) != 0)
+		return NULL;
+	*ret_length = length;
+	return body + 4;
+}
+
+/* get PORT PATH: prints what a server on loopback answers; fails unless that is status 200. */
+static int get(char **argument)
+{
+	struct sockaddr_in to = address("127.0.0.1", argument[0]);
+	int fd = open_socket(SOCK_STREAM);
+	const char *body;
+	size_t length;
+	ssize_t got;
+
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
+		die("connect");
+	body = ask(fd, argument[1], &length);
+	if (!body)
 		return EXIT_FAILURE;
-	body += 4;
 	fwrite(body, 1, buffer + length - body, stdout);
 	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
 		fwrite(buffer, 1, got, stdout);
 	return got < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* await PORT PATH SECONDS PID: until a server on loopback answers with status 200; fails at the end
+ * of the time or of the process. In emulation, a program for each look would take more than what is
+ * waited for. */
+static int await(char **argument)
+{
+	const struct timespec pause = { .tv_nsec = 20 * NS_PER_MS };
+	struct sockaddr_in to = address("127.0.0.1", argument[0]);
+	const int64_t end = now_ns() + atoi(argument[2]) * NS_PER_S;
+	size_t length;
+
+	signal(SIGPIPE, SIG_IGN);
+	while (now_ns() < end && !kill(atoi(argument[3]), 0)) {
+		int fd = open_socket(SOCK_STREAM);
+
+		if (!connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
+		    ask(fd, argument[1], &length))
+			return EXIT_SUCCESS;
+		close(fd);
+		nanosleep(&pause, NULL);
+	}
+	return EXIT_FAILURE;
 }
 
 /* can DEVICE COUNT */
@@ -361,6 +398,8 @@ int main(int argc, char **argv)
 		return tcp_sink(argv + 2);
 	if (!strcmp(what, "get") && argc == 4)
 		return get(argv + 2);
+	if (!strcmp(what, "await") && argc == 6)
+		return await(argv + 2);
 	if (!strcmp(what, "can") && argc == 4)
 		return can(argv + 2);
 	if (!strcmp(what, "tun") && argc == 3)
@@ -374,6 +413,7 @@ int main(int argc, char **argv)
 	      "               tcp-send HOST PORT BYTES\n"
 	      "               tcp-sink PORT\n"
 	      "               get PORT PATH\n"
+	      "               await PORT PATH SECONDS PID\n"
 	      "               can DEVICE COUNT\n"
 	      "               tun DEVICE | tap DEVICE\n",
 	      stderr);

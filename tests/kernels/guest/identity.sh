@@ -30,7 +30,7 @@ start_as_nobody() {
 		--ambient-caps=$capabilities --bounding-set=$capabilities --no-new-privs \
 		packet-exporter --workers=1 --log.level=debug >/tmp/exporter.log 2>&1 &
 	exporter=$!
-	wait_for 300 ready && kill -0 $exporter
+	ready_within 300
 }
 
 # before|after: whether the container is there when the exporter starts.

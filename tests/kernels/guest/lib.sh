@@ -36,8 +36,9 @@ load() {
 	modprobe -qa "$@" || true
 }
 
-ready() {
-	traffic get $web_port /-/ready >/dev/null 2>&1 || ! kill -0 "$exporter"
+# ready_within SECONDS: the exporter is.
+ready_within() {
+	traffic await $web_port /-/ready "$1" "$exporter"
 }
 
 # exporter_start [OPTION…]: sets exporter to its process id. Its log is /tmp/exporter.log. The kernel
@@ -45,7 +46,7 @@ ready() {
 exporter_start() {
 	packet-exporter --workers=1 "$@" >/tmp/exporter.log 2>&1 &
 	exporter=$!
-	if ! wait_for 120 ready || ! kill -0 "$exporter"; then
+	if ! ready_within 120; then
 		echo "the exporter does not start:"
 		cat /tmp/exporter.log
 		traffic get $web_port /-/ready || echo "status $?"

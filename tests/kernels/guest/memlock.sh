@@ -20,8 +20,7 @@ fi
 ulimit -l unlimited
 as_nobody packet-exporter --workers=1 >/tmp/exporter.log 2>&1 &
 exporter=$!
-wait_for 120 ready || true
-if kill -0 $exporter; then
+if ready_within 120; then
 	ok "starts with enough of it"
 	# Landlock came with 5.13. What is not there is logged once, and the other half holds.
 	traffic get $web_port /metrics >/tmp/metrics 2>&1 || true
