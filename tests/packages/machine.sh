@@ -63,9 +63,16 @@ is_up() {
 	there systemctl is-active -q basic.target
 }
 
+# unshare(1) ignores SIGTERM while it waits; with it the kernel kills all that is in there.
 machine_stop() {
-	[ ! -e "$machine_holder" ] || kill "$(<"$machine_holder")" 2>/dev/null
+	[ -e "$machine_holder" ] || return 0
+	kill -KILL "$(<"$machine_holder")" 2>/dev/null
 	rm -f "$machine_holder"
+	wait_for machine_is_gone
+}
+
+machine_is_gone() {
+	! kill -0 "$(<"$machine_init")" 2>/dev/null
 }
 
 # wait_for COMMAND…: until it succeeds; for as long as only a failure takes.
