@@ -118,8 +118,9 @@ int pe_body_respond(struct pe_bodies *bodies, struct pe_strbuf *text, bool gzip,
 	if (r < 0)
 		return r;
 	shrink(&body->text);
-	body->counted = body->text.cap;
-	if (__atomic_add_fetch(&bodies->bytes, body->counted, __ATOMIC_RELAXED) > PE_BODIES_MAX)
+	body->counted = body->text.cap > PE_BODY_SMALL ? body->text.cap : 0;
+	if (__atomic_add_fetch(&bodies->bytes, body->counted, __ATOMIC_RELAXED) > PE_BODIES_MAX &&
+	    body->counted)
 		return -EBUSY;
 	*ret_response = MHD_create_response_from_callback(body->text.len, BLOCK_BYTES, on_read,
 							  body, on_free);

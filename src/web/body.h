@@ -10,7 +10,10 @@
 
 #include "pe/strbuf.h"
 
-#define PE_BODIES_MAX ((size_t)16 << 20) /* bytes of all that are being sent */
+#define PE_BODIES_MAX ((size_t)16 << 20) /* bytes of all large ones that are being sent */
+/* Those up to this are sent whatever others hold: a page as a browser asks for it. Connections
+ * bound how many. */
+#define PE_BODY_SMALL ((size_t)32 << 10)
 
 struct MHD_Response;
 
@@ -21,8 +24,8 @@ struct pe_bodies {
 
 /*
  * A response with the text as its body, compressed if `gzip`; without headers. The text is taken
- * and `text` empty then. 0; -EBUSY if there are too many; -ENOMEM. `bodies` must outlive the
- * response. The caller owns *ret_response.
+ * and `text` empty then. 0; -EBUSY if it is large and there are too many; -ENOMEM. `bodies` must
+ * outlive the response. The caller owns *ret_response.
  */
 int pe_body_respond(struct pe_bodies *bodies, struct pe_strbuf *text, bool gzip,
 		    struct MHD_Response **ret_response);

@@ -412,6 +412,7 @@ static void test_bodies(void **state)
 	enum { MOST = 64 };
 	struct pe_bodies bodies = { 0 };
 	struct MHD_Response *response[MOST];
+	struct pe_strbuf small = PE_STRBUF_INIT;
 	size_t count = 0;
 	int r = 0;
 
@@ -431,6 +432,10 @@ static void test_bodies(void **state)
 		assert_int_equal(r, -EBUSY);
 		assert_int_equal(count, PE_BODIES_MAX / 700000);
 		assert_int_equal(bodies.bytes, count * 700000);
+		/* Who fills it keeps nobody from a page. */
+		pe_strbuf_adds(&small, "small");
+		assert_int_equal(pe_body_respond(&bodies, &small, false, &response[count]), 0);
+		MHD_destroy_response(response[count]);
 		while (count > 0)
 			MHD_destroy_response(response[--count]);
 		assert_int_equal(bodies.bytes, 0);
