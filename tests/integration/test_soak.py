@@ -22,6 +22,7 @@ from soak_world import BRIDGE_ETHERTYPE, Busy, send, variants
 pytestmark = needs_root
 
 PAIRS_MAX, BRIDGES_MAX, AWAY_MAX = 10, 2, 4
+REPORT_S = 60
 RECORDS = 320  # of programs; the ring has room for some 280
 NAMES = [f"veth{n}" for n in range(20)]
 BRIDGES = [f"br{n}" for n in range(3)]
@@ -458,17 +459,30 @@ class Soak(Run):
             self.finish_exporter(signal.SIGTERM)
 
 
+def say(text):
+    """To whoever waits for a long run, although a test's output is kept until it ends."""
+    tap = os.environ.get("PE_TAP")
+    # The descriptor is not that of a process for parallel tests.
+    if tap and "PYTEST_XDIST_WORKER" not in os.environ:
+        with contextlib.suppress(OSError):
+            os.write(int(tap), f"# {text}\n".encode())
+
+
 @pytest.mark.long
 def test_random_operations():
     seed = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
     seconds = float(os.environ.get("SOAK_SECONDS") or 30)
     most = int(os.environ.get("SOAK_OPERATIONS") or 1 << 31)
     print(f"SOAK_SEED={seed} SOAK_SECONDS={seconds:g} SOAK_OPERATIONS={most}", flush=True)
-    end = time.monotonic() + seconds
+    end, report = time.monotonic() + seconds, time.monotonic() + REPORT_S
     with contextlib.ExitStack() as stack:
         soak = Soak(stack, seed)
         try:
             while time.monotonic() < end and len(soak.log) < most:
+                if time.monotonic() >= report:
+                    report += REPORT_S
+                    say(f"soak: {end - time.monotonic():.0f} of {seconds:g} s left, "
+                        f"{len(soak.log)} operations, {soak.checks} quiet points")
                 soak.step()
             soak.finish()
         except BaseException:
