@@ -15,6 +15,10 @@ int pe_arena_new(struct pe_arena **ret_arena);
 /* Frees the arena and all that was allocated from it. NULL is fine. Returns NULL. */
 struct pe_arena *pe_arena_free(struct pe_arena *arena);
 
+/* Ends all that was allocated from it. What was mapped for it stays for what comes next: what that
+ * does not use goes back with the reset after it. */
+void pe_arena_reset(struct pe_arena *arena);
+
 /*
  * `count` zeroed elements of `size` bytes, aligned for any type; NULL if memory is refused or the
  * product overflows. Belongs to the arena.

@@ -318,6 +318,14 @@ struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot);
 struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
 
 /*
+ * Likewise for who takes another one each second: the last one's memory stays for the next
+ * pe_snapshot_new(), until pe_snapshot_release(). To map some megabytes anew takes the kernel
+ * longer than all else that a sample costs.
+ */
+struct pe_snapshot *pe_snapshot_recycle(struct pe_snapshot *snapshot);
+void pe_snapshot_release(void);
+
+/*
  * Turns every time in a snapshot under construction from monotonic to wall clock; 0 stays 0, for
  * never. `offset_ns` is pe_clock_wall_offset_ns().
  */

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ struct chunk {
 
 struct pe_arena {
 	struct chunk *chunks;
-	size_t next_size; /* of the next chunk, with its header */
+	struct chunk *spare; /* mapped ones from before a reset, zeroed */
+	size_t next_size;    /* of the next chunk, with its header */
 	size_t bytes;
 };
 
@@ -62,6 +64,16 @@ static void free_chunk(struct chunk *chunk)
 		munmap(chunk, total);
 }
 
+static void free_chunks(struct chunk *chunk)
+{
+	struct chunk *next;
+
+	for (; chunk; chunk = next) {
+		next = chunk->next;
+		free_chunk(chunk);
+	}
+}
+
 int pe_arena_new(struct pe_arena **ret_arena)
 {
 	struct pe_arena *arena = calloc(1, sizeof(*arena));
@@ -76,16 +88,54 @@ int pe_arena_new(struct pe_arena **ret_arena)
 
 struct pe_arena *pe_arena_free(struct pe_arena *arena)
 {
-	struct chunk *chunk, *next;
-
 	if (!arena)
 		return NULL;
-	for (chunk = arena->chunks; chunk; chunk = next) {
-		next = chunk->next;
-		free_chunk(chunk);
-	}
+	free_chunks(arena->chunks);
+	free_chunks(arena->spare);
 	free(arena);
 	return NULL;
+}
+
+void pe_arena_reset(struct pe_arena *arena)
+{
+	struct chunk *chunk, *next, *small = NULL;
+
+	free_chunks(arena->spare);
+	arena->spare = NULL;
+	arena->bytes = sizeof(*arena);
+	arena->next_size = CHUNK_MIN;
+	for (chunk = arena->chunks; chunk; chunk = next) {
+		const bool is_mapped = sizeof(*chunk) + chunk->size >= MAP_MIN;
+		struct chunk **list = is_mapped ? &arena->spare : &small;
+
+		next = chunk->next;
+		if (is_mapped) {
+			memset(chunk->data, 0, chunk->used);
+			chunk->used = 0;
+			arena->bytes += sizeof(*chunk) + chunk->size;
+		}
+		chunk->next = *list;
+		*list = chunk;
+	}
+	free_chunks(small);
+	arena->chunks = NULL;
+}
+
+/* The smallest spare one that is large enough, NULL if there is none. */
+static struct chunk *take_spare(struct pe_arena *arena, size_t total)
+{
+	struct chunk **best = NULL, *chunk;
+
+	for (struct chunk **at = &arena->spare; *at; at = &(*at)->next) {
+		if (sizeof(**at) + (*at)->size >= total && (!best || (*at)->size < (*best)->size))
+			best = at;
+	}
+	if (!best)
+		return NULL;
+	chunk = *best;
+	*best = chunk->next;
+	chunk->next = NULL;
+	return chunk;
 }
 
 /* What is larger than the next chunk gets its own, behind the first, which keeps its room. */
@@ -98,9 +148,13 @@ static struct chunk *add_chunk(struct pe_arena *arena, size_t size)
 		return NULL;
 	if (total < sizeof(*chunk) + size)
 		total = sizeof(*chunk) + size;
-	chunk = new_chunk(total);
-	if (!chunk)
-		return NULL;
+	chunk = total >= MAP_MIN ? take_spare(arena, total) : NULL;
+	if (!chunk) {
+		chunk = new_chunk(total);
+		if (!chunk)
+			return NULL;
+		arena->bytes += total;
+	}
 	if (arena->chunks && total > arena->next_size) {
 		chunk->next = arena->chunks->next;
 		arena->chunks->next = chunk;
@@ -108,7 +162,6 @@ static struct chunk *add_chunk(struct pe_arena *arena, size_t size)
 		chunk->next = arena->chunks;
 		arena->chunks = chunk;
 	}
-	arena->bytes += total;
 	if (arena->next_size < CHUNK_MAX)
 		arena->next_size *= 2;
 	return chunk;

@@ -16,15 +16,20 @@
 #include "pe/clock.h"
 #include "pe/identity.h"
 
+/* Of a snapshot that was recycled; atomic. */
+static struct pe_arena *spare;
+
 int pe_snapshot_new(struct pe_snapshot **ret_snapshot)
 {
 	struct pe_snapshot *snapshot = calloc(1, sizeof(*snapshot));
-	int r;
+	int r = 0;
 
 	if (!snapshot)
 		return -ENOMEM;
 	snapshot->references = 1;
-	r = pe_arena_new(&snapshot->arena);
+	snapshot->arena = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL);
+	if (!snapshot->arena)
+		r = pe_arena_new(&snapshot->arena);
 	if (r < 0) {
 		pe_snapshot_unref(snapshot);
 		return r;
@@ -39,15 +44,40 @@ struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot)
 	return snapshot;
 }
 
-struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot)
+/* Its memory, if this was the last reference. */
+static struct pe_arena *end(struct pe_snapshot *snapshot)
 {
+	struct pe_arena *arena;
+
 	if (!snapshot || __atomic_sub_fetch(&snapshot->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return NULL;
 	for (size_t i = 0; i < snapshot->iface_count; i++)
 		pe_identity_unref(snapshot->ifaces[i].identity);
-	pe_arena_free(snapshot->arena);
+	arena = snapshot->arena;
 	free(snapshot);
+	return arena;
+}
+
+struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot)
+{
+	pe_arena_free(end(snapshot));
 	return NULL;
+}
+
+struct pe_snapshot *pe_snapshot_recycle(struct pe_snapshot *snapshot)
+{
+	struct pe_arena *arena = end(snapshot);
+
+	if (!arena)
+		return NULL;
+	pe_arena_reset(arena);
+	pe_arena_free(__atomic_exchange_n(&spare, arena, __ATOMIC_ACQ_REL));
+	return NULL;
+}
+
+void pe_snapshot_release(void)
+{
+	pe_arena_free(__atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL));
 }
 
 static void to_wall(uint64_t *time_ns, int64_t offset_ns)

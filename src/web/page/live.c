@@ -330,8 +330,9 @@ static int sample(struct pe_live *live, uint64_t now_ns)
 	const uint64_t point_before = live->point;
 	int r;
 
-	live->snapshot = pe_snapshot_unref(live->snapshot);
+	live->snapshot = pe_snapshot_recycle(live->snapshot);
 	r = live->options.snapshot(&live->snapshot, live->options.userdata);
+	pe_snapshot_release();
 	if (r < 0) {
 		live->snapshot = NULL;
 		return r;
