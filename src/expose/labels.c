@@ -53,6 +53,8 @@ static void put(struct pe_label_set *set, const struct pe_label *label, size_t c
 {
 	if (set->labels.count + count > PE_LABELS_MAX)
 		abort();
+	if (count == 0)
+		return;
 	memcpy(set->label + set->labels.count, label, count * sizeof(*label));
 	set->labels.count += count;
 }
