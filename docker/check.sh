@@ -180,6 +180,10 @@ fetch() {
 	inside curl -sS -f --max-time 5 "$@"
 }
 
+shows_page() {
+	fetch -H 'Accept: text/html' "$exporter/" | grep -q '<title>Packet Exporter</title>'
+}
+
 # The interface on the host's side of a container.
 veth_of() {
 	local index
@@ -516,6 +520,7 @@ run_stack() {
 	id=$(compose ps -q exporter)
 	check "without Grafana, unless that is asked for" test -z "$(docker ps -q --filter name=grafana)"
 	check "the exporter is ready" wait_for 60 fetch "$exporter/-/ready"
+	check "the page is where README says" shows_page
 	[ "$failed" -eq 0 ] || {
 		docker logs "$id" 2>&1 | tail -n 20 | sed 's/^/# /'
 		return

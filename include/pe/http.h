@@ -3,7 +3,7 @@
  * The local HTTP server (libmicrohttpd, one thread a listening socket).
  *
  *   telemetry path  the metrics, in the best format both sides have, gzip when asked
- *   /               the page, or the same as a plain table for who does not ask for HTML
+ *   /               the page, or the same as a plain table for clients that do not ask for HTML
  *   /api/v1/        the same as JSON
  *   /-/healthy      200 while the process runs
  *   /-/ready        200 after the first reconcile, 503 before
@@ -85,8 +85,8 @@ int pe_http_reload(struct pe_http *http);
 /* Any thread. */
 void pe_http_get_stats(const struct pe_http *http, struct pe_http_sample *ret_sample);
 
-/* Gives memory back of what nobody has looked at for a minute. To be called about once a second;
- * any thread, does not block. NULL is fine. */
+/* Gives memory back of what nobody has looked at for some seconds. To be called about once a
+ * second; any thread, does not block. NULL is fine. */
 void pe_http_tick(struct pe_http *http);
 
 /* Whether a path is one of PE_PATH_* or below PE_PATH_API, which the telemetry path cannot be.

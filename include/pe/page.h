@@ -62,8 +62,8 @@ int pe_page_answer(struct pe_page *page, const char *path, const char *query,
 /* The Content-Security-Policy of the page: a constant of its scripts and styles. Any thread. */
 const char *pe_page_policy(const struct pe_page *page);
 
-/* Gives back what nobody has looked at for a minute. To be called now and then; any thread. Does
- * not block. */
+/* Gives back what nobody has looked at for some seconds. To be called now and then; any thread.
+ * Does not block. */
 void pe_page_tick(struct pe_page *page);
 
 #endif

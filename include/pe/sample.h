@@ -318,8 +318,8 @@ struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot);
 struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
 
 /*
- * Likewise for who takes another one each second: the last one's memory stays for the next
- * pe_snapshot_new(), until pe_snapshot_release(). To map some megabytes anew takes the kernel
+ * Likewise for a caller that takes another one each second: the last one's memory stays for the
+ * next pe_snapshot_new(), until pe_snapshot_release(). To map some megabytes anew takes the kernel
  * longer than all else that a sample costs.
  */
 struct pe_snapshot *pe_snapshot_recycle(struct pe_snapshot *snapshot);

@@ -20,6 +20,7 @@
 #define ANSWERS_MAX 128
 #define BACKLOG	    ANSWERS_MAX
 #define FRESH_NS    PE_NS_PER_S
+#define OTHER_MAX   18 /* PE_HEALTH_OTHER, 16 digits, the end */
 
 struct pe_health {
 	int fd;
@@ -59,6 +60,26 @@ static void cleanup_health(struct pe_health **health)
 	pe_health_free(*health);
 }
 
+/* Whoever takes a name that is easily known beforehand must not make the check fail. */
+static int bind_name(int fd, struct sockaddr_un *address, socklen_t len)
+{
+	const size_t room = sizeof(*address) - len;
+	char suffix[OTHER_MAX];
+	uint64_t number;
+	size_t size;
+
+	if (bind(fd, (struct sockaddr *)address, len) == 0)
+		return 0;
+	if (errno != EADDRINUSE || getentropy(&number, sizeof(number)) < 0)
+		return -1;
+	size = (size_t)snprintf(suffix, sizeof(suffix), "%c%016" PRIx64, PE_HEALTH_OTHER, number);
+	/* Of a long address only what leaves room for it. */
+	if (size > room)
+		len -= (socklen_t)(size - room);
+	memcpy((char *)address + len, suffix, size);
+	return bind(fd, (struct sockaddr *)address, len + (socklen_t)size);
+}
+
 int pe_health_new(const struct pe_options *options, struct pe_health **ret_health)
 {
 	_cleanup_(cleanup_health) struct pe_health *health = calloc(1, sizeof(*health));
@@ -68,7 +89,7 @@ int pe_health_new(const struct pe_options *options, struct pe_health **ret_healt
 	if (!health)
 		return -ENOMEM;
 	health->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (health->fd < 0 || bind(health->fd, (struct sockaddr *)&address, len) < 0 ||
+	if (health->fd < 0 || bind_name(health->fd, &address, len) < 0 ||
 	    listen(health->fd, BACKLOG) < 0)
 		return -errno;
 	*ret_health = PE_TAKE_PTR(health);

@@ -31,14 +31,15 @@ typedef void (*pe_health_fn)(char *line, size_t size, void *userdata);
  * The address, "packet-exporter/PID-NAMESPACE/LISTEN-ADDRESS" behind the NUL of abstract names:
  * what sets exporters of one network namespace apart, and what the check knows without asking
  * anybody. Of several listen addresses the first, and of a long one its end; "systemd" with
- * --web.systemd-socket. Returns its length, for bind(2).
+ * --web.systemd-socket. Returns its length, for bind(2). Where somebody else has that name, it has
+ * PE_HEALTH_OTHER and a number behind it.
  */
+#define PE_HEALTH_OTHER '~'
 socklen_t pe_health_address(const struct pe_options *options, struct sockaddr_un *ret_address);
 
 /*
  * Binds and listens; who connects from here on waits for pe_health_start(). Needs calls that the
- * sandbox does not allow. The caller owns *ret_health. 0 or -errno: -EADDRINUSE if there is another
- * one, -ENOMEM, those of socket(2).
+ * sandbox does not allow. The caller owns *ret_health. 0 or -errno: -ENOMEM, those of socket(2).
  */
 int pe_health_new(const struct pe_options *options, struct pe_health **ret_health);
 

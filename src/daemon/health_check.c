@@ -6,9 +6,11 @@
 #include "pe/health.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pe/cleanup.h"
@@ -24,7 +26,7 @@
 /* Of /proc/net/unix: __SO_ACCEPTCON, which is not exported. */
 #define LISTENS 0x10000u
 /* Others could be of somebody who wants to write to the terminal. */
-#define NAME_CHARS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:/[]%"
+#define NAME_CHARS "~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:/[]%"
 
 struct check {
 	const struct pe_options *options;
@@ -42,47 +44,11 @@ static int refuse(struct check *check, int error, const char *why)
 	return error;
 }
 
-/* ---- which exporter ---- */
-
 static bool in_container(void)
 {
 	struct stat pids;
 
 	return stat("/proc/self/ns/pid", &pids) == 0 && pids.st_ino != HOST_PIDS;
-}
-
-/*
- * The address of one that listens in this PID namespace. A container runs one, but its check, which
- * is in the image, does not know the flags that it was started with.
- */
-static bool find_any(struct check *check)
-{
-	_cleanup_free_ char *line = NULL;
-	char *name = check->address.sun_path + 1, *address = strrchr(name, '/') + 1;
-	const size_t room = sizeof(check->address.sun_path) - 1;
-	FILE *table = fopen("/proc/self/net/unix", "re");
-	bool found = false;
-	size_t size = 0, len;
-
-	/* Up to the address. */
-	*address = '\0';
-	while (table && !found && getline(&line, &size, table) > 0) {
-		const char *at = strchr(line, '@');
-		unsigned int flags;
-
-		/* Num: RefCount Protocol Flags Type St Inode Path */
-		if (!at || sscanf(line, "%*s %*s %*s %x", &flags) != 1 || !(flags & LISTENS) ||
-		    strncmp(at + 1, name, strlen(name)) != 0)
-			continue;
-		len = strspn(++at, NAME_CHARS);
-		found = at[len] == '\n' && len <= room;
-		if (found)
-			memcpy(name, at, len);
-		check->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
-	}
-	if (table)
-		fclose(table);
-	return found;
 }
 
 /* ---- one question ---- */
@@ -100,7 +66,7 @@ static void set_timeout(const struct check *check, int fd, int which)
 	setsockopt(fd, SOL_SOCKET, which, &left, sizeof(left));
 }
 
-/* The credentials are those of who listens, at that time. */
+/* The credentials are those of the listener, at that time. */
 static int check_peer(struct check *check, int fd)
 {
 	struct pe_user user = { 0 };
@@ -145,7 +111,18 @@ static int explain(struct check *check, int error)
 	}
 }
 
-static int ask(struct check *check, char line[PE_HEALTH_LINE_MAX])
+/* Connects, at once or within the deadline. A full backlog is -EBUSY at once. */
+static int connect_to(struct check *check, int fd, bool waits)
+{
+	set_timeout(check, fd, SO_SNDTIMEO);
+	if (fcntl(fd, F_SETFL, waits ? 0 : O_NONBLOCK) < 0)
+		return explain(check, errno);
+	if (connect(fd, (struct sockaddr *)&check->address, check->len) < 0)
+		return !waits && errno == EAGAIN ? -EBUSY : explain(check, errno);
+	return fcntl(fd, F_SETFL, 0) < 0 ? explain(check, errno) : 0;
+}
+
+static int ask(struct check *check, bool waits, char line[PE_HEALTH_LINE_MAX])
 {
 	const int opened = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	_cleanup_close_ int fd = opened;
@@ -154,10 +131,9 @@ static int ask(struct check *check, char line[PE_HEALTH_LINE_MAX])
 
 	if (fd < 0)
 		return explain(check, errno);
-	set_timeout(check, fd, SO_SNDTIMEO);
-	if (connect(fd, (struct sockaddr *)&check->address, check->len) < 0)
-		return explain(check, errno);
-	r = check_peer(check, fd);
+	r = connect_to(check, fd, waits);
+	if (r == 0)
+		r = check_peer(check, fd);
 	if (r < 0)
 		return r;
 	set_timeout(check, fd, SO_RCVTIMEO);
@@ -168,6 +144,110 @@ static int ask(struct check *check, char line[PE_HEALTH_LINE_MAX])
 	return 0;
 }
 
+/* ---- which exporter ---- */
+
+/* Of "Num: RefCount Protocol Flags Type St Inode Path": the name, if it begins so and is listened
+ * to. */
+static bool read_name(struct check *check, const char *line, const char *prefix)
+{
+	const size_t room = sizeof(check->address.sun_path) - 1;
+	const char *at = strchr(line, '@');
+	unsigned int flags;
+	size_t len;
+
+	if (!at || sscanf(line, "%*s %*s %*s %x", &flags) != 1 || !(flags & LISTENS) ||
+	    strncmp(at + 1, prefix, strlen(prefix)) != 0)
+		return false;
+	len = strspn(++at, NAME_CHARS);
+	if (at[len] != '\n' || len > room)
+		return false;
+	memcpy(check->address.sun_path + 1, at, len);
+	check->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
+	return true;
+}
+
+/* Nobody is there, or nobody who is to be believed. */
+static bool is_none(int r)
+{
+	return r == -ECONNREFUSED || r == -EPERM || r == -EBUSY;
+}
+
+/* Asks those whose names begin so, until one is to be believed. None is waited for: it could be
+ * there only to be waited for. */
+static int ask_all(struct check *check, const char *prefix, bool *ret_is_busy,
+		   char line[PE_HEALTH_LINE_MAX])
+{
+	_cleanup_free_ char *entry = NULL;
+	FILE *table = fopen("/proc/self/net/unix", "re");
+	int r = -ECONNREFUSED;
+	size_t size = 0;
+
+	while (table && is_none(r) && getline(&entry, &size, table) > 0) {
+		if (!read_name(check, entry, prefix))
+			continue;
+		r = ask(check, false, line);
+		*ret_is_busy |= r == -EBUSY;
+	}
+	if (table)
+		fclose(table);
+	return r;
+}
+
+/* As ask_all(), again until the deadline while one of them is busy. */
+static int ask_until(struct check *check, const char *prefix, char line[PE_HEALTH_LINE_MAX])
+{
+	static const struct timespec pause = { .tv_nsec = 20 * (long)PE_NS_PER_MS };
+	bool is_busy;
+	int r;
+
+	for (;;) {
+		is_busy = false;
+		r = ask_all(check, prefix, &is_busy, line);
+		if (!is_none(r) || !is_busy || pe_clock_monotonic_ns() >= check->end_ns)
+			return r;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/*
+ * The one with the name that these options give it. If somebody else had taken that name before it
+ * came, it has another one: that is asked first, since the other could keep us waiting.
+ */
+static int ask_named(struct check *check, char line[PE_HEALTH_LINE_MAX])
+{
+	const size_t len = check->len - offsetof(struct sockaddr_un, sun_path) - 1;
+	char prefix[sizeof(check->address.sun_path) + 1];
+	struct check other = *check;
+	bool is_busy;
+	int r;
+
+	snprintf(prefix, sizeof(prefix), "%.*s%c", (int)len, check->address.sun_path + 1,
+		 PE_HEALTH_OTHER);
+	r = ask_all(&other, prefix, &is_busy, line);
+	if (is_none(r))
+		return ask(check, true, line);
+	*check = other;
+	return r;
+}
+
+/* Any that listens in this PID namespace. A container runs one, but its check, which is in the
+ * image, does not know the flags that it was started with. */
+static int ask_any(struct check *check, char line[PE_HEALTH_LINE_MAX])
+{
+	char prefix[sizeof(check->address.sun_path) + 1] = "";
+	struct check other = *check;
+	int r;
+
+	memcpy(prefix, check->address.sun_path + 1,
+	       check->len - offsetof(struct sockaddr_un, sun_path) - 1);
+	strrchr(prefix, '/')[1] = '\0';
+	r = ask_until(&other, prefix, line);
+	/* Why the first is not the one is what helps. */
+	if (!is_none(r))
+		*check = other;
+	return r;
+}
+
 int pe_health_check(const struct pe_options *options, FILE *out, FILE *err)
 {
 	struct check check = {
@@ -175,12 +255,14 @@ int pe_health_check(const struct pe_options *options, FILE *out, FILE *err)
 		.end_ns = pe_clock_monotonic_ns() + DEADLINE_NS,
 	};
 	char line[PE_HEALTH_LINE_MAX] = "";
-	int r;
+	int r, any;
 
 	check.len = pe_health_address(options, &check.address);
-	r = ask(&check, line);
-	if (r == -ECONNREFUSED && options->listen_is_default && in_container() && find_any(&check))
-		r = ask(&check, line);
+	r = ask_named(&check, line);
+	if (is_none(r) && options->listen_is_default && in_container()) {
+		any = ask_any(&check, line);
+		r = is_none(any) ? r : any;
+	}
 	if (r == 0 && strncmp(line, PE_HEALTH_GOOD, strlen(PE_HEALTH_GOOD)) != 0)
 		r = -EAGAIN;
 	if (r < 0)

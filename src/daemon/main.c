@@ -22,9 +22,9 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return EXIT_USAGE;
 	if (action == PE_OPTIONS_RUN) {
-		/* Who wants a table wants nothing else on the terminal. */
+		/* The table says itself what is not counted. */
 		if (options.once_ns && options.log_level == PE_LOG_INFO)
-			options.log_level = PE_LOG_WARN;
+			options.log_level = PE_LOG_ERROR;
 		pe_log_init(options.log_level, options.log_format);
 		if (shown)
 			pe_warn("push", "the password in --push.url was visible to every user of "

@@ -12,9 +12,7 @@
 
 static void complain(int r)
 {
-	pe_warn("health", "--healthcheck will fail: %s",
-		r == -EADDRINUSE ? "another process has the socket of this --web.listen-address"
-				 : strerror(-r));
+	pe_warn("health", "--healthcheck will fail: %s", strerror(-r));
 }
 
 static int open_socket(struct supervisor *s)

@@ -51,6 +51,8 @@ static int start_once(struct supervisor *s)
 
 	if (!s->options->once_ns)
 		return 0;
+	/* Until the table is printed: who ends it earlier has none. */
+	s->once_result = -EINTR;
 	r = pe_page_new(&options, &s->once);
 	if (r == 0)
 		r = pe_page_answer(s->once, PE_PATH_INDEX, "", PE_PAGE_TABLE, &table);
@@ -66,6 +68,8 @@ static int start_once(struct supervisor *s)
 
 static void stop_once(struct supervisor *s)
 {
+	if (s->once && s->once_result == -EINTR)
+		pe_error("main", "stopped before there was a table");
 	pe_page_free(s->once);
 }
 

@@ -46,7 +46,7 @@ struct supervisor {
 	bool looked_for_packets; /* in the first minute */
 	struct pe_page *once;	 /* of --once */
 	struct pe_source *once_timer;
-	int once_result; /* -errno if the table could not be printed */
+	int once_result; /* 0 if the table has been printed */
 	bool ready;	 /* atomic */
 	bool listed;	 /* the first dump has been made */
 	unsigned int ticks;

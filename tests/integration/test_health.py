@@ -109,19 +109,23 @@ def test_in_a_container():
                         "is another one\nended with 0\n"), text + log
 
 
+def listen_as_nobody(thief):
+    """The credentials that are looked at are those of this call."""
+    os.seteuid(NOBODY)
+    try:
+        thief.listen(0)
+    finally:
+        os.seteuid(0)
+
+
 def test_name_taken():
-    """By somebody who says that all is well: it counts all the same, and he is not believed."""
+    """By somebody who says that all is well: he is not believed, and the check finds the right one."""
     pids = pathlib.Path("/proc/self/ns/pid").stat().st_ino
     with Namespace() as host, contextlib.ExitStack() as stack:
         with host.inside():
             thief = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         thief.bind(f"\0packet-exporter/{pids}/127.0.0.1:9817")
-        # The credentials that are looked at are those of this call.
-        os.seteuid(NOBODY)
-        try:
-            thief.listen()
-        finally:
-            os.seteuid(0)
+        listen_as_nobody(thief)
         thief.settimeout(0.1)
 
         def answer():
@@ -129,7 +133,17 @@ def test_name_taken():
                 asker.send(b"healthy, serving on 127.0.0.1:9817")
 
         with Exporter(host) as exporter, background(answer):
-            assert "--healthcheck will fail: another process has the socket" in exporter.log()
-            assert host.get("http://127.0.0.1:9817/metrics")[0] == 200
-            status, text, _ = check(host, "--web.listen-address=127.0.0.1:9817")
-            assert status == 1 and f"the socket is of user {NOBODY}, and neither root's" in text
+            assert "--healthcheck will fail" not in exporter.log()
+            assert healthy(host, 9817)
+        status, text, _ = check(host, "--web.listen-address=127.0.0.1:9817")
+        assert status == 1 and f"the socket is of user {NOBODY}, and neither root's" in text
+        # His next names are those that it would take, and who asks there waits for long.
+        for name in ("~", "~0000000000000000", "~zzzzzzzzzzzzzzzz"):
+            with host.inside():
+                more = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+                asker = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            more.bind(f"\0packet-exporter/{pids}/127.0.0.1:9817{name}")
+            listen_as_nobody(more)
+            asker.connect(more.getsockname())
+        with Exporter(host):
+            assert healthy(host, 9817)

@@ -3,7 +3,7 @@
 import subprocess
 
 from harness import (
-    EXPORTER, Container, Namespace, clean_environment, kernel_objects, needs_root, run, udp
+    EXPORTER, Container, Namespace, clean_environment, needs_root, run, udp
 )
 
 pytestmark = needs_root
@@ -24,7 +24,6 @@ def send(container, count, size):
 
 def test_once():
     """The busiest first, what departed meanwhile below; nothing listens, nothing stays."""
-    before = kernel_objects("link")
     with Namespace() as host, Container(host, 1) as quiet, Container(host, 2) as busy:
         with once(host, "--once=3s", "--log.level=debug", stdout=subprocess.PIPE) as process:
             for line in process.stderr:
@@ -45,17 +44,23 @@ def test_once():
         # In, in packets a second over some three seconds.
         assert PACKETS / 6 <= float(rows[0][5]) <= PACKETS, out
         assert short.interface in departed, out
-    assert kernel_objects("link") == before
+        assert "xdp" not in host.link(busy.interface)
 
 
 def test_once_is_quiet_and_whole():
     """Nothing but the table, and not half of it."""
     with Namespace() as host, open("/dev/full", "w", encoding="utf-8") as full:
         with once(host, "--once=1s", stdout=subprocess.PIPE) as first, \
-                once(host, "--once=1s", stdout=full) as second:
+                once(host, "--once=1s", stdout=full) as second, \
+                once(host, "--once=1m", "--log.level=debug", stdout=subprocess.PIPE) as third:
+            for line in third.stderr:
+                if 'msg="ready"' in line:
+                    third.terminate()
             out, err = first.communicate(timeout=20)
             _, full_err = second.communicate(timeout=20)
+            nothing, _ = third.communicate(timeout=20)
     assert (first.returncode, err) == (0, "")
     assert out.startswith("NAME ") and "nothing yet" in out
     assert second.returncode == 1
     assert "cannot print the table" in full_err
+    assert (third.returncode, nothing) == (1, "")

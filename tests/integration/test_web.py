@@ -244,7 +244,7 @@ def test_allowed_sans(tmp_path):
     with scene(tmp_path, config) as (host, _):
         for san, allowed in sans.items():
             client = ca.issue("client", f"subjectAltName={san}" if san else "")
-            status, _ = curl(host, "https://127.0.0.1:9817/-/healthy", "--cacert", ca.cert,
+            status, _ = curl(host, "https://127.0.0.1:9817/-/ready", "--cacert", ca.cert,
                              "--cert", client[0], "--key", client[1])
             assert (san, status) == (san, 200 if allowed else 0)
 
@@ -256,7 +256,7 @@ def handshake(host, ca, *options):
     done = subprocess.run(
         ["ip", "netns", "exec", host.name, "openssl", "s_client", "-connect", "127.0.0.1:9817",
          "-CAfile", str(ca.cert), "-verify_return_error", "-brief", *options],
-        input="GET /-/healthy HTTP/1.0\r\n\r\n", capture_output=True, text=True, check=False,
+        input="GET /-/ready HTTP/1.0\r\n\r\n", capture_output=True, text=True, check=False,
         timeout=20)
     if "CONNECTION ESTABLISHED" not in done.stderr:
         return None
@@ -365,7 +365,7 @@ def test_rotation(tmp_path):
             assert serial(host) != file_serial(new[0])
             os.replace(new[1], pair[1])
             wait_for(lambda: serial(host) == file_serial(new[0]), "the new one is shown")
-            kept.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            kept.sendall(b"GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n")
             assert kept.recv(100).startswith(b"HTTP/1.1 200")
         assert exporter.log().count("stays in force") == 1
 
@@ -425,7 +425,7 @@ def test_half_written(tmp_path):
     known = {"Authorization": "Basic " + base64.b64encode(b"alice:one").decode()}
     with scene(tmp_path, config("one")) as (host, exporter):
         def ask(headers=None):
-            return host.get(f"{exporter.url}/-/healthy", headers)[0]
+            return host.get(f"{exporter.url}/-/ready", headers)[0]
 
         def put(text):
             """At once, so that each reload is of this."""
@@ -468,7 +468,7 @@ def test_lost_line(tmp_path, lost, given):
         kept = []
     with scene(tmp_path, tls_config(pair, *lines)) as (host, exporter):
         def ask():
-            return curl(host, "https://127.0.0.1:9817/-/healthy", "--cacert", ca.cert)[0]
+            return curl(host, "https://127.0.0.1:9817/-/ready", "--cacert", ca.cert)[0]
 
         exporter.config.write_text(tls_config(pair, *kept), encoding="ascii")
         assert f"has no {lost.partition(':')[0]} any more, which takes a restart" in reload(exporter)
@@ -486,7 +486,7 @@ def test_tls_is_not_turned_off(tmp_path):
         with scene(tmp_path, first) as (host, exporter):
             (tmp_path / "web-9817.yml").write_text(second, encoding="utf-8")
             scheme = "https" if first else "http"
-            url = f"{scheme}://127.0.0.1:9817/-/healthy"
+            url = f"{scheme}://127.0.0.1:9817/-/ready"
             wait_for(lambda: curl(host, url, "--cacert", ca.cert)[0] == 200 and
                      f"TLS cannot be turned {word} without a restart" in exporter.log(),
                      "it is refused")
@@ -513,7 +513,7 @@ def test_users(tmp_path):
         for user in bad:
             status, body = ask("-u", user)
             assert (user, status, body) == (user, 401, "Unauthorized\n")
-        for path in ("/", "/-/healthy", "/-/ready", "/metrics", "/nothing"):
+        for path in ("/", "/-/ready", "/metrics", "/api/v1/health", "/nothing"):
             assert ask(path=path)[0] == 401
             assert ask("-u", good[0], path=path)[0] == (404 if path == "/nothing" else 200)
         for header in ("", "Basic", "Basic ", "Basic !!!!", "Bearer abc", "Basic YWxpY2U=",
@@ -528,7 +528,7 @@ def test_users(tmp_path):
         assert "secret" not in exporter.log() and "sécret" not in exporter.log()
 
 
-def ask_raw(host, user, results, path="/-/healthy", server=("127.0.0.1", 9817), source=None):
+def ask_raw(host, user, results, path="/-/ready", server=("127.0.0.1", 9817), source=None):
     """One request on a connection of its own; appends (status, seconds)."""
     token = base64.b64encode(user.encode()).decode()
     begin = time.monotonic()
@@ -1020,7 +1020,7 @@ def test_systemd_sockets(tmp_path):
             listening(host, socket.AF_UNIX, path, 1))]
         results = []
         early = threading.Thread(
-            target=lambda: results.append(curl(host, "http://127.0.0.1:9900/-/healthy")[0]))
+            target=lambda: results.append(curl(host, "http://127.0.0.1:9900/-/ready")[0]))
         early.start()
         process = stack.enter_context(activated(host, sockets, names="web:local"))
         wait_for(lambda: curl(host, "http://127.0.0.1:9900/-/ready")[0] == 200, "it is ready")

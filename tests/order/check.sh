@@ -121,6 +121,10 @@ runs() {
 	cat "$work/run.out"
 	nsenter --net="/run/netns/$netns" curl -sf --noproxy '*' http://127.0.0.1:9817/metrics |
 		grep -q '^packet_exporter_build_info{' || { kill $pid; wait $pid; return 1; }
+	# The page, where it was said to be.
+	nsenter --net="/run/netns/$netns" curl -sf --noproxy '*' -H 'Accept: text/html' \
+		"$(sed -n 's/^page: *//p' "$work/run.out")" | grep -q '<title>Packet Exporter</title>' ||
+		{ kill $pid; wait $pid; return 1; }
 	ip netns pids "$netns" | xargs ps -o pid=,comm= -p | awk '/packet-exporter/ { print $1 }' |
 		xargs -r kill
 	wait $pid

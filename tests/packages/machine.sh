@@ -90,9 +90,9 @@ there() {
 		LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 }
 
-# scrape: what it serves there, with the headers.
+# scrape [PATH [OPTION…]]: what it serves there, with the headers.
 scrape() {
-	nsenter -t "$(<"$machine_init")" -n curl -si --noproxy '*' http://127.0.0.1:9817/metrics
+	nsenter -t "$(<"$machine_init")" -n curl -si --noproxy '*' "${@:2}" "http://127.0.0.1:9817${1:-/metrics}"
 }
 
 main_pid() {
@@ -108,7 +108,8 @@ installs_and_starts() {
 	[ "$(there systemctl is-active packet-exporter)" = active ] || return
 	[ "$(there systemctl show -P Type -P NotifyAccess packet-exporter | xargs)" = 'notify main' ] || return
 	there systemctl show -P StatusText packet-exporter | grep -x 'Watched interfaces: [0-9]*' || return
-	scrape | grep -q '^packet_exporter_build_info{'
+	scrape | grep -q '^packet_exporter_build_info{' &&
+		scrape / -H 'Accept: text/html' | grep -q '<title>Packet Exporter</title>'
 }
 
 is_not_root() {

@@ -350,7 +350,8 @@ static void test_table(void **state)
 	ask(page, PE_PAGE_TABLE, "view=groups", 200, &text);
 	assert_contains(&text, "\neth0                         veth            -  ");
 	ask(page, PE_PAGE_TABLE, "limit=1&sort=name", 200, &text);
-	assert_contains(&text, "\n1 of 2; ?limit=2 shows more\n", "\neth0 ", "!\nveth0");
+	assert_contains(&text, "\n1 of 2; ?limit= (at most 1000) and ?offset= show others\n",
+			"\neth0 ", "!\nveth0");
 	ask(page, PE_PAGE_TABLE, "search=nobody", 200, &text);
 	assert_contains(&text, "\nnothing matches\n", "!\neth0");
 	scene_pass(2 * S);

@@ -387,7 +387,7 @@ static void test_tick(void **state)
 	pe_live_tick(live);
 	align_clock();
 	look_at(live, &item);
-	scene_pass(59 * S);
+	scene_pass(4 * S);
 	pe_live_tick(live);
 	assert_int_equal(scene.next->references, 2);
 	scene_pass(S);
@@ -396,7 +396,7 @@ static void test_tick(void **state)
 	/* The tracks are still there. */
 	item.count[PE_INGRESS].bytes = 60000;
 	view = look_at(live, &item);
-	assert_rate(view.ifaces[0], 8000, 0, 0, 0);
+	assert_rate(view.ifaces[0], 96000, 0, 0, 0);
 	scene_pass(300 * S);
 	pe_live_tick(live);
 	assert_int_equal(scene.next->references, 1);

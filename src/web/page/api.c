@@ -119,7 +119,7 @@ static void add_direction(struct pe_strbuf *out, const struct pe_page_row *row, 
 	pe_strbuf_addc(out, '}');
 }
 
-/* Bits a second, the oldest first; null where nobody looked. */
+/* Bits a second, the oldest first; null before anybody looked. */
 static void add_history(const struct pe_api *api, const struct pe_live_track *track)
 {
 	pe_strbuf_addf(api->out, ",\"history\":{\"seconds\":%d", PE_LIVE_POINT_S);

@@ -19,7 +19,7 @@ enum pe_health_level {
 struct pe_health_check {
 	const char *name; /* a constant */
 	enum pe_health_level level;
-	char text[160]; /* a short sentence */
+	char text[256]; /* a short sentence */
 };
 
 #define PE_HEALTH_CHECKS 7

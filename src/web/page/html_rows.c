@@ -157,8 +157,8 @@ static void add_departed(const struct pe_html *html, const struct pe_page_row *r
 }
 
 /*
- * A bar for each point, of both directions together; gaps where nobody looked. Small ones are small
- * beside CHART_BITS, so that a few ARP packets do not look like a load.
+ * A bar for each point, of both directions together; nothing before anybody looked. Small ones are
+ * small beside CHART_BITS, so that a few ARP packets do not look like a load.
  */
 static void add_chart(const struct pe_html *html, const struct pe_page_row *row)
 {

@@ -18,7 +18,7 @@
 #include "pe/clock.h"
 
 #define SAMPLE_EVERY_NS	 (900 * PE_NS_PER_MS) /* viewers ask each second, not quite in step */
-#define KEEP_SNAPSHOT_NS (60 * PE_NS_PER_S)
+#define KEEP_SNAPSHOT_NS (5 * PE_NS_PER_S)
 #define KEEP_TRACKS_NS	 (300 * PE_NS_PER_S)
 #define POINT_NS	 (PE_LIVE_POINT_S * PE_NS_PER_S)
 #define BEGUN_SLACK_NS	 PE_NS_PER_S /* between the clock's reading and the sample's */

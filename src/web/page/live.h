@@ -4,8 +4,8 @@
  *
  * Nothing is sampled on its own: whoever looks brings a sample with him, at most one a second for
  * all. Rates are averages since the sample before; of what was not in it, and at the first look,
- * they are averages since the counters began. After a minute without a look the snapshot is given
- * back, and after five all of it.
+ * they are averages since the counters began. After five seconds without a look the snapshot is
+ * given back, and after five all of it.
  *
  * Memory: some 350 bytes for each live interface and group. Any thread; the holder of the lock uses
  * what is handed out until it unlocks.
@@ -56,7 +56,7 @@ void pe_live_tick(struct pe_live *live);
 /* Of what has a track; zero for NULL. */
 struct pe_live_rate pe_live_rate(const struct pe_live_track *track);
 
-/* A point of its history in bits a second, 0 is the oldest; -1 if nobody looked then. */
+/* A point of its history in bits a second, 0 is the oldest; -1 before anybody looked. */
 float pe_live_point(const struct pe_live *live, const struct pe_live_track *track, size_t i,
 		    size_t direction);
 

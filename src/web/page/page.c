@@ -3,6 +3,7 @@
 #include "pe/page.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <gnutls/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,13 +103,14 @@ static int ifindex_of(const char *path)
 {
 	static const char prefix[] = PATH_IFACES "/";
 	const char *digits = path + sizeof(prefix) - 1;
-	const size_t len = strlen(path);
+	unsigned long long ifindex;
 
-	if (len < sizeof(prefix) || len > sizeof(prefix) + 8 ||
-	    strncmp(path, prefix, sizeof(prefix) - 1) != 0 ||
+	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0 ||
 	    strspn(digits, "0123456789") != strlen(digits) || *digits == '0')
 		return 0;
-	return atoi(digits);
+	/* What is too large for it is too large for an ifindex. */
+	ifindex = strtoull(digits, NULL, 10);
+	return ifindex <= INT_MAX ? (int)ifindex : 0;
 }
 
 static const struct route *find_route(const char *path, enum pe_page_format format)

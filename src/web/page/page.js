@@ -79,8 +79,10 @@
 		clearTimeout(timer);
 		request?.abort();
 		const mine = request = new AbortController();
+		// An answer may never come: after a sleep, or by a network that has forgotten the connection.
 		const late = setTimeout(() => {
 			state.textContent = 'The exporter takes long to answer; what is below is old.';
+			look();
 		}, PATIENCE_MS);
 		try {
 			await ask(mine.signal);

@@ -159,9 +159,8 @@ int pe_page_add_table(const struct pe_live_view *view, const struct pe_page_quer
 	if (rows.count == 0)
 		pe_strbuf_adds(out, rows.total ? "nothing matches\n" : "nothing yet\n");
 	if (rows.count < rows.matched)
-		pe_strbuf_addf(out, "%zu of %zu; ?limit=%zu shows more\n", rows.count, rows.matched,
-			       rows.matched < PE_PAGE_LIMIT_MAX ? rows.matched
-								: (size_t)PE_PAGE_LIMIT_MAX);
+		pe_strbuf_addf(out, "%zu of %zu; ?limit= (at most %d) and ?offset= show others\n",
+			       rows.count, rows.matched, PE_PAGE_LIMIT_MAX);
 	if (query->view == PE_VIEW_INTERFACES)
 		r = add_last_departed(view, out);
 	if (!pe_snapshot_has_packets(view->snapshot))
