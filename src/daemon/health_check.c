@@ -218,7 +218,7 @@ static int ask_named(struct check *check, char line[PE_HEALTH_LINE_MAX])
 	const size_t len = check->len - offsetof(struct sockaddr_un, sun_path) - 1;
 	char prefix[sizeof(check->address.sun_path) + 1];
 	struct check other = *check;
-	bool is_busy;
+	bool is_busy = false;
 	int r;
 
 	snprintf(prefix, sizeof(prefix), "%.*s%c", (int)len, check->address.sun_path + 1,
