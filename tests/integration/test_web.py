@@ -1020,7 +1020,7 @@ def test_systemd_sockets(tmp_path):
             listening(host, socket.AF_UNIX, path, 1))]
         results = []
         early = threading.Thread(
-            target=lambda: results.append(curl(host, "http://127.0.0.1:9900/-/ready")[0]))
+            target=lambda: results.append(curl(host, "http://127.0.0.1:9900/-/healthy")[0]))
         early.start()
         process = stack.enter_context(activated(host, sockets, names="web:local"))
         wait_for(lambda: curl(host, "http://127.0.0.1:9900/-/ready")[0] == 200, "it is ready")

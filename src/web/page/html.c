@@ -79,7 +79,7 @@ static void add_head(const struct pe_html *html)
 		       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		       "<title>Packet Exporter</title>\n<link rel=\"icon\" href=\"data:,\">\n"
-		       "<noscript><meta http-equiv=\"refresh\" content=\"20\"></noscript>\n"
+		       "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>\n"
 		       "<style>");
 	pe_strbuf_adds(out, pe_html_style);
 	pe_strbuf_adds(out, "</style>\n</head>\n<body>\n");
