@@ -83,7 +83,8 @@ there() {
 	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb CFLAGS=-O1 \
 		unshare --mount --pid --fork --kill-child sh -c '
 			archives=/var/cache/apt/archives
-			mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" || exit
+			mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" &&
+				mkdir -p "$0/dev/pts" && mount -t devpts devpts "$0/dev/pts" || exit
 			[ ! -d $archives ] || mount -t overlay overlay "$0$archives" \
 				-o "lowerdir=$archives,upperdir=$1/upper,workdir=$1/work" ||
 				echo "order: packages are downloaded again" >&2
