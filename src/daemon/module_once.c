@@ -12,8 +12,7 @@
 
 #include "modules.h"
 
-/* All that is written, or an error: who reads the table in a script must not take half of it for
- * all. */
+/* All that is written, or an error: a script must not take half of the table for all. */
 static int print(struct pe_page *page)
 {
 	struct pe_strbuf table = PE_STRBUF_INIT;
@@ -51,7 +50,7 @@ static int start_once(struct supervisor *s)
 
 	if (!s->options->once_ns)
 		return 0;
-	/* Until the table is printed: who ends it earlier has none. */
+	/* Until the table is printed. */
 	s->once_result = -EINTR;
 	r = pe_page_new(&options, &s->once);
 	if (r == 0)

@@ -145,7 +145,7 @@ static const struct pe_module *const modules[] = {
 	&pe_module_once,
 	/* Stops first: the hash of a password can take as long as the last push. */
 	&pe_module_logins,
-	/* Who asks one that stops is refused at once. */
+	/* While it stops, a health check is refused at once. */
 	&pe_module_health,
 	&pe_module_report,
 };

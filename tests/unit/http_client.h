@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <zlib.h>
 
 #include "pe/cleanup.h"
 #include "pe/clock.h"
@@ -246,6 +247,25 @@ static inline int ask_status(unsigned int port, const char *method, const char *
 
 	ask(port, method, path, "", &answer);
 	return answer.status;
+}
+
+/* All of a gzip stream, and nothing behind it. */
+static inline void gunzip(const struct pe_strbuf *in, struct pe_strbuf *out)
+{
+	z_stream stream = { .next_in = (Bytef *)in->data, .avail_in = (uInt)in->len };
+	char buf[4096];
+	int r;
+
+	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+	do {
+		stream.next_out = (Bytef *)buf;
+		stream.avail_out = sizeof(buf);
+		r = inflate(&stream, Z_NO_FLUSH);
+		assert_true(r == Z_OK || r == Z_STREAM_END);
+		pe_strbuf_add(out, buf, sizeof(buf) - stream.avail_out);
+	} while (r != Z_STREAM_END);
+	assert_int_equal(stream.avail_in, 0);
+	inflateEnd(&stream);
 }
 
 #endif

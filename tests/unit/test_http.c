@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-#include <zlib.h>
 
 #include "pe/http.h"
 #include "pe/listen.h"
@@ -136,24 +135,6 @@ static void encode(struct fixture *f, enum pe_format format, struct pe_strbuf *r
 	assert_int_equal(n, 0);
 	pe_encoder_free(encoder);
 	assert_true(ret_text->len > 0);
-}
-
-static void gunzip(const struct pe_strbuf *in, struct pe_strbuf *out)
-{
-	z_stream stream = { .next_in = (Bytef *)in->data, .avail_in = (uInt)in->len };
-	char buf[4096];
-	int r;
-
-	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
-	do {
-		stream.next_out = (Bytef *)buf;
-		stream.avail_out = sizeof(buf);
-		r = inflate(&stream, Z_NO_FLUSH);
-		assert_true(r == Z_OK || r == Z_STREAM_END);
-		pe_strbuf_add(out, buf, sizeof(buf) - stream.avail_out);
-	} while (r != Z_STREAM_END);
-	assert_int_equal(stream.avail_in, 0);
-	inflateEnd(&stream);
 }
 
 static void assert_header(const struct answer *answer, const char *name, const char *value)

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 #include <microhttpd.h>
-#include <zlib.h>
 
 #include "pe/http.h"
 #include "pe/listen.h"
@@ -319,24 +318,6 @@ static void test_reserved(void **state)
 }
 
 /* ---- bodies ---- */
-
-static void gunzip(const struct pe_strbuf *in, struct pe_strbuf *out)
-{
-	z_stream stream = { .next_in = (Bytef *)in->data, .avail_in = (uInt)in->len };
-	char buf[65536];
-	int r;
-
-	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
-	do {
-		stream.next_out = (Bytef *)buf;
-		stream.avail_out = sizeof(buf);
-		r = inflate(&stream, Z_NO_FLUSH);
-		assert_true(r == Z_OK || r == Z_STREAM_END);
-		pe_strbuf_add(out, buf, sizeof(buf) - stream.avail_out);
-	} while (r != Z_STREAM_END);
-	assert_int_equal(stream.avail_in, 0);
-	inflateEnd(&stream);
-}
 
 /* Two answers are the same behind this: in front of it is how long ago the sample before was. */
 static void test_gzip(void **state)

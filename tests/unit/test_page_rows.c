@@ -235,7 +235,7 @@ static void test_names(void **state)
 		assert_int_equal(pe_page_rows_find(&view, i + 1, &row), 0);
 		assert_string_equal(pe_page_row_name(&row), names[i]);
 	}
-	/* A group is called by what it is told apart by, whatever that is. */
+	/* A group is called by what distinguishes it, whatever that is. */
 	row = (struct pe_page_row){ .group = &group };
 	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++)
 		group.label[i] = "";

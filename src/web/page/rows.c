@@ -54,7 +54,7 @@ static const char *name_of_iface(const struct pe_iface_sample *iface)
 				     : iface->info.name;
 }
 
-/* By what it is told apart, from what says most. */
+/* What distinguishes it, the most telling first. */
 static const char *name_of_group(const struct pe_group_sample *group)
 {
 	static const enum pe_group_label order[PE_GROUP_LABELS] = {
