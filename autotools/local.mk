@@ -49,7 +49,7 @@ uninstall-local:
 # is no clone.
 
 EXTRA_DIST += autotools/debian/changelog.in autotools/debian/control autotools/debian/copyright \
-	autotools/debian/prerm autotools/debian/rules autotools/debian/source/format \
+	autotools/debian/postrm autotools/debian/prerm autotools/debian/rules autotools/debian/source/format \
 	autotools/rpm/packet-exporter.spec.in
 source_date = $${SOURCE_DATE_EPOCH:-$$(git -c safe.directory='*' -C $(top_srcdir) log -1 --format=%ct \
 	2>/dev/null || stat -c %Y $(top_srcdir)/configure.ac)}

@@ -22,14 +22,6 @@ struct {
 	__uint(value_size, sizeof(__u64));
 } provisional SEC(".maps");
 
-/* ifindex to word. Entries are removed by user space alone. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PE_EARLY_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} early SEC(".maps");
-
 static __always_inline bool is_veth(const struct net_device *dev)
 {
 	const struct rtnl_link_ops *ops = dev->rtnl_link_ops;

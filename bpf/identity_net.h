@@ -5,7 +5,7 @@
 #ifndef PE_BPF_IDENTITY_NET_H
 #define PE_BPF_IDENTITY_NET_H
 
-#include "identity_kernel.h"
+#include "cookie.h"
 #include "pe/abi.h"
 
 #define NETDEV_HASHENTRIES 256 /* of net/core/dev.h, since 2.6.24 */
@@ -16,17 +16,6 @@
 
 __u64 pe_net; /* address of our namespace, which exists for as long as we do */
 struct pe_task_peer pe_peer_result;
-
-/*
- * What names a namespace, and no later one. Before 5.12 cookies are made when a socket asks for
- * one, so there it is the number, which is used again, with the random number that each has.
- */
-static __always_inline __u64 cookie_of(struct net *net)
-{
-	if (bpf_core_field_exists(net->net_cookie))
-		return BPF_CORE_READ(net, net_cookie);
-	return (__u64)BPF_CORE_READ(net, ns.inum) << 32 | BPF_CORE_READ(net, hash_mix);
-}
 
 static __always_inline struct net *net_of(struct net_device *dev)
 {

@@ -46,6 +46,19 @@ struct net_device {
 	const struct rtnl_link_ops *rtnl_link_ops; /* NULL for hardware */
 };
 
+struct sock_common {
+	possible_net_t skc_net;
+};
+
+/* Also of the smaller kinds, of a request and of TIME_WAIT. */
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct dst_entry {
+	struct net_device *dev; /* that it is sent from; the loopback device's if it is for us */
+};
+
 struct sk_buff {
 	unsigned int len;
 	unsigned int data_len;
@@ -53,6 +66,9 @@ struct sk_buff {
 	unsigned int napi_id; /* of the NAPI context that received it, or the sending CPU + 1 */
 	__u32 vlan_all;	      /* since 6.2 */
 	__be16 vlan_proto;
+	__be16 protocol;
+	unsigned long _skb_refdst; /* a struct dst_entry, with a flag in its lowest bit */
+	struct sock *sk;
 	/* from head: */
 	__u16 mac_header;
 	__u16 transport_header;

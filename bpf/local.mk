@@ -5,6 +5,9 @@ bpf_sources = \
 	bpf/packet_exporter.bpf.c \
 	bpf/packet_exporter_plain.bpf.c \
 	bpf/account.h \
+	bpf/drops.bpf.c \
+	bpf/drops.h \
+	bpf/cookie.h \
 	bpf/extent.h \
 	bpf/flow.h \
 	bpf/identity.bpf.c \
@@ -21,6 +24,11 @@ bpf_sources = \
 	bpf/parse.h \
 	bpf/skb.h \
 	bpf/sweep.h \
+	bpf/table.h \
+	bpf/tcp.bpf.c \
+	bpf/tcp_ended.h \
+	bpf/tcp_kernel.h \
+	bpf/tcp_spaces.h \
 	bpf/tcx.h \
 	bpf/tracepoints.h
 EXTRA_DIST += $(bpf_sources)
@@ -48,8 +56,12 @@ bpf/%.bpfo: bpf/%.clang.o
 bpf/%.skel.h: bpf/%.bpfo
 	$(V_SKEL)$(BPFTOOL) gen skeleton $< name $(subst packet_exporter,pe,$*)_bpf >$@.tmp && mv $@.tmp $@
 
--include bpf/identity.bpf.d bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d
+-include bpf/drops.bpf.d bpf/identity.bpf.d bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d
 
 .PRECIOUS: bpf/%.clang.o bpf/%.bpfo
-BUILT_SOURCES += bpf/identity.skel.h bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h
+BUILT_SOURCES += bpf/drops.skel.h bpf/identity.skel.h bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h
+-include bpf/identity.bpf.d bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d bpf/tcp.bpf.d
+
+.PRECIOUS: bpf/%.clang.o bpf/%.bpfo
+BUILT_SOURCES += bpf/identity.skel.h bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h bpf/tcp.skel.h
 CLEANFILES += bpf/*.o bpf/*.bpfo bpf/*.d bpf/*.skel.h

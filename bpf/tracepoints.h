@@ -15,11 +15,16 @@
 #include "early.h"
 #include "skb.h"
 
+/* Most packets of a host full of containers pass interfaces of other namespaces as well: that is
+ * asked first, and one load. */
 static __always_inline union pe_slot_ref slot_of(const struct net_device *dev)
 {
-	union pe_slot_ref ref = interface_find(dev->ifindex);
+	union pe_slot_ref ref = { .word = 0 };
 
-	return likely(ref.word) || !is_ours(dev) ? ref : early_find(dev);
+	if (!is_ours(dev))
+		return ref;
+	ref = interface_find(dev->ifindex);
+	return likely(ref.word) ? ref : early_find(dev);
 }
 
 SEC("tp_btf/net_dev_start_xmit")
@@ -30,7 +35,7 @@ int BPF_PROG(pe_egress, const struct sk_buff *skb, const struct net_device *dev)
 	if (!skb || !dev)
 		return 0;
 	ref = slot_of(dev);
-	if (ref.flags & PE_SLOT_EGRESS && is_ours(dev))
+	if (ref.flags & PE_SLOT_EGRESS)
 		count_sent(skb, dev, ref);
 	return 0;
 }
@@ -38,10 +43,10 @@ int BPF_PROG(pe_egress, const struct sk_buff *skb, const struct net_device *dev)
 /* For the hook that comes next on this CPU: see account(). */
 static __always_inline void mark(union pe_slot_ref ref, enum pe_counted counted)
 {
-	struct pe_row *row = row_find(ref.slot, PE_INGRESS, bpf_get_smp_processor_id());
+	struct pe_cpu *cpu = cpu_find(bpf_get_smp_processor_id());
 
-	if (row)
-		row->counted = counted;
+	if (cpu)
+		cpu->mark = counted ? mark_of(ref, counted) : 0;
 }
 
 /* Whether XDP or TCX will see this packet, and take a mark off again. */
@@ -90,7 +95,7 @@ int BPF_PROG(pe_receive, const struct sk_buff *skb)
 	if (!dev)
 		return 0;
 	ref = slot_of(dev);
-	if (!(ref.flags & PE_SLOT_ORIGIN) || ref.flags & PE_SLOT_NATIVE || !is_ours(dev))
+	if (!(ref.flags & PE_SLOT_ORIGIN) || ref.flags & PE_SLOT_NATIVE)
 		return 0;
 	if (likely(is_for_xdp(skb, ref)))
 		mark(ref, PE_COUNTED_NOT);
@@ -107,11 +112,11 @@ int BPF_PROG(pe_gro, const struct sk_buff *skb)
 	union pe_slot_ref ref;
 
 	dev = skb ? skb->dev : NULL;
-	if (!dev)
+	if (!dev || !is_ours(dev))
 		return 0;
 	ref = interface_find(dev->ifindex);
-	if (likely((ref.flags & mask) != (PE_ORIGIN_CELLS | PE_SLOT_RECEIVE)) || !is_ours(dev) ||
-	    !has_gro(dev) || is_cloned(skb))
+	if (likely((ref.flags & mask) != (PE_ORIGIN_CELLS | PE_SLOT_RECEIVE)) || !has_gro(dev) ||
+	    is_cloned(skb))
 		return 0;
 	count_received(skb, dev, ref, false, true);
 	return 0;

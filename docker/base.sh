@@ -9,9 +9,10 @@ base_mirror() {
 		2>/dev/null | head -n 1
 }
 
-# base_apt ROOT: its apt reaches the archive as this machine's does.
+# base_apt ROOT: its apt reaches the archive as this machine's does. Nobody reads descriptions there.
 base_apt() {
 	{
+		echo 'Acquire::Languages "none";'
 		apt-config dump | grep -E '^Acquire::(https?::|Check-)'
 		[ -z "${http_proxy:-}" ] || echo "Acquire::http::Proxy \"$http_proxy\";"
 		[ -z "${https_proxy:-}" ] || echo "Acquire::https::Proxy \"$https_proxy\";"

@@ -17,6 +17,7 @@ EXTRA_DIST += \
 	docker/prometheus/prometheus.yml \
 	docker/root.sh \
 	docker/services.sh \
+	docker/storm.sh \
 	docker/test-images/Dockerfile \
 	docker/test-images/docker-compose.build.yml
 

@@ -1,14 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The root folder of the image: root.sh PROGRAM FOLDER. The program, the libraries that it and they
-# need, of the program's architecture, whatever this machine's is; certificates; who is who.
+# The root folder of the image: root.sh PROGRAM FOLDER [SYSROOT]. The program, the libraries that it and they
+# need, of the program's architecture, whatever this machine's is, from SYSROOT if that is named; certificates;
+# who is who.
 set -eu
 program=$1
 root=$2
+sysroot=${3:-}
 # Loaded when they are used, so that no header names them. glibc wants the last one when a thread ends
 # by pthread_exit(3).
-loaded='libcurl.so.4 libjansson.so.4 libgcc_s.so.1'
+loaded='libcurl.so.4 libjansson.so.4 libsnappy.so.1 libgcc_s.so.1'
 
 # Its architecture, as Debian's folders have it.
 loader=$(readelf -p .interp "$program" | sed -n 's/.*\] *//p')
@@ -29,7 +31,7 @@ needed() {
 take() {
 	local file
 	[ ! -e "$root/usr/lib/$folder/$1" ] || return 0
-	for file in "/lib/$folder/$1" "/usr/lib/$folder/$1"; do
+	for file in "$sysroot/lib/$folder/$1" "$sysroot/usr/lib/$folder/$1"; do
 		[ ! -e "$file" ] || break
 	done
 	cp -L "$file" "$root/usr/lib/$folder/$1"

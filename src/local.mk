@@ -10,11 +10,12 @@ src_libpe_a_SOURCES = \
 	include/pe/drops.h \
 	include/pe/encode.h \
 	include/pe/endpoint.h \
+	include/pe/faults.h \
 	include/pe/features.h \
 	include/pe/flow.h \
 	include/pe/group.h \
 	include/pe/gzip.h \
-	include/pe/health.h \
+	include/pe/healthcheck.h \
 	include/pe/http.h \
 	include/pe/identity.h \
 	include/pe/ifkey.h \
@@ -28,12 +29,16 @@ src_libpe_a_SOURCES = \
 	include/pe/page.h \
 	include/pe/push.h \
 	include/pe/registry.h \
+	include/pe/remote.h \
+	include/pe/remote_write.h \
 	include/pe/ring.h \
+	include/pe/row.h \
 	include/pe/sample.h \
 	include/pe/shard.h \
 	include/pe/sink.h \
 	include/pe/strbuf.h \
 	include/pe/table.h \
+	include/pe/tcp.h \
 	include/pe/supervisor.h \
 	include/pe/tasks.h \
 	include/pe/text.h \
@@ -70,32 +75,42 @@ src_libpe_a_SOURCES = \
 	src/config/manual.h \
 	src/config/manual_markdown.c \
 	src/config/options.c \
+	src/config/receivers.c \
 	src/config/source.c \
 	src/config/source.h \
 	src/config/table.c \
 	src/config/table_delivery.c \
+	src/config/table_otlp.c \
+	src/config/table_spool.c \
+	src/config/table_process.c \
 	src/config/table.h \
+	src/config/table_targets.h \
 	src/config/value.c \
 	src/daemon/calls.c \
 	src/daemon/calls.h \
+	src/daemon/faults.c \
+	src/daemon/faults.h \
 	src/daemon/files.c \
 	src/daemon/files.h \
-	src/daemon/health.c \
-	src/daemon/health.h \
-	src/daemon/health_check.c \
+	src/daemon/healthcheck.c \
+	src/daemon/healthcheck_socket.c \
+	src/daemon/healthcheck_socket.h \
 	src/daemon/landlock.c \
 	src/daemon/landlock.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
-	src/daemon/module_health.c \
+	src/daemon/module_drops.c \
+	src/daemon/module_healthcheck.c \
 	src/daemon/module_identity.c \
 	src/daemon/module_interfaces.c \
 	src/daemon/module_kernel.c \
 	src/daemon/module_once.c \
 	src/daemon/module_notify.c \
 	src/daemon/module_push.c \
+	src/daemon/module_remote_write.c \
 	src/daemon/module_series.c \
 	src/daemon/module_snapshots.c \
+	src/daemon/module_tcp.c \
 	src/daemon/module_web.c \
 	src/daemon/module_workers.c \
 	src/daemon/modules.h \
@@ -112,8 +127,14 @@ src_libpe_a_SOURCES = \
 	src/deliver/credentials.h \
 	src/deliver/grouping.c \
 	src/deliver/grouping.h \
+	src/deliver/header_file.c \
+	src/deliver/header_file.h \
 	src/deliver/libcurl.c \
 	src/deliver/libcurl.h \
+	src/deliver/otlp_answer.c \
+	src/deliver/otlp_check.c \
+	src/deliver/otlp_response.c \
+	src/deliver/otlp_response.h \
 	src/deliver/outcome.c \
 	src/deliver/outcome.h \
 	src/deliver/push.c \
@@ -121,31 +142,81 @@ src_libpe_a_SOURCES = \
 	src/deliver/push_body.h \
 	src/deliver/push_group.c \
 	src/deliver/push_group.h \
+	src/deliver/remote_answer.c \
+	src/deliver/remote_queue.c \
+	src/deliver/remote_queue.h \
+	src/deliver/remote_send.c \
+	src/deliver/remote_spool.c \
+	src/deliver/remote_thin.c \
+	src/deliver/remote_watch.c \
+	src/deliver/remote_watch.h \
+	src/deliver/remote_sink.h \
+	src/deliver/remote_write.c \
+	src/deliver/remote_write_check.c \
 	src/deliver/schedule.c \
 	src/deliver/schedule.h \
 	src/deliver/sink.c \
+	src/deliver/sink_inside.h \
 	src/deliver/sink_log.c \
 	src/deliver/sink_log.h \
+	src/deliver/sink_queue.c \
 	src/deliver/sink_ops.h \
+	src/deliver/spool.c \
+	src/deliver/spool.h \
+	src/deliver/spool_file.c \
+	src/deliver/spool_file.h \
 	src/deliver/transfer.c \
 	src/deliver/transfer.h \
+	src/expose/births.c \
+	src/expose/births.h \
 	src/expose/catalogue.c \
 	src/expose/encode.c \
 	src/expose/families.c \
 	src/expose/families.h \
 	src/expose/families_counters.c \
+	src/expose/families_drops.c \
 	src/expose/families_flow.c \
 	src/expose/families_group.c \
 	src/expose/families_iface.c \
+	src/expose/families_ledger.c \
 	src/expose/families_self.c \
+	src/expose/families_sink.c \
+	src/expose/families_tcp.c \
 	src/expose/families_top.c \
+	src/expose/family_set.c \
+	src/expose/remote.c \
+	src/expose/remote.h \
+	src/expose/remote_cut.c \
+	src/expose/remote_write_1.c \
+	src/expose/remote_write_2.c \
+	src/expose/snappy.c \
+	src/expose/snappy.h \
+	src/expose/symbols.c \
+	src/expose/symbols.h \
 	src/expose/text_writer.c \
+	src/expose/walk.h \
+	src/expose/gone.c \
+	src/expose/gone.h \
 	src/expose/json_writer.c \
 	src/expose/labels.c \
 	src/expose/labels.h \
+	src/expose/ledger.c \
+	src/expose/ledger.h \
 	src/expose/lines.c \
 	src/expose/lines.h \
 	src/expose/openmetrics_writer.c \
+	src/expose/otlp_cut.c \
+	src/expose/otlp_cut.h \
+	src/expose/otlp_writer.c \
+	src/expose/outline.c \
+	src/expose/outline.h \
+	src/expose/protobuf.c \
+	src/expose/protobuf.h \
+	src/expose/protobuf_parts.c \
+	src/expose/protobuf_reader.c \
+	src/expose/protobuf_reader.h \
+	src/expose/protobuf_parts.h \
+	src/expose/protobuf_writer.c \
 	src/expose/writer.h \
 	src/identity/cgroups.c \
 	src/identity/cgroups.h \
@@ -187,6 +258,7 @@ src_libpe_a_SOURCES = \
 	src/iface/moved.h \
 	src/iface/contribution.c \
 	src/iface/contribution.h \
+	src/iface/counts.h \
 	src/iface/engine.h \
 	src/iface/reuse.c \
 	src/iface/reuse.h \
@@ -210,9 +282,9 @@ src_libpe_a_SOURCES = \
 	src/iface/records.h \
 	src/iface/watch.c \
 	src/iface/watch.h \
-	src/net/drops.c \
 	src/net/dump.c \
 	src/net/dump.h \
+	src/net/faults.c \
 	src/net/features.c \
 	src/net/links.c \
 	src/net/links.h \
@@ -235,6 +307,8 @@ src_libpe_a_SOURCES = \
 	src/series/member.c \
 	src/series/registry.c \
 	src/series/sample.c \
+	src/series/spaces.c \
+	src/series/spaces.h \
 	src/web/activation.c \
 	src/web/activation.h \
 	src/web/address.c \
@@ -257,12 +331,17 @@ src_libpe_a_SOURCES = \
 	src/web/page/api.h \
 	src/web/page/health.c \
 	src/web/page/health.h \
+	src/web/page/history.c \
+	src/web/page/history.h \
 	src/web/page/html.c \
 	src/web/page/html.h \
+	src/web/page/html_columns.c \
 	src/web/page/html_details.c \
 	src/web/page/html_rows.c \
 	src/web/page/live.c \
 	src/web/page/live.h \
+	src/web/page/packed.c \
+	src/web/page/packed.h \
 	src/web/page/page.c \
 	src/web/page/query.c \
 	src/web/page/query.h \
@@ -298,23 +377,36 @@ src_libpe_a_SOURCES = \
 	src/web/yaml.c \
 	src/web/yaml.h \
 	src/xdp/attach.c \
+	src/xdp/counters.c \
+	src/xdp/counters.h \
+	src/xdp/drops.c \
 	src/xdp/early.c \
+	src/xdp/growth.c \
+	src/xdp/growth.h \
+	src/xdp/load.c \
 	src/xdp/object.c \
 	src/xdp/object.h \
+	src/xdp/online.c \
+	src/xdp/online.h \
+	src/xdp/reasons.c \
+	src/xdp/reasons.h \
 	src/xdp/ring.c \
 	src/xdp/slots.c \
 	src/xdp/slots.h \
 	src/xdp/sweep.c \
 	src/xdp/tasks.c \
+	src/xdp/tcp.c \
 	src/xdp/ticks.c \
 	src/xdp/ticks.h \
 	src/xdp/tracepoints.c \
 	src/xdp/tracepoints.h
 
 # Also for a make of one target, which skips BUILT_SOURCES.
-src/xdp/attach.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT) src/xdp/ticks.$(OBJEXT) src/xdp/tracepoints.$(OBJEXT): bpf/packet_exporter.skel.h
-src/xdp/object.$(OBJEXT): bpf/packet_exporter_plain.skel.h
+src/xdp/attach.$(OBJEXT) src/xdp/drops.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/growth.$(OBJEXT) src/xdp/load.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT) src/xdp/ticks.$(OBJEXT) src/xdp/tracepoints.$(OBJEXT): bpf/packet_exporter.skel.h
+src/xdp/load.$(OBJEXT): bpf/packet_exporter_plain.skel.h
+src/xdp/drops.$(OBJEXT): bpf/drops.skel.h
 src/xdp/tasks.$(OBJEXT): bpf/identity.skel.h
+src/xdp/tcp.$(OBJEXT): bpf/tcp.skel.h
 
 # What the page loads is in it: as C strings, line by line.
 src/web/page/page_css.h: src/web/page/page.css
@@ -334,6 +426,7 @@ pe_libs = src/libpe.a \
 
 bin_PROGRAMS += packet-exporter
 packet_exporter_SOURCES = src/daemon/main.c
+packet_exporter_LDFLAGS = $(PE_LDFLAGS)
 packet_exporter_LDADD = $(pe_libs)
 
 EXTRA_DIST += src/README.md

@@ -9,6 +9,7 @@ unit_tests = \
 	tests/unit/test_moved \
 	tests/unit/test_base \
 	tests/unit/test_catalogue \
+	tests/unit/test_counters \
 	tests/unit/test_encode \
 	tests/unit/test_events \
 	tests/unit/test_families \
@@ -16,7 +17,7 @@ unit_tests = \
 	tests/unit/test_grouping \
 	tests/unit/test_groups \
 	tests/unit/test_groups_model \
-	tests/unit/test_health \
+	tests/unit/test_healthcheck \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
 	tests/unit/test_http_page \
@@ -29,20 +30,32 @@ unit_tests = \
 	tests/unit/test_notify \
 	tests/unit/test_offloads \
 	tests/unit/test_options \
+	tests/unit/test_otlp \
 	tests/unit/test_page_api \
 	tests/unit/test_page_html \
+	tests/unit/test_page_kept \
 	tests/unit/test_page_live \
+	tests/unit/test_page_metrics \
 	tests/unit/test_page_query \
 	tests/unit/test_page_rows \
 	tests/unit/test_policy \
 	tests/unit/test_privileges \
+	tests/unit/test_protobuf \
+	tests/unit/test_reasons \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
+	tests/unit/test_ledger \
+	tests/unit/test_lives \
+	tests/unit/test_remote \
+	tests/unit/test_remote_answer \
+	tests/unit/test_remote_queue \
 	tests/unit/test_maintenance \
 	tests/unit/test_sample \
 	tests/unit/test_sandbox \
 	tests/unit/test_shard \
 	tests/unit/test_sink \
+	tests/unit/test_spaces \
+	tests/unit/test_spool \
 	tests/unit/test_text \
 	tests/unit/test_top \
 	tests/unit/test_watch \
@@ -57,16 +70,18 @@ thread_tests = \
 	tests/unit/test_http \
 	tests/unit/test_http_limits \
 	tests/unit/test_http_page \
-	tests/unit/test_page_live \
+	tests/unit/test_page_kept \
 	tests/unit/test_registry \
 	tests/unit/test_registry_model \
 	tests/unit/test_sink \
 	tests/unit/test_web \
 	tests/unit/test_workers
 test_helpers = \
+	tests/fleet/fleet \
 	tests/integration/foreign-xdp \
 	tests/integration/monitor-trace \
 	tests/integration/push-sample \
+	tests/integration/senders \
 	tests/integration/witness \
 	tests/unit/encode-sample
 integration_scripts = \
@@ -77,6 +92,7 @@ integration_scripts = \
 	tests/integration/harness.py \
 	tests/integration/network_namespaces.py \
 	tests/integration/pytest.sh \
+	tests/integration/receivers.sh \
 	tests/integration/runtimes.sh \
 	tests/integration/redirect.bpf.c \
 	tests/integration/sanitized.py \
@@ -95,15 +111,19 @@ integration_scripts = \
 	tests/integration/test_delivery.py \
 	tests/integration/test_encoding.py \
 	tests/integration/test_exact.py \
-	tests/integration/test_health.py \
+	tests/integration/test_fleet.py \
+	tests/integration/test_healthcheck.py \
 	tests/integration/test_host_name.py \
 	tests/integration/test_hotplug.py \
 	tests/integration/test_identity.py \
+	tests/integration/test_ledger.py \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
+	tests/integration/test_drops.py \
 	tests/integration/test_early.py \
 	tests/integration/test_offloads.py \
 	tests/integration/test_once.py \
+	tests/integration/test_otlp.py \
 	tests/integration/test_page.py \
 	tests/integration/test_passages.py \
 	tests/integration/test_privileges.py \
@@ -112,11 +132,15 @@ integration_scripts = \
 	tests/integration/test_rules.py \
 	tests/integration/test_runtimes.py \
 	tests/integration/test_sandbox.py \
+	tests/integration/test_receivers.py \
 	tests/integration/test_refused.py \
+	tests/integration/test_remote_write.py \
 	tests/integration/test_soak.py \
+	tests/integration/test_spool.py \
 	tests/integration/test_start.py \
 	tests/integration/test_storm.py \
 	tests/integration/test_systemd.py \
+	tests/integration/test_tcp.py \
 	tests/integration/test_waiting.py \
 	tests/integration/test_web.py \
 	tests/integration/witness.bpf.c \
@@ -136,10 +160,38 @@ cmocka_tests =
 endif
 check_PROGRAMS += $(cmocka_tests) $(test_helpers)
 TESTS += $(cmocka_tests) $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += tests/README.md $(lint_tests) tests/lint/tap.inc tests/lint/completion.py tests/lint/manifests.py tests/lint/pointers.py $(suite_order) $(suite_packages) tests/packages/arm64.sh \
+EXTRA_DIST += tests/README.md tests/suites.sh $(lint_tests) tests/lint/tap.inc tests/driver.sh tests/tap.sh tests/lint/completion.py tests/lint/manifests.py tests/lint/pointers.py $(suite_order) $(suite_packages) tests/packages/arm64.sh \
 	tests/packages/machine.sh $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
+
+# Not what they link, which is the program's. Benchmarks and what sends for them are optimized as it is, too.
+tests/bpf/%.$(OBJEXT) tests/fuzz/%.$(OBJEXT) tests/integration/%.$(OBJEXT) tests/proto/%.$(OBJEXT) \
+tests/unit/%.$(OBJEXT): private CFLAGS += $(TEST_CFLAGS)
+
+# A decoder that is not ours, for what is written as protobuf: the messages of the public schemas that
+# are used, compiled by protoc-c.
+proto_names = client otlp remote_write_1 remote_write_2 wire
+proto_cppflags = $(AM_CPPFLAGS) $(PROTOBUF_C_CFLAGS) -I$(top_builddir)/tests/proto
+proto_libs = tests/proto/libproto.a $(PROTOBUF_C_LIBS) -lm
+proto_sources = $(proto_names:%=tests/proto/%.pb-c.c)
+proto_headers = $(proto_names:%=tests/proto/%.pb-c.h)
+if HAVE_PROTOBUF_C
+check_LIBRARIES += tests/proto/libproto.a
+nodist_tests_proto_libproto_a_SOURCES = tests/proto/client.pb-c.c tests/proto/otlp.pb-c.c \
+	tests/proto/remote_write_1.pb-c.c tests/proto/remote_write_2.pb-c.c \
+	tests/proto/wire.pb-c.c
+tests_proto_libproto_a_CPPFLAGS = $(proto_cppflags)
+endif
+EXTRA_DIST += $(proto_names:%=tests/proto/%.proto)
+tests/proto/%.pb-c.c tests/proto/%.pb-c.h: $(top_srcdir)/tests/proto/%.proto
+	@$(MKDIR_P) tests/proto
+	$(AM_V_GEN)$(PROTOC_C) --proto_path=$(top_srcdir)/tests/proto --c_out=tests/proto $<
+CLEANFILES += tests/proto/*.pb-c.c tests/proto/*.pb-c.h
+tests/fuzz/fuzz_otlp_response-fuzz_otlp_response.$(OBJEXT) \
+tests/fuzz/fuzz_protobuf-fuzz_protobuf.$(OBJEXT) \
+tests/fuzz/fuzz_remote-fuzz_remote.$(OBJEXT) \
+tests/fuzz/fuzz_scrape-fuzz_scrape.$(OBJEXT): $(proto_headers)
 
 # The kernel's side is replaced by fake-kernel.c.
 fake_kernel = tests/unit/fake-kernel.c tests/unit/fake-kernel.h tests/unit/fake-early.c
@@ -151,6 +203,8 @@ fake_kernel_wraps = $(foreach name, \
 comma = ,
 attacher_scene = tests/unit/attacher-scene.h $(fake_kernel)
 interfaces_scene = tests/unit/interfaces-scene.h $(fake_kernel)
+tests_unit_test_reasons_SOURCES = tests/unit/test_reasons.c
+tests_unit_test_reasons_LDADD = $(test_libs)
 tests_unit_test_accumulator_SOURCES = tests/unit/test_accumulator.c tests/unit/registry-source.h
 tests_unit_test_accumulator_LDADD = $(test_libs)
 tests_unit_test_attacher_SOURCES = tests/unit/test_attacher.c $(attacher_scene)
@@ -165,6 +219,7 @@ tests_unit_test_moved_LDADD = $(test_libs)
 tests_unit_test_base_LDADD = $(test_libs)
 tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c tests/unit/snapshot-fixture.h
 tests_unit_test_catalogue_LDADD = $(test_libs)
+tests_unit_test_counters_LDADD = $(test_libs)
 tests_unit_test_encode_SOURCES = tests/unit/test_encode.c tests/unit/encode-expected.h
 tests_unit_test_encode_LDADD = $(test_libs)
 tests_unit_test_events_SOURCES = tests/unit/test_events.c $(interfaces_scene)
@@ -173,14 +228,17 @@ tests_unit_test_events_LDADD = $(test_libs)
 tests_unit_test_families_LDADD = $(test_libs)
 tests_unit_test_levels_LDADD = $(test_libs)
 tests_unit_test_grouping_LDADD = $(test_libs)
-tests_unit_test_health_LDADD = $(test_libs)
-tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h
+tests_unit_test_healthcheck_LDADD = $(test_libs)
+tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h \
+	tests/unit/http_server.h
 tests_unit_test_http_LDADD = $(test_libs)
-tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/http_client.h
+tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/http_client.h \
+	tests/unit/http_server.h
 # Memory is refused in the middle of an answer.
 tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
 tests_unit_test_http_limits_LDADD = $(test_libs)
-tests_unit_test_http_page_SOURCES = tests/unit/test_http_page.c tests/unit/http_client.h
+tests_unit_test_http_page_SOURCES = tests/unit/test_http_page.c tests/unit/http_client.h \
+	tests/unit/http_server.h
 tests_unit_test_http_page_LDADD = $(test_libs)
 kernel_side_wraps = $(foreach name, pe_tasks_close pe_tasks_fd pe_tasks_lost pe_tasks_open \
 	pe_tasks_peer pe_tasks_read pe_tasks_walk, -Wl$(comma)--wrap=$(name))
@@ -197,27 +255,41 @@ tests_unit_test_offloads_SOURCES = tests/unit/test_offloads.c $(interfaces_scene
 tests_unit_test_offloads_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_offloads_LDADD = $(test_libs)
 tests_unit_test_options_LDADD = $(test_libs)
+tests_unit_test_otlp_LDADD = $(test_libs)
 # The clock of the page is the test's.
 page_scene = tests/unit/page-scene.h
 page_wraps = -Wl,--wrap=pe_clock_monotonic_ns
-tests_unit_test_page_api_SOURCES = tests/unit/test_page_api.c tests/unit/snapshot-fixture.h \
-	tests/unit/malloc-failure.h $(page_scene)
+tests_unit_test_page_api_SOURCES = tests/unit/test_page_api.c tests/unit/api-answers.h \
+	tests/unit/malloc-failure.h tests/unit/snapshot-fixture.h $(page_scene)
 tests_unit_test_page_api_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
 tests_unit_test_page_api_LDADD = $(test_libs) $(JANSSON_LIBS)
 tests_unit_test_page_html_SOURCES = tests/unit/test_page_html.c tests/unit/html-check.h \
 	tests/unit/snapshot-fixture.h $(page_scene)
 tests_unit_test_page_html_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
 tests_unit_test_page_html_LDADD = $(test_libs)
-tests_unit_test_page_live_SOURCES = tests/unit/test_page_live.c tests/unit/malloc-failure.h \
+tests_unit_test_page_kept_SOURCES = tests/unit/test_page_kept.c tests/unit/live-scene.h \
+	tests/unit/malloc-failure.h tests/unit/snapshot-fixture.h $(page_scene)
+tests_unit_test_page_kept_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
+tests_unit_test_page_kept_LDADD = $(test_libs) -lm
+tests_unit_test_page_live_SOURCES = tests/unit/test_page_live.c tests/unit/live-scene.h \
 	$(page_scene)
 tests_unit_test_page_live_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
 tests_unit_test_page_live_LDADD = $(test_libs) -lm
+tests_unit_test_page_metrics_SOURCES = tests/unit/test_page_metrics.c tests/unit/api-answers.h \
+	tests/unit/snapshot-fixture.h $(page_scene)
+tests_unit_test_page_metrics_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
+tests_unit_test_page_metrics_LDADD = $(test_libs) $(JANSSON_LIBS)
 tests_unit_test_page_query_LDADD = $(test_libs)
 tests_unit_test_page_rows_SOURCES = tests/unit/test_page_rows.c $(page_scene)
 tests_unit_test_page_rows_LDFLAGS = $(AM_LDFLAGS) $(page_wraps)
 tests_unit_test_page_rows_LDADD = $(test_libs)
 tests_unit_test_policy_LDADD = $(test_libs)
 tests_unit_test_privileges_LDADD = $(test_libs)
+tests_unit_test_protobuf_SOURCES = tests/unit/test_protobuf.c tests/unit/malloc-failure.h
+tests_unit_test_protobuf_LDADD = $(test_libs)
+tests_unit_test_spaces_SOURCES = tests/unit/test_spaces.c tests/unit/registry-source.h \
+	tests/unit/malloc-failure.h
+tests_unit_test_spaces_LDADD = $(test_libs)
 tests_unit_test_groups_SOURCES = tests/unit/test_groups.c tests/unit/registry-source.h \
 	tests/unit/malloc-failure.h
 tests_unit_test_groups_LDADD = $(test_libs)
@@ -228,6 +300,22 @@ tests_unit_test_registry_SOURCES = tests/unit/test_registry.c tests/unit/registr
 tests_unit_test_registry_model_SOURCES = tests/unit/test_registry_model.c tests/unit/registry-source.h
 tests_unit_test_registry_model_LDADD = $(test_libs)
 tests_unit_test_registry_LDADD = $(test_libs)
+tests_unit_test_remote_SOURCES = tests/unit/test_remote.c tests/unit/malloc-failure.h \
+	tests/unit/snapshot-fixture.h
+tests_unit_test_remote_queue_SOURCES = tests/unit/test_remote_queue.c tests/unit/malloc-failure.h
+tests_unit_test_remote_answer_LDADD = $(test_libs)
+tests_unit_test_remote_answer_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_clock_monotonic_ns
+tests_unit_test_spool_LDADD = $(test_libs)
+tests_unit_test_remote_queue_LDADD = $(test_libs)
+tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c tests/unit/remote-written.h
+tests_unit_test_ledger_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_snappy_compress
+tests_unit_test_ledger_LDADD = $(test_libs)
+tests_unit_test_lives_SOURCES = tests/unit/test_lives.c tests/unit/remote-written.h
+tests_unit_test_lives_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_snappy_compress
+tests_unit_test_lives_LDADD = $(test_libs)
+# See there.
+tests_unit_test_remote_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_snappy_compress
+tests_unit_test_remote_LDADD = $(test_libs)
 tests_unit_test_maintenance_SOURCES = tests/unit/test_maintenance.c $(interfaces_scene)
 tests_unit_test_maintenance_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_maintenance_LDADD = $(test_libs)
@@ -271,6 +359,8 @@ tests_integration_monitor_trace_SOURCES = tests/integration/monitor-trace.c
 tests_integration_monitor_trace_LDADD = $(pe_libs)
 tests_integration_push_sample_SOURCES = tests/integration/push-sample.c
 tests_integration_push_sample_LDADD = $(pe_libs)
+tests_integration_senders_SOURCES = tests/integration/senders.c
+tests_integration_senders_LDADD = $(pe_libs)
 
 # For tc, which loads it itself.
 check_DATA = tests/integration/redirect.clang.o tests/integration/takeover.so
@@ -293,7 +383,11 @@ tests/integration/%.skel.h: $(top_srcdir)/tests/integration/%.bpf.c
 CLEANFILES += tests/integration/*.so tests/integration/*.o tests/integration/*.bpfo tests/integration/*.skel.h
 
 TEST_EXTENSIONS = .sh
-tap_driver = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/autotools/tap-driver.sh
+tap_driver = env AM_TAP_AWK='$(AWK)' PE_CHECK_TESTS='$(TEST_LOGS:.log=)' \
+	$(SHELL) $(top_srcdir)/tests/driver.sh $(SHELL) $(top_srcdir)/autotools/tap-driver.sh
+CLEANFILES += tests/*/*.seconds docker/*.seconds
+# How far they are, and what is said of a failure.
+AM_SH_LOG_DRIVER_FLAGS = --comments
 LOG_DRIVER = $(tap_driver)
 SH_LOG_DRIVER = $(tap_driver)
 AM_TESTS_ENVIRONMENT = \
@@ -349,6 +443,17 @@ soak: compile-integration
 	$(soak_env) SOAK_SECONDS=$${SOAK_SECONDS:-600} PE_PYTEST='test_soak.py' \
 		$(top_srcdir)/tests/integration/pytest.sh -n 0 -s
 
+# ---- a fleet ----
+
+# A thousand hosts that write to a VictoriaMetrics, for some minutes; FLEET="HOSTS SECONDS" others.
+# tests/integration/test_fleet.py has a few do so, for some seconds.
+tests_fleet_fleet_SOURCES = tests/fleet/fleet.c
+tests_fleet_fleet_LDADD = $(pe_libs)
+EXTRA_DIST += tests/fleet/run
+.PHONY: fleet
+fleet: tests/fleet/fleet
+	PE_BUILDDIR='$(abs_builddir)' $(top_srcdir)/tests/fleet/run $(FLEET)
+
 # ---- benchmarks ----
 
 bench_programs = \
@@ -356,6 +461,7 @@ bench_programs = \
 	tests/bench/bench_datapath \
 	tests/bench/bench_egress \
 	tests/bench/bench_encode \
+	tests/bench/bench_remote \
 	tests/bench/bench_worker \
 	tests/bench/exec_cost \
 	tests/bench/execs \
@@ -366,6 +472,8 @@ bench_programs = \
 bench_sources = \
 	tests/bench/bench.bpf.c \
 	tests/bench/bench.py \
+	tests/bench/bench_delivery.py \
+	tests/bench/bench_drops.py \
 	tests/bench/bench_hotplug.py \
 	tests/bench/bench_identity.py \
 	tests/bench/bench_idle.py \
@@ -391,9 +499,11 @@ tests_bench_bench_datapath_LDADD = $(pe_libs) -lm
 tests_bench_bench_egress_SOURCES = tests/bench/bench_egress.c tests/bench/bench.h $(bench_packets)
 tests_bench_bench_egress_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_egress_LDADD = $(pe_libs)
-tests_bench_bench_encode_SOURCES = tests/bench/bench_encode.c tests/bench/bench.h \
-	tests/unit/snapshot-fixture.h
+bench_interfaces = tests/bench/bench.h tests/bench/interfaces.h tests/unit/snapshot-fixture.h
+tests_bench_bench_encode_SOURCES = tests/bench/bench_encode.c $(bench_interfaces)
 tests_bench_bench_encode_LDADD = $(pe_libs)
+tests_bench_bench_remote_SOURCES = tests/bench/bench_remote.c $(bench_interfaces)
+tests_bench_bench_remote_LDADD = $(pe_libs)
 tests_bench_bench_worker_SOURCES = tests/bench/bench_worker.c tests/bench/bench.h
 tests_bench_bench_worker_LDADD = $(pe_libs)
 tests_bench_exec_cost_SOURCES = tests/bench/exec_cost.c tests/bench/bench.h

@@ -33,6 +33,16 @@ AC_DEFUN([PE_TEST_LIBRARY], [
   AM_CONDITIONAL([HAVE_$1], [test "$pe_have_$1" = yes])
 ])
 
+# PE_TEST_PROTOBUF: a compiler and a library that read protobuf, for tests.
+AC_DEFUN([PE_TEST_PROTOBUF], [
+  AC_CHECK_PROG([PROTOC_C], [protoc-c], [protoc-c])
+  AS_IF([test -n "$PROTOC_C"], [],
+    [AS_IF([test "$enable_tests" = required],
+      [PE_MISSING([protoc-c for the tests of protobuf], [protobuf-c-compiler])])])
+  PE_TEST_LIBRARY([PROTOBUF_C], [libprotobuf-c], [libprotobuf-c-dev], [the tests of protobuf])
+  AM_CONDITIONAL([HAVE_PROTOBUF_C], [test -n "$PROTOC_C" && test "$pe_have_PROTOBUF_C" = yes])
+])
+
 # PE_REFUSE_IF_MISSING: one error that names everything.
 AC_DEFUN([PE_REFUSE_IF_MISSING], [
   AS_IF([test -n "$pe_missing"], [AC_MSG_ERROR([missing:$pe_missing])])
@@ -121,6 +131,14 @@ AC_DEFUN([PE_FUZZING], [
   AM_CONDITIONAL([FUZZING], [test "$enable_fuzzing" = yes])
 ])
 
+# PE_TEST_LINKER: there are many tests, and each has the whole library; gold takes half the time for it
+# that bfd does. The program is linked by the compiler's own choice.
+AC_DEFUN([PE_TEST_LINKER], [
+  TEST_LDFLAGS=
+  PE_IF_COMPILES([$PE_LDFLAGS -fuse-ld=gold], [TEST_LDFLAGS=-fuse-ld=gold])
+  AC_SUBST([TEST_LDFLAGS])
+])
+
 # PE_BPF_TOOLCHAIN: clang with the BPF target, bpftool, and the flags for both.
 AC_DEFUN([PE_BPF_TOOLCHAIN], [
   AC_ARG_VAR([CLANG], [clang with the BPF target])
@@ -145,6 +163,21 @@ AC_DEFUN([PE_BPF_TOOLCHAIN], [
     sed -n 's,^# 1 "\(.*\)/asm/types.h".*,\1,p' | sed 1q`
   AS_IF([test -n "$pe_asm" && test "$pe_asm" != /usr/include], [BPF_CPPFLAGS="-idirafter $pe_asm"])
   AC_SUBST([BPF_CPPFLAGS])
+])
+
+# PE_DEPENDENCY_FILES: config.status makes an empty file of dependencies for each object, each by a shell, a
+# mkdir and a mv of its own, unless it is there: half of what configure takes. All of them at once.
+AC_DEFUN([PE_DEPENDENCY_FILES], [
+  AC_CONFIG_COMMANDS_PRE([
+    AS_IF([test "${enable_dependency_tracking:-yes}" != no], [
+      pe_files=`sed -n 's,^@AMDEP_TRUE@.*am__quote@\(.*\)\$(DEPDIR)\(/.*\.Po\)@am__quote.*,\1.deps\2,p' \
+        "$srcdir/Makefile.in"`
+      mkdir -p `echo "$pe_files" | sed 's,/@<:@^/@:>@*$,,' | sort -u`
+      for pe_file in $pe_files; do
+        test -e "$pe_file" || echo '# dummy' >"$pe_file"
+      done
+    ])
+  ])
 ])
 
 # PE_PTHREAD: -pthread is all that is needed on Linux.

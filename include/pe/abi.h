@@ -63,36 +63,65 @@ struct pe_count {
 	__u64 bytes;
 };
 
-/* The hand-off mark: what one hook says to the next one on the same packet. */
+/*
+ * The exact counters of an interface, in one direction, are in two places: a lane for each CPU,
+ * which only that CPU writes, with plain stores, and what all CPUs have in common, atomically. What
+ * nearly every packet adds to is in the lane, and there in one cache line, if it can be. Neither is
+ * ever cleared: user space keeps a baseline for each use of a slot, so that no packet can fall
+ * between a read and a reset.
+ *
+ * Their memory comes with the interfaces, for PE_CHUNK_SLOTS slots at a time, and lanes only for
+ * CPUs that exist. A CPU without one, because it has just come, counts in `common`.
+ */
+#define PE_CHUNK_SHIFT 7
+#define PE_CHUNK_SLOTS (1u << PE_CHUNK_SHIFT)
+/* In a chunk, and in the chunk of one CPU's lanes. */
+#define PE_CHUNK_INDEX(slot, direction) (((slot) % PE_CHUNK_SLOTS) * PE_DIRECTIONS + (direction))
+#define PE_CHUNK_ENTRIES		(PE_CHUNK_SLOTS * PE_DIRECTIONS)
+
+/* The words of a lane: X(first word, what). Other classes are rare, and in `common`. */
+/* clang-format off */
+#define PE_LANE_CLASSES(X)                                                       \
+	X(0, PE_CLASS_IPV4 + PE_PROTO_TCP) X(2, PE_CLASS_IPV4 + PE_PROTO_UDP)    \
+	X(8, PE_CLASS_IPV6 + PE_PROTO_TCP) X(10, PE_CLASS_IPV6 + PE_PROTO_UDP)   \
+	X(24, PE_CLASS_IPV4 + PE_PROTO_ICMP) X(26, PE_CLASS_IPV6 + PE_PROTO_ICMPV6) \
+	X(28, PE_CLASS_OTHER)
+/* Buckets of packets' sizes: acknowledgements, whole frames, and what is not yet segmented stand
+ * beside the classes of IPv4. */
+#define PE_LANE_SIZES(X)                                                         \
+	X(4, 0) X(5, 1) X(6, 5) X(7, 10)                                         \
+	X(12, 2) X(13, 3) X(14, 4) X(15, 6) X(16, 7) X(17, 8) X(18, 9) X(19, 11)
+/* clang-format on */
+#define PE_LANE_TCP   20 /* PE_TCP_KINDS words */
+#define PE_LANE_VLAN  30
+#define PE_LANE_WORDS 32
+
+struct pe_lane {
+	__u64 word[PE_LANE_WORDS];
+} __attribute__((aligned(64)));
+
+struct pe_common {
+	struct pe_lane lane; /* of CPUs that have none */
+	struct pe_count class[PE_CLASS_COUNT];
+	__u64 fragments;
+	/* Frames that ended inside a header; counted in the class of what was recognised until
+	 * then. */
+	__u64 truncated;
+	/* Packets whose flow record did not reach a worker, by protocol. They are counted all the
+	 * same. */
+	struct pe_count lost[PE_PROTO_COUNT];
+} __attribute__((aligned(64)));
+
+/*
+ * The hand-off mark: what one hook says to the next one on the same CPU and packet, of which
+ * interface. The lowest two bits of struct pe_cpu's mark; the rest is the token of the slot's use.
+ */
 enum pe_counted {
 	PE_COUNTED_NOT,
 	PE_COUNTED_BY_RECEIVE, /* by the receive tracepoint, or it was not received at all */
 	PE_COUNTED_BY_XDP,     /* for TCX */
 };
-
-/*
- * The exact counters of one (slot, direction, CPU). Written only by that CPU, never cleared:
- * user space keeps a baseline for each use of a slot, so no packet can fall between a read and a
- * reset. Index in the map: (slot * PE_DIRECTIONS + direction) * cpus + cpu.
- */
-struct pe_row {
-	struct pe_count class[PE_CLASS_COUNT];
-	__u64 size[PE_SIZE_BUCKETS];
-	__u64 tcp[PE_TCP_KINDS];
-	__u64 fragments;
-	__u64 vlan;
-	/* Frames that ended inside a header; counted in the class of what was recognised until
-	 * then. */
-	__u64 truncated;
-	/* No counter but the hand-off mark, enum pe_counted: which hook has counted the packet that
-	 * comes to the next hook on this CPU. */
-	__u64 counted;
-	/* Packets whose flow record did not reach a worker, by protocol. They are in `class` all
-	 * the same. */
-	struct pe_count lost[PE_PROTO_COUNT];
-} __attribute__((aligned(64)));
-
-#define PE_ROW_WORDS (sizeof(struct pe_row) / sizeof(__u64))
+#define PE_MARK(token, counted) ((__u32)(token) << 2 | (counted))
 
 /*
  * How packets come to be received on an interface, which decides what the receive tracepoint makes
@@ -177,7 +206,6 @@ struct pe_flow_head {
 	};
 };
 
-/* A set of either is two flows: one cache line of IPv4, two of IPv6. */
 struct pe_flow4 {
 	struct pe_flow_head head;
 	__u64 address; /* source, destination */
@@ -193,13 +221,20 @@ struct pe_flow6 {
 #define PE_FLOW_BYTES_MAX 0x7fffffffu
 #define PE_FLOW_SPAN_MAX  0xffff
 
+/*
+ * A cache line of the flow cache has two flows of IPv4, or one of IPv6, as its first tag says. A
+ * flow has two places: of IPv4 those of one line, of IPv6 the lines of a pair.
+ */
 #define PE_FLOW_WAYS 2
-struct pe_flow4_set {
+union pe_flow_line {
 	struct pe_flow4 way[PE_FLOW_WAYS];
+	struct pe_flow6 whole;
 };
-struct pe_flow6_set {
-	struct pe_flow6 way[PE_FLOW_WAYS];
+
+struct pe_flow_pair {
+	union pe_flow_line line[PE_FLOW_WAYS];
 };
+#define PE_PAIR_FLOWS (PE_FLOW_WAYS * PE_FLOW_WAYS) /* of IPv4 */
 
 #define PE_FLOW_TAG(generation, ipv6, direction) \
 	((__u8)((generation) << 2 | (ipv6) << 1 | (direction)))
@@ -238,8 +273,10 @@ struct pe_pending {
 
 /* State of one CPU; index in the map is the CPU. */
 struct pe_cpu {
+	__u32 mark;  /* the hand-off mark: PE_MARK(), 0 if there is none */
 	__u32 busy;  /* set while this CPU changes its part of the flow cache */
 	__u32 sent;  /* records since the last look at the ring's fill */
+	__u32 lacks; /* memory: it has counted in common, or without flow detail */
 	__s64 flows; /* occupied ways */
 	__u64 evicted[PE_EVICT_REASONS];
 	__u64 lost[PE_EVICT_REASONS]; /* evicted, but the ring was full */
@@ -247,21 +284,46 @@ struct pe_cpu {
 	__u64 missed; /* packets of unknown interfaces, for want of a provisional slot */
 	struct pe_pending pending;
 	__u64 packet[8]; /* what was recognised of one: struct packet in bpf/parse.h */
-	__u64 unused[13];
+	__u64 unused[12];
 	__u8 window[PE_WINDOW];
 } __attribute__((aligned(128)));
 
 /* Arguments and result of the sweep, run on one CPU by BPF_PROG_TEST_RUN. */
 struct pe_sweep {
-	__u64 from;	/* first set, relative to the CPU's part */
-	__u64 sets;	/* how many to look at */
+	__u64 from;	/* first pair of the CPU's */
+	__u64 pairs;	/* how many to look at */
 	__u64 idle_for; /* jiffies without a packet */
 	__u64 unused[5];
 };
-/* The sweep looks at no more sets of IPv4, and half as many of IPv6, in one call: it runs with
- * interrupts off. */
-#define PE_SWEEP_SETS 128
-#define PE_SWEEP_BUSY 0xffffffffu /* result: the CPU was in the middle of a packet; try again */
+/* The sweep looks at no more pairs in one call: it runs with interrupts off. */
+#define PE_SWEEP_PAIRS 64
+#define PE_SWEEP_BUSY  0xffffffffu /* result: the CPU was in the middle of a packet; try again */
+
+/* ---- what is dropped (bpf/drops.bpf.c) ---- */
+
+/*
+ * A reason's code: the subsystem of the kernel's that has it in the upper bits, its number there in
+ * the lower ones (struct drop_reason_list of net/dropreason.h). Kernels that give no reason have
+ * the protocol: enum pe_drop_protocol. So many reasons as follow have a place of their own in rows,
+ * from when they are first met on; the first place is that of all others.
+ */
+#define PE_DROP_CODE(subsystem, number) ((subsystem) << 8 | (number))
+#define PE_DROP_CODES			4096u
+#define PE_DROP_REASONS			33
+#define PE_DROP_NO_PLACE		255 /* of a code: others */
+
+enum pe_drop_protocol {
+	PE_DROP_OTHER,
+	PE_DROP_IPV4,
+	PE_DROP_IPV6,
+	PE_DROP_ARP,
+};
+
+/* Packets; by the places of reasons. A slot has a row for each of some stripes of CPUs. */
+struct pe_drop_row {
+	__u64 count[PE_DIRECTIONS][PE_DROP_REASONS];
+	__u64 unused[6];
+};
 
 /* ---- who runs where (bpf/identity.bpf.c) ---- */
 
@@ -318,13 +380,94 @@ struct pe_task_peer {
 #define PE_WALK_DONE   0u
 #define PE_WALK_FULL   1u /* the ring: to be emptied, then again */
 
-_Static_assert(sizeof(struct pe_row) == 768, "pe_row is 12 cache lines");
+/* ---- outcomes of TCP connections (bpf/tcp.bpf.c) ---- */
+
+/*
+ * A connection begins by one of the first two, and ends by one of the others. What the kernel's own
+ * counters of the network namespace (/proc/net/snmp) call it:
+ *
+ *   ActiveOpens   opened - unsent
+ *   PassiveOpens  accepted
+ *   AttemptFails  refused + timed_out + failed, and what requests of listeners add, which are no
+ *                 connections yet
+ *   EstabResets   reset + stalled
+ */
+#define PE_TCP_OUTCOMES_X(X)                                                                \
+	X(OPENED, "opened")	  /* to SYN_SENT */                                         \
+	X(ACCEPTED, "accepted")	  /* of a listener: the handshake is done */                \
+	X(UNSENT, "unsent")	  /* no port or route: no SYN left */                       \
+	X(REFUSED, "refused")	  /* SYN_SENT: ECONNREFUSED, by a reset or ICMP */          \
+	X(TIMED_OUT, "timed_out") /* SYN_SENT: ETIMEDOUT */                                 \
+	X(FAILED, "failed")	  /* SYN_SENT: any other error */                           \
+	X(ABANDONED, "abandoned") /* SYN_SENT: closed by who opened it */                   \
+	X(RESET, "reset")	  /* ESTABLISHED or CLOSE_WAIT: by a reset of either end */ \
+	X(STALLED, "stalled")	  /* likewise: no answer until the kernel gave up */        \
+	X(CLOSED, "closed")	  /* any later state: somebody had closed it */
+
+#define PE_TCP_OUTCOME_ENUM(outcome, name) PE_TCP_##outcome,
+enum pe_tcp_outcome {
+	PE_TCP_OUTCOMES_X(PE_TCP_OUTCOME_ENUM) PE_TCP_OUTCOMES,
+};
+
+/*
+ * Upper bounds of the histograms of ended connections, as X(number, text), where the text is what
+ * is exposed; see PE_DURATION_BOUNDS_MS of pe/sample.h. Few, because every group has them.
+ */
+/* clang-format off */
+#define PE_TCP_RTT_BOUNDS_US(X)                                                            \
+	X(100, "0.0001") X(500, "0.0005") X(2500, "0.0025") X(10000, "0.01")             \
+	X(50000, "0.05") X(250000, "0.25")
+#define PE_TCP_DURATION_BOUNDS_MS(X)                                                       \
+	X(10, "0.01") X(100, "0.1") X(1500, "1.5") X(15000, "15") X(120000, "120")        \
+	X(1800000, "1800")
+#define PE_TCP_BYTES_BOUNDS(X)                                                             \
+	X(0x400, "1024") X(0x4000, "16384") X(0x40000, "262144")                          \
+	X(0x400000, "4.194304e+06") X(0x4000000, "6.7108864e+07")
+/* clang-format on */
+#define PE_TCP_BOUND_ONE(number, text) +1
+#define PE_TCP_RTT_BUCKETS	       (1 PE_TCP_RTT_BOUNDS_US(PE_TCP_BOUND_ONE))
+#define PE_TCP_DURATION_BUCKETS	       (1 PE_TCP_DURATION_BOUNDS_MS(PE_TCP_BOUND_ONE))
+#define PE_TCP_BYTES_BUCKETS	       (1 PE_TCP_BYTES_BOUNDS(PE_TCP_BOUND_ONE))
+
+/* What the sockets of a network namespace have counted. Nothing but sums, of 64 bits each. */
+struct pe_tcp_counts {
+	__u64 connections[PE_TCP_OUTCOMES];
+	struct pe_count retransmitted; /* segments, and their payload */
+	__u64 resets[PE_DIRECTIONS];
+	/* Of connections that were established, at their end. Buckets are not cumulative. */
+	__u64 rtt[PE_TCP_RTT_BUCKETS]; /* smoothed; of those that have any */
+	__u64 rtt_sum_us;
+	__u64 duration[PE_TCP_DURATION_BUCKETS];
+	__u64 duration_sum_ns;
+	__u64 unmeasured; /* whose beginning is not known: they have no duration */
+	__u64 bytes[PE_DIRECTIONS][PE_TCP_BYTES_BUCKETS]; /* payload, each byte once */
+	__u64 bytes_sum[PE_DIRECTIONS];
+};
+#define PE_TCP_WORDS (sizeof(struct pe_tcp_counts) / sizeof(__u64))
+
+/* One network namespace. Never cleared: user space keeps what it has read. */
+struct pe_tcp_space {
+	__u64 cookie; /* of the namespace; 0: of none, or of the first ones */
+	struct pe_tcp_counts counts;
+} __attribute__((aligned(64)));
+
+/* Connections whose beginning is remembered. */
+#define PE_TCP_BIRTHS 32768u
+
+#define PE_TCP_SPACE_HOST  0u /* the namespace that the exporter runs in */
+#define PE_TCP_SPACE_REST  1u /* those that found no place, and what is of none */
+#define PE_TCP_SPACE_FIRST 2u
+
+_Static_assert(sizeof(struct pe_lane) == 256, "pe_lane is 4 cache lines");
+_Static_assert(sizeof(struct pe_common) == 896, "pe_common is 14 cache lines");
 _Static_assert(sizeof(union pe_slot_ref) == 8, "pe_slot_ref is written by one store");
 _Static_assert(sizeof(struct pe_flow_head) == 24, "pe_flow_head has no hole");
-_Static_assert(sizeof(struct pe_flow4_set) == 64, "two flows of IPv4 are one cache line");
-_Static_assert(sizeof(struct pe_flow6) == 64, "a flow of IPv6 is one cache line");
+_Static_assert(sizeof(struct pe_flow_pair) == 128,
+	       "in two lines each: two flows of IPv4, or one of IPv6");
 _Static_assert(sizeof(struct pe_cpu) == 384, "pe_cpu shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_sweep) == 64, "pe_sweep is a raw tracepoint context");
+_Static_assert(sizeof(struct pe_drop_row) % 64 == 0,
+	       "pe_drop_row shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_task_record) == 904, "pe_task_record has no hole");
 _Static_assert(sizeof(struct pe_task_names) == 592, "pe_task_names has no hole");
 

@@ -15,10 +15,6 @@ int pe_arena_new(struct pe_arena **ret_arena);
 /* Frees the arena and all that was allocated from it. NULL is fine. Returns NULL. */
 struct pe_arena *pe_arena_free(struct pe_arena *arena);
 
-/* Ends all that was allocated from it. What was mapped for it stays for what comes next: what that
- * does not use goes back with the reset after it. */
-void pe_arena_reset(struct pe_arena *arena);
-
 /*
  * `count` zeroed elements of `size` bytes, aligned for any type; NULL if memory is refused or the
  * product overflows. Belongs to the arena.
@@ -27,6 +23,10 @@ void *pe_arena_alloc(struct pe_arena *arena, size_t count, size_t size);
 
 /* A copy of a string, cut to `max` bytes; NULL if memory is refused. */
 char *pe_arena_strdup(struct pe_arena *arena, const char *s, size_t max);
+
+/* Gives pages back that nothing was allocated from; what is allocated later takes them again. Where
+ * the arena is kept for long. The thread that allocates, or any once none does. */
+void pe_arena_trim(struct pe_arena *arena);
 
 /* Bytes taken from the system. For tests. */
 size_t pe_arena_bytes(const struct pe_arena *arena);

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "pe/encode.h"
+
 #define PE_CATALOGUE_NAME_MAX	96
 #define PE_CATALOGUE_LABELS_MAX 192
 
@@ -31,6 +33,14 @@ struct pe_catalogue_entry {
  * exposed. False, and *ret_entry is unchanged, behind the last one. The strings are static.
  */
 bool pe_catalogue_get(size_t index, struct pe_catalogue_entry *ret_entry);
+
+/*
+ * Adds to the set all families but those whose whole name, as pe_catalogue_get() has it, matches
+ * `include` and does not match `exclude`: POSIX extended regular expressions, "" or NULL for all
+ * and for none. 0; -ENOENT if the set has all of them then; -EINVAL for what is no expression;
+ * -ENOMEM. Any thread; compiles.
+ */
+int pe_catalogue_leave_out(const char *include, const char *exclude, struct pe_family_set *set);
 
 /* Whether a series of any family can have a label of this name, whatever the options; le of
  * histograms included. */

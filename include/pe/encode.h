@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The encoder: a snapshot as text, a piece at a time.
+ * The encoder: a snapshot as text or protobuf, a piece at a time.
  *
- * OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) or Prometheus text
- * 0.0.4 (https://prometheus.io/docs/instrumenting/exposition_formats/). The order is fixed:
- * families as in the catalogue (catalogue.h), groups by labels and interfaces by name within each.
+ * OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/), Prometheus text 0.0.4
+ * or delimited protobuf (https://prometheus.io/docs/instrumenting/exposition_formats/). The order
+ * is fixed: families as in the catalogue (catalogue.h), groups by labels and interfaces by name
+ * within each.
  * An encoder keeps one buffer, as large as the largest (family, interface) or (family, group) pair,
  * whatever the size of the whole answer. One thread at a time; nothing blocks.
  */
@@ -13,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct pe_snapshot;
@@ -22,6 +24,7 @@ struct pe_strbuf;
 enum pe_format {
 	PE_FORMAT_TEXT,	       /* 0.0.4 */
 	PE_FORMAT_OPENMETRICS, /* 1.0.0 */
+	PE_FORMAT_PROTOBUF,    /* io.prometheus.client.MetricFamily, each behind its length */
 };
 
 /* What a series is of. */
@@ -50,12 +53,20 @@ enum pe_iface_detail {
 	PE_DETAIL_FULL,	 /* every family that groups have, too */
 };
 
+/* Families by their index in the catalogue (catalogue.h). */
+#define PE_FAMILIES_MAX 256
+struct pe_family_set {
+	uint64_t bit[PE_FAMILIES_MAX / 64];
+};
+
 /* What is exposed, in whichever way. */
 struct pe_expose_options {
+	struct pe_family_set left_out; /* by pe_catalogue_leave_out(); people's JSON has all */
 	bool legacy; /* add total_packets and total_throughput of the original exporter */
 	enum pe_iface_detail detail; /* of interfaces */
-	bool created;		     /* OpenMetrics: since when a series counts, a line each */
-	unsigned int iface_labels;   /* set of bits, by enum pe_iface_label */
+	bool created; /* OpenMetrics: since when a series counts, a line each; protobuf always says
+			 it */
+	unsigned int iface_labels; /* set of bits, by enum pe_iface_label */
 };
 
 struct pe_encode_options {

@@ -34,7 +34,8 @@ enum pe_group_label {
 
 /* Where groups beyond --group.max go: this is their `workload`, or, if that does not distinguish
  * groups, the last label that does; the other labels are "". */
-#define PE_GROUP_OTHER "other"
+#define PE_GROUP_OTHER	  "other"
+#define PE_GROUP_OTHER_ID 0
 
 #define PE_GROUP_NAME(label, name, by_default) [PE_GROUP_##label] = name,
 static inline const char *pe_group_label_name(enum pe_group_label label)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "pe/strbuf.h"
+
 struct pe_gzip;
 
 /* The next plain bytes, at most `size` (> 0): how many, 0 at the end, or -errno. */
@@ -33,5 +35,11 @@ ssize_t pe_gzip_read(struct pe_gzip *gzip, char *buf, size_t size);
 
 /* Whether the last byte of the stream has been read. */
 bool pe_gzip_ended(const struct pe_gzip *gzip);
+
+/*
+ * Replaces *ret_data by what a stream of any origin was made of, at most `max` bytes; nothing may
+ * be behind it. 0, -ENOMEM, or -EBADMSG if it is no such stream. Any thread; nothing blocks.
+ */
+int pe_gunzip(const void *data, size_t len, size_t max, struct pe_strbuf *ret_data);
 
 #endif

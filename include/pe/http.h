@@ -45,7 +45,7 @@ struct pe_http_options {
 	 * by the server's threads, two at a time, perhaps before pe_http_new() has returned; must
 	 * not wait for who calls pe_http_free(). */
 	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
-	/* Likewise for the page and the JSON API, with what nothing else needs; one at a time. */
+	/* Likewise for the page and the JSON API; one at a time. */
 	int (*look)(struct pe_snapshot **ret_snapshot, void *userdata);
 	/* Called by the server's threads, several at a time. */
 	bool (*ready)(void *userdata);

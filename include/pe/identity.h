@@ -95,6 +95,12 @@ struct pe_identities_options {
 	 * not call into the module.
 	 */
 	void (*resolved)(int ifindex, struct pe_identity *identity, void *userdata);
+	/*
+	 * Whose a network namespace is (as in struct pe_task_record), by the same calls, and before
+	 * `resolved` of its veths: each time that changes, and when the wait of a veth ends.
+	 * `ifindex` is a veth that leads to it, 0 if none is known. NULL: nobody is called back.
+	 */
+	void (*named)(uint64_t netns, int ifindex, struct pe_identity *identity, void *userdata);
 	void *userdata;
 };
 
@@ -128,6 +134,9 @@ int pe_identities_fd(const struct pe_identities *identities);
 /* To be called when pe_identities_fd() is readable: calls back for what has become known. Does not
  * block; about 5 µs for a program's start in a namespace that is new. */
 void pe_identities_dispatch(struct pe_identities *identities);
+
+/* Calls back `named` for all whose names are known. */
+void pe_identities_name_all(struct pe_identities *identities);
 
 /* When to call pe_identities_run() on the monotonic clock, 0 if there is nothing to do. May change
  * with each other call. */

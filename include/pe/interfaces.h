@@ -96,6 +96,10 @@ void pe_interfaces_close_brackets(struct pe_interfaces *interfaces);
 void pe_interfaces_identify(struct pe_interfaces *interfaces, int ifindex,
 			    struct pe_identity *identity);
 
+/* Whose a network namespace is, as pe_identities_options.named says it. */
+void pe_interfaces_name_netns(struct pe_interfaces *interfaces, uint64_t netns, int ifindex,
+			      struct pe_identity *identity);
+
 /* Asks for all interfaces again at the next dispatch, which the caller triggers. */
 void pe_interfaces_resync(struct pe_interfaces *interfaces);
 

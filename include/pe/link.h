@@ -36,6 +36,8 @@ struct pe_link_stats {
 	uint64_t tx_bytes;
 	uint64_t rx_dropped; /* packets */
 	uint64_t tx_dropped;
+	uint64_t rx_errors;
+	uint64_t tx_errors;
 };
 
 /* An interface as RTM_NEWLINK describes it. Names may hold any byte but NUL, '/' and white space.

@@ -21,6 +21,7 @@
 #include "pe/identity.h"
 #include "pe/log.h"
 #include "pe/push.h"
+#include "pe/remote_write.h"
 
 enum pe_xdp_mode {
 	PE_XDP_AUTO, /* generic where that changes nothing for the host; nothing on hardware */
@@ -33,6 +34,34 @@ struct pe_strings {
 	size_t count;
 };
 
+/* Of which metrics; the set is of both, and of those for all ways. */
+struct pe_metric_filter {
+	char *include; /* POSIX ERE of a whole name; "" all */
+	char *exclude; /* likewise; "" none */
+	struct pe_family_set left_out;
+};
+
+/* The receivers of one protocol; without a URL it is off. */
+struct pe_remote_targets {
+	struct pe_strings urls; /* at most PE_SINKS_OF_PROTOCOL_MAX */
+	uint64_t interval_ns;	/* default 15 s */
+	uint64_t timeout_ns;	/* default 30 s */
+	/* Of all series: NAME, a NUL, VALUE; for pe_options_remote_write() and pe_options_otlp() */
+	struct pe_strings labels;
+	unsigned int max_samples; /* default 2000 */
+	bool newest_first;
+	uint64_t min_age_ns; /* default 30 s */
+	uint64_t hold_ns;    /* default 1 min */
+	struct pe_metric_filter metrics;
+	char *header_file;
+	char *username;
+	char *password_file;
+	char *bearer_token_file;
+	char *tls_ca_file;
+	char *tls_cert_file;
+	char *tls_key_file;
+};
+
 struct pe_options {
 	/* interfaces */
 	char *interface_include; /* POSIX ERE, unanchored; default "" matches all */
@@ -41,10 +70,13 @@ struct pe_options {
 	bool has_regex;
 	enum pe_xdp_mode xdp_mode;
 	bool egress;
+	bool drops;
 	unsigned int max_interfaces; /* 1..16384, default 1024 */
 	unsigned int netlink_rcvbuf; /* bytes, default 16 MiB */
 	/* flows */
-	unsigned int workers;	 /* 1..256, default: the CPUs that may be used, at most 8 */
+	bool flows;
+	unsigned int workers;	 /* 1..256, default: the CPUs that may be used, at most 8; 0 without
+				    flows */
 	unsigned int flows_top;	 /* 0..1000 */
 	unsigned int flow_cache; /* flows per CPU, power of two, 64..1048576; 0: chosen by their
 				    number */
@@ -54,9 +86,11 @@ struct pe_options {
 	/* metrics */
 	uint64_t departed_retention_ns; /* default 5 m */
 	unsigned int departed_max;	/* default 4096 */
-	struct pe_expose_options show;
+	struct pe_expose_options show;	/* left_out: by --metrics.* */
+	struct pe_metric_filter metrics;
 	unsigned int group_by;	/* set of PE_GROUP_BIT(), not empty; default PE_GROUP_BY_DEFAULT */
 	unsigned int group_max; /* 1..65536 */
+	bool tcp;		/* outcomes of connections */
 	/* identity */
 	bool identity;
 	bool identity_cni;
@@ -83,12 +117,22 @@ struct pe_options {
 	uint64_t push_departure_delay_ns; /* default 1 s */
 	enum pe_push_exit push_on_exit;
 	bool push_gzip;
+	struct pe_metric_filter push_metrics;
 	char *push_username;
 	char *push_password_file;
 	char *push_bearer_token_file;
 	char *push_tls_ca_file;
 	char *push_tls_cert_file;
 	char *push_tls_key_file;
+	/* receivers of time series */
+	struct pe_remote_targets remote; /* of remote write */
+	enum pe_remote_write_protocol remote_protocol;
+	struct pe_remote_targets otlp; /* of OTLP/HTTP */
+
+	/* what waits for receivers of time series */
+	char *spool_path;	      /* a folder; NULL: memory */
+	unsigned int spool_max_bytes; /* default 256 MiB */
+	uint64_t spool_max_age_ns;    /* default 1 h */
 	/* privileges */
 	char *user; /* name or number; NULL: no change */
 	bool sandbox;
@@ -130,6 +174,16 @@ bool pe_options_match(const struct pe_options *options, const char *name, const 
  */
 void pe_options_push(const struct pe_options *options, struct pe_push_label *labels,
 		     struct pe_push_options *ret_push);
+
+/*
+ * The options of the i-th receiver of remote write, or of OTLP, but for `snapshot`. Strings are
+ * borrowed; `labels` has room for as many as remote.labels, or otlp.labels, and is borrowed, too.
+ */
+void pe_options_remote_write(const struct pe_options *options, size_t i,
+			     struct pe_remote_label *labels,
+			     struct pe_remote_write_options *ret_remote);
+void pe_options_otlp(const struct pe_options *options, size_t i, struct pe_remote_label *labels,
+		     struct pe_remote_write_options *ret_otlp);
 
 /* "15s", "1m30s", "500ms", "2h", "1d": Prometheus' duration syntax. 0 or -EINVAL. */
 int pe_parse_duration(const char *text, uint64_t *ret_ns);

@@ -18,9 +18,13 @@
 #ifndef PE_REGISTRY_H
 #define PE_REGISTRY_H
 
+#include "pe/clock.h"
 #include "pe/sample.h"
 
 struct pe_registry;
+
+/* How long an interface that has gone waits for its identity: that may be on its way. */
+#define PE_REGISTRY_WAIT_NS PE_NS_PER_S
 
 /* An interface in the registry: the handle of whoever added it, until pe_registry_remove() or the
  * end of the registry. Where one is taken, NULL is none: -ENOENT. */
@@ -112,6 +116,21 @@ int pe_registry_add_unobserved(struct pe_registry *registry, struct pe_member *m
 int pe_registry_add_overcounted(struct pe_registry *registry, struct pe_member *member,
 				enum pe_direction direction, const struct pe_count *count);
 
+/* What an interface itself has dropped and found faulty since it was made. */
+struct pe_faults {
+	int ifindex;
+	uint64_t dropped[PE_DIRECTIONS];
+	uint64_t errors[PE_DIRECTIONS];
+};
+
+/*
+ * What live interfaces have counted by now, ascending by ifindex; others of the list are passed
+ * over, and one that is missing keeps what it had. The caller reads and hands over lists one at a
+ * time: numbers that are smaller than the last ones have begun anew, and the series go on.
+ */
+void pe_registry_set_faults(struct pe_registry *registry, const struct pe_faults *faults,
+			    size_t count);
+
 /*
  * A live interface has gone: its sources are read for the last time and released, but for late
  * ones, which are read until the fold. The handle is invalid afterwards, whatever is returned. 0,
@@ -126,6 +145,25 @@ int pe_registry_remove(struct pe_registry *registry, struct pe_member *member, u
  */
 int pe_registry_fold(struct pe_registry *registry, const struct pe_iface_info *info, uint32_t token,
 		     uint64_t now_ns);
+
+/*
+ * What the sockets of a network namespace have counted since the last call. All of it counts for
+ * the host; also for a group, from the first count on, as soon as the namespace is named. `netns`
+ * as in struct pe_task_record, 0 for what is of the host alone. Where memory is refused, it is the
+ * host's alone.
+ */
+void pe_registry_add_tcp(struct pe_registry *registry, uint64_t netns,
+			 const struct pe_tcp_counts *more, uint64_t now_ns);
+
+/*
+ * Whose a namespace is, NULL: nobody is known. Its group is that of the interface that leads to it:
+ * a live one, or NULL and the ifindex of one that departed while it was waiting. Without any, the
+ * last one stays; if there was none, kind and master are empty. What it counted for another group
+ * stays there.
+ */
+void pe_registry_name_netns(struct pe_registry *registry, uint64_t netns,
+			    const struct pe_member *member, int ifindex,
+			    struct pe_identity *identity, uint64_t now_ns);
 
 /*
  * Folds what departed before now_ns - retention, and ends waits for an identity that are over.

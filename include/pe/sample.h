@@ -17,6 +17,7 @@
 #include "pe/flow.h"
 #include "pe/group.h"
 #include "pe/identity.h"
+#include "pe/row.h"
 
 struct pe_arena;
 
@@ -164,6 +165,8 @@ struct pe_series_body {
 	struct pe_count unobserved[PE_DIRECTIONS][PE_UNOBSERVED_REASONS];
 	struct pe_count overcounted[PE_DIRECTIONS]; /* above the kernel's own counters */
 	struct pe_flow_sample flows;
+	struct pe_drop_row *drops; /* by the places of struct pe_drop_reasons; NULL: none */
+	struct pe_tcp_counts *tcp; /* of the host and groups; NULL if there is nothing */
 };
 
 struct pe_iface_sample {
@@ -171,8 +174,9 @@ struct pe_iface_sample {
 	struct pe_identity *identity; /* who is behind it, NULL if unknown; the snapshot's */
 	bool departed;	      /* gone, kept for the retention; has no mode and no active flows */
 	uint64_t departed_ns; /* wall clock; 0 of a live one */
-	/* What the kernel itself says it dropped there, if somebody asked (pe_snapshot_sources). */
+	/* Packets, by the interface's own counters: of a departed one as they were last read. */
 	uint64_t dropped[PE_DIRECTIONS];
+	uint64_t errors[PE_DIRECTIONS];
 	struct pe_series_body body;
 };
 
@@ -186,6 +190,15 @@ struct pe_group_sample {
 	uint64_t interfaces;		    /* live members: arrived - departed */
 	uint64_t arrived;		    /* appeared, or came from another group */
 	uint64_t departed;		    /* gone, or members of another group now */
+	/*
+	 * What interfaces that are gone had moved, wherever they had counted it, in the group of
+	 * which they were members last. Over all groups and `waiting` it is what every interface
+	 * that is gone had moved. A group that ends (--group.max) leaves it to PE_GROUP_OTHER; one
+	 * of the same labels that comes later has another id. Not of the host.
+	 */
+	struct pe_count ended[PE_DIRECTIONS];
+	uint64_t ended_ns; /* wall clock: the last of them went; 0: none did */
+	uint64_t id;	   /* of PE_GROUP_OTHER: PE_GROUP_OTHER_ID */
 	struct pe_series_body body;
 };
 
@@ -214,6 +227,17 @@ enum pe_sink_result {
 	PE_SINK_RESULTS,
 };
 
+/* What became of samples that a sink was to send. */
+enum pe_sink_sample_result {
+	PE_SINK_SAMPLE_SENT,
+	PE_SINK_SAMPLE_REJECTED,	/* the peer refused them for good */
+	PE_SINK_SAMPLE_EXPIRED,		/* too much waited to be sent, or too long */
+	PE_SINK_SAMPLE_THINNED,		/* too much waited, and counters lose nothing by it */
+	PE_SINK_SAMPLE_CORRUPT,		/* what waited is damaged */
+	PE_SINK_SAMPLE_MAYBE_DELIVERED, /* likewise, and they had been sent without an answer */
+	PE_SINK_SAMPLE_RESULTS,
+};
+
 #define PE_HTTP_CODES 10
 struct pe_http_sample {
 	/* Requests by status code; a code is 0 where the table ends. */
@@ -235,7 +259,17 @@ struct pe_sink_sample {
 	uint64_t interval_ns;	  /* between two of them, as configured */
 	bool reduced; /* the peer refuses part of it (--metrics.legacy's series) and gets the rest
 		       */
+	/* Of sinks that queue: */
+	const char *url; /* without credentials; in a snapshot it is the snapshot's */
+	uint64_t samples[PE_SINK_SAMPLE_RESULTS];
+	uint64_t pending_samples;
+	uint64_t pending_bytes;
+	uint64_t spool_bytes;
+	uint64_t oldest_ns; /* wall clock: of those that wait, 0 if none does */
 };
+
+#define PE_SINKS_OF_PROTOCOL_MAX 8
+#define PE_SINKS_MAX		 (2 * PE_SINKS_OF_PROTOCOL_MAX) /* remote write and OTLP */
 
 struct pe_process_sample {
 	uint64_t cpu_ns;
@@ -264,6 +298,7 @@ struct pe_self_sample {
 	uint64_t netlink_invalid;
 	uint64_t netlink_overruns;
 	uint64_t netlink_resyncs;
+	uint64_t drops_missed;		/* they interrupted the counting of others */
 	uint64_t early_packets_missed;	/* of interfaces not known yet, for want of a provisional
 					   slot */
 	uint64_t flow_records;		/* that reached a worker */
@@ -275,13 +310,26 @@ struct pe_self_sample {
 	uint64_t top_flow_records_dropped; /* memory was refused */
 	uint64_t departed_early; /* folded before the retention because there were too many */
 	uint64_t kernel_map_bytes;
+	uint64_t tcp_unplaced;		    /* events of network namespaces that found no place */
 	uint64_t sandbox[PE_SANDBOX_PARTS]; /* 1 if it is in force */
 	uint64_t denied_system_calls;
 	struct pe_identities_stats identity;
 	struct pe_http_sample http;
 	struct pe_sink_sample push;
+	struct pe_sink_sample sinks[PE_SINKS_MAX]; /* of remote write and OTLP */
+	size_t sink_count;
 	bool identity_enabled;
 	struct pe_process_sample process;
+};
+
+/*
+ * Why the kernel dropped, by place in struct pe_drop_row. No reason is there twice: `place` says
+ * with which other place one is to be added up.
+ */
+struct pe_drop_reasons {
+	bool counted;			   /* drops are */
+	const char *name[PE_DROP_REASONS]; /* NULL: none; valid as long as drops are counted */
+	uint8_t place[PE_DROP_REASONS];
 };
 
 /* ---- all of it ---- */
@@ -305,7 +353,10 @@ struct pe_snapshot {
 	unsigned int group_by; /* set of PE_GROUP_BIT() */
 	struct pe_group_sample *host;
 	struct pe_group_sample *waiting;
+	struct pe_drop_reasons drop_reasons;
 	bool top_flows; /* --flows.top is on */
+	bool no_flows;	/* --flows=off */
+	bool tcp;	/* outcomes of connections are counted */
 	struct pe_self_sample self;
 };
 
@@ -316,14 +367,6 @@ int pe_snapshot_new(struct pe_snapshot **ret_snapshot);
 struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot);
 /* Gives a reference back; the last one frees. NULL is fine. Returns NULL. Any thread. */
 struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot);
-
-/*
- * Likewise for a caller that takes another one each second: the last one's memory stays for the
- * next pe_snapshot_new(), until pe_snapshot_release(). To map some megabytes anew takes the kernel
- * longer than all else that a sample costs.
- */
-struct pe_snapshot *pe_snapshot_recycle(struct pe_snapshot *snapshot);
-void pe_snapshot_release(void);
 
 /*
  * Turns every time in a snapshot under construction from monotonic to wall clock; 0 stays 0, for
@@ -353,6 +396,9 @@ static inline void pe_count_add(struct pe_count *a, const struct pe_count *b)
 /* Whether any packet was counted on the host. */
 bool pe_snapshot_has_packets(const struct pe_snapshot *snapshot);
 
+/* a += b. */
+void pe_tcp_add(struct pe_tcp_counts *a, const struct pe_tcp_counts *b);
+bool pe_tcp_is_zero(const struct pe_tcp_counts *counts);
 /* a += b, word by word. */
 void pe_row_add(struct pe_row *a, const struct pe_row *b);
 /* Packets and bytes over all classes. */
@@ -373,6 +419,12 @@ static inline struct pe_count pe_flow_rest(const struct pe_flow_sample *flows, s
 
 /* The rest, made in the arena if there is none yet; NULL if memory is refused. */
 struct pe_flow_rest *pe_flow_rest_make(struct pe_flow_sample *flows, struct pe_arena *arena);
+
+/* a += b, where `a` is made in the arena if there is none. 0 or -ENOMEM. */
+int pe_drop_row_add(struct pe_drop_row **a, const struct pe_drop_row *b, struct pe_arena *arena);
+/* Packets of a reason in a direction, of all places that have it; 0 of no row. */
+uint64_t pe_drop_row_sum(const struct pe_drop_row *row, const struct pe_drop_reasons *reasons,
+			 size_t direction, size_t place);
 
 /* Adds all but created_ns, otherwise as pe_flow_sample_add(). */
 int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,

@@ -16,7 +16,7 @@
 struct pe_workers;
 
 struct pe_workers_options {
-	unsigned int count;	      /* threads, 1..256 */
+	unsigned int count;	      /* threads, at most 256; 0: there are no flows */
 	struct pe_ring *const *rings; /* one each; borrowed until pe_workers_free() */
 	size_t max_flows;	      /* remembered by all workers together */
 	uint64_t flow_idle_ns;	      /* a flow ends after this long without a record */

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pe/abi.h"
+#include "pe/row.h"
 
 struct pe_xdp;
 struct pe_ring;
@@ -22,7 +22,8 @@ struct pe_ring;
 struct pe_xdp_options {
 	unsigned int max_interfaces; /* 1..16384 with a slot at the same time */
 	unsigned int rings;	     /* one a worker, 1..256 */
-	unsigned int flow_cache;     /* flows of IPv4 for each CPU, and half as many of IPv6: a
+	bool flows;		     /* are gathered; without, there are neither cache nor rings */
+	unsigned int flow_cache;     /* flows of IPv4 for each CPU, or half as many of IPv6: a
 					power of two, 64..1048576, or 0 for what suits most */
 	unsigned int ring_size;	     /* bytes of each ring, a power of two and of pages */
 	uint64_t active_ns;   /* a flow that never pauses is reported so often; at most 60 s */
@@ -45,7 +46,7 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp);
  * NULL. */
 struct pe_xdp *pe_xdp_close(struct pe_xdp *xdp);
 
-/* Whether the egress tracepoint is attached. */
+/* Whether egress is counted: the tracepoint could be attached. */
 bool pe_xdp_egress(const struct pe_xdp *xdp);
 
 /* Whether a program that link messages name (IFLA_XDP_PROG_ID) is one of ours. */
@@ -60,7 +61,8 @@ uint64_t pe_xdp_map_bytes(const struct pe_xdp *xdp);
  * packets come from: PE_SLOT_FRAMING of include/pe/abi.h.
  * 0, or 1 if it was early (pe_xdp_provision()): then *ret_token is that of its provisional slot,
  * which has its packets so far, and the receive tracepoint counts its ingress. -ENOSPC if all slots
- * are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the interface table is full.
+ * are in use, -EAGAIN if the free ones rest, -ENOENT if its set of the interface table is full, or
+ * -errno if the kernel refuses memory or a tracepoint.
  * *ret_token names this use of the slot; its counters begin at zero.
  */
 int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t *ret_token);
@@ -69,8 +71,9 @@ int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t 
  * A provisional slot for an early interface: a veth that has no slot and is not ignored. Once it is
  * offered, the first packet on such an interface takes it, and it is counted from then on, both
  * directions, by the tracepoints; pe_xdp_take() goes on with it. *ret_token is that slot's.
- * 0; -ENOSPC if there are PE_EARLY_MAX already, or no slots; -EAGAIN if the free ones rest; another
- * -errno if the kernel refuses the receive tracepoint, which is attached the first time.
+ * 0; -ENOSPC if there are PE_EARLY_MAX already, or no slots, or pe_xdp_rest() has detached; -EAGAIN
+ * if the free ones rest; another -errno if the kernel refuses the receive tracepoint, which is
+ * attached the first time.
  */
 int pe_xdp_provision(struct pe_xdp *xdp, uint32_t *ret_token);
 
@@ -162,6 +165,20 @@ void pe_xdp_read(struct pe_xdp *xdp, uint32_t token, struct pe_row *ret_row);
  * stays what it is; returns at once if there are no flows. The number of flows left in the cache.
  */
 uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns);
+
+/*
+ * Detaches the tracepoints, which cost every packet of the host something, once no interface has
+ * had a slot for three seconds; pe_xdp_take() attaches them again. Called now and then; some system
+ * calls.
+ */
+void pe_xdp_rest(struct pe_xdp *xdp);
+
+/*
+ * Begins to make memory for CPUs that have come since and have had packets, in a thread of its own.
+ * Until it is there they count in memory that all share, and without flow detail. Called now and
+ * then; does not block.
+ */
+void pe_xdp_follow_cpus(struct pe_xdp *xdp);
 
 /* The current jiffy, low 32 bits, as in records. Any thread; no system call but the clock's. */
 uint32_t pe_xdp_now(const struct pe_xdp *xdp);

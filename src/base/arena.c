@@ -12,12 +12,12 @@
 
 #include <errno.h>
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define CHUNK_MIN ((size_t)4096)
 #define CHUNK_MAX ((size_t)1 << 20)
@@ -32,8 +32,7 @@ struct chunk {
 
 struct pe_arena {
 	struct chunk *chunks;
-	struct chunk *spare; /* mapped ones from before a reset, zeroed */
-	size_t next_size;    /* of the next chunk, with its header */
+	size_t next_size; /* of the next chunk, with its header */
 	size_t bytes;
 };
 
@@ -64,16 +63,6 @@ static void free_chunk(struct chunk *chunk)
 		munmap(chunk, total);
 }
 
-static void free_chunks(struct chunk *chunk)
-{
-	struct chunk *next;
-
-	for (; chunk; chunk = next) {
-		next = chunk->next;
-		free_chunk(chunk);
-	}
-}
-
 int pe_arena_new(struct pe_arena **ret_arena)
 {
 	struct pe_arena *arena = calloc(1, sizeof(*arena));
@@ -88,54 +77,16 @@ int pe_arena_new(struct pe_arena **ret_arena)
 
 struct pe_arena *pe_arena_free(struct pe_arena *arena)
 {
+	struct chunk *chunk, *next;
+
 	if (!arena)
 		return NULL;
-	free_chunks(arena->chunks);
-	free_chunks(arena->spare);
+	for (chunk = arena->chunks; chunk; chunk = next) {
+		next = chunk->next;
+		free_chunk(chunk);
+	}
 	free(arena);
 	return NULL;
-}
-
-void pe_arena_reset(struct pe_arena *arena)
-{
-	struct chunk *chunk, *next, *small = NULL;
-
-	free_chunks(arena->spare);
-	arena->spare = NULL;
-	arena->bytes = sizeof(*arena);
-	arena->next_size = CHUNK_MIN;
-	for (chunk = arena->chunks; chunk; chunk = next) {
-		const bool is_mapped = sizeof(*chunk) + chunk->size >= MAP_MIN;
-		struct chunk **list = is_mapped ? &arena->spare : &small;
-
-		next = chunk->next;
-		if (is_mapped) {
-			memset(chunk->data, 0, chunk->used);
-			chunk->used = 0;
-			arena->bytes += sizeof(*chunk) + chunk->size;
-		}
-		chunk->next = *list;
-		*list = chunk;
-	}
-	free_chunks(small);
-	arena->chunks = NULL;
-}
-
-/* The smallest spare one that is large enough, NULL if there is none. */
-static struct chunk *take_spare(struct pe_arena *arena, size_t total)
-{
-	struct chunk **best = NULL, *chunk;
-
-	for (struct chunk **at = &arena->spare; *at; at = &(*at)->next) {
-		if (sizeof(**at) + (*at)->size >= total && (!best || (*at)->size < (*best)->size))
-			best = at;
-	}
-	if (!best)
-		return NULL;
-	chunk = *best;
-	*best = chunk->next;
-	chunk->next = NULL;
-	return chunk;
 }
 
 /* What is larger than the next chunk gets its own, behind the first, which keeps its room. */
@@ -148,13 +99,9 @@ static struct chunk *add_chunk(struct pe_arena *arena, size_t size)
 		return NULL;
 	if (total < sizeof(*chunk) + size)
 		total = sizeof(*chunk) + size;
-	chunk = total >= MAP_MIN ? take_spare(arena, total) : NULL;
-	if (!chunk) {
-		chunk = new_chunk(total);
-		if (!chunk)
-			return NULL;
-		arena->bytes += total;
-	}
+	chunk = new_chunk(total);
+	if (!chunk)
+		return NULL;
 	if (arena->chunks && total > arena->next_size) {
 		chunk->next = arena->chunks->next;
 		arena->chunks->next = chunk;
@@ -162,6 +109,7 @@ static struct chunk *add_chunk(struct pe_arena *arena, size_t size)
 		chunk->next = arena->chunks;
 		arena->chunks = chunk;
 	}
+	arena->bytes += total;
 	if (arena->next_size < CHUNK_MAX)
 		arena->next_size *= 2;
 	return chunk;
@@ -205,4 +153,18 @@ char *pe_arena_strdup(struct pe_arena *arena, const char *s, size_t max)
 size_t pe_arena_bytes(const struct pe_arena *arena)
 {
 	return arena->bytes;
+}
+
+void pe_arena_trim(struct pe_arena *arena)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	for (struct chunk *chunk = arena->chunks; chunk; chunk = chunk->next) {
+		const uintptr_t end = (uintptr_t)chunk->data + chunk->size;
+		const uintptr_t free = ((uintptr_t)chunk->data + chunk->used + page - 1) &
+				       ~(page - 1);
+
+		if (sizeof(*chunk) + chunk->size >= MAP_MIN && free < end)
+			madvise((void *)free, end - free, MADV_DONTNEED);
+	}
 }

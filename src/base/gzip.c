@@ -97,3 +97,38 @@ bool pe_gzip_ended(const struct pe_gzip *gzip)
 {
 	return gzip->ended;
 }
+
+/* ---- the other way ---- */
+
+static int inflate_all(z_stream *stream, size_t max, struct pe_strbuf *data)
+{
+	int r = Z_OK;
+
+	while (r == Z_OK) {
+		if (data->len == max || pe_strbuf_reserve(data, INPUT_BYTES) < 0)
+			return data->error ? -ENOMEM : -EBADMSG;
+		stream->next_out = (Bytef *)data->data + data->len;
+		stream->avail_out =
+			(uInt)(max - data->len < INPUT_BYTES ? max - data->len : INPUT_BYTES);
+		r = inflate(stream, Z_NO_FLUSH);
+		data->len = (size_t)((char *)stream->next_out - data->data);
+	}
+	if (r == Z_MEM_ERROR)
+		return -ENOMEM;
+	return r == Z_STREAM_END && stream->avail_in == 0 ? 0 : -EBADMSG;
+}
+
+int pe_gunzip(const void *data, size_t len, size_t max, struct pe_strbuf *ret_data)
+{
+	z_stream stream = { .next_in = (Bytef *)data, .avail_in = (uInt)len };
+	int r;
+
+	if (len > UINT_MAX)
+		return -EBADMSG;
+	if (inflateInit2(&stream, MAX_WBITS + 16) != Z_OK)
+		return -ENOMEM;
+	ret_data->len = 0;
+	r = inflate_all(&stream, max, ret_data);
+	inflateEnd(&stream);
+	return r;
+}

@@ -209,12 +209,14 @@ static int make_shards(struct pe_workers *workers)
 {
 	const struct pe_workers_options *options = &workers->options;
 	struct pe_shard_options shard = {
-		.max_flows = (options->max_flows - 1) / options->count + 1,
 		.idle_ticks = idle_ticks(options),
 		.tick_ns = options->tick_ns,
 	};
 	int r;
 
+	if (options->count == 0)
+		return 0;
+	shard.max_flows = (options->max_flows - 1) / options->count + 1;
 	if (options->top > 0) {
 		r = pe_top_new(options->top, &workers->top);
 		if (r < 0)
@@ -234,8 +236,7 @@ int pe_workers_new(const struct pe_workers_options *options, struct pe_workers *
 	struct pe_workers *workers;
 	int r;
 
-	if (options->count == 0 || options->count > WORKERS_MAX || options->max_flows == 0 ||
-	    options->tick_ns == 0)
+	if (options->count > WORKERS_MAX || options->max_flows == 0 || options->tick_ns == 0)
 		return -EINVAL;
 	workers = calloc(1, sizeof(*workers) + options->count * sizeof(struct worker));
 	if (!workers)

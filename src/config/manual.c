@@ -64,10 +64,12 @@ static const struct block before_options[] = {
 	SECTION("DESCRIPTION"),
 	TEXT("Counts every packet on every network interface of the network namespace that it "
 	     "runs in, also where containers come and go within moments. It serves the counters "
-	     "to Prometheus on `/metrics`, pushes them to a Pushgateway, or does both."),
+	     "to Prometheus on `/metrics`, pushes them to a Pushgateway, or writes them to "
+	     "receivers of remote write or OTLP."),
 	TEXT("Ingress is counted by XDP programs where that changes nothing for the host, and "
 	     "by the kernel's receive tracepoint elsewhere; egress is counted by one tracepoint "
-	     "for all interfaces. No packet is dropped or changed, no program of others is "
+	     "for all interfaces, and what the kernel drops by another one, with its "
+	     "reason. No packet is dropped or changed, no program of others is "
 	     "replaced, and nothing stays attached when the process ends, in whatever way."),
 	TEXT("`" PE_PATH_HEALTHY "` and `" PE_PATH_READY
 	     "` answer supervisors. To systemd it reports "
@@ -87,7 +89,10 @@ static const struct block after_metrics[] = {
 	     "The kernel's type information, without which the programs cannot be loaded."),
 	TEXT("The files that `--web.config.file`, `--push.password-file`, "
 	     "`--push.bearer-token-file`, `--push.tls-ca-file`, `--push.tls-cert-file` and "
-	     "`--push.tls-key-file` name are read again while it runs: they must be readable by "
+	     "`--push.tls-key-file` name, and those that remote write and OTLP have likewise, are "
+	     "read again "
+	     "while it "
+	     "runs: they must be readable by "
 	     "its user after it has given up its privileges. No file is written, and nothing is "
 	     "pinned under /sys/fs/bpf."),
 	SECTION("EXIT STATUS"),
@@ -102,7 +107,7 @@ static const struct block after_metrics[] = {
 	ITEM("CAP_NET_ADMIN", "attaching to interfaces, and a large netlink buffer"),
 	ITEM("CAP_BPF", "loading BPF programs and their maps"),
 	ITEM("CAP_PERFMON",
-	     "the kernel's tracepoints: egress, bridges, and sweeping the flow cache"),
+	     "the kernel's tracepoints: egress, bridges, drops, and sweeping the flow cache"),
 	TEXT("CAP_SYS_ADMIN does for the last two where they cannot be given. Everything else "
 	     "is given up for good, root's rights included, once the ports are bound and the "
 	     "programs are loaded, and with `--user` the user is changed. Then a sandbox (seccomp, "

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pe/catalogue.h"
 #include "pe/cleanup.h"
 #include "pe/link.h"
 #include "pe/web.h"
@@ -43,7 +44,9 @@ static int set_from_host(const struct pe_option_parser *parser)
 
 	options->listen_is_default =
 		!pe_option_is_explicit(parser, find("web.listen-address"), source);
-	if (options->workers == 0)
+	if (!options->flows)
+		options->workers = 0;
+	else if (options->workers == 0)
 		options->workers = usable_cpus() < WORKERS_MAX ? usable_cpus() : WORKERS_MAX;
 	if (options->push_instance)
 		return 0;
@@ -88,6 +91,37 @@ static int compile_rules(const struct pe_option_parser *parser)
 	return 0;
 }
 
+static int leave_out(const struct pe_option_parser *parser, struct pe_metric_filter *filter,
+		     const char *names)
+{
+	int r;
+
+	filter->left_out = parser->options->show.left_out;
+	r = pe_catalogue_leave_out(filter->include, filter->exclude, &filter->left_out);
+	if (r != -ENOENT)
+		return r == 0 ? 0 : pe_option_out_of_memory(parser);
+	fprintf(parser->err,
+		PE_OPTIONS_PROGRAM ": %sinclude=%s and %sexclude=%s leave no metric over\n", names,
+		filter->include, names, filter->exclude);
+	return -EINVAL;
+}
+
+/* First what is left out everywhere. The table has checked the expressions. */
+static int compile_filters(const struct pe_option_parser *parser)
+{
+	struct pe_options *options = parser->options;
+	int err = leave_out(parser, &options->metrics, "--metrics.");
+
+	options->show.left_out = options->metrics.left_out;
+	if (err == 0)
+		err = leave_out(parser, &options->push_metrics, "--push.metrics-");
+	if (err == 0)
+		err = leave_out(parser, &options->remote.metrics, "--remote-write.metrics-");
+	if (err == 0)
+		err = leave_out(parser, &options->otlp.metrics, "--otlp.metrics-");
+	return err;
+}
+
 /* The one would silently be without effect. */
 static int check_listen(const struct pe_option_parser *parser)
 {
@@ -102,6 +136,21 @@ static int check_listen(const struct pe_option_parser *parser)
 		": %s and %s exclude each other: the sockets that systemd passes "
 		"have their addresses\n",
 		sockets, address);
+	return -EINVAL;
+}
+
+static int check_flows(const struct pe_option_parser *parser)
+{
+	char flows[PE_OPTION_ENV_MAX], top[PE_OPTION_ENV_MAX];
+
+	if (parser->options->flows || parser->options->flows_top == 0)
+		return 0;
+	pe_option_source(parser, find("flows"), flows);
+	pe_option_source(parser, find("flows.top"), top);
+	fprintf(parser->err,
+		PE_OPTIONS_PROGRAM ": %s=off and %s exclude each other: without flows there are "
+				   "no largest ones\n",
+		flows, top);
 	return -EINVAL;
 }
 
@@ -227,11 +276,21 @@ static int parse(struct pe_option_parser *parser, int argc, char *const *argv, F
 	if (err == 0)
 		err = compile_rules(parser);
 	if (err == 0)
+		err = compile_filters(parser);
+	if (err == 0)
 		err = check_listen(parser);
 	if (err == 0)
+		err = check_flows(parser);
+	if (err == 0)
 		split_labels(&parser->options->push_grouping);
+	if (err == 0)
+		split_labels(&parser->options->remote.labels);
+	if (err == 0)
+		split_labels(&parser->options->otlp.labels);
 	if (err == 0 && parser->options->push_url)
 		err = check_push(parser);
+	if (err == 0)
+		err = pe_option_check_receivers(parser);
 	if (err == 0 && *ret_action == PE_OPTIONS_CHECK_CONFIG)
 		err = check_files(parser);
 	if (err == 0 && *ret_action == PE_OPTIONS_CHECK_CONFIG)
@@ -336,4 +395,5 @@ void pe_options_push(const struct pe_options *options, struct pe_push_label *lab
 		.tls_cert_file = options->push_tls_cert_file,
 		.tls_key_file = options->push_tls_key_file,
 	};
+	ret_push->show.left_out = options->push_metrics.left_out;
 }

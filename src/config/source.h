@@ -43,6 +43,9 @@ const char *pe_option_source(const struct pe_option_parser *parser, const struct
 bool pe_option_is_explicit(const struct pe_option_parser *parser, const struct pe_option *option,
 			   char buf[PE_OPTION_ENV_MAX]);
 
+/* receivers.c: whether receivers of remote write and OTLP can be written to, and told apart. */
+int pe_option_check_receivers(const struct pe_option_parser *parser);
+
 /* Exactly this name, NULL if there is none. */
 const struct pe_option *pe_option_find(const char *name, size_t len);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every option, once; those of delivery and of the process are in table_delivery.c. Flags,
- * environment, defaults, limits, --help and error messages all come from these tables; an option is
- * added in one of them and as a field of struct pe_options, nowhere else.
+ * Every option, once; those of delivery and of the process are in table_*.c. Flags, environment,
+ * defaults, limits, --help and error messages all come from these tables; an option is added in one
+ * of them and as a field of struct pe_options, nowhere else.
  */
 #include "table.h"
 
@@ -61,6 +61,14 @@ static const struct pe_option options[] = {
 		.help = "Count the packets that interfaces send, too.",
 	},
 	{
+		.name = "drops",
+		.arg = "on|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "on",
+		FIELD(drops),
+		.help = "Count the packets that the kernel drops, by its reasons.",
+	},
+	{
 		.name = "max-interfaces",
 		.arg = "N",
 		.type = PE_OPTION_COUNT,
@@ -69,6 +77,14 @@ static const struct pe_option options[] = {
 		.initial = "1024",
 		FIELD(max_interfaces),
 		.help = "Interfaces that are watched at the same time.",
+	},
+	{
+		.name = "tcp",
+		.arg = "on|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "on",
+		FIELD(tcp),
+		.help = "Count how TCP connections of the host and of containers begin and end.",
 	},
 	{
 		.name = "netlink.rcvbuf",
@@ -82,6 +98,15 @@ static const struct pe_option options[] = {
 	},
 	{
 		.section = "Flows",
+		.name = "flows",
+		.arg = "on|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "on",
+		FIELD(flows),
+		.help = "Gather flows. Without, packets cost less, and counters, sizes and TCP "
+			"segments remain.",
+	},
+	{
 		.name = "workers",
 		.arg = "N",
 		.type = PE_OPTION_COUNT,
@@ -108,9 +133,9 @@ static const struct pe_option options[] = {
 		.power_of_two = true,
 		.min = 64,
 		.max = 1048576,
-		.initial_text = "65536; less with more than 16 possible CPUs",
+		.initial_text = "65536; less with more than 16 CPUs",
 		FIELD(flow_cache),
-		.help = "Flows of IPv4 that the kernel side keeps for each CPU, and half as many "
+		.help = "Flows of IPv4 that the kernel side keeps for each CPU, or half as many "
 			"of IPv6; a power of two.",
 	},
 	{
@@ -214,6 +239,28 @@ static const struct pe_option options[] = {
 		.help = "Keep at most so many of them; the series of the oldest end first.",
 	},
 	{
+		.name = "metrics.include",
+		.arg = "REGEX",
+		.type = PE_OPTION_STRING,
+		.initial = "",
+		.initial_text = "all",
+		FIELD(metrics.include),
+		.check = pe_option_check_regex,
+		.help = "Expose only metrics of which this extended regular expression matches "
+			"the whole name, served, pushed and written alike; those of histograms "
+			"are named without _bucket, _sum and _count.",
+	},
+	{
+		.name = "metrics.exclude",
+		.arg = "REGEX",
+		.type = PE_OPTION_STRING,
+		.initial = "",
+		.initial_text = "none",
+		FIELD(metrics.exclude),
+		.check = pe_option_check_regex,
+		.help = "Do not expose metrics of which it matches the whole name.",
+	},
+	{
 		.name = "metrics.legacy",
 		.type = PE_OPTION_FLAG,
 		.initial = "false",
@@ -272,15 +319,23 @@ static const struct pe_option options[] = {
 	},
 };
 
-#define OPTIONS (sizeof(options) / sizeof(*options))
+static const struct pe_option_table here = { options, sizeof(options) / sizeof(*options) };
 
 const struct pe_option *pe_option_next(const struct pe_option *option)
 {
-	const struct pe_option_table *delivery = &pe_options_delivery;
+	static const struct pe_option_table *const tables[] = {
+		&here,
+		&pe_option_table_delivery,
+		&pe_option_table_otlp,
+		&pe_option_table_spool,
+		&pe_option_table_process,
+	};
+	const size_t count = sizeof(tables) / sizeof(*tables);
 
 	if (!option)
 		return options;
-	if (option == &options[OPTIONS - 1])
-		return delivery->options;
-	return option == &delivery->options[delivery->count - 1] ? NULL : option + 1;
+	for (size_t i = 0; i < count; i++)
+		if (option == &tables[i]->options[tables[i]->count - 1])
+			return i + 1 < count ? tables[i + 1]->options : NULL;
+	return option + 1;
 }

@@ -55,7 +55,10 @@ struct pe_option_table {
 	const struct pe_option *options;
 	size_t count;
 };
-extern const struct pe_option_table pe_options_delivery;
+extern const struct pe_option_table pe_option_table_delivery;
+extern const struct pe_option_table pe_option_table_otlp;
+extern const struct pe_option_table pe_option_table_spool;
+extern const struct pe_option_table pe_option_table_process;
 
 /* All options in the order of --help: the first one behind NULL, NULL behind the last one. */
 const struct pe_option *pe_option_next(const struct pe_option *option);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The options of delivery, privileges and log, and those that do something; see table.c. */
+/* The options of the web, of pushes and of remote write; see table.c. */
 #include "table.h"
 
 #include "pe/clock.h"
+
+#include "table_targets.h"
 
 #define MINUTE_NS (60 * PE_NS_PER_S)
 #define DAY_NS	  (86400 * PE_NS_PER_S)
@@ -141,6 +143,27 @@ static const struct pe_option options[] = {
 		.help = "Compression of what is pushed.",
 	},
 	{
+		.name = "push.metrics-include",
+		.arg = "REGEX",
+		.type = PE_OPTION_STRING,
+		.initial = "",
+		.initial_text = "all",
+		FIELD(push_metrics.include),
+		.check = pe_option_check_regex,
+		.help = "Of what --metrics.include and --metrics.exclude leave, push only metrics "
+			"of which it matches the whole name.",
+	},
+	{
+		.name = "push.metrics-exclude",
+		.arg = "REGEX",
+		.type = PE_OPTION_STRING,
+		.initial = "",
+		.initial_text = "none",
+		FIELD(push_metrics.exclude),
+		.check = pe_option_check_regex,
+		.help = "Of these, do not push metrics of which it matches the whole name.",
+	},
+	{
 		.name = "push.username",
 		.arg = "NAME",
 		.type = PE_OPTION_STRING,
@@ -185,82 +208,41 @@ static const struct pe_option options[] = {
 		.help = "Key of the client certificate.",
 	},
 	{
-		.section = "Privileges",
-		.name = "user",
-		.arg = "NAME",
-		.type = PE_OPTION_STRING,
-		.optional = true,
-		.initial_text = "as started",
-		FIELD(user),
-		.check = pe_option_check_user,
-		.help = "Become this user, by name or number, once root's rights are no longer "
-			"needed.",
+		.section = "Remote write",
+		.name = "remote-write.url",
+		.arg = "URL",
+		.type = PE_OPTION_LIST,
+		.max = PE_SINKS_OF_PROTOCOL_MAX,
+		.initial_text = "no remote write",
+		FIELD(remote.urls),
+		.help = "Write to the receiver at this address, which ends in /api/v1/write or the "
+			"like. May be repeated: each has a queue of its own.",
 	},
 	{
-		.name = "sandbox",
-		.arg = "on|off",
-		.type = PE_OPTION_SWITCH,
-		.initial = "on",
-		FIELD(sandbox),
-		.help = "After the start, do without system calls and files that are not needed "
-			"(seccomp, Landlock).",
-	},
-	{
-		.section = "Log",
-		.name = "log.level",
-		.arg = "debug|info|warn|error",
+		.name = "remote-write.protocol",
+		.arg = "1|2|auto",
 		.type = PE_OPTION_CHOICE,
-		.initial = "info",
-		FIELD(log_level),
-		.help = "The least important lines that are written.",
+		.initial = "1",
+		FIELD(remote_protocol),
+		.help = "Version of remote write. auto is version 2, and version 1 for a receiver "
+			"that does not know it.",
 	},
+	TARGETS_PACE("remote-write", remote),
 	{
-		.name = "log.format",
-		.arg = "logfmt|json",
-		.type = PE_OPTION_CHOICE,
-		.initial = "logfmt",
-		FIELD(log_format),
-		.help = "How a line is written.",
+		.name = "remote-write.label",
+		.arg = "NAME=VALUE",
+		.type = PE_OPTION_LIST,
+		.max = PE_REMOTE_LABELS_MAX - 2,
+		.initial_text = "job=packet_exporter, instance=host name",
+		FIELD(remote.labels),
+		.check = pe_option_check_label,
+		.help = "A label of every series. May be repeated; one of the name job or instance "
+			"replaces the default.",
 	},
-	{
-		.section = "Other",
-		.name = "once",
-		.arg = "DURATION",
-		.type = PE_OPTION_ONCE,
-		.min = PE_NS_PER_S,
-		.max = 3600 * PE_NS_PER_S,
-		.help = "Count for so long (5s if no value is given), print a table of who talked, "
-			"then exit. Nothing is served or pushed.",
-	},
-	{
-		.name = "check-config",
-		.type = PE_OPTION_CHECK,
-		.help = "Check all options and the files they name, then exit.",
-	},
-	{
-		.name = "healthcheck",
-		.type = PE_OPTION_HEALTHCHECK,
-		.help = "Ask the exporter that runs with these options in the same container, or "
-			"network and PID namespace, how it is; exit with 0 if it is healthy, else "
-			"with 1. Needs no password or certificate.",
-	},
-	{
-		.name = "version",
-		.letter = 'V',
-		.type = PE_OPTION_VERSION,
-		.help = "Print the version, then exit.",
-	},
-	{
-		.name = "help",
-		.letter = 'h',
-		.type = PE_OPTION_HELP,
-		.help = "Print this help, then exit. --help=man prints the man page, "
-			"--help=markdown the same as REFERENCE.md, --help=bash-completion and "
-			"--help=zsh-completion what these shells complete by.",
-	},
+	TARGETS_REST("remote-write", remote),
 };
 
-const struct pe_option_table pe_options_delivery = {
+const struct pe_option_table pe_option_table_delivery = {
 	options,
 	sizeof(options) / sizeof(*options),
 };

@@ -45,7 +45,7 @@
  * the modules of the name service. Names that an architecture lacks are passed over.
  */
 static const char *const allowed[] = {
-	/* files, which Landlock looks after; only ever opened for reading */
+	/* files, which Landlock looks after; but for the spool only ever opened for reading */
 	"access", "close", "close_range", "dup", "dup3", "faccessat", "faccessat2", "fadvise64",
 	"fcntl", "fcntl64", "fstat", "fstat64", "fstatat64", "fstatfs", "fstatfs64", "getcwd",
 	"getdents", "getdents64", "_llseek", "lseek", "lstat", "lstat64", "newfstatat", "pipe2",
@@ -73,6 +73,10 @@ static const char *const allowed[] = {
 	"getrandom", "getrlimit", "getrusage", "gettid", "gettimeofday", "getuid", "getuid32",
 	"sched_getaffinity", "sysinfo", "time", "ugetrlimit", "uname"
 };
+
+/* Of the spool. */
+static const char *const writing[] = { "flock",	   "fsync",	"mkdir",  "mkdirat", "rename",
+				       "renameat", "renameat2", "unlink", "unlinkat" };
 
 #ifdef SANITIZED
 static const char *const sanitizer_allowed[] = {
@@ -143,7 +147,9 @@ static const struct rule rules[] = {
 	{ "prctl", { INT(0, PR_SET_VMA) } },
 	{ "bpf", { INT(0, BPF_MAP_LOOKUP_ELEM) } },
 	{ "bpf", { INT(0, BPF_MAP_UPDATE_ELEM) } },
+	{ "bpf", { INT(0, BPF_MAP_UPDATE_BATCH) } },
 	{ "bpf", { INT(0, BPF_MAP_DELETE_ELEM) } },
+	{ "bpf", { INT(0, BPF_MAP_CREATE) } },
 	{ "bpf", { INT(0, BPF_MAP_GET_NEXT_KEY) } },
 	{ "bpf", { INT(0, BPF_OBJ_GET_INFO_BY_FD) } },
 	{ "bpf", { INT(0, BPF_PROG_TEST_RUN) } },
@@ -163,6 +169,11 @@ static const struct rule rules[] = {
 	/* if_indextoname(3) and others only need one to ask by. */
 	{ "socket", { INT(0, AF_UNIX), MASKED(1, SOCKET_TYPE, SOCK_DGRAM) } },
 	{ "socket", { INT(0, AF_NETLINK), INT(2, NETLINK_ROUTE) } },
+};
+
+static const struct rule writing_rules[] = {
+	{ "open", { MASKED(1, WRITES, O_WRONLY | O_CREAT) } },
+	{ "openat", { MASKED(2, WRITES, O_WRONLY | O_CREAT) } },
 };
 
 /* The name service looks for its daemons, and does without. Docker listens on such a socket. */
@@ -239,6 +250,17 @@ static int add(scmp_filter_ctx filter, uint32_t action, const struct rule *rule)
 	return r == -EDOM || r == -EEXIST ? 0 : r;
 }
 
+static int fill_writing(scmp_filter_ctx filter)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT(writing) && r == 0; i++)
+		r = add(filter, SCMP_ACT_ALLOW, &(struct rule){ .name = writing[i] });
+	for (size_t i = 0; i < COUNT(writing_rules) && r == 0; i++)
+		r = add(filter, SCMP_ACT_ALLOW, &writing_rules[i]);
+	return r;
+}
+
 static int fill(scmp_filter_ctx filter)
 {
 	const struct rule own_signals = { "tgkill", { INT(0, getpid()) } };
@@ -259,7 +281,7 @@ static int fill(scmp_filter_ctx filter)
 	return r;
 }
 
-int pe_calls_restrict(void)
+int pe_calls_restrict(bool writes)
 {
 	_cleanup_(cleanup_filter) scmp_filter_ctx filter = NULL;
 	uint32_t action;
@@ -281,6 +303,8 @@ int pe_calls_restrict(void)
 		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (r == 0)
 		r = fill(filter);
+	if (r == 0 && writes)
+		r = fill_writing(filter);
 	return r < 0 ? r : seccomp_load(filter);
 }
 

@@ -8,15 +8,18 @@
 #ifndef PE_DAEMON_CALLS_H
 #define PE_DAEMON_CALLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /*
+ * With `writes` also those that make, write and remove files.
+ *
  * From here on, and in each thread there is and will be, for good. Needs no_new_privs. No thread
  * may block SIGSYS (pe/thread.h). 0; -errno: -EINVAL or -ENOSYS where the kernel has no seccomp
  * filters, and nothing has changed then.
  */
-int pe_calls_restrict(void);
+int pe_calls_restrict(bool writes);
 
 /* How many were refused. On architectures other than x86-64 and arm64 they are not counted. Any
  * thread. */

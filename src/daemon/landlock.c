@@ -25,8 +25,12 @@
 #define ASK_VERSION	  1
 #define RULE_PATH_BENEATH 1
 
-#define FS_READ_FILE (1ull << 2)
-#define FS_READ_DIR  (1ull << 3)
+#define FS_WRITE_FILE  (1ull << 1)
+#define FS_READ_FILE   (1ull << 2)
+#define FS_READ_DIR    (1ull << 3)
+#define FS_REMOVE_FILE (1ull << 5)
+#define FS_MAKE_DIR    (1ull << 7)
+#define FS_MAKE_REG    (1ull << 8)
 /* Up to LANDLOCK_ACCESS_FS_MAKE_SYM. */
 #define FS_FIRST     ((1ull << 13) - 1)
 #define FS_REFER     (1ull << 13)
@@ -70,10 +74,10 @@ int pe_landlock_new(void)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int pe_landlock_allow(int rules, const char *path)
+static int allow(int rules, const char *path, uint64_t more)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
-	struct beneath rule = { .allowed = FS_READ_FILE, .parent = fd };
+	struct beneath rule = { .allowed = FS_READ_FILE | more, .parent = fd };
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -81,6 +85,16 @@ int pe_landlock_allow(int rules, const char *path)
 	if (S_ISDIR(st.st_mode))
 		rule.allowed |= FS_READ_DIR;
 	return syscall(NR_ADD_RULE, rules, RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
+}
+
+int pe_landlock_allow(int rules, const char *path)
+{
+	return allow(rules, path, 0);
+}
+
+int pe_landlock_allow_writing(int rules, const char *folder)
+{
+	return allow(rules, folder, FS_WRITE_FILE | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG);
 }
 
 int pe_landlock_enforce(int rules)

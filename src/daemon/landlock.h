@@ -18,6 +18,9 @@ int pe_landlock_new(void);
 /* Permits to read a file, or all below a folder. 0; -errno of open(2), as -ENOENT. */
 int pe_landlock_allow(int rules, const char *path);
 
+/* Likewise also to make, write and remove files and folders below a folder. */
+int pe_landlock_allow_writing(int rules, const char *folder);
+
 /* Puts the rules in force, for good. Needs no_new_privs. 0 or -errno. */
 int pe_landlock_enforce(int rules);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "pe/health.h"
+#include "pe/healthcheck.h"
 #include "pe/log.h"
 #include "pe/options.h"
 #include "pe/push.h"
@@ -27,14 +27,16 @@ int main(int argc, char **argv)
 			options.log_level = PE_LOG_ERROR;
 		pe_log_init(options.log_level, options.log_format);
 		if (shown)
-			pe_warn("push", "the password in --push.url was visible to every user of "
-					"this host until now: use --push.username and "
-					"--push.password-file, or --push.bearer-token-file");
+			pe_warn("push",
+				"a password in --push.url, --remote-write.url or --otlp.url "
+				"was visible to every user of this host until now: use "
+				"--push.username and --push.password-file, or "
+				"--push.bearer-token-file, or the like of the others");
 		r = pe_supervisor_run(&options);
 	} else if (action == PE_OPTIONS_CHECK_CONFIG) {
 		puts("packet-exporter: the configuration is valid");
 	} else if (action == PE_OPTIONS_HEALTHCHECK) {
-		r = pe_health_check(&options, stdout, stderr);
+		r = pe_healthcheck_ask(&options, stdout, stderr);
 	}
 	pe_options_fini(&options);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -41,6 +41,14 @@ static void resolved(int ifindex, struct pe_identity *identity, void *userdata)
 			 identity->container_id, identity->pod_uid);
 }
 
+static void named(uint64_t netns, int ifindex, struct pe_identity *identity, void *userdata)
+{
+	struct supervisor *s = userdata;
+
+	if (s->interfaces)
+		pe_interfaces_name_netns(s->interfaces, netns, ifindex, identity);
+}
+
 static int open_identities(struct supervisor *s)
 {
 	const struct pe_options *o = s->options;
@@ -52,6 +60,7 @@ static int open_identities(struct supervisor *s)
 		.rules = o->rules,
 		.rule_count = o->rule_count,
 		.resolved = resolved,
+		.named = named,
 		.userdata = s,
 	};
 	int r = o->identity ? pe_identities_new(&options, &s->identities) : 0;

@@ -46,6 +46,7 @@ static int start_kernel(struct supervisor *s)
 	const struct pe_xdp_options options = {
 		.max_interfaces = o->max_interfaces,
 		.rings = o->workers,
+		.flows = o->flows,
 		.flow_cache = o->flow_cache,
 		.ring_size = o->ring_size,
 		.active_ns = CACHE_ACTIVE_NS,
@@ -70,14 +71,16 @@ static void stop_kernel(struct supervisor *s)
 	pe_xdp_close(s->xdp);
 }
 
-static void sweep(struct supervisor *s)
+static void look_after(struct supervisor *s)
 {
 	pe_xdp_sweep(s->xdp, CACHE_IDLE_NS);
+	pe_xdp_follow_cpus(s->xdp);
+	pe_xdp_rest(s->xdp);
 }
 
 const struct pe_module pe_module_kernel = {
 	.name = "kernel side",
 	.start = start_kernel,
 	.stop = stop_kernel,
-	.tick = sweep,
+	.tick = look_after,
 };

@@ -42,7 +42,7 @@ static int start_once(struct supervisor *s)
 	const struct pe_page_options options = {
 		.telemetry_path = s->options->telemetry_path,
 		.show = s->options->show,
-		.snapshot = pe_module_look,
+		.snapshot = pe_module_snapshot,
 		.userdata = s,
 	};
 	struct pe_strbuf table = PE_STRBUF_INIT;

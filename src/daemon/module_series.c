@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Series: the registry, which reads the workers' flows and the kernel side's rows. */
 #include <errno.h>
+#include <string.h>
 
 #include "pe/clock.h"
+#include "pe/drops.h"
 #include "pe/registry.h"
 #include "pe/workers.h"
 #include "pe/xdp.h"
@@ -41,10 +43,33 @@ static void release_rows(uint32_t token, void *userdata)
 	pe_xdp_give_back(s->xdp, token);
 }
 
+static int read_drops(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+		      void *userdata)
+{
+	static const struct pe_drop_row none;
+	struct supervisor *s = userdata;
+	struct pe_drop_row row = { 0 };
+
+	if (!s->drops)
+		return 0;
+	pe_drops_read(s->drops, token, &row);
+	if (memcmp(&row, &none, sizeof(row)) == 0)
+		return 0;
+	return pe_drop_row_add(&body->drops, &row, arena);
+}
+
+static void release_drops(uint32_t token, void *userdata)
+{
+	/* With the slot: see read_rows(). */
+	(void)token;
+	(void)userdata;
+}
+
 /* Flows first, so that their detail never exceeds the exact totals. Their records are still on the
  * way when an interface has gone. */
 static const struct pe_counter_source counter_sources[] = {
 	{ .read = read_flows, .release = release_flows, .late = true },
+	{ .read = read_drops, .release = release_drops },
 	{ .read = read_rows, .release = release_rows },
 };
 

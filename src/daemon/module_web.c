@@ -80,7 +80,7 @@ static int start_http(struct supervisor *s)
 		.timeout_s = TIMEOUT_S,
 		.share_ms = SHARE_MS,
 		.snapshot = pe_module_snapshot,
-		.look = pe_module_look,
+		.look = pe_module_snapshot,
 		.ready = ready,
 		.userdata = s,
 	};

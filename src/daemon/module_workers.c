@@ -30,6 +30,8 @@ static int start_workers(struct supervisor *s)
 	};
 	int r;
 
+	if (o->workers == 0)
+		return pe_workers_new(&options, &s->workers);
 	s->rings = calloc(o->workers, sizeof(*s->rings));
 	if (!s->rings)
 		return -ENOMEM;

@@ -6,7 +6,6 @@
 #ifndef PE_DAEMON_MODULES_H
 #define PE_DAEMON_MODULES_H
 
-#include "pe/drops.h"
 #include "pe/interfaces.h"
 #include "pe/listen.h"
 #include "pe/loop.h"
@@ -15,7 +14,7 @@
 #include "pe/web.h"
 
 #include "files.h"
-#include "health.h"
+#include "healthcheck_socket.h"
 #include "limits.h"
 #include "notify.h"
 #include "snapshot.h"
@@ -30,19 +29,23 @@ struct supervisor {
 	struct pe_source *netlink; /* NULL until the interfaces have been listed */
 	struct pe_file_shares shares;
 	struct pe_xdp *xdp;
+	struct pe_drops *drops; /* NULL also if --drops=off, or the kernel cannot */
 	struct pe_ring **rings;
 	struct pe_workers *workers;
 	struct pe_registry *registry;
 	struct pe_identities *identities; /* NULL also if --identity=off, or the kernel cannot */
 	struct pe_source *identity_timer, *identity_input;
+	struct pe_tcp *tcp; /* NULL also if --tcp=off, or the kernel cannot */
+	bool named;	    /* what ran at the start */
 	struct pe_interfaces *interfaces;
 	struct pe_listeners *listeners;
 	struct pe_web *web;
 	struct pe_http *http;
 	struct pe_sink *push;
-	struct pe_health *health; /* NULL also if its socket could not be had */
+	struct pe_sink *remote[PE_SINKS_MAX]; /* of --remote-write.url, then of --otlp.url */
+	size_t remote_count;
+	struct pe_healthcheck *healthcheck; /* NULL also if its socket could not be had */
 	struct pe_snapshot_sources sources;
-	struct pe_drops *drops;
 	bool looked_for_packets; /* in the first minute */
 	struct pe_page *once;	 /* of --once */
 	struct pe_source *once_timer;
@@ -72,9 +75,11 @@ struct pe_module {
 
 extern const struct pe_module pe_module_web_config;
 extern const struct pe_module pe_module_listeners;
-extern const struct pe_module pe_module_health_socket;
+extern const struct pe_module pe_module_healthcheck_socket;
 extern const struct pe_module pe_module_kernel;
+extern const struct pe_module pe_module_drops;
 extern const struct pe_module pe_module_identity;
+extern const struct pe_module pe_module_tcp;
 extern const struct pe_module pe_module_workers;
 extern const struct pe_module pe_module_registry;
 extern const struct pe_module pe_module_interfaces;
@@ -82,20 +87,18 @@ extern const struct pe_module pe_module_snapshots;
 extern const struct pe_module pe_module_http;
 extern const struct pe_module pe_module_first_list;
 extern const struct pe_module pe_module_push;
+extern const struct pe_module pe_module_remote_write;
 extern const struct pe_module pe_module_link_events;
 extern const struct pe_module pe_module_logins;
 extern const struct pe_module pe_module_once;
 extern const struct pe_module pe_module_notify;
 extern const struct pe_module pe_module_report;
-extern const struct pe_module pe_module_health;
+extern const struct pe_module pe_module_healthcheck;
 
 /* To be called after link events: a wait may have begun, or ended. */
 void pe_module_identity_arm(struct supervisor *s);
 
 /* A snapshot of everything, to be served or pushed; `userdata` is the supervisor. Any thread. */
 int pe_module_snapshot(struct pe_snapshot **ret_snapshot, void *userdata);
-
-/* Likewise for people, who also want to see what interfaces dropped. One thread at a time. */
-int pe_module_look(struct pe_snapshot **ret_snapshot, void *userdata);
 
 #endif

@@ -15,7 +15,7 @@
 #include "privileges.h"
 
 /* Of the options' files and the web configuration's. */
-#define FILES_MAX 16
+#define FILES_MAX 32
 
 struct files {
 	const char *path[FILES_MAX];
@@ -87,6 +87,21 @@ static void add_file(struct files *files, const char *path)
 		files->path[files->count++] = path;
 }
 
+static void add_target_files(struct files *files, const struct pe_remote_targets *targets)
+{
+	add_file(files, targets->header_file);
+	add_file(files, targets->password_file);
+	add_file(files, targets->bearer_token_file);
+	add_file(files, targets->tls_ca_file);
+	add_file(files, targets->tls_cert_file);
+	add_file(files, targets->tls_key_file);
+}
+
+static bool has_targets(const struct pe_options *options)
+{
+	return options->push_url || options->remote.urls.count > 0 || options->otlp.urls.count > 0;
+}
+
 /* All that is read again later. */
 static void list_files(const struct pe_options *options, const struct pe_web *web,
 		       struct files *ret_files)
@@ -98,6 +113,8 @@ static void list_files(const struct pe_options *options, const struct pe_web *we
 	add_file(ret_files, options->push_tls_ca_file);
 	add_file(ret_files, options->push_tls_cert_file);
 	add_file(ret_files, options->push_tls_key_file);
+	add_target_files(ret_files, &options->remote);
+	add_target_files(ret_files, &options->otlp);
 	for (size_t i = 0; web && (path = pe_web_file(web, i)); i++)
 		add_file(ret_files, path);
 }
@@ -162,6 +179,11 @@ static void allow_configured_place(const char *place, void *userdata)
 			place);
 }
 
+static bool has_spool(const struct pe_options *options)
+{
+	return options->spool_path && options->remote.urls.count + options->otlp.urls.count > 0;
+}
+
 /* Of runtimes, where they are there and may be read. */
 static void allow_identity(const struct pe_options *options, int rules)
 {
@@ -184,6 +206,7 @@ static int restrict_files(const struct pe_options *options, const struct files *
 {
 	int new_rules = pe_landlock_new();
 	_cleanup_close_ int rules = new_rules;
+	int r;
 
 	if (rules < 0)
 		return rules;
@@ -193,10 +216,12 @@ static int restrict_files(const struct pe_options *options, const struct files *
 		pe_landlock_places(system_files[i], false, allow_system_place, &rules);
 	/* Then the resolver's files may be replaced, too; others than root read no secrets there.
 	 */
-	if (options->push_url && geteuid() != 0)
+	if (has_targets(options) && geteuid() != 0)
 		pe_landlock_allow(rules, "/etc");
 	for (size_t i = 0; i < files->count; i++)
 		pe_landlock_places(files->path[i], true, allow_configured_place, &rules);
+	if (has_spool(options) && (r = pe_landlock_allow_writing(rules, options->spool_path)) < 0)
+		pe_warn("main", "the spool %s: %s", options->spool_path, strerror(-r));
 	allow_identity(options, rules);
 	allow_proc_self(rules);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -225,7 +250,7 @@ int pe_sandbox_enter(const struct pe_options *options, const struct pe_web *web)
 			"no Landlock (%s): files can be read as far as the user may; it takes "
 			"Linux 5.13 with the module \"landlock\", which a container may use",
 			strerror(-r));
-	r = pe_calls_restrict();
+	r = pe_calls_restrict(has_spool(options));
 	sandbox.calls = r == 0;
 	if (r < 0)
 		pe_warn("main", "no seccomp (%s): system calls are not restricted", strerror(-r));

@@ -8,10 +8,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "pe/arena.h"
 #include "pe/cleanup.h"
 #include "pe/clock.h"
 
 #include "sandbox.h"
+
+#define URL_MAX 1024 /* of what is shown of it */
 
 static uint64_t count_fds(void)
 {
@@ -78,6 +81,36 @@ static void sample_flows(const struct pe_snapshot_sources *sources, struct pe_se
 	memcpy(self->flow_evictions, xdp.evicted, sizeof(self->flow_evictions));
 }
 
+/* Two places may have one reason: the first of them has the name. */
+static void name_reason(const struct pe_drops *drops, struct pe_drop_reasons *reasons, size_t place)
+{
+	const char *name = pe_drops_reason(drops, (unsigned int)place);
+
+	reasons->place[place] = (uint8_t)place;
+	for (size_t i = 0; name && i < place; i++) {
+		if (reasons->name[i] && strcmp(reasons->name[i], name) == 0) {
+			reasons->place[place] = (uint8_t)i;
+			return;
+		}
+	}
+	reasons->name[place] = name;
+}
+
+/* After the registry's: a reason that has packets has a place by then. */
+static int sample_drops(const struct pe_drops *drops, struct pe_snapshot *snapshot)
+{
+	struct pe_drop_row rest = { 0 };
+
+	if (!drops)
+		return 0;
+	pe_drops_read_rest(drops, &rest);
+	for (size_t place = 0; place < PE_DROP_REASONS; place++)
+		name_reason(drops, &snapshot->drop_reasons, place);
+	snapshot->drop_reasons.counted = true;
+	snapshot->self.drops_missed = pe_drops_missed(drops);
+	return pe_drop_row_add(&snapshot->host->body.drops, &rest, snapshot->arena);
+}
+
 static void sample_interfaces(const struct pe_snapshot_sources *sources,
 			      struct pe_self_sample *self)
 {
@@ -108,14 +141,56 @@ void pe_snapshot_sources_set_push(struct pe_snapshot_sources *sources, const str
 	pthread_mutex_unlock(&sources->mutex);
 }
 
-static void sample_delivery(struct pe_snapshot_sources *sources, struct pe_self_sample *self)
+void pe_snapshot_sources_set_sinks(struct pe_snapshot_sources *sources,
+				   struct pe_sink *const *sinks, size_t count)
 {
+	pthread_mutex_lock(&sources->mutex);
+	sources->sinks = sinks;
+	sources->sink_count = count;
+	pthread_mutex_unlock(&sources->mutex);
+}
+
+/* Without memory for the name of one, it and those behind it are not shown. */
+static void sample_sinks(const struct pe_snapshot_sources *sources, struct pe_snapshot *snapshot)
+{
+	struct pe_self_sample *self = &snapshot->self;
+
+	for (size_t i = 0; i < sources->sink_count; i++) {
+		struct pe_sink_sample *sink = &self->sinks[i];
+
+		pe_sink_get_stats(sources->sinks[i], sink);
+		sink->url = pe_arena_strdup(snapshot->arena, sink->url, URL_MAX);
+		if (!sink->url)
+			return;
+		self->sink_count++;
+	}
+}
+
+static void sample_delivery(struct pe_snapshot_sources *sources, struct pe_snapshot *snapshot)
+{
+	struct pe_self_sample *self = &snapshot->self;
+
 	pthread_mutex_lock(&sources->mutex);
 	if (sources->http)
 		pe_http_get_stats(sources->http, &self->http);
 	if (sources->push)
 		pe_sink_get_stats(sources->push, &self->push);
+	sample_sinks(sources, snapshot);
 	pthread_mutex_unlock(&sources->mutex);
+}
+
+void pe_snapshot_add_tcp(uint64_t netns, const struct pe_tcp_counts *more, void *userdata)
+{
+	pe_registry_add_tcp(userdata, netns, more, pe_clock_monotonic_ns());
+}
+
+static void sample_tcp(const struct pe_snapshot_sources *sources, struct pe_snapshot *snapshot)
+{
+	snapshot->tcp = sources->tcp;
+	if (!sources->tcp)
+		return;
+	snapshot->self.tcp_unplaced = pe_tcp_unplaced(sources->tcp);
+	snapshot->self.kernel_map_bytes += pe_tcp_map_bytes(sources->tcp);
 }
 
 int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snapshot **ret_snapshot)
@@ -127,7 +202,13 @@ int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snap
 	if (r < 0)
 		return r;
 	snapshot->top_flows = sources->top_flows;
+	snapshot->no_flows = sources->no_flows;
+	pe_snapshot_faults_read(sources->faults, sources->registry);
+	if (sources->tcp)
+		pe_tcp_read(sources->tcp, pe_snapshot_add_tcp, sources->registry);
 	r = pe_registry_collect(sources->registry, snapshot);
+	if (r == 0)
+		r = sample_drops(sources->drops, snapshot);
 	if (r < 0) {
 		pe_snapshot_unref(snapshot);
 		return r;
@@ -135,13 +216,16 @@ int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snap
 	self = &snapshot->self;
 	self->created_ns = sources->start_ns;
 	self->egress_available = pe_xdp_egress(sources->xdp);
+	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp) +
+				 (sources->drops ? pe_drops_map_bytes(sources->drops) : 0);
 	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp);
+	sample_tcp(sources, snapshot);
 	self->identity_enabled = sources->identities;
 	if (sources->identities)
 		pe_identities_get_stats(sources->identities, &self->identity);
 	sample_interfaces(sources, self);
 	sample_flows(sources, self);
-	sample_delivery(sources, self);
+	sample_delivery(sources, snapshot);
 	pe_sandbox_sample(self);
 	sample_process(&self->process, sources->start_ns);
 	/* Last of all: then nothing has begun later. */

@@ -125,9 +125,11 @@ static const struct pe_module *const modules[] = {
 	&files,
 	&loop,
 	/* Whoever asks early waits for the answer instead of finding nobody. */
-	&pe_module_health_socket,
+	&pe_module_healthcheck_socket,
 	&pe_module_kernel,
+	&pe_module_drops,
 	&pe_module_identity,
+	&pe_module_tcp,
 	/* Ends what only the start may do. */
 	&sandbox,
 	&pe_module_workers,
@@ -138,6 +140,7 @@ static const struct pe_module *const modules[] = {
 	/* Before the first push, which has what there is. */
 	&pe_module_first_list,
 	&pe_module_push,
+	&pe_module_remote_write,
 	&pe_module_link_events,
 	&limits,
 	&timer,
@@ -146,7 +149,7 @@ static const struct pe_module *const modules[] = {
 	/* Stops first: the hash of a password can take as long as the last push. */
 	&pe_module_logins,
 	/* While it stops, a health check is refused at once. */
-	&pe_module_health,
+	&pe_module_healthcheck,
 	&pe_module_report,
 };
 /* clang-format on */

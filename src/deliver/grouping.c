@@ -72,20 +72,30 @@ char *pe_push_redact_url(const char *url)
 	return redacted;
 }
 
+/* The URL that an argument, or the next one, gives to an option that takes one; NULL: none. */
+static char *url_in(char **argv)
+{
+	static const char *const options[] = { "--push.url", "--remote-write.url", "--otlp.url" };
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		const size_t len = strlen(options[i]);
+
+		if (strcmp(*argv, options[i]) == 0)
+			return argv[1];
+		if (strncmp(*argv, options[i], len) == 0 && (*argv)[len] == '=')
+			return *argv + len + 1;
+	}
+	return NULL;
+}
+
 bool pe_push_hide_password(char **argv)
 {
-	static const char option[] = "--push.url";
-	const size_t len = sizeof(option) - 1;
 	bool hidden = false;
 
 	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
-		char *url, *colon, *at;
+		char *url = url_in(argv), *colon, *at;
 
-		if (strcmp(*argv, option) == 0 && argv[1])
-			url = argv[1];
-		else if (strncmp(*argv, option, len) == 0 && (*argv)[len] == '=')
-			url = *argv + len + 1;
-		else
+		if (!url)
 			continue;
 		at = strrchr(url + scheme_length(url), '@');
 		colon = strchr(url + scheme_length(url), ':');
@@ -252,6 +262,19 @@ static int add_base_url(struct pe_strbuf *buf, const char *text)
 	return 0;
 }
 
+int pe_push_bare_url(const char *url, char **ret_bare)
+{
+	_cleanup_(cleanup_strbuf) struct pe_strbuf bare = PE_STRBUF_INIT;
+
+	if (add_base_url(&bare, url) < 0)
+		return -EINVAL;
+	pe_strbuf_addc(&bare, '\0');
+	if (bare.error < 0)
+		return -ENOMEM;
+	*ret_bare = PE_TAKE_PTR(bare.data);
+	return 0;
+}
+
 int pe_push_address_parts(const struct pe_push_options *options, char **ret_before,
 			  char **ret_after)
 {
@@ -342,7 +365,7 @@ static int check_url(const char *text, char *error, size_t size)
 			      shown ? shown : "?");
 	if (url_has(url, CURLUPART_QUERY) || url_has(url, CURLUPART_FRAGMENT))
 		return refuse(error, size,
-			      "\"%s\" has a query or a fragment, which a Pushgateway does not take",
+			      "\"%s\" has a query or a fragment, which is not possible",
 			      shown ? shown : "?");
 	return 0;
 }

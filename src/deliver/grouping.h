@@ -21,4 +21,8 @@ int pe_push_address_parts(const struct pe_push_options *options, char **ret_befo
 /* And the whole of it, which the caller frees; NULL if memory is refused. */
 char *pe_push_address(const char *before, const char *instance, const char *after);
 
+/* A URL without credentials, query and a slash at the end. 0, -EINVAL or -ENOMEM. The caller frees.
+ */
+int pe_push_bare_url(const char *url, char **ret_bare);
+
 #endif

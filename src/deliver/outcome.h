@@ -4,6 +4,7 @@
 #define PE_DELIVER_OUTCOME_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "pe/sample.h"
 
@@ -18,8 +19,19 @@ struct pe_outcome {
 	/* Sent, and timed out or cut short without the beginning of an answer: the peer may still
 	 * act on it. */
 	bool unanswered;
-	/* The sink encodes the same snapshot in another form, which is to be sent at once. */
+	/* The sink encodes the same snapshot in another form, which is to be sent at once. One that
+	 * queues sends what waits in another form. */
 	bool again;
+	/* Sinks that queue: somebody has to put something right, and may do so at any time. */
+	bool held;
+	/* Likewise: a state is done with as a whole, and others wait. */
+	bool state_ended;
+	/* The answer says how many samples were written: the peer knows remote write 2. */
+	bool samples_written;
+	/* For so long the peer wants to be left alone, 0: it does not say. */
+	uint64_t retry_after_ns;
+	/* Sinks that queue: what was refused will not be sent again. */
+	bool given_up;
 	/* Delivered without what the peer refuses to take. */
 	bool reduced;
 	/* Distinguishes kinds of failure: HTTP status, -errno, or 1000 + CURLcode. */

@@ -19,7 +19,6 @@
 #include "pe/encode.h"
 #include "pe/log.h"
 
-#include "grouping.h"
 #include "push_body.h"
 #include "push_group.h"
 #include "sink_ops.h"
@@ -206,27 +205,18 @@ static const struct pe_sink_ops push_ops = {
 
 static int new_transfer(const struct pe_push_options *options, struct pe_transfer **ret_transfer)
 {
-	_cleanup_free_ char *user = NULL;
-	_cleanup_free_ char *password = NULL;
-	struct pe_transfer_options transfer = {
+	const struct pe_transfer_options transfer = {
 		.content_type = pe_format_content_type(PE_FORMAT_TEXT),
-		.gzip = options->gzip,
+		.content_encoding = options->gzip ? "gzip" : NULL,
+		.username = options->username,
 		.password_file = options->password_file,
 		.bearer_token_file = options->bearer_token_file,
 		.tls_ca_file = options->tls_ca_file,
 		.tls_cert_file = options->tls_cert_file,
 		.tls_key_file = options->tls_key_file,
 	};
-	int r = pe_push_url_credentials(options->url, &user, &password);
 
-	if (r < 0)
-		return r;
-	/* At most one of both has credentials. */
-	transfer.username = options->username ? options->username : user;
-	transfer.password = password;
-	if (password && !transfer.username)
-		transfer.username = "";
-	return pe_transfer_new(&transfer, ret_transfer);
+	return pe_transfer_new_to(options->url, &transfer, ret_transfer);
 }
 
 static enum pe_sink_last last_of(enum pe_push_exit on_exit)

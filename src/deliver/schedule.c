@@ -9,9 +9,13 @@
 #define BACKOFF_NS PE_NS_PER_S
 #define DOUBLINGS  32
 
-static uint64_t next_on_grid(const struct pe_schedule *schedule, uint64_t now_ns)
+uint64_t pe_schedule_grid_ns(const struct pe_schedule *schedule, uint64_t now_ns)
 {
-	uint64_t since_ns = now_ns - schedule->start_ns;
+	uint64_t since_ns;
+
+	if (now_ns < schedule->start_ns)
+		return schedule->start_ns;
+	since_ns = now_ns - schedule->start_ns;
 
 	return now_ns + (schedule->interval_ns - since_ns % schedule->interval_ns);
 }
@@ -32,7 +36,7 @@ static uint64_t random_below(uint64_t bound)
 static uint64_t backoff_ns(const struct pe_schedule *schedule)
 {
 	unsigned int doublings = schedule->retries < DOUBLINGS ? schedule->retries : DOUBLINGS;
-	uint64_t ceiling = pe_min_ns(BACKOFF_NS << doublings, schedule->interval_ns);
+	uint64_t ceiling = pe_min_ns(BACKOFF_NS << doublings, schedule->ceiling_ns);
 	uint64_t floor = pe_schedule_pause_ns(schedule);
 
 	return floor + random_below(ceiling - floor + 1);
@@ -40,9 +44,25 @@ static uint64_t backoff_ns(const struct pe_schedule *schedule)
 
 void pe_schedule_init(struct pe_schedule *schedule, uint64_t interval_ns)
 {
-	*schedule = (struct pe_schedule){ .interval_ns = interval_ns };
+	*schedule = (struct pe_schedule){ .interval_ns = interval_ns, .ceiling_ns = interval_ns };
 	schedule->start_ns = pe_clock_monotonic_ns();
 	schedule->next_ns = schedule->start_ns;
+}
+
+uint64_t pe_schedule_phase_ns(uint32_t hash, uint64_t interval_ns)
+{
+	/* Similar names have similar hashes, in their high bits. */
+	hash ^= hash >> 16;
+	hash *= UINT32_C(2246822507);
+	hash ^= hash >> 13;
+	return (interval_ns >> 16) * (hash >> 16);
+}
+
+void pe_schedule_shift(struct pe_schedule *schedule, uint64_t phase_ns, uint64_t ceiling_ns)
+{
+	schedule->start_ns += phase_ns;
+	schedule->next_ns = schedule->start_ns;
+	schedule->ceiling_ns = ceiling_ns;
 }
 
 uint64_t pe_schedule_due_ns(const struct pe_schedule *schedule, uint64_t requested_ns)
@@ -55,7 +75,7 @@ uint64_t pe_schedule_due_ns(const struct pe_schedule *schedule, uint64_t request
 void pe_schedule_next(struct pe_schedule *schedule, enum pe_sink_result result)
 {
 	uint64_t now_ns = pe_clock_monotonic_ns();
-	uint64_t grid_ns = next_on_grid(schedule, now_ns);
+	uint64_t grid_ns = pe_schedule_grid_ns(schedule, now_ns);
 
 	switch (result) {
 	case PE_SINK_OK:
@@ -80,6 +100,12 @@ void pe_schedule_next(struct pe_schedule *schedule, enum pe_sink_result result)
 void pe_schedule_pause(struct pe_schedule *schedule, uint64_t from_ns)
 {
 	schedule->next_ns = from_ns + pe_schedule_pause_ns(schedule);
+	schedule->not_before_ns = schedule->next_ns;
+}
+
+void pe_schedule_hold(struct pe_schedule *schedule, uint64_t pause_ns)
+{
+	schedule->next_ns = pe_clock_monotonic_ns() + pause_ns;
 	schedule->not_before_ns = schedule->next_ns;
 }
 

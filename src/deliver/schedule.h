@@ -13,14 +13,29 @@
 
 struct pe_schedule {
 	uint64_t interval_ns;
+	uint64_t ceiling_ns; /* of a pause after failures */
 	uint64_t start_ns;
 	uint64_t next_ns;	/* if nobody requests it earlier */
 	uint64_t not_before_ns; /* not even on request */
 	unsigned int retries;	/* in a row, since the last answer that makes no retry */
 };
 
-/* The first delivery is at once. */
+/* The first delivery is at once; after failures pauses grow up to the interval. */
 void pe_schedule_init(struct pe_schedule *schedule, uint64_t interval_ns);
+
+/* Before the first delivery: that is `phase_ns` later, less than the interval, and pauses grow up
+ * to `ceiling_ns`. */
+void pe_schedule_shift(struct pe_schedule *schedule, uint64_t phase_ns, uint64_t ceiling_ns);
+
+/* A phase for whoever has this hash: those that begin together are spread over the interval. Pure.
+ */
+uint64_t pe_schedule_phase_ns(uint32_t hash, uint64_t interval_ns);
+
+/* The next place on the grid behind `now_ns`. */
+uint64_t pe_schedule_grid_ns(const struct pe_schedule *schedule, uint64_t now_ns);
+
+/* Leaves the peer alone for this long, whoever requests a delivery. */
+void pe_schedule_hold(struct pe_schedule *schedule, uint64_t pause_ns);
 
 /* When the next delivery is due, if one by `requested_ns` (UINT64_MAX: none) is requested. */
 uint64_t pe_schedule_due_ns(const struct pe_schedule *schedule, uint64_t requested_ns);

@@ -29,38 +29,11 @@
 #include "pe/clock.h"
 #include "pe/thread.h"
 
-#include "schedule.h"
-#include "sink_log.h"
+#include "sink_inside.h"
 
-#define GRACE_SHARE 4 /* of the time to stop, for a delivery that is under way */
-#define LAST_SHARES 3 /* of what is left: to probe, to store what was sent before, to deliver */
-
-struct pe_sink {
-	const struct pe_sink_ops *ops;
-	void *self;
-	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);
-	void *userdata;
-	uint64_t timeout_ns;
-	enum pe_sink_last last;
-	struct pe_schedule schedule;
-
-	struct pe_sink_log log;
-	bool doubtful;		   /* a request had no answer, and may still arrive */
-	struct pe_outcome outcome; /* here because it is large for a stack */
-
-	pthread_t thread;
-	bool thread_ready;
-	bool wake_ready;
-	bool mutex_ready;
-
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	bool stop;
-	bool reload; /* see pe_sink_reload() */
-	uint64_t stop_deadline_ns;
-	uint64_t requested_ns;
-	struct pe_sink_sample sample;
-};
+#define GRACE_SHARE	   4 /* of the time to stop, for a delivery that is under way */
+#define QUEUE_PAUSE_MAX_NS (60 * PE_NS_PER_S)
+#define LAST_SHARES	   3 /* of what is left: to probe, to store what was sent before, to deliver */
 
 static void cleanup_sink(struct pe_sink **sink)
 {
@@ -85,7 +58,7 @@ static struct timespec timespec_of(uint64_t ns)
 	};
 }
 
-static void count(struct pe_sink *sink, uint64_t began_ns, bool delivered)
+void pe_sink_count(struct pe_sink *sink, uint64_t began_ns, bool delivered)
 {
 	const struct pe_outcome *outcome = &sink->outcome;
 	uint64_t now_ns = pe_clock_monotonic_ns();
@@ -102,13 +75,13 @@ static void count(struct pe_sink *sink, uint64_t began_ns, bool delivered)
 
 /* ---- requests; each fills sink->outcome ---- */
 
-static void begin(struct pe_sink *sink)
+void pe_sink_begin(struct pe_sink *sink)
 {
 	sink->outcome = (struct pe_outcome){ 0 };
 }
 
 /* Nothing was sent: memory or the like is short. */
-static void fail(struct pe_sink *sink, int error, const char *what)
+void pe_sink_fail(struct pe_sink *sink, int error, const char *what)
 {
 	errno = -error;
 	pe_outcome_fail(&sink->outcome, PE_SINK_NETWORK, error, "cannot %s the metrics: %m", what);
@@ -119,10 +92,10 @@ static void encode_and_send(struct pe_sink *sink, struct pe_snapshot *snapshot,
 {
 	int r;
 
-	begin(sink);
+	pe_sink_begin(sink);
 	r = sink->ops->encode(sink->self, snapshot);
 	if (r < 0)
-		fail(sink, r, "encode");
+		pe_sink_fail(sink, r, "encode");
 	else
 		sink->ops->send(sink->self, deadline_ns, &sink->outcome);
 }
@@ -134,16 +107,16 @@ static void deliver(struct pe_sink *sink, uint64_t deadline_ns)
 	int r = sink->snapshot(&snapshot, sink->userdata);
 
 	if (r < 0) {
-		begin(sink);
-		fail(sink, r, "take a snapshot of");
-		count(sink, began_ns, false);
+		pe_sink_begin(sink);
+		pe_sink_fail(sink, r, "take a snapshot of");
+		pe_sink_count(sink, began_ns, false);
 		return;
 	}
 	do {
 		encode_and_send(sink, snapshot, deadline_ns);
 		if (sink->outcome.cancelled)
 			return;
-		count(sink, began_ns, sink->outcome.result == PE_SINK_OK);
+		pe_sink_count(sink, began_ns, sink->outcome.result == PE_SINK_OK);
 		began_ns = pe_clock_monotonic_ns();
 	} while (sink->outcome.again);
 }
@@ -153,13 +126,13 @@ static bool probe(struct pe_sink *sink, uint64_t deadline_ns)
 {
 	uint64_t began_ns = pe_clock_monotonic_ns();
 
-	begin(sink);
+	pe_sink_begin(sink);
 	sink->ops->probe(sink->self, deadline_ns, &sink->outcome);
 	if (sink->outcome.cancelled)
 		return false;
 	if (sink->outcome.result != PE_SINK_NETWORK)
 		return true;
-	count(sink, began_ns, false);
+	pe_sink_count(sink, began_ns, false);
 	return false;
 }
 
@@ -172,12 +145,12 @@ static void clean_up(struct pe_sink *sink, uint64_t deadline_ns)
 {
 	uint64_t began_ns = pe_clock_monotonic_ns();
 
-	begin(sink);
+	pe_sink_begin(sink);
 	if (!sink->ops->clean_up || !sink->ops->clean_up(sink->self, deadline_ns, &sink->outcome))
 		return;
 	set_doubt(sink);
 	if (!sink->outcome.cancelled)
-		count(sink, began_ns, false);
+		pe_sink_count(sink, began_ns, false);
 }
 
 /* ---- the thread ---- */
@@ -204,7 +177,7 @@ static void await_answer(struct pe_sink *sink, uint64_t deadline_ns)
 	}
 }
 
-static void prepare(struct pe_sink *sink)
+bool pe_sink_prepare(struct pe_sink *sink)
 {
 	bool reload;
 
@@ -214,17 +187,42 @@ static void prepare(struct pe_sink *sink)
 	pthread_mutex_unlock(&sink->mutex);
 	if (sink->ops->prepare)
 		sink->ops->prepare(sink->self, reload);
+	return reload;
+}
+
+bool pe_sink_is_stopping(struct pe_sink *sink)
+{
+	bool stop;
+
+	pthread_mutex_lock(&sink->mutex);
+	stop = sink->stop;
+	pthread_mutex_unlock(&sink->mutex);
+	return stop;
+}
+
+bool pe_sink_has_reload(struct pe_sink *sink)
+{
+	bool reload;
+
+	pthread_mutex_lock(&sink->mutex);
+	reload = sink->reload;
+	pthread_mutex_unlock(&sink->mutex);
+	return reload;
 }
 
 static void deliver_on_schedule(struct pe_sink *sink)
 {
 	uint64_t deadline_ns = add_saturated(pe_clock_monotonic_ns(), sink->timeout_ns);
 
+	if (sink->ops->queues) {
+		pe_sink_queue_deliver(sink);
+		return;
+	}
 	if (sink->doubtful) {
 		await_answer(sink, deadline_ns);
 		return;
 	}
-	prepare(sink);
+	pe_sink_prepare(sink);
 	deliver(sink, deadline_ns);
 	set_doubt(sink);
 	if (sink->outcome.cancelled)
@@ -263,10 +261,10 @@ static void finish(struct pe_sink *sink, uint64_t deadline_ns)
 {
 	uint64_t began_ns = pe_clock_monotonic_ns();
 
-	begin(sink);
+	pe_sink_begin(sink);
 	sink->ops->finish(sink->self, deadline_ns, &sink->outcome);
 	if (!sink->outcome.cancelled)
-		count(sink, began_ns, false);
+		pe_sink_count(sink, began_ns, false);
 }
 
 static void deliver_last(struct pe_sink *sink)
@@ -277,6 +275,10 @@ static void deliver_last(struct pe_sink *sink)
 	if (sink->last == PE_SINK_LAST_NOTHING)
 		return;
 	sink->ops->cancel(sink->self, sink->stop_deadline_ns);
+	if (sink->ops->queues) {
+		pe_sink_queue_deliver_last(sink, sink->stop_deadline_ns);
+		return;
+	}
 	if (sink->doubtful)
 		answers = await_unanswered(sink);
 	deadline_ns = pe_min_ns(sink->stop_deadline_ns,
@@ -303,8 +305,13 @@ static bool wait_until_due(struct pe_sink *sink)
 	pthread_mutex_lock(&sink->mutex);
 	while (!sink->stop) {
 		uint64_t due_ns = pe_schedule_due_ns(&sink->schedule, sink->requested_ns);
-		struct timespec due = timespec_of(due_ns);
+		struct timespec due;
 
+		if (sink->ops->queues)
+			due_ns = sink->reload ? 0
+					      : pe_min_ns(pe_min_ns(due_ns, sink->state_ns),
+							  sink->watch_ns);
+		due = timespec_of(due_ns);
 		if (pe_clock_monotonic_ns() >= due_ns)
 			break;
 		pthread_cond_timedwait(&sink->wake, &sink->mutex, &due);
@@ -361,6 +368,10 @@ int pe_sink_new(const struct pe_sink_options *options, void *self, struct pe_sin
 	sink->timeout_ns = options->timeout_ns;
 	sink->last = options->last;
 	pe_schedule_init(&sink->schedule, options->interval_ns);
+	if (sink->ops->queues)
+		pe_schedule_shift(&sink->schedule, options->phase_ns, QUEUE_PAUSE_MAX_NS);
+	sink->state_ns = sink->schedule.start_ns;
+	sink->watch_ns = PE_SINK_NEVER;
 	sink->requested_ns = PE_SINK_NEVER;
 	sink->sample.enabled = true;
 	sink->sample.interval_ns = options->interval_ns;
@@ -369,6 +380,8 @@ int pe_sink_new(const struct pe_sink_options *options, void *self, struct pe_sin
 		return r;
 	/* Before the thread, which uses it; taken back if there is none. */
 	sink->self = self;
+	if (sink->ops->set_tick)
+		sink->ops->set_tick(self, pe_sink_queue_tick, sink);
 	/* Its signals are blocked: SIGPIPE, too, which a TLS library may raise. */
 	r = pe_thread_new(&sink->thread, options->ops->thread, sink_thread, sink);
 	if (r < 0) {
@@ -461,4 +474,6 @@ void pe_sink_get_stats(const struct pe_sink *sink, struct pe_sink_sample *ret_sa
 	pthread_mutex_lock(mutex);
 	*ret_sample = sink->sample;
 	pthread_mutex_unlock(mutex);
+	if (sink->ops->sample)
+		sink->ops->sample(sink->self, ret_sample);
 }

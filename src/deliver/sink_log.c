@@ -37,10 +37,20 @@ void pe_sink_log_failure(struct pe_sink_log *log, const char *address,
 	log->failed_result = outcome->result;
 	log->failed_code = outcome->code;
 	/* What the peer wrote comes last: a long line is cut at its end. */
-	pe_log(changed ? PE_LOG_WARN : PE_LOG_DEBUG, log->ops->subsystem,
-	       "%s to %s failed, the %s keeps the previous state, next attempt in %.1f s: %s",
-	       log->ops->delivery, address, log->ops->peer,
-	       seconds(next_ns > now_ns ? next_ns - now_ns : 0), outcome->reason);
+	if (log->ops->queues && outcome->given_up)
+		pe_log(changed ? PE_LOG_WARN : PE_LOG_DEBUG, log->ops->subsystem,
+		       "%s to %s refused, its samples are lost: %s", log->ops->delivery, address,
+		       outcome->reason);
+	else if (log->ops->queues)
+		pe_log(changed ? PE_LOG_WARN : PE_LOG_DEBUG, log->ops->subsystem,
+		       "%s to %s failed, it is sent again in %.1f s: %s", log->ops->delivery,
+		       address, seconds(next_ns > now_ns ? next_ns - now_ns : 0), outcome->reason);
+	else
+		pe_log(changed ? PE_LOG_WARN : PE_LOG_DEBUG, log->ops->subsystem,
+		       "%s to %s failed, the %s keeps the previous state, next attempt in %.1f s: "
+		       "%s",
+		       log->ops->delivery, address, log->ops->peer,
+		       seconds(next_ns > now_ns ? next_ns - now_ns : 0), outcome->reason);
 }
 
 static const char *reason(const struct pe_outcome *outcome)
@@ -51,9 +61,21 @@ static const char *reason(const struct pe_outcome *outcome)
 void pe_sink_log_last(struct pe_sink_log *log, const char *address, bool finishes,
 		      const struct pe_outcome *outcome)
 {
+	if (log->ops->queues) {
+		pe_warn(log->ops->subsystem, "last %s to %s failed, what waits is lost: %s",
+			log->ops->delivery, address, reason(outcome));
+		return;
+	}
 	pe_warn(log->ops->subsystem, "last %s of %s failed, the %s keeps the previous state: %s",
 		finishes ? log->ops->finish_name : log->ops->delivery, address, log->ops->peer,
 		reason(outcome));
+}
+
+void pe_sink_log_kept(struct pe_sink_log *log, const char *address,
+		      const struct pe_outcome *outcome)
+{
+	pe_info(log->ops->subsystem, "last %s to %s failed, what waits is in the spool: %s",
+		log->ops->delivery, address, reason(outcome));
 }
 
 void pe_sink_log_withheld(struct pe_sink_log *log, const char *address,

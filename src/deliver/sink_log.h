@@ -30,6 +30,10 @@ void pe_sink_log_failure(struct pe_sink_log *log, const char *address,
 void pe_sink_log_last(struct pe_sink_log *log, const char *address, bool finishes,
 		      const struct pe_outcome *outcome);
 
+/* The last delivery of a sink that queues failed, and what waits outlives the exporter. */
+void pe_sink_log_kept(struct pe_sink_log *log, const char *address,
+		      const struct pe_outcome *outcome);
+
 /* The last delivery was not made, because the peer did not answer a probe. */
 void pe_sink_log_withheld(struct pe_sink_log *log, const char *address,
 			  const struct pe_outcome *outcome);

@@ -36,6 +36,29 @@ struct pe_sink_ops {
 	 * what may have changed, all of it on `reload`. May be NULL. */
 	void (*prepare)(void *self, bool reload);
 
+	/*
+	 * What was made of a snapshot is sent until it arrives, the same bytes each time, also when
+	 * there are newer ones: `encode` adds to what there is, which `send` sends. A snapshot is
+	 * taken each interval, whatever happened to earlier ones, and not for a retry. After
+	 * successes `send` is called until nothing is pending.
+	 */
+	bool queues;
+	/* Whether there is something to send. Only with `queues`. */
+	bool (*pending)(void *self);
+	/* Puts what waits where it outlives the exporter, if there is such a place. Called when
+	 * sending fails, for each state that comes behind a backlog, and at the end. True if
+	 * nothing would be lost. May be NULL. */
+	bool (*keep)(void *self);
+	/* Whether what the last outcome is held for may have been put right. Called each second
+	 * then. May be NULL. */
+	bool (*mended)(void *self);
+	/* Before the first request: has `tick` called while a request waits for the peer, at once
+	 * and at the time (monotonic) that it returns. `encode` is called by that. NULL: states are
+	 * taken between requests alone. */
+	void (*set_tick)(void *self, uint64_t (*tick)(void *userdata), void *userdata);
+	/* What its statistics have beside those of requests. May be NULL. */
+	void (*sample)(void *self, struct pe_sink_sample *sample);
+
 	/* Makes of a snapshot what `send` sends. 0 or -errno. */
 	int (*encode)(void *self, struct pe_snapshot *snapshot);
 
@@ -73,6 +96,7 @@ enum pe_sink_last {
 struct pe_sink_options {
 	const struct pe_sink_ops *ops;
 	uint64_t interval_ns;
+	uint64_t phase_ns;   /* until the first delivery, less than the interval */
 	uint64_t timeout_ns; /* of a delivery */
 	enum pe_sink_last last;
 	int (*snapshot)(struct pe_snapshot **ret_snapshot, void *userdata);

@@ -25,6 +25,7 @@
 #include "pe/push.h"
 
 #include "credentials.h"
+#include "grouping.h"
 #include "libcurl.h"
 
 #ifndef PACKAGE_VERSION
@@ -36,17 +37,23 @@
 #define RECEIVED_BYTES_MAX ((size_t)64 * 1024)
 #define POLL_MS_MAX	   1000
 #define CODE_CURL	   1000
+#define RETRY_AFTER_S_MAX  300
 
 struct pe_transfer {
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers;
+	struct curl_slist *own; /* the last of those that stay */
 	struct pe_credentials credentials;
 	uint64_t cancel_ns; /* atomic */
+	pe_transfer_tick tick;
+	void *userdata;
 	char error[CURL_ERROR_SIZE];
 	size_t received; /* of the answer, with its headers */
 	size_t answer_len;
 	char answer[ANSWER_BYTES_MAX];
+	bool any_2xx;
+	bool written; /* the answer says how many samples were written */
 };
 
 static void cleanup_transfer(struct pe_transfer **transfer)
@@ -63,7 +70,13 @@ static bool receive(struct pe_transfer *transfer, size_t len)
 
 static size_t on_header(char *data, size_t size, size_t count, void *userdata)
 {
-	return receive(userdata, size * count) ? size * count : 0;
+	static const char written[] = "X-Prometheus-Remote-Write-Samples-Written:";
+	struct pe_transfer *transfer = userdata;
+	const size_t len = size * count;
+
+	if (len >= sizeof(written) - 1 && strncasecmp(data, written, sizeof(written) - 1) == 0)
+		transfer->written = true;
+	return receive(transfer, len) ? len : 0;
 }
 
 static size_t on_answer(char *data, size_t size, size_t count, void *userdata)
@@ -103,7 +116,7 @@ static CURLcode finished_code(struct pe_transfer *transfer)
 static bool drive(struct pe_transfer *transfer, CURLcode *ret_code)
 {
 	for (;;) {
-		uint64_t now_ns, cancel_ns;
+		uint64_t now_ns, cancel_ns, tick_ns;
 		int running = 0;
 
 		if (libcurl.multi_perform(transfer->multi, &running) != CURLM_OK) {
@@ -114,12 +127,14 @@ static bool drive(struct pe_transfer *transfer, CURLcode *ret_code)
 			*ret_code = finished_code(transfer);
 			return false;
 		}
+		tick_ns = transfer->tick ? transfer->tick(transfer->userdata) : PE_TRANSFER_NEVER;
 		now_ns = pe_clock_monotonic_ns();
 		cancel_ns = __atomic_load_n(&transfer->cancel_ns, __ATOMIC_ACQUIRE);
 		if (now_ns >= cancel_ns)
 			return true;
 		/* Ends by itself at curl's own timers, and at once by libcurl.multi_wakeup(). */
-		libcurl.multi_poll(transfer->multi, NULL, 0, poll_ms(now_ns, cancel_ns), NULL);
+		libcurl.multi_poll(transfer->multi, NULL, 0,
+				   poll_ms(now_ns, pe_min_ns(cancel_ns, tick_ns)), NULL);
 	}
 }
 
@@ -165,9 +180,23 @@ static bool is_unanswered(struct pe_transfer *transfer)
 	return sent > 0 && !status;
 }
 
-static bool is_success(long status)
+static bool is_success(const struct pe_transfer *transfer, long status)
 {
-	return status == 200 || status == 202;
+	return status == 200 || status == 202 ||
+	       (transfer->any_2xx && status >= 200 && status < 300);
+}
+
+/* What a peer asks for, in seconds or as a date; curl takes either. */
+static uint64_t retry_after_ns(struct pe_transfer *transfer)
+{
+	curl_off_t seconds = 0;
+
+	libcurl.easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &seconds);
+	if (seconds <= 0)
+		return 0;
+	if (seconds > RETRY_AFTER_S_MAX)
+		seconds = RETRY_AFTER_S_MAX;
+	return (uint64_t)seconds * PE_NS_PER_S;
 }
 
 static void classify(struct pe_transfer *transfer, CURLcode rc, struct pe_outcome *outcome)
@@ -179,7 +208,7 @@ static void classify(struct pe_transfer *transfer, CURLcode rc, struct pe_outcom
 		snprintf(transfer->error, sizeof(transfer->error),
 			 "the answer is longer than %zu KiB", RECEIVED_BYTES_MAX / 1024);
 		/* A refusal stays one, however long it is. */
-		if (transfer->answer_len > 0 && !is_success(status))
+		if (transfer->answer_len > 0 && !is_success(transfer, status))
 			rc = CURLE_OK;
 	}
 	if (rc != CURLE_OK) {
@@ -191,7 +220,9 @@ static void classify(struct pe_transfer *transfer, CURLcode rc, struct pe_outcom
 	}
 	outcome->result = PE_SINK_OK;
 	outcome->code = (int)status;
-	if (!is_success(status))
+	outcome->samples_written = transfer->written;
+	outcome->retry_after_ns = retry_after_ns(transfer);
+	if (!is_success(transfer, status))
 		describe_rejection(transfer,
 				   status >= 500 && status <= 599 ? PE_SINK_SERVER
 								  : PE_SINK_REJECTED,
@@ -213,6 +244,7 @@ static void perform(struct pe_transfer *transfer, uint64_t deadline_ns, struct p
 	libcurl.easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
 	*transfer->error = '\0';
 	transfer->received = transfer->answer_len = 0;
+	transfer->written = false;
 	if (libcurl.multi_add_handle(transfer->multi, transfer->easy) == CURLM_OK) {
 		outcome->cancelled = drive(transfer, &rc);
 		libcurl.multi_remove_handle(transfer->multi, transfer->easy);
@@ -258,6 +290,12 @@ void pe_transfer_request(struct pe_transfer *transfer, const char *method, const
 		perform(transfer, deadline_ns, ret_outcome);
 }
 
+size_t pe_transfer_answer(const struct pe_transfer *transfer, const char **ret_answer)
+{
+	*ret_answer = transfer->answer;
+	return transfer->answer_len;
+}
+
 void pe_transfer_cancel(struct pe_transfer *transfer, uint64_t at_ns)
 {
 	__atomic_store_n(&transfer->cancel_ns, at_ns, __ATOMIC_RELEASE);
@@ -276,23 +314,57 @@ static int add_header(struct pe_transfer *transfer, const char *header)
 	return 0;
 }
 
-static int make_headers(struct pe_transfer *transfer, const struct pe_transfer_options *options)
+static int add_value(struct pe_transfer *transfer, const char *name, const char *value)
 {
-	_cleanup_free_ char *type = NULL;
+	char *header;
 	int r;
 
-	if (asprintf(&type, "Content-Type: %s", options->content_type) < 0) {
-		type = NULL;
+	if (asprintf(&header, "%s: %s", name, value) < 0)
 		return -ENOMEM;
-	}
-	r = add_header(transfer, type);
-	if (r == 0 && options->gzip)
-		r = add_header(transfer, "Content-Encoding: gzip");
+	r = add_header(transfer, header);
+	free(header);
+	return r;
+}
+
+static int make_headers(struct pe_transfer *transfer, const struct pe_transfer_options *options)
+{
+	int r = add_value(transfer, "Content-Type", options->content_type);
+
+	if (r == 0 && options->content_encoding)
+		r = add_value(transfer, "Content-Encoding", options->content_encoding);
+	for (size_t i = 0; r == 0 && options->headers && options->headers[i]; i++)
+		r = add_header(transfer, options->headers[i]);
 	/* Without a value it is not sent: waiting for "100 Continue" costs a second with servers
 	 * that do not know it. */
 	if (r == 0)
 		r = add_header(transfer, "Expect:");
+	for (transfer->own = transfer->headers; r == 0 && transfer->own->next;)
+		transfer->own = transfer->own->next;
 	return r;
+}
+
+void pe_transfer_set_tick(struct pe_transfer *transfer, pe_transfer_tick tick, void *userdata)
+{
+	transfer->tick = tick;
+	transfer->userdata = userdata;
+}
+
+int pe_transfer_set_headers(struct pe_transfer *transfer, const char *const *headers)
+{
+	struct curl_slist *more = NULL;
+
+	for (; *headers; headers++) {
+		struct curl_slist *longer = libcurl.slist_append(more, *headers);
+
+		if (!longer) {
+			libcurl.slist_free_all(more);
+			return -ENOMEM;
+		}
+		more = longer;
+	}
+	libcurl.slist_free_all(transfer->own->next);
+	transfer->own->next = more;
+	return 0;
 }
 
 static int set_fixed_options(struct pe_transfer *transfer,
@@ -334,6 +406,7 @@ int pe_transfer_new(const struct pe_transfer_options *options, struct pe_transfe
 	if (!transfer)
 		return -ENOMEM;
 	transfer->cancel_ns = PE_TRANSFER_NEVER;
+	transfer->any_2xx = options->any_2xx;
 	transfer->multi = libcurl.multi_init();
 	transfer->easy = libcurl.easy_init();
 	if (!transfer->multi || !transfer->easy)
@@ -348,6 +421,25 @@ int pe_transfer_new(const struct pe_transfer_options *options, struct pe_transfe
 		return r;
 	*ret_transfer = PE_TAKE_PTR(transfer);
 	return 0;
+}
+
+int pe_transfer_new_to(const char *url, const struct pe_transfer_options *options,
+		       struct pe_transfer **ret_transfer)
+{
+	struct pe_transfer_options transfer = *options;
+	_cleanup_free_ char *user = NULL;
+	_cleanup_free_ char *password = NULL;
+	int r = pe_push_url_credentials(url, &user, &password);
+
+	if (r < 0)
+		return r;
+	/* At most one of both has credentials. */
+	if (!transfer.username)
+		transfer.username = user;
+	transfer.password = password;
+	if (password && !transfer.username)
+		transfer.username = "";
+	return pe_transfer_new(&transfer, ret_transfer);
 }
 
 struct pe_transfer *pe_transfer_free(struct pe_transfer *transfer)

@@ -19,11 +19,21 @@ static const struct {
 
 static const char *condition(unsigned int wants)
 {
-	switch (wants) {
+	/* The other condition is the one to be named. */
+	switch (wants == PE_WANTS_FLOWS ? wants : wants & ~(unsigned int)PE_WANTS_FLOWS) {
+	case PE_WANTS_FLOWS:
+		return "Not with `--flows=off`.";
+	case PE_WANTS_TCP:
+		return "Not with `--tcp=off`.";
 	case PE_WANTS_TOP:
 		return "Only with `--flows.top`.";
 	case PE_WANTS_PUSH:
 		return "Only with `--push.url`.";
+	case PE_WANTS_SINKS:
+		return "Only with `--remote-write.url` or `--otlp.url`.";
+	case PE_WANTS_LEDGER:
+		return "Not in scrapes and pushes: only with `--remote-write.url` or "
+		       "`--otlp.url`.";
 	case PE_WANTS_PROCESS:
 		return "Not pushed: the Pushgateway has its own.";
 	case PE_WANTS_DETAIL:

@@ -14,6 +14,7 @@
 #include "pe/cleanup.h"
 
 #include "families.h"
+#include "walk.h"
 
 #define ITEM_LABELS_MAX                                                     \
 	((int)PE_GROUP_LABELS > (int)PE_IFACE_LABELS ? (int)PE_GROUP_LABELS \
@@ -28,7 +29,8 @@ struct texts {
 struct pe_encoder {
 	struct pe_snapshot *snapshot;
 	struct pe_emit emit;
-	unsigned int has; /* PE_WANTS_* that can be met */
+	unsigned int has;	/* PE_WANTS_* that can be met */
+	size_t first[PE_PARTS]; /* the place of a part's first family in the catalogue */
 	struct texts groups, ifaces;
 	struct pe_label label[ITEM_LABELS_MAX]; /* of the item at hand */
 	/* What is rendered next. */
@@ -41,9 +43,23 @@ struct pe_encoder {
 
 const char *pe_format_content_type(enum pe_format format)
 {
-	if (format == PE_FORMAT_OPENMETRICS)
+	switch (format) {
+	case PE_FORMAT_OPENMETRICS:
 		return "application/openmetrics-text; version=1.0.0; charset=utf-8";
+	case PE_FORMAT_PROTOBUF:
+		return "application/vnd.google.protobuf; "
+		       "proto=io.prometheus.client.MetricFamily; encoding=delimited";
+	case PE_FORMAT_TEXT:
+		break;
+	}
 	return "text/plain; version=0.0.4; charset=utf-8";
+}
+
+static const struct pe_writer_ops *writer_of(enum pe_format format)
+{
+	if (format == PE_FORMAT_PROTOBUF)
+		return &pe_protobuf_writer;
+	return format == PE_FORMAT_OPENMETRICS ? &pe_openmetrics_writer : &pe_text_writer;
 }
 
 static void set_label(struct pe_label *label, const char *name, const char *value)
@@ -138,14 +154,19 @@ int pe_encoder_new(struct pe_snapshot *snapshot, const struct pe_encode_options 
 	encoder->emit.show = options->show;
 	encoder->emit.show.iface_labels &= (1u << PE_IFACE_LABELS) - 1;
 	encoder->emit.writer.with_created = options->show.created;
-	encoder->emit.writer.ops = options->format == PE_FORMAT_OPENMETRICS ? &pe_openmetrics_writer
-									    : &pe_text_writer;
+	encoder->emit.writer.ops = writer_of(options->format);
 	encoder->has = (snapshot->top_flows ? PE_WANTS_TOP : 0) |
+		       (snapshot->no_flows ? 0 : PE_WANTS_FLOWS) |
+		       (snapshot->tcp ? PE_WANTS_TCP : 0) |
 		       (snapshot->self.push.enabled ? PE_WANTS_PUSH : 0) |
+		       (snapshot->self.sink_count > 0 ? PE_WANTS_SINKS : 0) |
+		       (snapshot->drop_reasons.counted ? PE_WANTS_DROPS : 0) |
 		       (options->no_process ? 0 : PE_WANTS_PROCESS) |
 		       (snapshot->self.identity_enabled ? PE_WANTS_IDENTITY : 0) |
 		       (options->show.detail == PE_DETAIL_FULL ? PE_WANTS_DETAIL : 0) |
 		       (options->show.legacy ? PE_WANTS_LEGACY : 0);
+	for (size_t i = 1; i < PE_PARTS; i++)
+		encoder->first[i] = encoder->first[i - 1] + pe_parts[i - 1].table->count;
 	r = render_texts(encoder, snapshot->group_count, label_group, &encoder->groups);
 	if (r == 0)
 		r = render_texts(encoder, snapshot->iface_count, label_iface, &encoder->ifaces);
@@ -205,6 +226,7 @@ static void emit_item(struct pe_encoder *encoder, enum pe_part_level level, size
 	emit->base = (struct pe_labels){ 0 };
 	emit->zeros = false;
 	emit->labelled = -1;
+	emit->at_ns = 0;
 	switch (level) {
 	case PE_PART_HOST:
 		emit->body = &snapshot->host->body;
@@ -235,6 +257,30 @@ static bool is_wanted(const struct pe_encoder *encoder, const struct pe_part *pa
 	return (pe_family_wants(family, part->level) & ~encoder->has) == 0;
 }
 
+static bool is_left_out(const struct pe_encoder *encoder, size_t part, size_t family)
+{
+	const size_t i = encoder->first[part] + family;
+
+	return encoder->emit.show.left_out.bit[i / 64] >> i % 64 & 1;
+}
+
+/* A snapshot never changes: what is written afterwards is as long. */
+static void measure_family(struct pe_encoder *encoder, const struct pe_part *part, size_t count)
+{
+	struct pe_emit *emit = &encoder->emit;
+	struct pe_writer *writer = &emit->writer;
+
+	writer->measuring = true;
+	writer->family_len = 0;
+	for (size_t i = 0; i < count && !writer->out.error; i++) {
+		emit_item(encoder, part->level, i);
+		writer->family_len += writer->out.len;
+		writer->out.len = 0;
+	}
+	writer->measuring = false;
+	emit->begun = false;
+}
+
 /* Until there is a sample or the family ends. Returns whether it ended. */
 static bool write_family(struct pe_encoder *encoder, const struct pe_part *part,
 			 const struct pe_family *family)
@@ -244,6 +290,8 @@ static bool write_family(struct pe_encoder *encoder, const struct pe_part *part,
 
 	emit->part = part;
 	emit->family = family;
+	if (emit->writer.ops->measured && encoder->item == 0)
+		measure_family(encoder, part, count);
 	while (encoder->item < count && emit->writer.out.len == 0)
 		emit_item(encoder, part->level, encoder->item++);
 	return encoder->item == count;
@@ -266,7 +314,9 @@ static void refill(struct pe_encoder *encoder)
 			continue;
 		}
 		family = &part->table->families[encoder->family];
-		if (is_wanted(encoder, part, family) && !write_family(encoder, part, family))
+		if (is_wanted(encoder, part, family) &&
+		    !is_left_out(encoder, encoder->part, encoder->family) &&
+		    !write_family(encoder, part, family))
 			continue;
 		encoder->family++;
 		encoder->item = 0;
@@ -304,6 +354,31 @@ ssize_t pe_encoder_read(struct pe_encoder *encoder, char *buf, size_t size)
 	return (ssize_t)done;
 }
 
+static bool is_shown(struct pe_encoder *encoder, enum pe_part_level level, size_t i)
+{
+	struct pe_writer *writer = &encoder->emit.writer;
+
+	return level != PE_PART_IFACE || !writer->ops->shows ||
+	       writer->ops->shows(writer, &encoder->snapshot->ifaces[i]);
+}
+
+static void walk_family(struct pe_encoder *encoder, const struct pe_part *part,
+			const struct pe_family *family)
+{
+	struct pe_emit *emit = &encoder->emit;
+	const size_t count = item_count(encoder, part->level);
+
+	if (!is_wanted(encoder, part, family))
+		return;
+	emit->part = part;
+	emit->family = family;
+	emit->begun = false;
+	emit->writer.level = part->level;
+	for (size_t i = 0; i < count && emit->writer.error == 0 && error_of(emit) == 0; i++)
+		if (is_shown(encoder, part->level, i))
+			emit_item(encoder, part->level, i);
+}
+
 static void add_parts(struct pe_encoder *encoder, enum pe_part_level level, size_t i)
 {
 	struct pe_emit *emit = &encoder->emit;
@@ -318,6 +393,32 @@ static void add_parts(struct pe_encoder *encoder, enum pe_part_level level, size
 				emit_item(encoder, level, i);
 		}
 	}
+}
+
+int pe_encoder_walk(struct pe_encoder *encoder, const struct pe_writer_ops *ops, void *self,
+		    const pe_ledger_row *ledger)
+{
+	struct pe_emit *emit = &encoder->emit;
+	struct pe_writer *writer = &emit->writer;
+	const struct pe_writer before = *writer;
+	int r;
+
+	*writer = (struct pe_writer){ .ops = ops, .self = self };
+	emit->ledger = ledger;
+	if (ledger)
+		encoder->has |= PE_WANTS_LEDGER;
+	for (size_t i = 0; i < PE_PARTS; i++)
+		for (size_t f = 0; f < pe_parts[i].table->count; f++)
+			if (!is_left_out(encoder, i, f))
+				walk_family(encoder, &pe_parts[i], &pe_parts[i].table->families[f]);
+	ops->end(writer);
+	r = error_of(emit);
+	if (r == 0)
+		r = writer->error;
+	pe_strbuf_fini(&writer->out);
+	*writer = before;
+	encoder->has &= ~(unsigned int)PE_WANTS_LEDGER;
+	return r;
 }
 
 int pe_encoder_add_json(struct pe_encoder *encoder, enum pe_part_level level, size_t i,

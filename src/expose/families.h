@@ -16,6 +16,7 @@
 #include "pe/identity.h"
 #include "pe/sample.h"
 
+#include "ledger.h"
 #include "writer.h"
 
 #define PE_FAMILY_NAME_MAX 96
@@ -31,11 +32,13 @@ struct pe_emit {
 	/* Of the series at hand: */
 	struct pe_label_set labels;
 	uint64_t created_ns;
+	uint64_t at_ns;
 	/* Of the item at hand; at the exporter's own level there is none of it. */
 	const struct pe_series_body *body;
 	const struct pe_group_sample *group; /* NULL but at the level of groups */
 	const struct pe_iface_sample *iface; /* likewise of interfaces */
 	struct pe_labels base;		     /* what all its series have */
+	const pe_ledger_row *ledger;	     /* by group */
 	bool zeros;		 /* the usual protocols are shown before their first packet */
 	int labelled;		 /* the direction in `labels`, -1 if none */
 	struct pe_top_flow *top; /* scratch, grows */
@@ -51,6 +54,15 @@ struct pe_emit {
 #define PE_WANTS_LEGACY	  0x08
 #define PE_WANTS_DETAIL	  0x10
 #define PE_WANTS_IDENTITY 0x20
+#define PE_WANTS_FLOWS	  0x40
+#define PE_WANTS_SINKS	  0x80
+#define PE_WANTS_LEDGER	  0x100
+#define PE_WANTS_DROPS	  0x200
+#define PE_WANTS_TCP	  0x400
+
+/* Timestamps are shown in milliseconds, durations to the nanosecond. */
+#define TIMESTAMP_DECIMALS 3
+#define DURATION_DECIMALS  9
 
 /* The values of a label of which an array has a number each. */
 struct pe_label_values {
@@ -58,6 +70,7 @@ struct pe_label_values {
 	const char *const *values;
 	size_t count;
 };
+extern const struct pe_label_values pe_sink_results; /* by enum pe_sink_result */
 
 struct pe_family {
 	const char *name; /* behind the part's prefix */
@@ -89,16 +102,20 @@ struct pe_part {
 };
 
 /* All of them, in the order in which they are exposed. */
-#define PE_PARTS 11
+#define PE_PARTS 16
 extern const struct pe_part pe_parts[PE_PARTS];
 
 extern const struct pe_family_table pe_families_counters;
 extern const struct pe_family_table pe_families_flow;
+extern const struct pe_family_table pe_families_tcp;
 extern const struct pe_family_table pe_families_group;
 extern const struct pe_family_table pe_families_iface;
 extern const struct pe_family_table pe_families_top;
 extern const struct pe_family_table pe_families_legacy;
 extern const struct pe_family_table pe_families_self;
+extern const struct pe_family_table pe_families_drops;
+extern const struct pe_family_table pe_families_sink;
+extern const struct pe_family_table pe_families_ledger;
 
 /* What a family needs at a level: PE_WANTS_*. */
 static inline unsigned int pe_family_wants(const struct pe_family *family, enum pe_part_level level)

@@ -134,6 +134,25 @@ static void emit_overcounted(struct pe_emit *emit)
 				  pe_emit_is_host(emit));
 }
 
+/* Those that are usual have a place from the beginning: theirs begin at zero. */
+static void emit_drops(struct pe_emit *emit)
+{
+	const struct pe_drop_reasons *reasons = &emit->snapshot->drop_reasons;
+
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		for (size_t i = 0; i < PE_DROP_REASONS; i++) {
+			const uint64_t packets = pe_drop_row_sum(emit->body->drops, reasons, d, i);
+
+			if (!reasons->name[i] || (packets == 0 && !pe_emit_is_host(emit)))
+				continue;
+			pe_emit_begin_direction(emit, (unsigned int)d);
+			pe_label_set_add(&emit->labels, "reason", reasons->name[i]);
+			emit->labelled = -1;
+			pe_emit_number(emit, NULL, packets);
+		}
+	}
+}
+
 static const struct pe_family families[] = {
 	{ .name = "packets",
 	  .type = PE_COUNTER,
@@ -204,6 +223,19 @@ static const struct pe_family families[] = {
 	  .label_names = "direction, reason",
 	  .emit = emit_unobserved,
 	  .offset = offsetof(struct pe_count, bytes) },
+	{ .name = "drops",
+	  .type = PE_COUNTER,
+	  .help = "Packets that the kernel dropped, by direction and its reason.",
+	  .label_names = "direction, reason",
+	  .details = "Ingress: the interface had received it, and not yet sent it on; otherwise "
+		     "egress. Reason: as the kernel's `enum skb_drop_reason`, in small letters "
+		     "(`netfilter_drop`, `no_socket`), or one of its subsystems (`openvswitch`); "
+		     "`not_specified` where the kernel's code names none. The first 32 that the "
+		     "host meets, with those that are usual; then `other`. Before Linux 5.17 the "
+		     "protocol: `ipv4`, `ipv6`, `arp`, `other`. The host also has packets of "
+		     "interfaces that are not counted, and those without an interface.",
+	  .wants = PE_WANTS_DROPS,
+	  .emit = emit_drops },
 	{ .name = "overcounted_packets",
 	  .type = PE_COUNTER,
 	  .help = "Packets counted in excess of the interfaces' own counters.",

@@ -49,6 +49,16 @@ static void emit_mode(struct pe_emit *emit)
 	pe_emit_number(emit, NULL, 1);
 }
 
+/* offset: of an array by direction in struct pe_iface_sample. Most interfaces never have any. */
+static void emit_faults(struct pe_emit *emit)
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++)
+		pe_emit_direction(
+			emit, (unsigned int)d, NULL,
+			pe_number_at(emit->iface, emit->family->offset + d * sizeof(uint64_t)),
+			false);
+}
+
 #define LABEL_NAME(label, name) ", " #name
 
 static const struct pe_family families[] = {
@@ -79,6 +89,22 @@ static const struct pe_family families[] = {
 		     "interface above it, or this one was detached by somebody else), `new` "
 		     "(XDP follows), `native_refused`, `refused`, `no_slot`, `no_memory`.",
 	  .emit = emit_mode },
+	{ .name = "interface_dropped",
+	  .type = PE_COUNTER,
+	  .help = "Packets that the interface itself dropped, by its own counters.",
+	  .label_names = "direction",
+	  .details = "What the driver and the layers next to it count as `rx_dropped` and "
+		     "`tx_dropped` of `ip -s link`, since the interface was made; none while it "
+		     "is zero. Of an interface that is gone, as it was last read.",
+	  .emit = emit_faults,
+	  .offset = offsetof(struct pe_iface_sample, dropped) },
+	{ .name = "interface_errors",
+	  .type = PE_COUNTER,
+	  .help = "Packets that the interface found faulty, by its own counters.",
+	  .label_names = "direction",
+	  .details = "Likewise its `rx_errors` and `tx_errors`.",
+	  .emit = emit_faults,
+	  .offset = offsetof(struct pe_iface_sample, errors) },
 };
 
 const struct pe_family_table pe_families_iface = {

@@ -17,10 +17,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Timestamps are shown in milliseconds, durations to the nanosecond. */
-#define TIMESTAMP_DECIMALS 3
-#define DURATION_DECIMALS  9
-
 static const char *const attach_error_values[PE_ATTACH_ERRORS] = {
 	[PE_ATTACH_BUSY] = "busy",	     [PE_ATTACH_REFUSED] = "refused",
 	[PE_ATTACH_NO_SLOT] = "no_slot",     [PE_ATTACH_VANISHED] = "vanished",
@@ -35,15 +31,6 @@ static const char *const eviction_values[PE_EVICT_REASONS] = {
 	[PE_EVICT_IDLE] = "idle",
 };
 static const struct pe_label_values evictions = { "reason", eviction_values, PE_EVICT_REASONS };
-
-static const char *const push_result_values[PE_SINK_RESULTS] = {
-	[PE_SINK_OK] = "ok",
-	[PE_SINK_NETWORK] = "network",
-	[PE_SINK_REJECTED] = "rejected",
-	[PE_SINK_SERVER] = "server",
-};
-static const struct pe_label_values push_results = { "result", push_result_values,
-						     PE_SINK_RESULTS };
 
 static const char *const sandbox_values[PE_SANDBOX_PARTS] = {
 	[PE_SANDBOX_CALLS] = "seccomp",
@@ -271,22 +258,27 @@ static const struct pe_family families[] = {
 	{ .name = "packet_exporter_flow_records",
 	  .type = PE_COUNTER,
 	  .help = "Flow records that reached a worker.",
+	  .wants = PE_WANTS_FLOWS,
 	  .emit = emit_number,
 	  .offset = AT(flow_records) },
 	{ .name = "packet_exporter_flow_records_orphaned",
 	  .type = PE_COUNTER,
 	  .help = "Flow records of interfaces that are no longer known.",
+	  .wants = PE_WANTS_FLOWS,
 	  .emit = emit_number,
 	  .offset = AT(flow_records_orphaned) },
 	{ .name = "packet_exporter_flow_records_lost",
 	  .type = PE_COUNTER,
 	  .help = "Flow records lost because a ring buffer was full.",
 	  .details = "See `--flows.ring-size`.",
+	  .wants = PE_WANTS_FLOWS,
 	  .emit = emit_number,
 	  .offset = AT(flow_records_lost) },
 	{ .name = "packet_exporter_flow_bypassed_packets",
 	  .type = PE_COUNTER,
-	  .help = "Packets without flow detail because the flow cache was busy.",
+	  .help = "Packets without flow detail because the flow cache was busy, or the CPU "
+		  "had none yet.",
+	  .wants = PE_WANTS_FLOWS,
 	  .emit = emit_number,
 	  .offset = AT(flow_bypassed_packets) },
 	{ .name = "packet_exporter_flow_evictions",
@@ -294,6 +286,7 @@ static const struct pe_family families[] = {
 	  .help = "Flows that left the kernel's flow cache.",
 	  .details = "Reason: `capacity` (`--flows.cache-size`), `active` (the flow never "
 		     "pauses), `idle`.",
+	  .wants = PE_WANTS_FLOWS,
 	  .emit = emit_numbers,
 	  .offset = AT(flow_evictions),
 	  .values = &evictions },
@@ -301,11 +294,13 @@ static const struct pe_family families[] = {
 	  .type = PE_COUNTER,
 	  .help = "Flows ended early because a worker's table was full.",
 	  .details = "See `--flows.table-size`.",
+	  .wants = PE_WANTS_FLOWS,
 	  .emit = emit_number,
 	  .offset = AT(flow_table_full) },
 	{ .name = "packet_exporter_top_flow_records_dropped",
 	  .type = PE_COUNTER,
 	  .help = "Records missing from the largest flows because memory allocation failed.",
+	  .wants = PE_WANTS_FLOWS,
 	  .emit = emit_number,
 	  .offset = AT(top_flow_records_dropped) },
 	{ .name = "packet_exporter_identity_unresolved",
@@ -355,6 +350,13 @@ static const struct pe_family families[] = {
 	  .details = "See `--departed.max`.",
 	  .emit = emit_number,
 	  .offset = AT(departed_early) },
+	{ .name = "packet_exporter_tcp_unplaced_events",
+	  .type = PE_COUNTER,
+	  .help = "TCP events of network namespaces that were counted for the host alone.",
+	  .details = "More namespaces than `--max-interfaces` were active within a second.",
+	  .wants = PE_WANTS_TCP,
+	  .emit = emit_number,
+	  .offset = AT(tcp_unplaced) },
 	{ .name = "packet_exporter_kernel_map_bytes",
 	  .type = PE_GAUGE,
 	  .unit = "bytes",
@@ -383,7 +385,7 @@ static const struct pe_family families[] = {
 	  .wants = PE_WANTS_PUSH,
 	  .emit = emit_numbers,
 	  .offset = AT(push.requests),
-	  .values = &push_results },
+	  .values = &pe_sink_results },
 	{ .name = "packet_exporter_push_duration_seconds",
 	  .type = PE_HISTOGRAM,
 	  .unit = "seconds",

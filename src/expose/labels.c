@@ -17,7 +17,7 @@ static inline bool is_plain(unsigned char c)
 	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
-static void add_value(struct pe_strbuf *buf, const char *value)
+static void add_value(struct pe_strbuf *buf, const char *value, bool escapes)
 {
 	static const char hex[] = "0123456789abcdef";
 	const unsigned char *s = (const unsigned char *)value;
@@ -38,14 +38,19 @@ static void add_value(struct pe_strbuf *buf, const char *value)
 			pe_strbuf_addc(buf, hex[*s >> 4]);
 			pe_strbuf_addc(buf, hex[*s & 15]);
 			len = 1;
-		} else if (*s == '\n') {
+		} else if (*s == '\n' && escapes) {
 			pe_strbuf_adds(buf, "\\n");
 		} else {
-			if (*s == '\\' || *s == '"')
+			if (escapes && (*s == '\\' || *s == '"'))
 				pe_strbuf_addc(buf, '\\');
 			pe_strbuf_add(buf, s, len);
 		}
 	}
+}
+
+void pe_label_add_value(struct pe_strbuf *buf, struct pe_span value)
+{
+	add_value(buf, value.data, false);
 }
 
 /* Too many labels are a defect of this program, which must not go unnoticed. */
@@ -77,7 +82,7 @@ void pe_label_set_add(struct pe_label_set *set, const char *name, const char *va
 {
 	put(set, &(struct pe_label){ { name, strlen(name) }, { value, strlen(value) } }, 1);
 	begin_text(set, name);
-	add_value(&set->text, value);
+	add_value(&set->text, value, true);
 	pe_strbuf_addc(&set->text, '"');
 	end_text(set);
 }

@@ -70,6 +70,9 @@ static inline void pe_label_set_clear(struct pe_label_set *set)
 	set->text.len = 0;
 }
 
+/* Appends the value of a label as UTF-8, as pe_label_set_add() does, but nothing is escaped. */
+void pe_label_add_value(struct pe_strbuf *buf, struct pe_span value);
+
 /*
  * Adds a label. `name` is a constant, `value` must stay as long as the label is in the set.
  * The value may hold any bytes: in the text a byte that is not part of valid UTF-8 becomes U+FFFD

@@ -122,8 +122,19 @@ static void report_changed(struct pe_identities *ids)
 	struct pe_netns *netns;
 
 	while ((netns = pe_tables_take_marked(&ids->tables))) {
+		/* Of macvlans, and of what talks to itself, there is no veth. */
+		if (netns->identity && !netns->veths)
+			pe_netns_report(ids, netns, 0);
 		for (struct pe_veth *veth = netns->veths; veth; veth = veth->next_of_netns)
 			pe_veth_report(ids, veth);
+	}
+}
+
+void pe_identities_name_all(struct pe_identities *ids)
+{
+	for (struct pe_netns *netns = ids->tables.newest; netns; netns = netns->older) {
+		if (netns->identity)
+			pe_netns_report(ids, netns, netns->veths ? netns->veths->ifindex : 0);
 	}
 }
 

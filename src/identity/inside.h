@@ -43,6 +43,14 @@ void pe_identities_read(struct pe_identities *ids);
 /* Looks at all tasks, unless that was done within a second. */
 void pe_identities_walk(struct pe_identities *ids, uint64_t now_ns);
 
+/* Calls back for whose it is; `ifindex` is a veth that leads to it, or 0. */
+static inline void pe_netns_report(struct pe_identities *ids, const struct pe_netns *netns,
+				   int ifindex)
+{
+	if (netns && ids->options.named)
+		ids->options.named(netns->cookie, ifindex, netns->identity, ids->options.userdata);
+}
+
 /* ---- waits.c ---- */
 
 /* Its peer is in that namespace. */

@@ -58,6 +58,7 @@ void pe_veth_report(struct pe_identities *ids, struct pe_veth *veth)
 	}
 	pe_identity_unref(veth->identity);
 	veth->identity = pe_identity_ref(identity);
+	pe_netns_report(ids, veth->netns, veth->ifindex);
 	ids->options.resolved(veth->ifindex, identity, ids->options.userdata);
 }
 
@@ -72,6 +73,7 @@ void pe_veth_bind(struct pe_identities *ids, struct pe_veth *veth, uint64_t cook
 static void give_up(struct pe_identities *ids, struct pe_veth *veth)
 {
 	pe_tables_end_wait(&ids->tables, veth, PE_VETH_UNKNOWN);
+	pe_netns_report(ids, veth->netns, veth->ifindex);
 	ids->options.resolved(veth->ifindex, NULL, ids->options.userdata);
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "counts.h"
+
 /* While nothing moves, the kernel is asked only this seldom. */
 #define QUIET_ROUNDS 16
 /* After the last packet: the second comparison is the one that confirms a difference. */
@@ -11,13 +13,6 @@
 /* Ends of a bracket that says nothing; the difference to what is accounted for still fits. */
 #define UNBOUNDED     (INT64_MAX / 2)
 #define UNBOUNDED_LOW (-UNBOUNDED)
-
-static struct pe_count count_of(const struct pe_link_stats *stats, enum pe_direction direction)
-{
-	if (direction == PE_INGRESS)
-		return (struct pe_count){ stats->rx_packets, stats->rx_bytes };
-	return (struct pe_count){ stats->tx_packets, stats->tx_bytes };
-}
 
 /* What is accounted for already, as the kernel's count less ours. */
 static int64_t net_packets(const struct pe_audit *audit, enum pe_direction d)
@@ -96,7 +91,7 @@ static uint64_t go_on(uint64_t last, __u64 *base, uint64_t now)
 static void take_kernel(struct pe_audit *audit, const struct pe_link_stats *stats)
 {
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
-		const struct pe_count now = count_of(stats, d);
+		const struct pe_count now = pe_link_count(stats, d);
 		struct pe_count *last = &audit->kernel[d], *base = &audit->base[d];
 
 		last->packets = go_on(last->packets, &base->packets, now.packets);
@@ -214,7 +209,7 @@ void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry,
 			const struct pe_link_stats *kernel)
 {
 	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
-		const struct pe_count now = count_of(kernel, d);
+		const struct pe_count now = pe_link_count(kernel, d);
 
 		if (uncounted[d] && audit->uncounted[d])
 			account(audit, registry, member, d,
@@ -228,10 +223,8 @@ void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry,
 }
 
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
-		  const struct pe_link *link, const struct pe_row *ours, bool is_final)
+		  const struct pe_link *link, const struct pe_row *ours)
 {
-	const struct pe_count sent = pe_row_total(&ours[PE_EGRESS]);
-
 	/* Of what it received, the message of its end may have less than was read before. */
 	if (audit->is_open)
 		account_missing(audit, registry, member, audit->kernel, ours);
@@ -239,14 +232,38 @@ void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, struct p
 		return;
 	take_kernel(audit, &link->stats);
 	account_missing(audit, registry, member, audit->kernel, ours);
-	if (is_final && audit->egress)
-		account(audit, registry, member, PE_EGRESS,
-			&(struct pe_audit_bracket){
-				UNBOUNDED_LOW,
-				(int64_t)(audit->kernel[PE_EGRESS].packets - sent.packets) },
-			&(struct pe_audit_bracket){
-				UNBOUNDED_LOW,
-				(int64_t)(audit->kernel[PE_EGRESS].bytes - sent.bytes) });
+}
+
+void pe_audit_above(const struct pe_audit *audit, const struct pe_row *ours,
+		    struct pe_count ret_above[PE_DIRECTIONS])
+{
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count now = pe_row_total(&ours[d]), *kernel = &audit->kernel[d];
+
+		ret_above[d] = (struct pe_count){ 0 };
+		if (!is_audited(audit, d))
+			continue;
+		ret_above[d].packets =
+			positive((int64_t)(now.packets - kernel->packets) + net_packets(audit, d));
+		ret_above[d].bytes =
+			positive((int64_t)(now.bytes - kernel->bytes) + net_bytes(audit, d));
+	}
+}
+
+void pe_audit_end_above(struct pe_audit *audit, struct pe_registry *registry,
+			struct pe_member *member, const struct pe_row *ours,
+			const bool final[PE_DIRECTIONS])
+{
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count now = pe_row_total(&ours[d]), *kernel = &audit->kernel[d];
+
+		if (final[d] && is_audited(audit, d))
+			account(audit, registry, member, d,
+				&(struct pe_audit_bracket){
+					UNBOUNDED_LOW, (int64_t)(kernel->packets - now.packets) },
+				&(struct pe_audit_bracket){ UNBOUNDED_LOW,
+							    (int64_t)(kernel->bytes - now.bytes) });
+	}
 }
 
 void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,
@@ -258,5 +275,13 @@ void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,
 		ret_known[d].packets -= audit->overcounted[d].packets;
 		ret_known[d].bytes += audit->unobserved[d].bytes;
 		ret_known[d].bytes -= audit->overcounted[d].bytes;
+	}
+}
+
+void pe_audit_kernel(const struct pe_audit *audit, struct pe_count ret_kernel[PE_DIRECTIONS])
+{
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		ret_kernel[d].packets = audit->kernel[d].packets - audit->base[d].packets;
+		ret_kernel[d].bytes = audit->kernel[d].bytes - audit->base[d].bytes;
 	}
 }

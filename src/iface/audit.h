@@ -81,14 +81,27 @@ void pe_audit_uncounted(struct pe_audit *audit, struct pe_registry *registry,
 			const struct pe_link_stats *kernel);
 
 /*
- * The end: no packet is under way. `is_final`: the interface was deleted, and `link` has its last
- * egress counters. What was received after the kernel last reported it, it has forgotten.
+ * The end: no packet is under way. Accounts for what `link`, of the last message, has more than
+ * ours. What a deleted veth received after the kernel last reported it, the kernel has forgotten.
  */
 void pe_audit_end(struct pe_audit *audit, struct pe_registry *registry, struct pe_member *member,
-		  const struct pe_link *link, const struct pe_row *ours, bool is_final);
+		  const struct pe_link *link, const struct pe_row *ours);
 
-/* Of the kernel's counters, what is observed or unobserved by now. */
+/* After that: what ours have more than what the kernel had counted. */
+void pe_audit_above(const struct pe_audit *audit, const struct pe_row *ours,
+		    struct pe_count ret_above[PE_DIRECTIONS]);
+
+/* Accounts for that as overcounted, in those directions in which the last message is `final`. */
+void pe_audit_end_above(struct pe_audit *audit, struct pe_registry *registry,
+			struct pe_member *member, const struct pe_row *ours,
+			const bool final[PE_DIRECTIONS]);
+
+/* Of the kernel's counters, what is observed or unobserved by now: more than these, while something
+ * is overcounted and it has not been found. */
 void pe_audit_known(const struct pe_audit *audit, const struct pe_row *ours,
 		    struct pe_count ret_known[PE_DIRECTIONS]);
+
+/* The kernel's counters as they were last read. */
+void pe_audit_kernel(const struct pe_audit *audit, struct pe_count ret_kernel[PE_DIRECTIONS]);
 
 #endif

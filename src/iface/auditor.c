@@ -8,6 +8,7 @@
 
 #include "pe/clock.h"
 
+#include "counts.h"
 #include "moved.h"
 #include "engine.h"
 #include "reuse.h"
@@ -20,6 +21,9 @@ struct pe_auditor {
 	const struct pe_engine *engine;
 	struct pe_moved *moved;
 	struct pe_reuse reuse;
+	/* Of the one that ended last: what ours have more than its last counters; unknown where the
+	 * message does not have these. */
+	struct pe_count above[PE_DIRECTIONS];
 	/* Those whose audit has a bracket open, and when it is to be closed. */
 	struct pe_ifkey bracket[PE_AUDITOR_BATCH];
 	unsigned int brackets;
@@ -75,7 +79,7 @@ void pe_auditor_read(const struct pe_auditor *auditor, const struct pe_iface *if
 
 /* ---- begin and end ---- */
 
-/* What an earlier stay has accounted for. */
+/* What was accounted for in an earlier stay, or for the one that had its ifindex before it. */
 static void recall(struct pe_auditor *auditor, const struct pe_iface *iface,
 		   struct pe_count ret_known[PE_DIRECTIONS])
 {
@@ -84,8 +88,15 @@ static void recall(struct pe_auditor *auditor, const struct pe_iface *iface,
 	bool is_there = pe_moved_has(auditor->moved, link) && !read_kernel(auditor, iface, &now);
 
 	pe_moved_take(auditor->moved, link, is_there ? &now : NULL, ret_known);
-	/* One that has moved here again is the same one: its ifindex was not reused. */
-	pe_reuse_take(&auditor->reuse, link->ifindex, is_there ? NULL : ret_known);
+	pe_reuse_take(&auditor->reuse, link->ifindex, is_there, ret_known);
+	if (!is_there)
+		return;
+	/* While something is overcounted and not found, more is known than the kernel has. */
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count most = pe_link_count(&now, d);
+
+		pe_count_limit(&ret_known[d], &most);
+	}
 }
 
 void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface)
@@ -103,42 +114,91 @@ void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface)
 
 /* Of one whose counters mean something else than ours. */
 static void end_uncounted(struct pe_auditor *auditor, struct pe_iface *iface,
-			  struct pe_count ret_known[PE_DIRECTIONS])
+			  struct pe_moved_stay *ret_stay)
 {
 	const struct pe_link_stats *last = &iface->link->stats;
 
 	pe_audit_uncounted(&iface->audit, registry(auditor), iface->member, iface->audit.uncounted,
 			   last);
 	/* Observed or not, the next stay has nothing to do with it. */
-	ret_known[PE_INGRESS] = (struct pe_count){ last->rx_packets, last->rx_bytes };
-	ret_known[PE_EGRESS] = (struct pe_count){ last->tx_packets, last->tx_bytes };
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++)
+		ret_stay->known[d] = ret_stay->kernel[d] = pe_link_count(last, d);
 }
 
-void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, bool may_return)
+/*
+ * What ours have more than its last counters. Nobody has its ifindex: then it is overcounted.
+ * Otherwise that one, which may be the same again, has passed it before the message was read.
+ */
+static void end_above(struct pe_auditor *auditor, struct pe_iface *iface, const struct pe_row *ours,
+		      const bool final[PE_DIRECTIONS])
 {
-	struct pe_count known[PE_DIRECTIONS];
+	struct pe_count above[PE_DIRECTIONS];
+	bool is_some = false;
+
+	pe_audit_above(&iface->audit, ours, above);
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		if (final[d])
+			auditor->above[d] = above[d];
+		is_some |= final[d] && (above[d].packets || above[d].bytes);
+	}
+	if (!is_some || pe_monitor_exists(auditor->engine->monitor, iface->link->ifindex))
+		return;
+	pe_audit_end_above(&iface->audit, registry(auditor), iface->member, ours, final);
+	/* Not for one that has it a moment later, too. */
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		if (final[d])
+			auditor->above[d] = (struct pe_count){ 0 };
+	}
+}
+
+static void end_counted(struct pe_auditor *auditor, struct pe_iface *iface, enum pe_ending ending,
+			struct pe_moved_stay *ret_stay)
+{
+	const bool has_both = iface->link->has_stats && ending == PE_ENDING_MOVED;
+	const bool final[PE_DIRECTIONS] = {
+		[PE_INGRESS] = has_both,
+		[PE_EGRESS] = has_both || (iface->link->has_stats && ending == PE_ENDING_DELETED),
+	};
 	struct pe_row ours[PE_DIRECTIONS];
 
-	if (iface->plan.auditable) {
-		pe_auditor_read(auditor, iface, ours);
-		pe_audit_end(&iface->audit, registry(auditor), iface->member, iface->link, ours,
-			     !may_return);
-		pe_audit_known(&iface->audit, ours, known);
-	} else {
-		end_uncounted(auditor, iface, known);
-	}
-	if (may_return)
-		pe_moved_put(auditor->moved, iface->link, known);
+	pe_auditor_read(auditor, iface, ours);
+	pe_audit_end(&iface->audit, registry(auditor), iface->member, iface->link, ours);
+	end_above(auditor, iface, ours, final);
+	pe_audit_kernel(&iface->audit, ret_stay->kernel);
+	if (has_both)
+		memcpy(ret_stay->known, ret_stay->kernel, sizeof(ret_stay->known));
+	else
+		pe_audit_known(&iface->audit, ours, ret_stay->known);
+}
+
+void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, enum pe_ending ending)
+{
+	struct pe_moved_stay stay;
+
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++)
+		auditor->above[d] = (struct pe_count){ PE_REUSE_UNKNOWN, PE_REUSE_UNKNOWN };
+	if (iface->plan.auditable)
+		end_counted(auditor, iface, ending, &stay);
+	else
+		end_uncounted(auditor, iface, &stay);
+	if (ending != PE_ENDING_DELETED)
+		pe_moved_put(auditor->moved, iface->link, &stay);
 }
 
 void pe_auditor_gone(struct pe_auditor *auditor, int ifindex, bool ingress, bool egress)
 {
-	pe_reuse_look(&auditor->reuse, auditor->engine->monitor, ifindex, ingress, egress);
+	const struct pe_count none = { 0 };
+	const struct pe_count most[PE_DIRECTIONS] = {
+		[PE_INGRESS] = ingress ? auditor->above[PE_INGRESS] : none,
+		[PE_EGRESS] = egress ? auditor->above[PE_EGRESS] : none,
+	};
+
+	pe_reuse_look(&auditor->reuse, auditor->engine->monitor, ifindex, most);
 }
 
 void pe_auditor_added(struct pe_auditor *auditor, int ifindex)
 {
-	pe_reuse_take(&auditor->reuse, ifindex, NULL);
+	pe_reuse_take(&auditor->reuse, ifindex, false, NULL);
 }
 
 /* ---- meanwhile ---- */

@@ -25,7 +25,7 @@ struct pe_auditor *pe_auditor_free(struct pe_auditor *auditor);
 void pe_auditor_begin(struct pe_auditor *auditor, struct pe_iface *iface);
 
 /* The last word on what the kernel counted; one that may come back is remembered. */
-void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, bool may_return);
+void pe_auditor_end(struct pe_auditor *auditor, struct pe_iface *iface, enum pe_ending ending);
 
 /* What it has missed until now was before it was attached: to be called just before it is. With the
  * next round's reading, what comes at once would make that uncertain. */

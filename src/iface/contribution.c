@@ -67,6 +67,16 @@ void pe_contribution_identify(const struct pe_engine *engine, int ifindex,
 		pe_registry_identify_departed(registry, ifindex, identity, now_ns);
 }
 
+void pe_contribution_name_netns(const struct pe_engine *engine, uint64_t netns, int ifindex,
+				struct pe_identity *identity)
+{
+	const struct pe_iface *iface = ifindex ? pe_records_find_index(engine->records, ifindex)
+					       : NULL;
+
+	pe_registry_name_netns(engine->options->registry, netns, iface ? iface->member : NULL,
+			       ifindex, identity, pe_clock_monotonic_ns());
+}
+
 void pe_contribution_end(const struct pe_engine *engine, struct pe_iface *iface)
 {
 	pe_registry_remove(engine->options->registry, iface->member, pe_clock_monotonic_ns());

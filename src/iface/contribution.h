@@ -24,6 +24,10 @@ void pe_contribution_set_token(const struct pe_engine *engine, const struct pe_i
 void pe_contribution_identify(const struct pe_engine *engine, int ifindex,
 			      struct pe_identity *identity);
 
+/* Likewise of a network namespace, which a veth leads to; 0: none that is known. */
+void pe_contribution_name_netns(const struct pe_engine *engine, uint64_t netns, int ifindex,
+				struct pe_identity *identity);
+
 /* It is counted no longer. */
 void pe_contribution_end(const struct pe_engine *engine, struct pe_iface *iface);
 

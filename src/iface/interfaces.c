@@ -35,7 +35,7 @@ struct pe_interfaces {
 	bool ending; /* what comes now is not watched */
 };
 
-static void unwatch(struct pe_interfaces *interfaces, struct pe_iface *iface, bool may_return)
+static void unwatch(struct pe_interfaces *interfaces, struct pe_iface *iface, enum pe_ending ending)
 {
 	if (!iface || !(iface->state & PE_IFACE_WATCHED))
 		return;
@@ -43,7 +43,7 @@ static void unwatch(struct pe_interfaces *interfaces, struct pe_iface *iface, bo
 		pe_identities_unlink(interfaces->options.identities, iface->link->ifindex);
 	if (iface->attachment.token != PE_TOKEN_NONE)
 		pe_maintenance_freed_slot(interfaces->engine.maintenance);
-	pe_watch_end(&interfaces->engine, iface, may_return);
+	pe_watch_end(&interfaces->engine, iface, ending);
 }
 
 /* A carrier that came and went may not have been reported. */
@@ -73,7 +73,7 @@ static void watch(struct pe_interfaces *interfaces, struct pe_iface *iface)
 	 * new interface of that name. The other one is ended as if it had left, so that its audit
 	 * has its counts; it comes again by its own name.
 	 */
-	unwatch(interfaces, pe_contribution_find(engine, link->name), true);
+	unwatch(interfaces, pe_contribution_find(engine, link->name), PE_ENDING_UNWATCHED);
 	if (!pe_watch_begin(engine, iface, interfaces->events_ns)) {
 		pe_attacher_count_error(engine->attacher, -ENOMEM);
 		pe_error("metrics", "%s is not counted: out of memory", link->name);
@@ -157,7 +157,7 @@ static void on_changed(struct pe_link *link, const struct pe_link *before, void 
 	/* When the event of a rename was lost, another interface may have come by its name and
 	 * series. */
 	if (was_watched && (!iface->wanted || pe_contribution_update(engine, iface) == -ENOENT)) {
-		unwatch(interfaces, iface, true);
+		unwatch(interfaces, iface, PE_ENDING_UNWATCHED);
 		was_watched = false;
 	}
 	if (was_watched)
@@ -188,6 +188,8 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 {
 	static const char *const how[] = { "deleted", "moved to another namespace",
 					   "missing from a dump" };
+	static const enum pe_ending ending[] = { PE_ENDING_DELETED, PE_ENDING_MOVED,
+						 PE_ENDING_UNWATCHED };
 	struct pe_interfaces *interfaces = userdata;
 	const struct pe_engine *engine = &interfaces->engine;
 	struct pe_iface *iface = link->owner;
@@ -202,7 +204,7 @@ static void on_gone(const struct pe_link *link, enum pe_link_gone why, void *use
 	if (!is_reused)
 		pe_attacher_forget(engine->attacher, link, why == PE_LINK_MOVED);
 	if (!interfaces->ending)
-		unwatch(interfaces, iface, why != PE_LINK_DELETED);
+		unwatch(interfaces, iface, ending[why]);
 	pe_records_remove(engine->records, iface);
 	if (interfaces->ending)
 		return;
@@ -425,6 +427,12 @@ void pe_interfaces_identify(struct pe_interfaces *interfaces, int ifindex,
 			    struct pe_identity *identity)
 {
 	pe_contribution_identify(&interfaces->engine, ifindex, identity);
+}
+
+void pe_interfaces_name_netns(struct pe_interfaces *interfaces, uint64_t netns, int ifindex,
+			      struct pe_identity *identity)
+{
+	pe_contribution_name_netns(&interfaces->engine, netns, ifindex, identity);
 }
 
 void pe_interfaces_resync(struct pe_interfaces *interfaces)

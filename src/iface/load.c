@@ -5,9 +5,8 @@
 #include "pe/clock.h"
 #include "pe/sample.h"
 
-/* Below this, no copy is felt: less than a fiftieth of what a core copies. */
-#define BUSY_BYTES_PER_S   ((uint64_t)64 << 20)
-#define BUSY_PACKETS_PER_S 50000
+/* Below this nothing is felt: at 0.3 µs a packet it is less than a thousandth of a core. */
+#define BUSY_PACKETS_PER_S 1000
 /* A few may be somebody's ping. */
 #define BUSY_LARGE_PER_S 20
 /* 64 << 6 is the kernel's page. */
@@ -27,15 +26,13 @@ static bool is_more(uint64_t more, uint64_t a_second, uint64_t ns)
 static bool is_loaded(const struct pe_load_count *now, const struct pe_load_count *before,
 		      uint64_t ns, uint64_t fraction)
 {
-	return is_more(now->bytes - before->bytes, BUSY_BYTES_PER_S / fraction, ns) ||
-	       is_more(now->packets - before->packets, BUSY_PACKETS_PER_S / fraction, ns) ||
+	return is_more(now->packets - before->packets, BUSY_PACKETS_PER_S / fraction, ns) ||
 	       is_more(now->large - before->large, BUSY_LARGE_PER_S / fraction, ns);
 }
 
 static struct pe_load_count sum(const struct pe_row *row)
 {
-	struct pe_count total = pe_row_total(row);
-	struct pe_load_count count = { .packets = total.packets, .bytes = total.bytes };
+	struct pe_load_count count = { .packets = pe_row_total(row).packets };
 
 	for (int i = LARGE_BUCKET; i < PE_SIZE_BUCKETS; i++)
 		count.large += row->size[i];

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counts.h"
+
 struct place {
 	bool used;
 	char kind[PE_LINK_KIND_MAX];
 	unsigned char address[PE_LINK_ADDRESS_MAX];
 	size_t address_len;
-	struct pe_count known[PE_DIRECTIONS];
+	struct pe_moved_stay stay;
 };
 
 struct pe_moved {
@@ -49,17 +51,16 @@ static bool is_zero(const struct pe_count known[PE_DIRECTIONS])
 }
 
 void pe_moved_put(struct pe_moved *moved, const struct pe_link *link,
-		  const struct pe_count known[PE_DIRECTIONS])
+		  const struct pe_moved_stay *stay)
 {
 	struct place *place = &moved->place[moved->next];
 
-	if (link->address_len == 0 || is_zero(known))
+	if (link->address_len == 0 || is_zero(stay->known))
 		return;
 	moved->used += place->used ? 0 : 1;
-	*place = (struct place){ .used = true, .address_len = link->address_len };
+	*place = (struct place){ .used = true, .address_len = link->address_len, .stay = *stay };
 	memcpy(place->kind, link->kind, sizeof(place->kind));
 	memcpy(place->address, link->address, link->address_len);
-	memcpy(place->known, known, sizeof(place->known));
 	moved->next = (moved->next + 1) % PE_MOVED_MAX;
 }
 
@@ -72,10 +73,14 @@ static bool is_it(const struct place *place, const struct pe_link *link)
 
 static bool went_back(const struct place *place, const struct pe_link_stats *now)
 {
-	return now->rx_packets < place->known[PE_INGRESS].packets ||
-	       now->rx_bytes < place->known[PE_INGRESS].bytes ||
-	       now->tx_packets < place->known[PE_EGRESS].packets ||
-	       now->tx_bytes < place->known[PE_EGRESS].bytes;
+	for (enum pe_direction d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count count = pe_link_count(now, d),
+				      *before = &place->stay.kernel[d];
+
+		if (count.packets < before->packets || count.bytes < before->bytes)
+			return true;
+	}
+	return false;
 }
 
 static struct place *find(struct pe_moved *moved, const struct pe_link *link,
@@ -103,7 +108,7 @@ void pe_moved_take(struct pe_moved *moved, const struct pe_link *link,
 	memset(ret_known, 0, sizeof(*ret_known) * PE_DIRECTIONS);
 	if (!place)
 		return;
-	memcpy(ret_known, place->known, sizeof(place->known));
+	memcpy(ret_known, place->stay.known, sizeof(place->stay.known));
 	place->used = false;
 	moved->used--;
 }

@@ -24,17 +24,23 @@ int pe_moved_new(struct pe_moved **ret_moved);
 /* NULL is fine. Returns NULL. */
 struct pe_moved *pe_moved_free(struct pe_moved *moved);
 
-/* It has left; of its counters, `known` is observed or unobserved already. */
+/* How an interface has left. */
+struct pe_moved_stay {
+	struct pe_count known[PE_DIRECTIONS];  /* observed or unobserved */
+	struct pe_count kernel[PE_DIRECTIONS]; /* its counters, as they were last read */
+};
+
+/* It has left. */
 void pe_moved_put(struct pe_moved *moved, const struct pe_link *link,
-		  const struct pe_count known[PE_DIRECTIONS]);
+		  const struct pe_moved_stay *stay);
 
 /* Whether one like this new one has left. */
 bool pe_moved_has(struct pe_moved *moved, const struct pe_link *link);
 
 /*
- * It is new here. Fills and forgets what is known of it; zero if nothing is. `now` are its counters
- * of this moment, NULL if it has gone again: those of the message that reported it can be older
- * than the end of its earlier stay, which counted until the message of that was read.
+ * It is new here. Fills and forgets what is known of its counters; zero if nothing is. `now` are
+ * those of this moment, NULL if it has gone again: those of the message that reported it can be
+ * older than the end of its earlier stay, which counted until the message of that was read.
  */
 void pe_moved_take(struct pe_moved *moved, const struct pe_link *link,
 		   const struct pe_link_stats *now, struct pe_count ret_known[PE_DIRECTIONS]);

@@ -47,6 +47,13 @@ struct pe_retry {
 #define PE_IFACE_FEATURES 16u /* its receive offloads may have changed */
 #define PE_IFACE_STATES	  5
 
+/* Why it is not watched any more, by which the kernel's last counters of it are known or not. */
+enum pe_ending {
+	PE_ENDING_DELETED,   /* the message has what it sent, not always what it received */
+	PE_ENDING_MOVED,     /* the message has both; the interface lives on elsewhere */
+	PE_ENDING_UNWATCHED, /* there was no message, and it may live on, here or elsewhere */
+};
+
 struct pe_iface {
 	const struct pe_link *link; /* the monitor's; gone with the record */
 	bool wanted;		    /* --interface.include and --interface.exclude; interfaces.c */

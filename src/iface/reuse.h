@@ -11,6 +11,7 @@
 #define PE_REUSE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "pe/abi.h"
 #include "pe/link.h"
@@ -22,19 +23,27 @@ struct pe_reuse {
 	struct {
 		int ifindex; /* 0: free */
 		struct pe_count known[PE_DIRECTIONS];
+		bool is_exact[PE_DIRECTIONS];
 	} place[PE_REUSE_MAX];
 };
 
-/*
- * An interface has gone and is not counted any more. If another one has its ifindex already, what
- * the kernel has counted on that one is remembered, in those directions that we counted. Takes a
- * lock of the kernel only then.
- */
-void pe_reuse_look(struct pe_reuse *reuse, struct pe_monitor *monitor, int ifindex, bool ingress,
-		   bool egress);
+/* Nobody knows how much. */
+#define PE_REUSE_UNKNOWN UINT64_MAX
 
-/* One with this ifindex is reported: adds what is remembered of it (not if `known` is NULL), and
- * forgets it. */
-void pe_reuse_take(struct pe_reuse *reuse, int ifindex, struct pe_count known[PE_DIRECTIONS]);
+/*
+ * An interface has gone and is not counted any more. If another one has its ifindex already (or the
+ * same one has it again), what was counted of that one is remembered: `most` at the most, and all
+ * that the kernel has counted on it if that is unknown. Takes a lock of the kernel only then.
+ */
+void pe_reuse_look(struct pe_reuse *reuse, struct pe_monitor *monitor, int ifindex,
+		   const struct pe_count most[PE_DIRECTIONS]);
+
+/*
+ * One with this ifindex is reported: adds what is remembered of it to `known` (not if that is
+ * NULL), and forgets it. `returns`: `known` is of an earlier stay of it, and only what is exact is
+ * not in that already.
+ */
+void pe_reuse_take(struct pe_reuse *reuse, int ifindex, bool returns,
+		   struct pe_count known[PE_DIRECTIONS]);
 
 #endif

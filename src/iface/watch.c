@@ -106,7 +106,7 @@ bool pe_watch_begin(const struct pe_engine *engine, struct pe_iface *iface, uint
 	return true;
 }
 
-void pe_watch_end(const struct pe_engine *engine, struct pe_iface *iface, bool may_return)
+void pe_watch_end(const struct pe_engine *engine, struct pe_iface *iface, enum pe_ending ending)
 {
 	const struct pe_kernel *kernel = engine->kernel;
 
@@ -114,7 +114,7 @@ void pe_watch_end(const struct pe_engine *engine, struct pe_iface *iface, bool m
 	pe_attacher_detach(engine->attacher, iface);
 	if (iface->attachment.token != PE_TOKEN_NONE)
 		kernel->ops->stop(kernel->xdp, iface->attachment.token);
-	pe_auditor_end(engine->auditor, iface, may_return);
+	pe_auditor_end(engine->auditor, iface, ending);
 	pe_contribution_end(engine, iface);
 	reset(engine, iface);
 	engine->options->departed(engine->options->userdata);

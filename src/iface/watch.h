@@ -15,8 +15,8 @@ struct pe_engine;
  * XDP first. `announced_ns`: when it was reported. False for want of memory: it is not watched. */
 bool pe_watch_begin(const struct pe_engine *engine, struct pe_iface *iface, uint64_t announced_ns);
 
-/* It has gone, or is not wanted any more; `may_return`: its counters live on. */
-void pe_watch_end(const struct pe_engine *engine, struct pe_iface *iface, bool may_return);
+/* It has gone, or is not wanted any more. */
+void pe_watch_end(const struct pe_engine *engine, struct pe_iface *iface, enum pe_ending ending);
 
 /* XDP follows to one that is new. */
 void pe_watch_promote(const struct pe_engine *engine, struct pe_iface *iface);

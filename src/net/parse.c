@@ -77,6 +77,8 @@ static int get_stats(const struct nlattr *nla, struct pe_link_stats *ret_stats)
 		.tx_bytes = stats.tx_bytes,
 		.rx_dropped = stats.rx_dropped,
 		.tx_dropped = stats.tx_dropped,
+		.rx_errors = stats.rx_errors,
+		.tx_errors = stats.tx_errors,
 	};
 	return 0;
 }

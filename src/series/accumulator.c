@@ -58,8 +58,12 @@ void pe_accumulator_fini(struct pe_accumulator *accumulator)
 		free(accumulator->flows->rest);
 	free(accumulator->flows);
 	free(accumulator->row);
+	free(accumulator->drops);
+	free(accumulator->tcp);
 	accumulator->flows = NULL;
 	accumulator->row = NULL;
+	accumulator->drops = NULL;
+	accumulator->tcp = NULL;
 }
 
 static int reserve_rows(struct pe_accumulator *accumulator)
@@ -68,7 +72,7 @@ static int reserve_rows(struct pe_accumulator *accumulator)
 
 	if (accumulator->row)
 		return 0;
-	accumulator->row = aligned_alloc(alignof(struct pe_row), size);
+	accumulator->row = malloc(size);
 	if (!accumulator->row)
 		return -ENOMEM;
 	memset(accumulator->row, 0, size);
@@ -98,12 +102,23 @@ static int reserve_flows(struct pe_accumulator *accumulator, const struct pe_flo
 	return 0;
 }
 
+int pe_accumulator_reserve_tcp(struct pe_accumulator *accumulator)
+{
+	if (!accumulator->tcp)
+		accumulator->tcp = calloc(1, sizeof(*accumulator->tcp));
+	return accumulator->tcp ? 0 : -ENOMEM;
+}
+
 int pe_accumulator_reserve(struct pe_accumulator *accumulator, const struct pe_series_body *body)
 {
 	int r = rows_are_zero(body->row) ? 0 : reserve_rows(accumulator);
 
 	if (r == 0 && has_flows(&body->flows))
 		r = reserve_flows(accumulator, &body->flows);
+	if (r == 0 && body->drops && !accumulator->drops) {
+		accumulator->drops = calloc(1, sizeof(*accumulator->drops));
+		r = accumulator->drops ? 0 : -ENOMEM;
+	}
 	return r;
 }
 
@@ -119,6 +134,8 @@ void pe_accumulator_leave(struct pe_accumulator *accumulator, const struct pe_se
 			pe_count_add(&accumulator->unobserved[d][i], &body->unobserved[d][i]);
 		pe_count_add(&accumulator->overcounted[d], &body->overcounted[d]);
 	}
+	if (accumulator->drops && body->drops)
+		(void)pe_drop_row_add(&accumulator->drops, body->drops, NULL);
 	if (!accumulator->flows)
 		return;
 	(void)pe_flow_sample_add(accumulator->flows, &body->flows, NULL);
@@ -147,6 +164,8 @@ void pe_accumulator_discount(struct pe_accumulator *accumulator, const struct pe
 		}
 		if (accumulator->flows && accumulator->flows->rest)
 			negate(accumulator->flows->rest, sizeof(*accumulator->flows->rest));
+		if (accumulator->drops)
+			negate(accumulator->drops, sizeof(*accumulator->drops));
 		negate(accumulator->unobserved, sizeof(accumulator->unobserved));
 		negate(accumulator->overcounted, sizeof(accumulator->overcounted));
 		if (pass == 0)
@@ -162,9 +181,13 @@ int pe_accumulator_merge(struct pe_accumulator *to, struct pe_accumulator *from)
 
 	pe_accumulator_left(from, &left);
 	r = pe_accumulator_reserve(to, &left);
+	if (r == 0 && from->tcp)
+		r = pe_accumulator_reserve_tcp(to);
 	if (r < 0)
 		return r;
 	pe_accumulator_leave(to, &left);
+	if (from->tcp)
+		pe_tcp_add(to->tcp, from->tcp);
 	pe_accumulator_fini(from);
 	memset(from->unobserved, 0, sizeof(from->unobserved));
 	memset(from->overcounted, 0, sizeof(from->overcounted));
@@ -186,6 +209,14 @@ int pe_accumulator_collect(const struct pe_accumulator *accumulator, struct pe_a
 			pe_count_add(&sample->unobserved[d][i], &accumulator->unobserved[d][i]);
 		pe_count_add(&sample->overcounted[d], &accumulator->overcounted[d]);
 	}
+	if (accumulator->drops && pe_drop_row_add(&sample->drops, accumulator->drops, arena) < 0)
+		return -ENOMEM;
+	if (accumulator->tcp) {
+		sample->tcp = pe_arena_alloc(arena, 1, sizeof(*sample->tcp));
+		if (!sample->tcp)
+			return -ENOMEM;
+		*sample->tcp = *accumulator->tcp;
+	}
 	if (!accumulator->flows)
 		return 0;
 	return pe_flow_sample_add(&sample->flows, accumulator->flows, arena);
@@ -200,6 +231,7 @@ void pe_accumulator_left(const struct pe_accumulator *accumulator, struct pe_ser
 		memcpy(ret_body->row, accumulator->row, sizeof(ret_body->row));
 	if (accumulator->flows)
 		ret_body->flows = *accumulator->flows;
+	ret_body->drops = accumulator->drops;
 }
 
 /* ---- contributors ---- */
@@ -286,6 +318,11 @@ int pe_contributor_carry_over(const struct pe_counter_sources *sources,
 	for (unsigned int i = 0; i < PE_LEVELS; i++) {
 		if (contributor->feed[i].to)
 			pe_accumulator_leave(contributor->feed[i].to, &body);
+	}
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count total = pe_row_total(&body.row[d]);
+
+		pe_count_add(&contributor->moved[d], &total);
 	}
 	pe_contributor_release(sources, contributor, set);
 	return 0;

@@ -42,6 +42,8 @@ struct pe_accumulator {
 	struct pe_count overcounted[PE_DIRECTIONS];
 	struct pe_row *row;	      /* PE_DIRECTIONS of them, NULL until there is something */
 	struct pe_flow_sample *flows; /* likewise, and its protocols */
+	struct pe_drop_row *drops;    /* likewise */
+	struct pe_tcp_counts *tcp;    /* likewise; not of interfaces */
 };
 
 /* Where counters come from. */
@@ -56,6 +58,8 @@ struct pe_contributor {
 	uint32_t token;
 	unsigned int held; /* sources in which the token is held */
 	bool departed;	   /* has no active flows */
+	/* By all tokens that were carried over. */
+	struct pe_count moved[PE_DIRECTIONS];
 	struct pe_feed feed[PE_LEVELS];
 };
 
@@ -67,6 +71,9 @@ void pe_accumulator_fini(struct pe_accumulator *accumulator);
 /* Memory for leaving `body`, which then cannot fail. 0 or -ENOMEM. */
 int pe_accumulator_reserve(struct pe_accumulator *accumulator, const struct pe_series_body *body);
 void pe_accumulator_leave(struct pe_accumulator *accumulator, const struct pe_series_body *body);
+
+/* Memory for counts of TCP. 0 or -ENOMEM. */
+int pe_accumulator_reserve_tcp(struct pe_accumulator *accumulator);
 
 /*
  * What a contributor counted before it came: it will be added with the rest, and must not be. Until

@@ -43,6 +43,9 @@ static int begin_group(struct pe_group *group, struct pe_arena *arena,
 	sample->interfaces = group->live;
 	sample->arrived = group->arrived;
 	sample->departed = group->departed;
+	memcpy(sample->ended, group->ended, sizeof(sample->ended));
+	sample->ended_ns = group->ended_ns;
+	sample->id = group->id;
 	begin(&group->total, &sample->body);
 	return 0;
 }
@@ -104,6 +107,8 @@ static void begin_host(struct pe_registry *registry, struct pe_snapshot *snapsho
 		waiting->arrived++;
 		waiting->departed += member->counters.departed;
 		waiting->interfaces += !member->counters.departed;
+		for (size_t d = 0; member->counters.departed && d < PE_DIRECTIONS; d++)
+			pe_count_add(&waiting->ended[d], &member->counters.moved[d]);
 	}
 }
 
@@ -136,6 +141,10 @@ static int collect_iface(const struct pe_registry *registry, struct pe_iface_ser
 	if (r < 0)
 		return r;
 	iface->identity = series->identity ? pe_identity_ref(series->identity) : NULL;
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		iface->dropped[d] = series->before.dropped[d] + series->faults.dropped[d];
+		iface->errors[d] = series->before.errors[d] + series->faults.errors[d];
+	}
 	iface->departed = series->departed;
 	iface->departed_ns = series->departed ? series->departed_ns : 0;
 	begin(&series->total, &iface->body);

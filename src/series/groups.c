@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pe/identity.h"
+
 /* ---- without live members ---- */
 
 static void enqueue(struct pe_groups *groups, struct pe_group *group)
@@ -38,6 +40,15 @@ void pe_group_depart(struct pe_groups *groups, struct pe_group *group)
 	group->departed++;
 	if (--group->live == 0)
 		enqueue(groups, group);
+}
+
+void pe_group_end(struct pe_group *group, const struct pe_count moved[PE_DIRECTIONS],
+		  uint64_t at_ns)
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++)
+		pe_count_add(&group->ended[d], &moved[d]);
+	if (at_ns > group->ended_ns)
+		group->ended_ns = at_ns;
 }
 
 /* ---- by labels ---- */
@@ -78,6 +89,23 @@ static struct pe_group *find(const struct pe_groups *groups,
 	return node ? pe_group_of_node(node) : NULL;
 }
 
+void pe_groups_name(const char *kind, const char *master, const struct pe_identity *identity,
+		    const char *ret_label[PE_GROUP_LABELS])
+{
+	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++)
+		ret_label[i] = "";
+	ret_label[PE_GROUP_KIND] = kind;
+	ret_label[PE_GROUP_MASTER] = master;
+	if (!identity)
+		return;
+	ret_label[PE_GROUP_RUNTIME] = identity->runtime;
+	ret_label[PE_GROUP_NAMESPACE] = identity->namespace;
+	ret_label[PE_GROUP_POD] = identity->pod;
+	ret_label[PE_GROUP_CONTAINER] = identity->container;
+	ret_label[PE_GROUP_WORKLOAD] = identity->workload;
+	ret_label[PE_GROUP_IMAGE] = identity->image;
+}
+
 static struct pe_group *new_group(struct pe_groups *groups,
 				  const char *const label[PE_GROUP_LABELS], uint64_t now_ns)
 {
@@ -96,6 +124,7 @@ static struct pe_group *new_group(struct pe_groups *groups,
 		text = stpcpy(text, label[i]) + 1;
 	}
 	group->total.created_ns = now_ns;
+	group->id = groups->next_id++;
 	pe_table_insert(&groups->by_labels, &group->by_labels, hash_labels(label));
 	return group;
 }
@@ -131,6 +160,7 @@ static int fold_oldest(struct pe_groups *groups, uint64_t now_ns)
 	(void)use_other(groups, now_ns);
 	other->arrived += group->arrived;
 	other->departed += group->departed;
+	pe_group_end(other, group->ended, group->ended_ns);
 	dequeue(groups, group);
 	free_group(groups, group);
 	return 0;
@@ -200,6 +230,7 @@ int pe_groups_init(struct pe_groups *groups, unsigned int by, size_t max)
 		last = PE_GROUP_WORKLOAD;
 	if (last < PE_GROUP_LABELS)
 		label[last] = PE_GROUP_OTHER;
+	groups->next_id = PE_GROUP_OTHER_ID;
 	groups->other = new_group(groups, label, 0);
 	return groups->other ? 0 : -ENOMEM;
 }

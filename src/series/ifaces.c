@@ -104,6 +104,39 @@ void pe_iface_free(struct pe_registry *registry, struct pe_iface_series *series)
 	free(series);
 }
 
+static void set_fault(uint64_t *last, uint64_t *before, uint64_t now)
+{
+	/* As a database takes it. */
+	if (now < *last)
+		*before += *last;
+	*last = now;
+}
+
+void pe_iface_set_faults(struct pe_iface_series *series, const struct pe_faults *faults)
+{
+	struct pe_faults *last = &series->faults, *before = &series->before;
+
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		set_fault(&last->dropped[d], &before->dropped[d], faults->dropped[d]);
+		set_fault(&last->errors[d], &before->errors[d], faults->errors[d]);
+	}
+}
+
+static void add_faults(struct pe_faults *a, const struct pe_faults *b)
+{
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		a->dropped[d] += b->dropped[d];
+		a->errors[d] += b->errors[d];
+	}
+}
+
+/* Another interface begins with its own. */
+static void end_faults(struct pe_iface_series *series)
+{
+	add_faults(&series->before, &series->faults);
+	series->faults = (struct pe_faults){ 0 };
+}
+
 void pe_iface_depart(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns)
 {
 	enqueue(registry, series, now_ns);
@@ -146,6 +179,7 @@ struct pe_iface_series *pe_iface_open(struct pe_registry *registry,
 		return NULL;
 	if (series->departed)
 		dequeue(registry, series);
+	end_faults(series);
 	take_info(series, info);
 	series->identity = pe_identity_unref(series->identity);
 	return series;
@@ -201,6 +235,8 @@ static int join(struct pe_registry *registry, struct pe_iface_series *series,
 	if (r < 0)
 		return r;
 	pe_accumulator_leave(&series->total, &left);
+	add_faults(&series->before, &departed->before);
+	add_faults(&series->before, &departed->faults);
 	series->total.created_ns = departed->total.created_ns;
 	dequeue(registry, departed);
 	pe_table_remove(&registry->by_name, &departed->by_name);

@@ -9,6 +9,7 @@
 
 #include "accumulator.h"
 #include "groups.h"
+#include "spaces.h"
 
 /*
  * An interface as it counts for the host and a group, from its appearance on. A departed one stays
@@ -25,6 +26,8 @@ struct pe_member {
 	/* In the list of those that wait: in no group, but with `wait` in place of one. */
 	bool waiting;
 	uint64_t deadline_ns; /* of a departed one; 0 if it was refused memory */
+	uint64_t departed_ns;
+	struct pe_count settled[PE_DIRECTIONS]; /* what its group has in `ended` */
 	struct pe_member *next, **link;
 	struct pe_accumulator wait;
 };
@@ -36,6 +39,8 @@ struct pe_iface_series {
 	struct pe_iface_info info;
 	char *texts; /* of the info; NULL if there are none */
 	struct pe_identity *identity;
+	struct pe_faults faults; /* of its interface, as last read */
+	struct pe_faults before; /* of those that had the name, or began anew */
 	bool departed;
 	uint64_t departed_ns;
 	struct pe_iface_series *newer, *older; /* of the departed */
@@ -48,6 +53,7 @@ struct pe_registry {
 	struct pe_accumulator host; /* fed by all members */
 	uint64_t arrived, departed;
 	struct pe_groups groups;
+	struct pe_spaces spaces;
 	struct pe_member *waiting;
 	bool refused;		    /* a member is where it was, because memory was refused */
 	struct pe_table by_ifindex; /* members that have departed and wait */
@@ -107,6 +113,16 @@ void pe_member_end(struct pe_registry *registry, struct pe_member *member);
 /* Ends waits that are over and tries again what was refused. When to call again, 0: never. */
 uint64_t pe_members_expire(struct pe_registry *registry, uint64_t now_ns);
 
+/* ---- network namespaces (spaces.c) ---- */
+
+/* What their sockets have counted since the last call. */
+void pe_spaces_add(struct pe_registry *registry, uint64_t cookie, const struct pe_tcp_counts *more,
+		   uint64_t now_ns);
+
+/* Whose it is, NULL: nobody is known; `member` is the veth that leads to it, NULL: as before. */
+void pe_spaces_name(struct pe_registry *registry, uint64_t cookie, const struct pe_member *member,
+		    struct pe_identity *identity, uint64_t now_ns);
+
 /* ---- series of interfaces (ifaces.c) ---- */
 
 /* NULL if there is none. */
@@ -122,6 +138,9 @@ int pe_iface_update(struct pe_registry *registry, struct pe_iface_series *series
 
 /* Its member departs. */
 void pe_iface_depart(struct pe_registry *registry, struct pe_iface_series *series, uint64_t now_ns);
+
+/* What its interface, a live one, has counted itself. */
+void pe_iface_set_faults(struct pe_iface_series *series, const struct pe_faults *faults);
 
 /* What it has counted is in the sums of the host and of its group. */
 void pe_iface_fold_oldest(struct pe_registry *registry);

@@ -19,9 +19,6 @@
 
 #include "inside.h"
 
-/* How long a departed one waits: what it was may be on its way. */
-#define DEPARTED_WAIT_NS PE_NS_PER_S
-
 static struct pe_member *member_of_node(struct pe_node *node)
 {
 	return (struct pe_member *)((char *)node - offsetof(struct pe_member, by_ifindex));
@@ -60,22 +57,25 @@ static void stop_waiting(struct pe_registry *registry, struct pe_member *member)
 		member->next->link = member->link;
 }
 
-static void name_group(const struct pe_member *member, const char *ret_label[PE_GROUP_LABELS])
+/*
+ * What a departed one moved, as far as its counters could be read, is in its group's `ended`. That
+ * is what it moved in all groups: who looks for a container finds it in one place.
+ */
+static void settle(struct pe_member *member)
 {
-	const struct pe_identity *identity = member->identity;
+	struct pe_count moved[PE_DIRECTIONS];
 
-	for (unsigned int i = 0; i < PE_GROUP_LABELS; i++)
-		ret_label[i] = "";
-	ret_label[PE_GROUP_KIND] = member->kind;
-	ret_label[PE_GROUP_MASTER] = member->master;
-	if (!identity)
+	if (!member->counters.departed || member->waiting)
 		return;
-	ret_label[PE_GROUP_RUNTIME] = identity->runtime;
-	ret_label[PE_GROUP_NAMESPACE] = identity->namespace;
-	ret_label[PE_GROUP_POD] = identity->pod;
-	ret_label[PE_GROUP_CONTAINER] = identity->container;
-	ret_label[PE_GROUP_WORKLOAD] = identity->workload;
-	ret_label[PE_GROUP_IMAGE] = identity->image;
+	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+		const struct pe_count *all = &member->counters.moved[d];
+
+		moved[d].packets = all->packets - member->settled[d].packets;
+		moved[d].bytes = all->bytes - member->settled[d].bytes;
+		member->settled[d] = *all;
+	}
+	pe_group_end((struct pe_group *)member->counters.feed[PE_LEVEL_GROUP].to, moved,
+		     member->departed_ns);
 }
 
 /* 0 or -ENOMEM: it stays where it is. */
@@ -102,6 +102,7 @@ static int go_to(struct pe_registry *registry, struct pe_member *member, struct 
 		pe_group_depart(&registry->groups, from);
 	if (member->counters.departed)
 		pe_group_depart(&registry->groups, to);
+	settle(member);
 	return 0;
 }
 
@@ -111,7 +112,7 @@ static void place(struct pe_registry *registry, struct pe_member *member, uint64
 	const char *label[PE_GROUP_LABELS];
 	struct pe_group *to;
 
-	name_group(member, label);
+	pe_groups_name(member->kind, member->master, member->identity, label);
 	to = pe_groups_open(&registry->groups, label, now_ns);
 	if (!to || go_to(registry, member, to) < 0) {
 		registry->refused = true;
@@ -241,14 +242,16 @@ void pe_member_depart(struct pe_registry *registry, struct pe_member *member, ui
 
 	(void)pe_contributor_carry_over(sources, &member->counters, ~sources->late);
 	member->counters.departed = true;
+	member->departed_ns = now_ns;
 	registry->departed++;
 	if (member->waiting) {
-		member->deadline_ns = now_ns + DEPARTED_WAIT_NS;
+		member->deadline_ns = now_ns + PE_REGISTRY_WAIT_NS;
 		pe_table_insert(&registry->by_ifindex, &member->by_ifindex,
 				(uint32_t)member->ifindex);
 	} else {
 		pe_group_depart(&registry->groups,
 				(struct pe_group *)member->counters.feed[PE_LEVEL_GROUP].to);
+		settle(member);
 	}
 	free_if_done(registry, member);
 }
@@ -270,6 +273,7 @@ void pe_member_end(struct pe_registry *registry, struct pe_member *member)
 	pe_feed_disconnect(&member->counters, PE_LEVEL_INTERFACE);
 	if (pe_contributor_carry_over(sources, &member->counters, sources->all) < 0)
 		registry->refused = true;
+	settle(member);
 	free_if_done(registry, member);
 }
 

@@ -135,6 +135,32 @@ int pe_registry_add_overcounted(struct pe_registry *registry, struct pe_member *
 			   offsetof(struct pe_accumulator, overcounted[direction]), count);
 }
 
+static int compare_faults(const void *a, const void *b)
+{
+	const struct pe_faults *x = a, *y = b;
+
+	return (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
+}
+
+void pe_registry_set_faults(struct pe_registry *registry, const struct pe_faults *faults,
+			    size_t count)
+{
+	struct pe_feed *feed;
+
+	pthread_mutex_lock(&registry->mutex);
+	for (feed = registry->host.feeds; feed; feed = feed->next) {
+		const struct pe_member *member = (const struct pe_member *)feed->from;
+		const struct pe_faults key = { .ifindex = member->ifindex }, *found;
+
+		if (!pe_member_is_live(member))
+			continue;
+		found = bsearch(&key, faults, count, sizeof(key), compare_faults);
+		if (found)
+			pe_iface_set_faults(pe_iface_of_member(member), found);
+	}
+	pthread_mutex_unlock(&registry->mutex);
+}
+
 static void remove_member(struct pe_registry *registry, struct pe_member *member, uint64_t now_ns)
 {
 	const struct pe_registry_options *options = &registry->options;
@@ -238,6 +264,25 @@ uint32_t pe_registry_token(struct pe_registry *registry, const struct pe_member 
 
 /* ---- life ---- */
 
+void pe_registry_add_tcp(struct pe_registry *registry, uint64_t netns,
+			 const struct pe_tcp_counts *more, uint64_t now_ns)
+{
+	pthread_mutex_lock(&registry->mutex);
+	pe_spaces_add(registry, netns, more, now_ns);
+	pthread_mutex_unlock(&registry->mutex);
+}
+
+void pe_registry_name_netns(struct pe_registry *registry, uint64_t netns,
+			    const struct pe_member *member, int ifindex,
+			    struct pe_identity *identity, uint64_t now_ns)
+{
+	pthread_mutex_lock(&registry->mutex);
+	if (!member && ifindex)
+		member = pe_member_find_departed(registry, ifindex);
+	pe_spaces_name(registry, netns, member, identity, now_ns);
+	pthread_mutex_unlock(&registry->mutex);
+}
+
 static struct pe_counter_sources make_sources(const struct pe_registry_options *options)
 {
 	struct pe_counter_sources sources = {
@@ -265,6 +310,8 @@ int pe_registry_new(const struct pe_registry_options *options, struct pe_registr
 	registry->sources = make_sources(options);
 	registry->host.created_ns = pe_clock_monotonic_ns();
 	if (pe_table_init(&registry->by_ifindex) < 0 || pe_table_init(&registry->by_name) < 0 ||
+	    pe_spaces_init(&registry->spaces) < 0 ||
+	    pe_accumulator_reserve_tcp(&registry->host) < 0 ||
 	    pe_groups_init(&registry->groups, options->group_by, options->max_groups) < 0) {
 		pe_registry_free(registry);
 		return -ENOMEM;
@@ -290,6 +337,7 @@ struct pe_registry *pe_registry_free(struct pe_registry *registry)
 	while (registry->host.feeds)
 		pe_member_free(registry, (struct pe_member *)registry->host.feeds->from);
 	pe_groups_fini(&registry->groups);
+	pe_spaces_fini(&registry->spaces);
 	pe_accumulator_fini(&registry->host);
 	pe_table_fini(&registry->by_ifindex);
 	pe_table_fini(&registry->by_name);

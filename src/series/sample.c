@@ -16,20 +16,15 @@
 #include "pe/clock.h"
 #include "pe/identity.h"
 
-/* Of a snapshot that was recycled; atomic. */
-static struct pe_arena *spare;
-
 int pe_snapshot_new(struct pe_snapshot **ret_snapshot)
 {
 	struct pe_snapshot *snapshot = calloc(1, sizeof(*snapshot));
-	int r = 0;
+	int r;
 
 	if (!snapshot)
 		return -ENOMEM;
 	snapshot->references = 1;
-	snapshot->arena = __atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL);
-	if (!snapshot->arena)
-		r = pe_arena_new(&snapshot->arena);
+	r = pe_arena_new(&snapshot->arena);
 	if (r < 0) {
 		pe_snapshot_unref(snapshot);
 		return r;
@@ -44,40 +39,15 @@ struct pe_snapshot *pe_snapshot_ref(struct pe_snapshot *snapshot)
 	return snapshot;
 }
 
-/* Its memory, if this was the last reference. */
-static struct pe_arena *end(struct pe_snapshot *snapshot)
+struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot)
 {
-	struct pe_arena *arena;
-
 	if (!snapshot || __atomic_sub_fetch(&snapshot->references, 1, __ATOMIC_ACQ_REL) > 0)
 		return NULL;
 	for (size_t i = 0; i < snapshot->iface_count; i++)
 		pe_identity_unref(snapshot->ifaces[i].identity);
-	arena = snapshot->arena;
+	pe_arena_free(snapshot->arena);
 	free(snapshot);
-	return arena;
-}
-
-struct pe_snapshot *pe_snapshot_unref(struct pe_snapshot *snapshot)
-{
-	pe_arena_free(end(snapshot));
 	return NULL;
-}
-
-struct pe_snapshot *pe_snapshot_recycle(struct pe_snapshot *snapshot)
-{
-	struct pe_arena *arena = end(snapshot);
-
-	if (!arena)
-		return NULL;
-	pe_arena_reset(arena);
-	pe_arena_free(__atomic_exchange_n(&spare, arena, __ATOMIC_ACQ_REL));
-	return NULL;
-}
-
-void pe_snapshot_release(void)
-{
-	pe_arena_free(__atomic_exchange_n(&spare, NULL, __ATOMIC_ACQ_REL));
 }
 
 static void to_wall(uint64_t *time_ns, int64_t offset_ns)
@@ -99,13 +69,17 @@ void pe_snapshot_to_wall(struct pe_snapshot *snapshot, int64_t offset_ns)
 			to_wall(&iface->body.flows.top[n].since_ns, offset_ns);
 	}
 	/* The host and what waits are behind the groups. */
-	for (size_t i = 0; snapshot->host && i < snapshot->group_count + 2; i++)
+	for (size_t i = 0; snapshot->host && i < snapshot->group_count + 2; i++) {
 		to_wall(&snapshot->groups[i].body.created_ns, offset_ns);
+		to_wall(&snapshot->groups[i].ended_ns, offset_ns);
+	}
 	to_wall(&snapshot->taken_ns, offset_ns);
 	to_wall(&self->created_ns, offset_ns);
 	to_wall(&self->process.start_ns, offset_ns);
 	to_wall(&self->http.reload_success_ns, offset_ns);
 	to_wall(&self->push.last_success_ns, offset_ns);
+	for (size_t i = 0; i < self->sink_count; i++)
+		to_wall(&self->sinks[i].last_success_ns, offset_ns);
 }
 
 /* The arena aligns for fundamental types; one element more leaves room to go on to a line. */
@@ -167,6 +141,25 @@ void pe_row_add(struct pe_row *a, const struct pe_row *b)
 
 	for (i = 0; i < PE_ROW_WORDS; i++)
 		to[i] += from[i];
+}
+
+void pe_tcp_add(struct pe_tcp_counts *a, const struct pe_tcp_counts *b)
+{
+	__u64 *to = (__u64 *)a;
+	const __u64 *from = (const __u64 *)b;
+
+	for (size_t i = 0; i < PE_TCP_WORDS; i++)
+		to[i] += from[i];
+}
+
+bool pe_tcp_is_zero(const struct pe_tcp_counts *counts)
+{
+	const __u64 *word = (const __u64 *)counts;
+	__u64 any = 0;
+
+	for (size_t i = 0; i < PE_TCP_WORDS; i++)
+		any |= word[i];
+	return !any;
 }
 
 struct pe_count pe_row_total(const struct pe_row *row)
@@ -238,14 +231,45 @@ int pe_flow_sample_add(struct pe_flow_sample *a, const struct pe_flow_sample *b,
 	return 0;
 }
 
+int pe_drop_row_add(struct pe_drop_row **a, const struct pe_drop_row *b, struct pe_arena *arena)
+{
+	if (!*a)
+		*a = pe_arena_alloc(arena, 1, sizeof(**a));
+	if (!*a)
+		return -ENOMEM;
+	for (size_t d = 0; d < PE_DIRECTIONS; d++)
+		for (size_t i = 0; i < PE_DROP_REASONS; i++)
+			(*a)->count[d][i] += b->count[d][i];
+	return 0;
+}
+
+uint64_t pe_drop_row_sum(const struct pe_drop_row *row, const struct pe_drop_reasons *reasons,
+			 size_t direction, size_t place)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; row && i < PE_DROP_REASONS; i++)
+		sum += reasons->place[i] == place ? row->count[direction][i] : 0;
+	return sum;
+}
+
 int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,
 		       struct pe_arena *arena)
 {
-	int r = pe_flow_sample_add(&a->flows, &b->flows, arena);
 	size_t d, i;
+	int r;
 
+	/* All memory first, here as well. */
+	if (b->drops && !a->drops) {
+		a->drops = pe_arena_alloc(arena, 1, sizeof(*a->drops));
+		if (!a->drops)
+			return -ENOMEM;
+	}
+	r = pe_flow_sample_add(&a->flows, &b->flows, arena);
 	if (r < 0)
 		return r;
+	if (b->drops)
+		(void)pe_drop_row_add(&a->drops, b->drops, arena);
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		pe_row_add(&a->row[d], &b->row[d]);
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)

@@ -25,10 +25,10 @@ struct pe_connection *pe_connection_new(struct pe_connection_limit *limit, struc
 
 /*
  * It ends; libmicrohttpd has ended its TLS, and not yet closed its socket. Returns the status of an
- * answer if something came that libmicrohttpd never took for a request, else 0. That answer is sent
- * if there is no TLS. NULL is fine.
+ * answer if something came that libmicrohttpd never took for a request, else 0. That answer is
+ * sent, with TLS just before the session's goodbye. NULL is fine.
  */
-unsigned int pe_connection_end(struct pe_connection *connection, struct MHD_Connection *mhd);
+unsigned int pe_connection_end(struct pe_connection *connection);
 
 /* NULL if there was no memory for one: then it is about to end. */
 struct pe_connection *pe_connection_of(struct MHD_Connection *mhd);

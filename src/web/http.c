@@ -319,7 +319,7 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 	unsigned int status;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		status = pe_connection_end(*context, connection);
+		status = pe_connection_end(*context);
 		if (status)
 			pe_routes_count(server->http->routes, status);
 		*context = NULL;

@@ -17,7 +17,8 @@ struct token {
 struct element {
 	struct token name; /* "gzip", "text/plain" */
 	struct token version;
-	int q; /* in thousandths */
+	struct token proto, encoding; /* of protobuf: the message, and how it is framed */
+	int q;			      /* in thousandths */
 };
 
 static bool token_is(struct token token, const char *s)
@@ -106,6 +107,10 @@ static bool parse_parameter(const char **p, struct element *e)
 		return value.at && parse_q(value, &e->q);
 	if (token_is(name, "version") && value.at)
 		e->version = value;
+	if (token_is(name, "proto") && value.at)
+		e->proto = value;
+	if (token_is(name, "encoding") && value.at)
+		e->encoding = value;
 	return true;
 }
 
@@ -149,6 +154,7 @@ struct offer {
 	const char *name;
 	const char *subtypes;
 	const char *const versions[3];
+	const char *proto; /* protobuf: this message, delimited */
 };
 
 /* How precisely a range names an offer; a more precise range overrules the others. */
@@ -174,6 +180,11 @@ static enum precision match(const struct offer *offer, const struct element *e)
 		return MATCH_SUBTYPES;
 	if (!token_is(e->name, offer->name))
 		return MATCH_NONE;
+	if (offer->proto)
+		return e->proto.at && e->encoding.at && token_is(e->proto, offer->proto) &&
+				       token_is(e->encoding, "delimited")
+			       ? MATCH_VERSION
+			       : MATCH_NONE;
 	if (!e->version.at)
 		return MATCH_NAME;
 	for (size_t i = 0; offer->versions[i]; i++) {
@@ -199,35 +210,61 @@ static struct preference prefer(const struct offer *offer, const char *accept)
 	return best;
 }
 
+/* Whether a scraper likes `a` better than `b`, which stands before it in the table. Equally liked:
+ * what it named goes before what a wildcard let in, then its order. */
+static bool is_better(struct preference a, struct preference b)
+{
+	if (a.q != b.q)
+		return a.q > b.q;
+	if (a.q == 0 || a.precision < MATCH_NAME)
+		return false;
+	return b.precision < MATCH_NAME || a.position < b.position;
+}
+
 enum pe_format pe_negotiate_format(const char *accept)
 {
-	static const struct offer text_offer = { "text/plain", "text/*", { "0.0.4" } };
-	/* 0.0.1 is the draft of 1.0.0 and its text reads the same; who asks for it is content. */
-	static const struct offer openmetrics_offer = { "application/openmetrics-text",
-							"application/*",
-							{ "1.0.0", "0.0.1" } };
-	struct preference text, openmetrics;
+	static const struct offer offers[] = {
+		[PE_FORMAT_TEXT] = {
+			.name = "text/plain",
+			.subtypes = "text/*",
+			.versions = { "0.0.4" },
+		},
+		/* 0.0.1 is the draft of 1.0.0 and its text reads the same; who asks for it is
+		 * content. */
+		[PE_FORMAT_OPENMETRICS] = {
+			.name = "application/openmetrics-text",
+			.subtypes = "application/*",
+			.versions = { "1.0.0", "0.0.1" },
+		},
+		[PE_FORMAT_PROTOBUF] = {
+			.name = "application/vnd.google.protobuf",
+			.subtypes = "application/*",
+			.proto = "io.prometheus.client.MetricFamily",
+		},
+	};
+	struct preference best, next;
+	enum pe_format format = PE_FORMAT_TEXT;
 
 	if (!accept)
 		return PE_FORMAT_TEXT;
-	text = prefer(&text_offer, accept);
-	openmetrics = prefer(&openmetrics_offer, accept);
-
-	if (openmetrics.q != text.q)
-		return openmetrics.q > text.q ? PE_FORMAT_OPENMETRICS : PE_FORMAT_TEXT;
-	/* Equal to the scraper: what it named goes before what a wildcard let in, then its order.
-	 */
-	if (openmetrics.q == 0 || openmetrics.precision < MATCH_NAME)
-		return PE_FORMAT_TEXT;
-	if (text.precision < MATCH_NAME || openmetrics.position < text.position)
-		return PE_FORMAT_OPENMETRICS;
-	return PE_FORMAT_TEXT;
+	best = prefer(&offers[PE_FORMAT_TEXT], accept);
+	for (size_t i = PE_FORMAT_TEXT + 1; i < sizeof(offers) / sizeof(*offers); i++) {
+		next = prefer(&offers[i], accept);
+		/* It is not for people: no wildcard lets it in. */
+		if (offers[i].proto && next.precision < MATCH_NAME)
+			continue;
+		if (is_better(next, best)) {
+			best = next;
+			format = (enum pe_format)i;
+		}
+	}
+	return format;
 }
 
 bool pe_negotiate_html(const char *accept)
 {
-	static const struct offer html_offer = { "text/html", "text/*", { NULL } };
-	static const struct offer plain_offer = { "text/plain", "text/*", { NULL } };
+	static const struct offer html_offer = { .name = "text/html", .subtypes = "text/*" };
+	static const struct offer plain_offer = { .name = "text/plain", .subtypes = "text/*" };
 	struct preference html;
 
 	if (!accept)

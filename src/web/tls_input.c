@@ -83,13 +83,40 @@ static int on_finished(gnutls_session_t session, unsigned int type, unsigned int
 	return 0;
 }
 
-void pe_tls_input_attach(struct pe_tls_input *input, gnutls_session_t session, int fd,
-			 struct pe_refusal *refusal)
+/* GnuTLS leaves its alerts to such a function; with none it sends them itself, also those that it
+ * is asked for here. */
+static int on_alert(gnutls_session_t session, gnutls_record_encryption_level_t encryption,
+		    gnutls_alert_level_t level, gnutls_alert_description_t alert)
 {
-	*input = (struct pe_tls_input){ .session = session, .fd = fd, .refusal = refusal };
+	struct pe_tls_input *input = gnutls_transport_get_ptr(session);
+	const bool closes = alert == GNUTLS_A_CLOSE_NOTIFY;
+	int r;
+
+	(void)encryption;
+	gnutls_alert_set_read_function(session, NULL);
+	if (closes && input->finished)
+		input->goodbye(input->userdata);
+	r = gnutls_alert_send(session, level, alert);
+	if (!closes)
+		gnutls_alert_set_read_function(session, on_alert);
+	return r;
+}
+
+void pe_tls_input_attach(struct pe_tls_input *input, gnutls_session_t session, int fd,
+			 struct pe_refusal *refusal, void (*goodbye)(void *userdata),
+			 void *userdata)
+{
+	*input = (struct pe_tls_input){
+		.session = session,
+		.fd = fd,
+		.refusal = refusal,
+		.goodbye = goodbye,
+		.userdata = userdata,
+	};
 	gnutls_transport_set_ptr2(session, input, (gnutls_transport_ptr_t)(intptr_t)fd);
 	gnutls_transport_set_pull_function(session, on_pull);
 	gnutls_transport_set_pull_timeout_function(session, on_pull_timeout);
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
 					   on_finished);
+	gnutls_alert_set_read_function(session, on_alert);
 }

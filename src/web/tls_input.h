@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When the peer of a TLS connection begins to send a request, which libmicrohttpd does not report
- * a first line that is none of HTTP. Looks at the records on their way to GnuTLS.
+ * What libmicrohttpd does not report of a TLS connection: when its peer begins to send a request,
+ * and when the session is about to say goodbye. Looks at the records on their way to GnuTLS, and at
+ * the alerts that GnuTLS is about to send.
  *
  * Used by libmicrohttpd's thread of the connection.
  */
@@ -22,11 +23,15 @@ struct pe_tls_input {
 	size_t header_len;
 	size_t left; /* bytes of it after its header */
 	struct pe_refusal *refusal;
+	void (*goodbye)(void *userdata);
+	void *userdata;
 };
 
 /* Reads for the session from now on; all must live as long as the session does. `refusal` begins
- * when the first data comes. */
+ * when the first data comes. `goodbye` is called once, when the session ends in good order and data
+ * can be sent for the last time. */
 void pe_tls_input_attach(struct pe_tls_input *input, gnutls_session_t session, int fd,
-			 struct pe_refusal *refusal);
+			 struct pe_refusal *refusal, void (*goodbye)(void *userdata),
+			 void *userdata);
 
 #endif

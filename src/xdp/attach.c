@@ -13,6 +13,7 @@
 
 #include "pe/clock.h"
 
+#include "growth.h"
 #include "tracepoints.h"
 
 #include "packet_exporter.skel.h"
@@ -25,12 +26,18 @@ int pe_xdp_take(struct pe_xdp *xdp, int ifindex, unsigned int framing, uint32_t 
 	unsigned int flags = framing & PE_SLOT_FRAMING;
 	uint64_t now_ns = pe_clock_monotonic_ns();
 	uint32_t early = pe_xdp_early(xdp, ifindex);
-	int r;
+	int r = pe_xdp_wake(xdp);
 
+	if (r < 0)
+		return r;
 	if (xdp->egress)
 		flags |= PE_SLOT_EGRESS;
-	if (early == PE_TOKEN_NONE)
-		return pe_slots_take(xdp->slots, ifindex, flags, now_ns, ret_token);
+	if (early == PE_TOKEN_NONE) {
+		do {
+			r = pe_slots_take(xdp->slots, ifindex, flags, now_ns, ret_token);
+		} while (pe_growth_look_after(xdp, &r));
+		return r;
+	}
 	r = pe_slots_adopt(xdp->slots, early, ifindex, flags | PE_SLOT_RECEIVE, now_ns);
 	if (r < 0)
 		return r;

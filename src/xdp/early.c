@@ -10,19 +10,26 @@
 
 #include "pe/clock.h"
 
+#include "growth.h"
 #include "tracepoints.h"
 
 #include "packet_exporter.skel.h"
 
 int pe_xdp_provision(struct pe_xdp *xdp, uint32_t *ret_token)
 {
-	int r = pe_xdp_attach_receive(xdp);
+	int r;
 
+	if (xdp->rests)
+		return -ENOSPC;
+	r = pe_xdp_attach_receive(xdp);
 	if (r < 0)
 		return r;
 	if (xdp->provisional >= PE_EARLY_MAX)
 		return -ENOSPC;
-	return pe_slots_provision(xdp->slots, pe_clock_monotonic_ns(), ret_token);
+	do {
+		r = pe_slots_provision(xdp->slots, pe_clock_monotonic_ns(), ret_token);
+	} while (pe_growth_look_after(xdp, &r));
+	return r;
 }
 
 /* With the first provisional slot. Written once, and before has_provisional lets other threads read

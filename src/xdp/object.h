@@ -10,6 +10,7 @@
 #include "slots.h"
 
 struct pe_bpf;
+struct pe_drops;
 
 /* A map whose memory is ours as well. */
 struct mapped {
@@ -31,7 +32,7 @@ struct pe_xdp {
 	struct pe_bpf *skel;
 	struct pe_xdp_options options;
 	unsigned int cpus;		/* possible CPUs */
-	unsigned int set_bits;		/* log2 of the flow cache's sets of IPv4 for each CPU */
+	unsigned int pair_bits;		/* log2 of a CPU's pairs in the flow cache */
 	uint32_t generic_id, native_id; /* of the XDP programs */
 	uint32_t provisional;		/* slots in the queue and in the map of early interfaces */
 	bool has_provisional;		/* atomic: there have been some */
@@ -40,17 +41,34 @@ struct pe_xdp {
 	uint64_t tick_ns;
 	uint64_t epoch_ns; /* monotonic clock when jiffies were epoch_jiffies */
 	uint32_t epoch_jiffies;
-	bool egress;	       /* the egress tracepoint is attached */
-	unsigned int features; /* FEATURE_*: what this kernel accepts of the object */
-	struct mapped interfaces, rows, cpu;
+	bool egress;		/* this kernel has let the egress tracepoint be attached */
+	bool rests;		/* the tracepoints are detached, for want of interfaces */
+	uint64_t idle_since_ns; /* there has been none; 0 if there is one */
+	unsigned int features;	/* FEATURE_*: what this kernel accepts of the object */
+	struct mapped interfaces, cpu;
+	struct pe_growth *growth;
 	struct pe_slots *slots;
-	int *ring_fds; /* options.rings of them, -1 where not made */
+	struct pe_drops *drops; /* NULL if they are not counted */
+	int *ring_fds;		/* options.rings of them, -1 where not made */
 };
 
 static inline const struct pe_cpu *pe_xdp_cpu(const struct pe_xdp *xdp, unsigned int cpu)
 {
 	return (const struct pe_cpu *)xdp->cpu.data + cpu;
 }
+
+/* Opens and loads the object, with those of its programs that this kernel takes: `features`. 0 or
+ * -errno: see pe_xdp_open(). */
+int pe_xdp_load(struct pe_xdp *xdp);
+
+/* Slots, with those that rest and provisional ones. */
+unsigned int pe_xdp_slots(const struct pe_xdp_options *options);
+
+/* Before a slot is used, also again: its drops begin at zero. */
+void pe_drops_clear(struct pe_drops *drops, uint32_t slot);
+
+/* Without casts only the tracepoints look at the namespace. */
+bool pe_xdp_must_learn_netns(const struct pe_xdp *xdp);
 
 /* Before any object is loaded, as often as one likes: libbpf's log, and what memory is limited by.
  */

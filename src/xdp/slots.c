@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See slots.h. The free slots are a queue: the one given back longest ago is used next, which makes
- * the rest nearly always free of waiting and keeps generations far apart.
+ * See slots.h. Slots that were never used are taken first, while there is memory of counters for
+ * them; then those that were given back, the one longest ago first, if it has rested; then memory
+ * grows.
  */
 #include "slots.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +31,9 @@ struct pe_slots {
 	struct pe_slots_options options;
 	pthread_mutex_t mutex;
 	struct slot *slot;
-	uint32_t *queue; /* ring of free slots */
+	uint32_t *queue; /* ring of slots that were given back */
 	unsigned int queue_first, queue_count;
+	uint32_t unused;    /* the first that was never used */
 	unsigned int taken; /* without provisional ones */
 };
 
@@ -48,9 +51,6 @@ int pe_slots_new(const struct pe_slots_options *options, struct pe_slots **ret_s
 		pe_slots_free(slots);
 		return -ENOMEM;
 	}
-	for (unsigned int i = 0; i < options->count; i++)
-		slots->queue[i] = i;
-	slots->queue_count = options->count;
 	*ret_slots = slots;
 	return 0;
 }
@@ -126,34 +126,19 @@ static union pe_slot_ref *table_entry(struct pe_slots *slots, const struct slot 
 	return entry;
 }
 
-static void sum_rows(const struct pe_slots *slots, uint32_t number, struct pe_row *ret_row)
+/* Takes off what programs have left for the next hook of an interface. No packet for which that was
+ * meant is under way: the slot has rested, or that hook is not attached. */
+static void clear_marks(struct pe_slots *slots, uint32_t token)
 {
-	unsigned int cpus = slots->options.cpus;
-	const struct pe_row *rows = &slots->options.rows[(size_t)number * PE_DIRECTIONS * cpus];
+	for (unsigned int i = 0; i < slots->options.cpus; i++) {
+		__u32 *word = &slots->options.cpu[i].mark;
+		__u32 mark = __atomic_load_n(word, __ATOMIC_RELAXED);
 
-	memset(ret_row, 0, sizeof(*ret_row) * PE_DIRECTIONS);
-	for (unsigned int direction = 0; direction < PE_DIRECTIONS; direction++) {
-		uint64_t *sum = (uint64_t *)&ret_row[direction];
-
-		for (unsigned int cpu = 0; cpu < cpus; cpu++) {
-			const uint64_t *word = (const uint64_t *)&rows[direction * cpus + cpu];
-
-			/* Aligned 64-bit loads of words that their CPU may be adding to. */
-			for (size_t i = 0; i < PE_ROW_WORDS; i++)
-				sum[i] += __atomic_load_n(&word[i], __ATOMIC_RELAXED);
-		}
+		/* Only this one: another interface's may be on its way. */
+		if ((mark ^ PE_MARK(token, PE_COUNTED_NOT)) <= PE_COUNTED_BY_XDP)
+			__atomic_compare_exchange_n(word, &mark, 0, false, __ATOMIC_RELAXED,
+						    __ATOMIC_RELAXED);
 	}
-}
-
-/* The hand-off marks of one hook for the next. No packet that they were meant for is under way: the
- * slot has rested, or that hook was taken off. */
-static void clear_marks(struct pe_slots *slots, uint32_t number)
-{
-	unsigned int cpus = slots->options.cpus;
-	struct pe_row *rows = &slots->options.rows[(size_t)number * PE_DIRECTIONS * cpus];
-
-	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		__atomic_store_n(&rows[PE_INGRESS * cpus + cpu].counted, 0, __ATOMIC_RELAXED);
 }
 
 /* Most slots of a quiet host are used once, and the kernel's rows begin at zero. */
@@ -166,13 +151,13 @@ static int set_baseline(struct pe_slots *slots, uint32_t number)
 
 	if (!slot->used)
 		return 0;
-	sum_rows(slots, number, rows);
+	pe_counters_sum(slots->options.counters, number, rows);
 	for (size_t i = 0; i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
 		any |= word[i];
 	if (!any)
 		return 0;
 	if (!slot->baseline)
-		slot->baseline = aligned_alloc(64, sizeof(rows));
+		slot->baseline = malloc(sizeof(rows));
 	if (!slot->baseline)
 		return -ENOMEM;
 	memcpy(slot->baseline, rows, sizeof(rows));
@@ -187,6 +172,27 @@ static union pe_slot_ref ref_of(const struct pe_slots *slots, uint32_t number, i
 				    .flags = PE_SLOT_USE(flags, slots->slot[number].generation) };
 }
 
+static unsigned int ready(const struct pe_slots *slots)
+{
+	unsigned int end = pe_counters_slots(slots->options.counters);
+
+	return (end < slots->options.count ? end : slots->options.count) - slots->unused;
+}
+
+/* The next that is free. */
+static int find_free(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_number)
+{
+	*ret_number = slots->unused;
+	if (ready(slots))
+		return 0;
+	*ret_number = slots->queue[slots->queue_first];
+	if (slots->queue_count && slots->slot[*ret_number].free_at_ns <= now_ns)
+		return 0;
+	if (slots->unused < slots->options.count)
+		return -ENODATA;
+	return slots->queue_count ? -EAGAIN : -ENOSPC;
+}
+
 /* Makes the next free slot ready; it stays free until take_next(). */
 static int prepare_next(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_number)
 {
@@ -194,18 +200,17 @@ static int prepare_next(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_n
 	struct slot *slot;
 	int r;
 
-	if (!slots->queue_count)
-		return -ENOSPC;
-	number = slots->queue[slots->queue_first];
-	slot = &slots->slot[number];
-	if (slot->free_at_ns > now_ns)
-		return -EAGAIN;
-	if (slot->used)
-		clear_marks(slots, number);
-	r = set_baseline(slots, number);
+	r = find_free(slots, now_ns, &number);
+	if (!r)
+		r = set_baseline(slots, number);
 	if (r < 0)
 		return r;
+	slot = &slots->slot[number];
 	slot->generation = (slot->generation + 1) % PE_SLOT_GENERATIONS;
+	if (slot->used)
+		clear_marks(slots, PE_TOKEN(number, slot->generation));
+	if (slots->options.clear)
+		slots->options.clear(number, slots->options.userdata);
 	*ret_number = number;
 	return 0;
 }
@@ -214,8 +219,12 @@ static uint32_t take_next(struct pe_slots *slots, uint32_t number)
 {
 	struct slot *slot = &slots->slot[number];
 
-	slots->queue_first = (slots->queue_first + 1) % slots->options.count;
-	slots->queue_count--;
+	if (slot->used) {
+		slots->queue_first = (slots->queue_first + 1) % slots->options.count;
+		slots->queue_count--;
+	} else {
+		slots->unused++;
+	}
 	slot->taken = slot->used = true;
 	return PE_TOKEN(number, slot->generation);
 }
@@ -357,7 +366,7 @@ static void change(struct pe_slots *slots, uint32_t token, unsigned int mask, un
 		union pe_slot_ref ref = *entry;
 
 		if (clears)
-			clear_marks(slots, PE_TOKEN_SLOT(token));
+			clear_marks(slots, token);
 		ref.flags = (uint16_t)((ref.flags & ~mask) | flags);
 		table_write(entry, ref);
 	}
@@ -409,6 +418,27 @@ void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns)
 	pthread_mutex_unlock(&slots->mutex);
 }
 
+unsigned int pe_slots_taken(struct pe_slots *slots)
+{
+	unsigned int taken;
+
+	pthread_mutex_lock(&slots->mutex);
+	taken = slots->taken;
+	pthread_mutex_unlock(&slots->mutex);
+	return taken;
+}
+
+unsigned int pe_slots_ready(struct pe_slots *slots)
+{
+	unsigned int count = UINT_MAX;
+
+	pthread_mutex_lock(&slots->mutex);
+	if (pe_counters_slots(slots->options.counters) < slots->options.count)
+		count = ready(slots);
+	pthread_mutex_unlock(&slots->mutex);
+	return count;
+}
+
 void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row)
 {
 	struct slot *slot;
@@ -419,7 +449,7 @@ void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_ro
 		uint64_t *word = (uint64_t *)ret_row;
 		const uint64_t *base = (const uint64_t *)slot->baseline;
 
-		sum_rows(slots, PE_TOKEN_SLOT(token), ret_row);
+		pe_counters_sum(slots->options.counters, PE_TOKEN_SLOT(token), ret_row);
 		for (size_t i = 0; base && i < PE_ROW_WORDS * PE_DIRECTIONS; i++)
 			word[i] -= base[i];
 	} else {

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pe/abi.h"
+#include "counters.h"
 
 struct pe_slots;
 
@@ -21,21 +21,26 @@ struct pe_slots_options {
 	unsigned int count; /* slots, resting and provisional ones included */
 	unsigned int limit; /* of these, how many may be taken at the same time, provisional ones
 			       aside */
+	union pe_slot_ref *table;     /* the interface table, (table_sets * PE_SLOT_WAYS) entries */
+	unsigned int table_sets;      /* a power of two */
+	struct pe_counters *counters; /* with room for them */
+	struct pe_cpu *cpu;	      /* the state of all possible CPUs, for hand-off marks */
 	unsigned int cpus;
-	union pe_slot_ref *table; /* the interface table, (table_sets * PE_SLOT_WAYS) entries */
-	unsigned int table_sets;  /* a power of two */
-	struct pe_row *rows;	  /* count * PE_DIRECTIONS * cpus */
-	uint64_t rest_ns;	  /* between giving back and the next use */
+	uint64_t rest_ns; /* between giving back and the next use */
+	/* Before each use of a slot: what else counts by it begins anew. NULL: nothing does. */
+	void (*clear)(uint32_t slot, void *userdata);
+	void *userdata;
 };
 
-/* The memory of table and rows is borrowed. 0 or -ENOMEM. */
+/* Table, counters and CPUs are borrowed. 0 or -ENOMEM. */
 int pe_slots_new(const struct pe_slots_options *options, struct pe_slots **ret_slots);
 struct pe_slots *pe_slots_free(struct pe_slots *slots);
 
-/* 0, -ENOSPC, -EAGAIN or -ENOENT (see pe_xdp_take). `flags` are PE_SLOT_*. */
+/* 0, -ENOSPC, -EAGAIN or -ENOENT (see pe_xdp_take), or -ENODATA: for more slots, counters need more
+ * memory. `flags` are PE_SLOT_*. */
 int pe_slots_take(struct pe_slots *slots, int ifindex, unsigned int flags, uint64_t now_ns,
 		  uint32_t *ret_token);
-/* A provisional one, not in the table. 0, -ENOSPC, -EAGAIN or -ENOMEM. */
+/* A provisional one, not in the table. 0, -ENOSPC, -EAGAIN, -ENODATA or -ENOMEM. */
 int pe_slots_provision(struct pe_slots *slots, uint64_t now_ns, uint32_t *ret_token);
 /* A provisional one becomes that of an interface. 0, -ENOSPC or -ENOENT: then it is still one. */
 int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned int flags,
@@ -54,6 +59,10 @@ void pe_slots_listen(struct pe_slots *slots, uint32_t token, unsigned int flags)
 /* The ifindex of the interface if the slot was a provisional one before, otherwise 0. */
 int pe_slots_stop(struct pe_slots *slots, uint32_t token);
 void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
+/* Of how many interfaces. */
+unsigned int pe_slots_taken(struct pe_slots *slots);
+/* How many slots that were never used have memory of counters; UINT_MAX if all slots have it. */
+unsigned int pe_slots_ready(struct pe_slots *slots);
 void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row);
 
 #endif

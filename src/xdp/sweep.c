@@ -24,10 +24,10 @@ static uint64_t load(const __u64 *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-/* Sweeps PE_SWEEP_SETS sets of one CPU. 0 or -errno. */
+/* Sweeps PE_SWEEP_PAIRS pairs of one CPU. 0 or -errno. */
 static int sweep_some(struct pe_xdp *xdp, unsigned int cpu, uint32_t from, uint32_t idle_ticks)
 {
-	struct pe_sweep args = { .from = from, .sets = PE_SWEEP_SETS, .idle_for = idle_ticks };
+	struct pe_sweep args = { .from = from, .pairs = PE_SWEEP_PAIRS, .idle_for = idle_ticks };
 	int r;
 
 	for (int i = 0; i < BUSY_TRIES; i++) {
@@ -43,13 +43,13 @@ static int sweep_some(struct pe_xdp *xdp, unsigned int cpu, uint32_t from, uint3
 	return -EBUSY;
 }
 
-/* Sweeps sets [from, to) of one CPU, while it has flows at all. */
+/* Sweeps pairs [from, to) of one CPU, while it has flows at all. */
 static void sweep_cpu(struct pe_xdp *xdp, unsigned int cpu, uint32_t from, uint32_t to,
 		      uint32_t idle_ticks)
 {
 	const __u64 *flows = (const __u64 *)&pe_xdp_cpu(xdp, cpu)->flows;
 
-	for (; from < to && load(flows); from += PE_SWEEP_SETS) {
+	for (; from < to && load(flows); from += PE_SWEEP_PAIRS) {
 		/* A CPU that is offline has no packets; one that is busy is swept next time. */
 		if (sweep_some(xdp, cpu, from, idle_ticks) < 0)
 			break;
@@ -73,7 +73,7 @@ static void leave(unsigned int cpu, const cpu_set_t *allowed)
 
 struct job {
 	struct pe_xdp *xdp;
-	uint32_t from, to; /* sets of each CPU */
+	uint32_t from, to; /* pairs of each CPU */
 	uint32_t idle_ticks;
 	bool may_leave; /* the running thread's affinity is nobody else's */
 };
@@ -118,13 +118,13 @@ uint64_t pe_xdp_sweep(struct pe_xdp *xdp, uint64_t idle_ns)
 {
 	struct job job = {
 		.xdp = xdp,
-		.to = 1u << xdp->set_bits,
+		.to = 1u << xdp->pair_bits,
 		.idle_ticks = (uint32_t)((idle_ns + xdp->tick_ns - 1) / xdp->tick_ns),
 		.may_leave = true,
 	};
 	pthread_t thread;
 
-	if (idle_ns > 0 && job.to > SLICES * PE_SWEEP_SETS) {
+	if (idle_ns > 0 && job.to > SLICES * PE_SWEEP_PAIRS) {
 		uint32_t slice = job.to / SLICES;
 
 		job.from = xdp->swept++ % SLICES * slice;

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tracepoints that are attached when the first interface needs them, and stay. */
+/*
+ * The tracepoints. They cost every packet of the host something, and so they are attached only
+ * while there is an interface to be counted: the receive tracepoint from the first one that needs
+ * it, all until there has been none for a while.
+ */
 #ifndef PE_XDP_TRACEPOINTS_H
 #define PE_XDP_TRACEPOINTS_H
 
 #include "pe/xdp.h"
 
-/* The receive tracepoint. 0 or -errno; -EOPNOTSUPP where this kernel refused its program. */
+/* Each 0 or -errno; nothing if it is attached. */
+int pe_xdp_attach_egress(struct pe_xdp *xdp);
+/* -EOPNOTSUPP where this kernel refused its program. */
 int pe_xdp_attach_receive(struct pe_xdp *xdp);
-
-/* Likewise the one where packets enter the GRO of tunnels. */
+/* Where packets enter the GRO of tunnels; likewise. */
 int pe_xdp_attach_gro(struct pe_xdp *xdp);
+
+/* Before an interface gets a slot: attaches again what pe_xdp_rest() has detached. 0 or -errno. */
+int pe_xdp_wake(struct pe_xdp *xdp);
 
 #endif

@@ -17,7 +17,7 @@ struct attack {
 
 static void attack_open(struct attack *attack, bool workers)
 {
-	int r = drive_open(&attack->drive, workers);
+	int r = drive_open(&attack->drive, workers ? DRIVE_WORKERS : DRIVE_NO_WORKERS);
 
 	if (r < 0)
 		exit(drive_refused(r));

@@ -252,12 +252,36 @@ static void measure_alone(struct drive *drive)
 	print("64 B, 64,000 flows, uniform, each alone", program, PROGRAMS_WITH_FLOWS, NULL, NULL);
 }
 
+/* Counters alone. */
+static int measure_without_flows(struct drive *drive)
+{
+	struct program all[PROGRAMS_MAX], program[3];
+	struct drive plain;
+	struct frame frame;
+	int r = drive_open(&plain, DRIVE_NO_FLOWS);
+
+	if (r < 0)
+		return r;
+	packets_make(&frame, &packets_kinds[0]);
+	drive->bench->data->source_offset = packets_kinds[0].source;
+	drive->bench->data->flow_count = 1000;
+	drive->bench->bss->use_drawn = false;
+	fill_programs(drive, all);
+	program[0] = all[0];
+	program[1] = (struct program){ "ours", plain.ours, 1, { 0 } };
+	program[2] = all[PROGRAMS_WITH_FLOWS];
+	measure(drive, program, 3, &frame);
+	print("64 B, --flows=off", program, 3, NULL, "ratio ≤ 1.3");
+	drive_close(&plain);
+	return 0;
+}
+
 int main(void)
 {
 	struct reader reader = { 0 };
 	struct drive drive;
 	uint64_t *drawn;
-	int r = drive_open(&drive, true);
+	int r = drive_open(&drive, DRIVE_WORKERS);
 
 	if (r < 0)
 		return drive_refused(r);
@@ -271,7 +295,8 @@ int main(void)
 	measure_kinds(&drive);
 	measure_flows(&drive, drawn);
 	measure_alone(&drive);
+	r = measure_without_flows(&drive);
 	stop_readers(&reader);
 	drive_close(&drive);
-	return 0;
+	return r < 0 ? drive_refused(r) : 0;
 }

@@ -213,6 +213,7 @@ static void load(struct side *side, bool plain)
 	static const char *const unwatched[] = { "peer1", "unwatched", "peer2" };
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
 						.rings = 1,
+						.flows = true,
 						.flow_cache = BENCH_FLOWS,
 						.ring_size = 1 << 20,
 						.active_ns = 5 * PE_NS_PER_S,

@@ -13,10 +13,9 @@
 #include "pe/clock.h"
 #include "pe/encode.h"
 
-#include "../unit/snapshot-fixture.h"
 #include "bench.h"
+#include "interfaces.h"
 
-#define INTERFACES  1000
 #define ROUNDS	    31
 #define PIECE_BYTES 16384
 
@@ -72,46 +71,6 @@ static size_t encode(struct pe_snapshot *snapshot, char *to)
 	return total;
 }
 
-/* Leaves what a container's interface has: TCP, UDP, ICMP, ARP; no faults. */
-static void thin_out(struct pe_iface_sample *iface)
-{
-	static const unsigned int classes[] = {
-		PE_CLASS_IPV4 + PE_PROTO_TCP,	 PE_CLASS_IPV4 + PE_PROTO_UDP,
-		PE_CLASS_IPV4 + PE_PROTO_ICMP,	 PE_CLASS_IPV6 + PE_PROTO_TCP,
-		PE_CLASS_IPV6 + PE_PROTO_ICMPV6, PE_CLASS_ARP,
-	};
-	static const uint64_t protos = 1 << PE_PROTO_TCP | 1 << PE_PROTO_UDP | 1 << PE_PROTO_ICMP |
-				       1 << PE_PROTO_ICMPV6;
-	size_t d, i;
-
-	for (d = 0; d < PE_DIRECTIONS; d++) {
-		struct pe_row *row = &iface->body.row[d], all = *row;
-
-		memset(row, 0, sizeof(*row));
-		memcpy(row->tcp, all.tcp, sizeof(row->tcp));
-		for (i = 0; i < PE_SIZE_BUCKETS / 2; i++)
-			row->size[i] = all.size[i] & 0xffffff;
-		for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-			row->class[classes[i]].packets = all.class[classes[i]].packets & 0xffffff;
-			row->class[classes[i]].bytes = all.class[classes[i]].bytes & 0xffffffff;
-		}
-	}
-	memset(iface->body.unobserved, 0, sizeof(iface->body.unobserved));
-	for (i = 0; i < PE_PROTO_COUNT; i++)
-		if (!(protos >> i & 1))
-			iface->body.flows.proto[i] = NULL;
-}
-
-static struct pe_snapshot *make_snapshot(bool everything)
-{
-	struct pe_snapshot *snapshot = fixture_snapshot(INTERFACES, everything, false);
-	size_t i;
-
-	for (i = 0; i < INTERFACES && !everything; i++)
-		thin_out(&snapshot->ifaces[i]);
-	return snapshot;
-}
-
 static void print(const char *name, const char *what, double value, const char *unit,
 		  double baseline, const char *baseline_name, const char *target)
 {
@@ -123,7 +82,7 @@ static void print(const char *name, const char *what, double value, const char *
 
 static void run(const char *name, bool everything)
 {
-	struct pe_snapshot *snapshot = make_snapshot(everything);
+	struct pe_snapshot *snapshot = interfaces_snapshot(everything);
 	size_t size = encode(snapshot, NULL), before, count, i;
 	double encode_ns[ROUNDS], copy_ns[ROUNDS];
 	size_t rounds = bench_quick() ? 5 : ROUNDS;

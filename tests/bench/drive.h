@@ -51,11 +51,20 @@ static inline void drive_close(struct drive *drive)
 	*drive = (struct drive){ 0 };
 }
 
-/* Without workers the rings fill up and stay full. 0 or -errno. */
-static inline int drive_open(struct drive *drive, bool workers)
+/* What the workers have to do with flows. */
+enum drive_flows {
+	DRIVE_NO_FLOWS,
+	DRIVE_NO_WORKERS, /* the rings fill up and stay full */
+	DRIVE_WORKERS,
+};
+
+/* 0 or -errno. */
+static inline int drive_open(struct drive *drive, enum drive_flows flows)
 {
+	const bool workers = flows == DRIVE_WORKERS;
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
 						.rings = DRIVE_RINGS,
+						.flows = flows != DRIVE_NO_FLOWS,
 						.flow_cache = BENCH_FLOWS,
 						.ring_size = 1 << 20,
 						.active_ns = 5 * PE_NS_PER_S };
@@ -71,7 +80,7 @@ static inline int drive_open(struct drive *drive, bool workers)
 	*drive = (struct drive){ 0 };
 	pe_log_init(PE_LOG_WARN, PE_LOG_LOGFMT);
 	r = pe_xdp_open(&options, &drive->xdp);
-	for (unsigned int i = 0; !r && i < DRIVE_RINGS; i++)
+	for (unsigned int i = 0; !r && options.flows && i < DRIVE_RINGS; i++)
 		r = pe_xdp_ring(drive->xdp, i, &drive->rings[i]);
 	if (!r && workers)
 		r = pe_workers_new(&worker_options, &drive->workers);

@@ -40,6 +40,13 @@ int count_protocol(struct __sk_buff *skb)
 	return -1; /* TCX_NEXT */
 }
 
+/* What the hook costs by itself. */
+SEC("tc")
+int pass_on(struct __sk_buff *skb)
+{
+	return -1; /* TCX_NEXT */
+}
+
 SEC("xdp.frags")
 int pass(struct xdp_md *ctx)
 {

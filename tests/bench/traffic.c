@@ -4,12 +4,17 @@
  * Run in the network namespace of who sends.
  *
  *   traffic blast ADDRESS PORT MS      small UDP packets for so long; prints how many
- *   traffic echo PORT                  answers UDP until its standard input ends; on the next port
- *                                      it takes packets and leaves them
- *   traffic ping ADDRESS PORT COUNT    prints the round trips in ns
- *   traffic tcx INTERFACE…             attaches a TCX program, both directions, says "ready" and
- *                                      holds it until its standard input ends
- *   traffic xdp INTERFACE…             so with an empty XDP program, generic mode
+ *   traffic echo PORT                  answers UDP and TCP until its standard input ends; on the
+ *                                      next port it takes UDP packets and leaves them
+ *   traffic ping ADDRESS PORT COUNT    round trips over UDP in ns
+ *   traffic rr ADDRESS PORT COUNT      round trips over one TCP connection in ns
+ *   traffic crr ADDRESS PORT COUNT     so many connections in turn, with a request and an answer
+ *                                      each; prints how long all took
+ *   traffic tcx INTERFACE…             attaches a TCX program that counts protocols, both
+ *                                      directions, says "ready" and holds it until its standard
+ *                                      input ends
+ *   traffic tcx-pass INTERFACE…        so with one that does nothing
+ *   traffic xdp INTERFACE…             so with an XDP program that does nothing, generic mode
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -17,6 +22,7 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -60,6 +66,13 @@ static struct sockaddr_in address(const char *host, const char *port)
 	return in;
 }
 
+static void without_delay(int sock)
+{
+	int on = 1;
+
+	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static void blast(const char *host, const char *port, unsigned int ms)
 {
 	static char payload[PAYLOAD];
@@ -86,45 +99,116 @@ static void blast(const char *host, const char *port, unsigned int ms)
 	       (unsigned long long)(now_ns - begin_ns));
 }
 
+static int bound(int type, const struct sockaddr_in *in)
+{
+	int sock = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
+
+	if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(sock, (const struct sockaddr *)in, sizeof(*in)) < 0)
+		fail("bind");
+	return sock;
+}
+
+static void answer_udp(int sock)
+{
+	struct sockaddr_in in;
+	socklen_t length = sizeof(in);
+	char data[64];
+	ssize_t n = recvfrom(sock, data, sizeof(data), 0, (struct sockaddr *)&in, &length);
+
+	if (n > 0)
+		sendto(sock, data, (size_t)n, 0, (struct sockaddr *)&in, length);
+}
+
+/* One connection at a time. */
+static void answer_tcp(struct pollfd *listener, struct pollfd *connection)
+{
+	char data[64];
+	ssize_t n;
+
+	if (connection->fd < 0) {
+		connection->fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (connection->fd < 0)
+			fail("accept");
+		without_delay(connection->fd);
+		listener->events = 0;
+		return;
+	}
+	n = recv(connection->fd, data, sizeof(data), 0);
+	if (n > 0 && send(connection->fd, data, (size_t)n, MSG_NOSIGNAL) == n)
+		return;
+	close(connection->fd);
+	connection->fd = -1;
+	listener->events = POLLIN;
+}
+
 static void echo(const char *port)
 {
 	struct sockaddr_in in = address("0.0.0.0", port), next = in;
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int sink = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct pollfd fds[2] = { { .fd = sock, .events = POLLIN },
-				 { .fd = STDIN_FILENO, .events = POLLIN } };
-	char data[64];
+	enum { UDP, END, LISTENER, CONNECTION, COUNT };
+	struct pollfd fds[COUNT] = {
+		[UDP] = { .fd = bound(SOCK_DGRAM, &in), .events = POLLIN },
+		[END] = { .fd = STDIN_FILENO, .events = POLLIN },
+		[LISTENER] = { .fd = bound(SOCK_STREAM, &in), .events = POLLIN },
+		[CONNECTION] = { .fd = -1, .events = POLLIN },
+	};
 
 	next.sin_port = htons((uint16_t)(ntohs(in.sin_port) + 1));
-	if (sock < 0 || bind(sock, (struct sockaddr *)&in, sizeof(in)) < 0 || sink < 0 ||
-	    bind(sink, (struct sockaddr *)&next, sizeof(next)) < 0)
-		fail("bind");
+	bound(SOCK_DGRAM, &next);
+	if (listen(fds[LISTENER].fd, 16) < 0)
+		fail("listen");
 	printf("ready\n");
 	fflush(stdout);
-	while (poll(fds, 2, -1) >= 0 && !fds[1].revents) {
-		socklen_t length = sizeof(in);
-		ssize_t n = recvfrom(sock, data, sizeof(data), 0, (struct sockaddr *)&in, &length);
-
-		if (n > 0)
-			sendto(sock, data, (size_t)n, 0, (struct sockaddr *)&in, length);
+	while (poll(fds, COUNT, -1) >= 0 && !fds[END].revents) {
+		if (fds[UDP].revents)
+			answer_udp(fds[UDP].fd);
+		if (fds[LISTENER].revents || fds[CONNECTION].revents)
+			answer_tcp(&fds[LISTENER], &fds[CONNECTION]);
 	}
 }
 
-static void ping(const char *host, const char *port, unsigned int count)
+static int connected(int type, const struct sockaddr_in *in)
 {
-	static uint64_t took_ns[PINGS_MAX];
-	struct sockaddr_in in = address(host, port);
 	const struct timeval patience = { .tv_sec = ANSWER_MS / 1000 };
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char data[32] = "ping";
+	int sock = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
-	if (sock < 0 || count > PINGS_MAX || connect(sock, (struct sockaddr *)&in, sizeof(in)) < 0)
+	if (sock < 0 || connect(sock, (const struct sockaddr *)in, sizeof(*in)) < 0)
 		fail("connect");
 	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (type == SOCK_STREAM)
+		without_delay(sock);
+	return sock;
+}
+
+static void connections(const char *host, const char *port, unsigned int count)
+{
+	const struct sockaddr_in in = address(host, port);
+	const uint64_t begin_ns = pe_clock_monotonic_ns();
+	char data[32] = "ping";
+
+	for (unsigned int i = 0; i < count; i++) {
+		int sock = connected(SOCK_STREAM, &in);
+
+		if (send(sock, data, sizeof(data), 0) < 0 || recv(sock, data, sizeof(data), 0) <= 0)
+			fail("no answer");
+		close(sock);
+	}
+	printf("{\"ns\":%llu}\n", (unsigned long long)(pe_clock_monotonic_ns() - begin_ns));
+}
+
+static void ping(int type, const char *host, const char *port, unsigned int count)
+{
+	static uint64_t took_ns[PINGS_MAX];
+	const struct sockaddr_in in = address(host, port);
+	int sock = connected(type, &in);
+	char data[32] = "ping";
+
+	if (count > PINGS_MAX)
+		fail("count");
 	for (unsigned int i = 0; i < count; i++) {
 		uint64_t begin_ns = pe_clock_monotonic_ns();
 
-		if (send(sock, data, sizeof(data), 0) < 0 || recv(sock, data, sizeof(data), 0) < 0)
+		if (send(sock, data, sizeof(data), 0) < 0 || recv(sock, data, sizeof(data), 0) <= 0)
 			fail("no answer");
 		took_ns[i] = pe_clock_monotonic_ns() - begin_ns;
 	}
@@ -144,16 +228,23 @@ static void attach(const char *name, int program, enum bpf_attach_type type, uin
 	}
 }
 
-static void hold(bool xdp, char *const *names, int count)
+/* `what` is the command. */
+static bool hold(const char *what, char *const *names, int count)
 {
-	struct tcx_bpf *skel = tcx_bpf__open_and_load();
+	const bool xdp = strcmp(what, "xdp") == 0, pass = strcmp(what, "tcx-pass") == 0;
+	struct tcx_bpf *skel;
+	int program;
 	char end;
 
+	if (!xdp && !pass && strcmp(what, "tcx") != 0)
+		return false;
+	skel = tcx_bpf__open_and_load();
 	if (!skel)
 		fail("load");
+	program = bpf_program__fd(xdp	 ? skel->progs.pass
+				  : pass ? skel->progs.pass_on
+					 : skel->progs.count_protocol);
 	for (int i = 0; i < count; i++) {
-		int program = bpf_program__fd(xdp ? skel->progs.pass : skel->progs.count_protocol);
-
 		if (xdp) {
 			attach(names[i], program, BPF_XDP, XDP_FLAGS_SKB_MODE);
 			continue;
@@ -165,21 +256,24 @@ static void hold(bool xdp, char *const *names, int count)
 	fflush(stdout);
 	while (read(STDIN_FILENO, &end, 1) > 0)
 		;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
+	const unsigned int number = argc == 5 ? (unsigned int)strtoul(argv[4], NULL, 10) : 0;
+
 	if (argc == 5 && strcmp(argv[1], "blast") == 0)
-		blast(argv[2], argv[3], (unsigned int)strtoul(argv[4], NULL, 10));
+		blast(argv[2], argv[3], number);
 	else if (argc == 3 && strcmp(argv[1], "echo") == 0)
 		echo(argv[2]);
 	else if (argc == 5 && strcmp(argv[1], "ping") == 0)
-		ping(argv[2], argv[3], (unsigned int)strtoul(argv[4], NULL, 10));
-	else if (argc > 2 && strcmp(argv[1], "tcx") == 0)
-		hold(false, argv + 2, argc - 2);
-	else if (argc > 2 && strcmp(argv[1], "xdp") == 0)
-		hold(true, argv + 2, argc - 2);
-	else
+		ping(SOCK_DGRAM, argv[2], argv[3], number);
+	else if (argc == 5 && strcmp(argv[1], "rr") == 0)
+		ping(SOCK_STREAM, argv[2], argv[3], number);
+	else if (argc == 5 && strcmp(argv[1], "crr") == 0)
+		connections(argv[2], argv[3], number);
+	else if (argc < 3 || !hold(argv[1], argv + 2, argc - 2))
 		return 2;
 	return 0;
 }

@@ -74,6 +74,7 @@ static struct pe_xdp_options options_for(enum reading reading)
 {
 	return (struct pe_xdp_options){ .max_interfaces = 16,
 					.rings = 1,
+					.flows = true,
 					.flow_cache = 1024,
 					.ring_size = 1 << 16,
 					.active_ns = 60 * PE_NS_PER_S,

@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "pe/clock.h"
 #include "pe/log.h"
@@ -47,6 +48,7 @@ struct fixture {
 static const struct pe_xdp_options usual = {
 	.max_interfaces = 16,
 	.rings = 1,
+	.flows = true,
 	.flow_cache = 1024,
 	.ring_size = 1 << 16,
 	.active_ns = 60 * PE_NS_PER_S,
@@ -72,8 +74,17 @@ static void close_fixture(struct fixture *t)
 
 /* Loading takes longer than most tests. Those that leave nothing but flows behind share what is
  * loaded once. */
-enum kind { USUAL, PLAIN, TCX, TCX_COPYING, KINDS };
+enum kind { USUAL, PLAIN, LATE, TCX, TCX_COPYING, KINDS };
 static struct fixture *shared[KINDS];
+
+/* As on a CPU that has just come. */
+static void take_lanes(const struct fixture *t)
+{
+	int lanes = bpf_map__fd(t->xdp->skel->maps.lanes);
+
+	for (uint32_t i = 0; i < bpf_map__max_entries(t->xdp->skel->maps.lanes); i++)
+		bpf_map_delete_elem(lanes, &i);
+}
 
 static int share(void **state, enum kind kind)
 {
@@ -84,6 +95,8 @@ static int share(void **state, enum kind kind)
 		options.plain = kind == PLAIN;
 		options.copy_heads = kind == TCX_COPYING;
 		t = shared[kind] = open_fixture(&options, 0);
+		if (kind == LATE)
+			take_lanes(t);
 		if (kind >= TCX)
 			pe_slots_listen(t->xdp->slots, t->token, PE_SLOT_TCX);
 	}
@@ -101,6 +114,11 @@ static int setup_shared(void **state)
 static int setup_plain(void **state)
 {
 	return share(state, PLAIN);
+}
+
+static int setup_late(void **state)
+{
+	return share(state, LATE);
 }
 
 static int setup_tcx(void **state)
@@ -821,18 +839,74 @@ static void test_options(void **state)
 	(void)state;
 	options.flow_cache = 64;
 	assert_int_equal(pe_xdp_open(&options, &xdp), 0);
-	cpus = xdp->cpus;
+	cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	bytes = pe_xdp_map_bytes(xdp);
 	pe_xdp_close(xdp);
 	options.flow_cache = 0;
 	assert_int_equal(pe_xdp_open(&options, &xdp), 0);
-	bytes = pe_xdp_map_bytes(xdp) - bytes + cpus * 64 * 64;
+	bytes = pe_xdp_map_bytes(xdp) - bytes +
+		cpus * 64 / PE_PAIR_FLOWS * sizeof(struct pe_flow_pair);
 	pe_xdp_close(xdp);
-	assert_in_range(bytes / cpus, 512 << 10, 4 << 20);
-	assert_true(bytes <= 64 << 20 || bytes / cpus == 512 << 10);
-	assert_true(bytes > 32 << 20 || bytes / cpus == 4 << 20);
+	assert_in_range(bytes / cpus, 256 << 10, 2 << 20);
+	assert_true(bytes <= 32 << 20 || bytes / cpus == 256 << 10);
+	assert_true(bytes > 16 << 20 || bytes / cpus == 2 << 20);
 	options.active_ns = PE_FLOW_SPAN_MAX * pe_clock_tick_ns();
 	assert_int_equal(pe_xdp_open(&options, &xdp), -EINVAL);
+}
+
+/* A CPU that has come says what it lacks; without a flow cache its packets are lost to flows. */
+static void test_late_cpu(void **state)
+{
+	struct fixture *t = open_fixture(&usual, 0);
+	uint32_t cpu = (uint32_t)sched_getcpu();
+	struct pe_row row[PE_DIRECTIONS];
+	struct pe_xdp_stats stats;
+
+	(void)state;
+	run_source(t, false, 1, 0);
+	assert_int_equal(pe_xdp_cpu(t->xdp, cpu)->lacks, 0);
+	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(t->xdp->skel->maps.flows), &cpu), 0);
+	run_source(t, false, 1, 0);
+	run_source(t, true, 1, 0);
+	assert_int_equal(pe_xdp_cpu(t->xdp, cpu)->lacks, 1);
+	pe_xdp_get_stats(t->xdp, &stats);
+	assert_int_equal(stats.bypassed, 2);
+	pe_xdp_read(t->xdp, t->token, row);
+	assert_int_equal(pe_row_total(&row[PE_INGRESS]).packets, 3);
+	assert_int_equal(row[PE_INGRESS].lost[PE_PROTO_UDP].packets, 2);
+	/* That it has memory was known: nothing is made again. */
+	pe_xdp_follow_cpus(t->xdp);
+	close_fixture(t);
+}
+
+/* Only the counters are left. */
+static void test_without_flows(void **state)
+{
+	struct pe_xdp_options options = usual;
+	struct fixture t = { 0 };
+	struct pe_row row[PE_DIRECTIONS];
+	struct pe_xdp_stats stats;
+	uint64_t bytes;
+
+	(void)state;
+	options.flow_cache = 65536;
+	assert_int_equal(pe_xdp_open(&options, &t.xdp), 0);
+	bytes = pe_xdp_map_bytes(t.xdp);
+	pe_xdp_close(t.xdp);
+	options.flows = false;
+	assert_int_equal(pe_xdp_open(&options, &t.xdp), 0);
+	assert_true(pe_xdp_map_bytes(t.xdp) + (2 << 20) + options.ring_size < bytes);
+	assert_int_equal(pe_xdp_ring(t.xdp, 0, &t.ring), -EINVAL);
+	assert_int_equal(pe_xdp_take(t.xdp, LO_IFINDEX, PE_ORIGIN_LINK, &t.token), 0);
+	run_source(&t, false, 1, 0);
+	run_source(&t, true, 1, 0);
+	pe_xdp_read(t.xdp, t.token, row);
+	assert_int_equal(pe_row_total(&row[PE_INGRESS]).packets, 2);
+	assert_int_equal(row[PE_INGRESS].lost[PE_PROTO_UDP].packets, 0);
+	pe_xdp_get_stats(t.xdp, &stats);
+	assert_int_equal(stats.flows + stats.bypassed + stats.lost, 0);
+	assert_int_equal(pe_xdp_sweep(t.xdp, 0), 0);
+	pe_xdp_close(t.xdp);
 }
 
 /* One ring sees all of a flow, and every ring sees some. */
@@ -1110,6 +1184,17 @@ int main(void)
 		WITH_PLAIN(test_truncated),
 		WITH_PLAIN(test_long_frames),
 		WITH_PLAIN(test_flow_gathers),
+#define WITH_LATE(test) { #test "_on_late_cpu", test, setup_late, leave, NULL }
+		WITH_LATE(test_ipv4_udp),
+		WITH_LATE(test_tcp_flags),
+		WITH_LATE(test_ipv4_protocols),
+		WITH_LATE(test_ipv4_fragments),
+		WITH_LATE(test_ipv6),
+		WITH_LATE(test_vlan),
+		WITH_LATE(test_not_ip),
+		WITH_LATE(test_truncated),
+		cmocka_unit_test(test_late_cpu),
+		cmocka_unit_test(test_without_flows),
 #define WITH_TCX(test)                                  \
 	{ #test "_tcx", test, setup_tcx, leave, NULL }, \
 		{ #test "_tcx_copied", test, setup_tcx_copying, leave, NULL }

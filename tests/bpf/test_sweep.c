@@ -30,6 +30,7 @@
 static const struct pe_xdp_options usual = {
 	.max_interfaces = 16,
 	.rings = 1,
+	.flows = true,
 	.flow_cache = 1024,
 	.ring_size = 1 << 16,
 	.active_ns = 60 * PE_NS_PER_S,

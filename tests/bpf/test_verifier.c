@@ -50,6 +50,7 @@ static void check(bool plain)
 	const struct pe_xdp_options options = {
 		.max_interfaces = 16,
 		.rings = 1,
+		.flows = true,
 		.flow_cache = 1024,
 		.ring_size = 1 << 16,
 		.active_ns = 60 * PE_NS_PER_S,

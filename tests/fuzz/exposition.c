@@ -211,7 +211,10 @@ static void read_created(struct state *state, const struct sample *sample)
 	labels = strchr(id, '{');
 	text_check(&state->text, strcmp(labels, state->pending_created) == 0,
 		   "_created of another series");
-	text_check(&state->text, memchr(sample->value, '.', sample->value_len), "not a timestamp");
+	text_check(&state->text,
+		   memchr(sample->value, '.', sample->value_len) && sample->value_len < 32,
+		   "not a timestamp");
+	memcpy(state->out->series[state->out->count - 1].created, sample->value, sample->value_len);
 	state->pending_created[0] = '\0';
 	state->out->created++;
 }

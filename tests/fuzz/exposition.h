@@ -15,7 +15,8 @@ struct series {
 	char *id;	 /* name{label="value",…}, sorted by label, escapes left in */
 	size_t name_len; /* of the sample */
 	char value[32];
-	uint64_t number; /* its integral part */
+	uint64_t number;  /* its integral part */
+	char created[32]; /* the _created of what it is the last sample of, or "" */
 };
 
 struct exposition {

@@ -258,6 +258,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	static const struct pe_xdp_options options = {
 		.max_interfaces = 4,
 		.rings = 1,
+		.flows = true,
 		.flow_cache = 64,
 		.ring_size = 1 << 16,
 		.active_ns = 60 * PE_NS_PER_S,

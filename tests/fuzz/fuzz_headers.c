@@ -38,6 +38,7 @@ static char *join(const char *a, const char *b, const char *c)
 struct range {
 	char name[64];
 	char version[16];
+	char proto[64], encoding[64];
 	bool other; /* has a version that we do not offer */
 	int q;	    /* in thousandths */
 };
@@ -93,6 +94,15 @@ static bool take_ranges(const char *at, struct range *range, size_t *ret_count)
 				if (r->version[0] ||
 				    !take(&at, "0123456789.", r->version, sizeof(r->version)))
 					return false;
+			} else if (strncmp(at, "proto=", 6) == 0) {
+				at += 6;
+				if (r->proto[0] || !take(&at, letters, r->proto, sizeof(r->proto)))
+					return false;
+			} else if (strncmp(at, "encoding=", 9) == 0) {
+				at += 9;
+				if (r->encoding[0] ||
+				    !take(&at, letters, r->encoding, sizeof(r->encoding)))
+					return false;
 			} else {
 				return false;
 			}
@@ -135,25 +145,49 @@ static int weigh(const struct range *range, size_t count, const char *name, cons
 	return best;
 }
 
+/* Protobuf is for clients that name it, the message and the framing; of several the best, then the
+ * first.
+ */
+static int weigh_protobuf(const struct range *range, size_t count, size_t *ret_position)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(range[i].name, "application/vnd.google.protobuf") != 0 ||
+		    strcmp(range[i].proto, "io.prometheus.client.metricfamily") != 0 ||
+		    strcmp(range[i].encoding, "delimited") != 0 || range[i].q <= best)
+			continue;
+		best = range[i].q;
+		*ret_position = i;
+	}
+	return best;
+}
+
 static enum pe_format expected_format(const struct range *range, size_t count)
 {
 	static const char *const text_versions[] = { "0.0.4", NULL };
 	static const char *const open_versions[] = { "1.0.0", "0.0.1", NULL };
-	size_t text_at = 0, open_at = 0;
+	size_t text_at = 0, open_at = 0, protobuf_at = 0;
 	int text_precision, open_precision;
 	int text = weigh(range, count, "text/plain", "text/*", text_versions, &text_precision,
 			 &text_at);
 	int open = weigh(range, count, "application/openmetrics-text", "application/*",
 			 open_versions, &open_precision, &open_at);
+	int protobuf = weigh_protobuf(range, count, &protobuf_at);
+	enum pe_format best = PE_FORMAT_TEXT;
 
-	if (open == 0 || text > open)
-		return PE_FORMAT_TEXT;
-	if (open > text)
-		return PE_FORMAT_OPENMETRICS;
 	/* As welcome as the other: who is called by name, else who comes first. */
-	if (open_precision < 3)
-		return PE_FORMAT_TEXT;
-	return text_precision < 3 || open_at < text_at ? PE_FORMAT_OPENMETRICS : PE_FORMAT_TEXT;
+	if (open > text || (open == text && open > 0 && open_precision >= 3 &&
+			    (text_precision < 3 || open_at < text_at))) {
+		best = PE_FORMAT_OPENMETRICS;
+		text = open;
+		text_precision = open_precision;
+		text_at = open_at;
+	}
+	if (protobuf > text ||
+	    (protobuf == text && protobuf > 0 && (text_precision < 3 || protobuf_at < text_at)))
+		best = PE_FORMAT_PROTOBUF;
+	return best;
 }
 
 static bool expected_gzip(const struct range *range, size_t count)
@@ -194,9 +228,9 @@ static void check_relations(const char *header)
 			   "one more range matters: %s", more);
 	fuzz_check(format == PE_FORMAT_TEXT || strstr(upper, "APPLICATION/") ||
 			   strstr(upper, "*/*"),
-		   "OpenMetrics for who did not ask: %s", header);
+		   "another format for a client that did not ask: %s", header);
 	fuzz_check(!gzip || strstr(upper, "GZIP") || strchr(upper, '*'),
-		   "gzip for who did not ask: %s", header);
+		   "gzip for a client that did not ask: %s", header);
 	free(upper);
 	free(more);
 }

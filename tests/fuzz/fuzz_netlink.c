@@ -155,7 +155,7 @@ static bool expect_altnames(const struct attribute *list, struct pe_link *link)
 /* Packets in, out, bytes in, out, … */
 static bool expect_counters(const struct attribute *attribute, struct pe_link_stats *ret)
 {
-	uint8_t dropped[16] = { 0 };
+	uint8_t faults[32] = { 0 };
 
 	if (attribute->size < 32)
 		return false;
@@ -164,11 +164,11 @@ static bool expect_counters(const struct attribute *attribute, struct pe_link_st
 	ret->rx_bytes = host(attribute->data + 16, 8);
 	ret->tx_bytes = host(attribute->data + 24, 8);
 	/* Of a kernel's structure that ends earlier they are zero. */
-	if (attribute->size > 48)
-		memcpy(dropped, attribute->data + 48,
-		       attribute->size < 64 ? attribute->size - 48 : 16);
-	ret->rx_dropped = host(dropped, 8);
-	ret->tx_dropped = host(dropped + 8, 8);
+	memcpy(faults, attribute->data + 32, attribute->size < 64 ? attribute->size - 32 : 32);
+	ret->rx_errors = host(faults, 8);
+	ret->tx_errors = host(faults + 8, 8);
+	ret->rx_dropped = host(faults + 16, 8);
+	ret->tx_dropped = host(faults + 24, 8);
 	return true;
 }
 
@@ -288,6 +288,8 @@ static void compare(const struct pe_link *link, const struct pe_link *expected)
 	SAME(stats.tx_bytes);
 	SAME(stats.rx_dropped);
 	SAME(stats.tx_dropped);
+	SAME(stats.rx_errors);
+	SAME(stats.tx_errors);
 	fuzz_check(strcmp(link->name, expected->name) == 0, "name is %s, not %s", link->name,
 		   expected->name);
 	fuzz_check(strcmp(link->alias, expected->alias) == 0, "alias is %s, not %s", link->alias,

@@ -39,7 +39,7 @@ class Browser:
         try:
             self.process.wait(10)
         finally:
-            stop(self.process)
+            stop(self.process, deadline_s=10)
 
     def __enter__(self):
         return self

@@ -10,6 +10,7 @@ import ctypes
 import os
 import pathlib
 import subprocess
+import time
 
 from xdist.scheduler import LoadScheduling
 
@@ -26,6 +27,8 @@ if "PE_TAP" in os.environ and not IS_WORKER:
     TAP = os.fdopen(os.dup(int(os.environ["PE_TAP"])), "w", buffering=1)
 
 results = collections.Counter()  # by file
+BEGAN = time.monotonic()
+wanted = 0  # how many tests there are
 
 
 def tap(status, name, directive=""):
@@ -33,6 +36,19 @@ def tap(status, name, directive=""):
     if TAP:
         name = name.replace("#", " ").replace("\n", " ")
         TAP.write(f"{status} {results.total()} - {name}{directive}\n")
+        if results.total() % 10 == 0:
+            TAP.write(f"# {results.total()} of {wanted} after {time.monotonic() - BEGAN:.0f} s\n")
+
+
+def pytest_xdist_node_collection_finished(node, ids):
+    """Each process collects all of them."""
+    global wanted
+    wanted = len(ids)
+
+
+def pytest_collection_finish(session):
+    global wanted
+    wanted = max(wanted, len(session.items))
 
 
 # ---- what runs, and where ----

@@ -76,7 +76,7 @@ def run(*args, **kwargs):
     return done.stdout
 
 
-def stop(process, signo=signal.SIGTERM, deadline_s=10):
+def stop(process, signo=signal.SIGTERM, deadline_s=DEADLINE_S):
     if process.poll() is None:
         process.send_signal(signo)
         try:
@@ -335,12 +335,12 @@ class Metrics:
 class Exporter:
     """The daemon in a host's namespace; its log is kept and shown when a test fails.
 
-    It does not look for containers unless a test asks for it: to load what does takes a quarter of the
-    CPU time of a start. IdentifyingExporter is as by default, for tests of a whole, of its starts and
-    of what is allowed to it.
+    It looks neither for containers, nor for drops or connections, unless a test asks for it: to load what does
+    takes more than a third of the CPU time of a start. IdentifyingExporter is as by default, for tests of a
+    whole, of its starts and of what is allowed to it.
     """
 
-    common = ("--identity=off",)
+    common = ("--identity=off", "--drops=off", "--tcp=off")
 
     def __init__(self, host, *options, env=None, port=9817, prefix=()):
         self.host = host
@@ -392,7 +392,7 @@ class Exporter:
         return pathlib.Path(self.log_file.name).read_text(encoding="utf-8", errors="replace")
 
     def scrape_text(self, accept="application/openmetrics-text;version=1.0.0"):
-        status, _, body = self.host.get(f"{self.url}/metrics", {"Accept": accept})
+        status, _, body = self.host.get(f"{self.url}/metrics", {"Accept": accept}, DEADLINE_S)
         assert status == 200
         return body.decode()
 
@@ -458,7 +458,7 @@ class Server:
             return False
 
     def close(self, signo=signal.SIGTERM):
-        stop(self.process, signo)
+        stop(self.process, signo, 10)
 
     def __enter__(self):
         return self
@@ -489,13 +489,13 @@ class Pushgateway(Server):
 
 
 class Prometheus(Server):
-    def __init__(self, host, config, directory, port=9090):
+    def __init__(self, host, config, directory, *options, port=9090, program="prometheus"):
         file = pathlib.Path(directory, "prometheus.yml")
         file.write_text(config, encoding="utf-8")
         super().__init__(
             host, f"http://127.0.0.1:{port}", "/-/ready",
-            ["prometheus", f"--config.file={file}", f"--storage.tsdb.path={directory}/data",
-             f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+            [program, f"--config.file={file}", f"--storage.tsdb.path={directory}/data",
+             f"--web.listen-address=127.0.0.1:{port}", "--log.level=error", *options]
         )
 
     def query(self, expression, **parameters):

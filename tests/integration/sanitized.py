@@ -53,12 +53,16 @@ TESTS = {
         ),
         ("test_departure_is_pushed", "test_group_deleted_on_exit", "test_pushgateway_that_hangs"),
     ),
+    # What the kernel counts; with sanitizers what is read and carried over.
+    "test_drops.py": (("test_counters_of_interfaces", "test_departed"), NONE),
     # fuzz_encode and test_encode.
     "test_encoding.py": (NONE, NONE),
     # What the kernel counts.
     "test_exact.py": (NONE, NONE),
-    # Bursts, and owners of the socket that do not answer: test_health.
-    "test_health.py": (("test_name_taken",), NONE),
+    # What a database adds up.
+    "test_fleet.py": (NONE, NONE),
+    # Bursts, and owners of the socket that do not answer: test_healthcheck.
+    "test_healthcheck.py": (("test_name_taken",), NONE),
     "test_host_name.py": (("test_a_delete_that_fails_is_tried_again", "test_back_again"), NONE),
     # What soak does not do: descriptors that run out, and one that comes back while its leaving waits.
     "test_hotplug.py": (
@@ -90,10 +94,14 @@ TESTS = {
         ),
         NONE,
     ),
+    # What databases make of it: test_ledger, test_lives, fuzz_remote.
+    "test_ledger.py": (NONE, NONE),
     "test_names.py": (("test_set_later",), NONE),
     # Provisional slots: with their interface, without it, and without a place.
     "test_early.py": (("test_gone_again", "test_never_heard_of", "test_without_a_place"), NONE),
     "test_offloads.py": (("test_put_back_when_unwanted",), NONE),
+    # What a body says: fuzz_remote.
+    "test_otlp.py": (("test_answers",), NONE),
     # What a browser shows: fuzz_page has the page, test_attack.py many who look.
     "test_page.py": (("test_many_look",), ("test_many_look",)),
     # What the kernel counts.
@@ -112,7 +120,14 @@ TESTS = {
         ),
         NONE,
     ),
+    # What databases make of it.
+    "test_receivers.py": (NONE, NONE),
     "test_refused.py": (AllBut(), NONE),
+    # Requests that wait while states are taken, and bodies that are cut; what a body says: fuzz_remote. What
+    # an answer means: test_remote_answer. A hundred senders are a hundred times the same.
+    "test_remote_write.py": (
+        ("test_answers", "test_slow_receivers", "test_versions_and_sizes"), ("test_slow_receivers",),
+    ),
     # What is deployed with the exporter.
     "test_rules.py": (NONE, NONE),
     # What the engines do.
@@ -121,12 +136,16 @@ TESTS = {
     # needed, the other files show. How configurations are read again: test_web.py.
     "test_sandbox.py": (NONE, NONE),
     "test_soak.py": (AllBut(), NONE),
+    # Threads: it is the sink's alone.
+    "test_spool.py": (AllBut(), NONE),
     # When lists of interfaces are asked for: test_watch.
     "test_start.py": (NONE, NONE),
     # test_soak.py has storms of its own.
     "test_storm.py": (NONE, NONE),
     # What systemd does with a unit. Reports: test_notify.
     "test_systemd.py": (NONE, NONE),
+    # What the kernel counts. What is read of it: test_spaces.
+    "test_tcp.py": (NONE, NONE),
     # With sanitizers, allocations fail otherwise. Stages without TLS are some of those with it.
     "test_waiting.py": (("test_no_descriptors", "test_tls_stages"), NONE),
     # Connections that wait, end and are refused, and files that change. What GnuTLS and Prometheus

@@ -44,7 +44,7 @@ class Run:
             *retention, f"--interface.exclude={exclude}",
             f"--netlink.rcvbuf={'64KiB' if self.small_buffer else '16MiB'}",
             f"--workers={self.random.randint(1, 3)}",
-            f"--flows.top={self.random.choice([0, 3])}",
+            *self.random.choice([["--flows.top=0"], ["--flows.top=3"], ["--flows=off"]]),
             f"--flows.cache-size={self.random.choice([64, 65536])}",
             f"--flows.ring-size={self.random.choice([4096, 1 << 20])}",
             f"--push.departure-delay={self.random.choice(['0s', '200ms'])}",
@@ -243,9 +243,9 @@ class Run:
         assert shown.sum("interfaces_attached", mode="none") == 0
         generic = shown.sum("interfaces_attached", mode="generic")
         links = len(self.exporter.holds("link"))
-        # And the tracepoints: of egress and of programs that start, and of reception from the first
-        # bridge on.
-        assert links - generic in (2, 3), f"{links} links of {generic} interfaces"
+        # And the tracepoints: of egress, of programs that start, of drops, five of connections, and of
+        # reception from the first bridge on.
+        assert links - generic in (8, 9), f"{links} links of {generic} interfaces"
         fds, idle = (s.value["process_open_fds", ()] for s in (shown, self.idle))
         # The server's and the push's connections come and go.
         assert fds - generic <= idle + 8, f"{fds} descriptors, {idle} while idle"

@@ -217,13 +217,17 @@ static long load_program(void)
 	return syscall(__NR_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
-static long create_map(void)
+/* Maps themselves are made while it runs. */
+static long freeze_map(void)
 {
 	union bpf_attr attr = {
 		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1
 	};
+	union bpf_attr freeze = {
+		.map_fd = (uint32_t)syscall(__NR_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)),
+	};
 
-	return syscall(__NR_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	return syscall(__NR_bpf, BPF_MAP_FREEZE, &freeze, sizeof(freeze));
 }
 
 static long load_module(void)
@@ -355,7 +359,7 @@ static const struct {
 	ATTEMPT(change_root),
 	ATTEMPT(enter_namespace),
 	ATTEMPT(load_program),
-	ATTEMPT(create_map),
+	ATTEMPT(freeze_map),
 	ATTEMPT(load_module),
 	ATTEMPT(load_kernel),
 	ATTEMPT(add_key),

@@ -60,8 +60,8 @@ def check_formats(exporter):
         ["ip", "netns", "exec", exporter.host.name, "curl", "-s", f"{exporter.url}/"],
         capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    assert lines[0].split()[:3] == ["NAME", "INTERFACE", "MASTER"]
-    assert {line.split()[1] for line in lines[1:3]} == {"veth1", "veth2"}
+    assert lines[0].split()[:3] == ["NAME", "MODE", "in"]
+    assert {line.split()[0] for line in lines[1:3]} == {"veth1", "veth2"}
     status, headers, body = exporter.host.get(f"{exporter.url}/?open=1", {
         "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"})
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")

@@ -204,13 +204,37 @@ scrape_configs:
     with contextlib.ExitStack() as stack:
         host, _, exporter, container = stack.enter_context(scene())
         send(container, 64)
-        prometheus = stack.enter_context(Prometheus(host, config, tmp_path))
-        wait_for(
-            lambda: [r["value"][1] for r in prometheus.query('up{job="packet-exporter"}')] == ["1"],
-            "up == 1",
-        )
+        text = stack.enter_context(Prometheus(host, config, tmp_path))
+        # It asks for protobuf.
+        (tmp_path / "protobuf").mkdir()
+        protobuf = stack.enter_context(Prometheus(
+            host, config, tmp_path / "protobuf", "--enable-feature=native-histograms", port=9092
+        ))
         query = 'sum(packet_exporter_packets_total{interface="veth1",direction="ingress",protocol="udp"})'
-        wait_for(lambda: [r["value"][1] for r in prometheus.query(query)] == ["64"], "the same value")
+        buckets = 'packet_exporter_packet_size_bytes_bucket{interface="veth1",direction="ingress"}'
+        def counts(result):
+            return {r["metric"]["__name__"]: r["value"][1] for r in result}
+
+        for prometheus in text, protobuf:
+            def values(expression, prometheus=prometheus):
+                return [r["value"][1] for r in prometheus.query(expression)]
+
+            wait_for(lambda: values('up{job="packet-exporter"}') == ["1"], "up == 1")
+            wait_for(lambda: values(query) == ["64"], "the same value")
+        wait_for(lambda: len(protobuf.query(buckets)) > 0, "histograms are there")
+
+        def sizes(prometheus):
+            return {float(r["metric"].pop("le")): (r["metric"], r["value"][1])
+                    for r in prometheus.query(buckets)}
+
+        assert sizes(protobuf) == sizes(text)
+        # What tells the two apart: text says le="64".
+        for prometheus, bound in (text, "64"), (protobuf, "64.0"):
+            bounds = {r["metric"]["le"] for r in prometheus.query(buckets)}
+            assert bounds & {"64", "64.0"} == {bound}
+        families = 'count by (__name__) ({job="packet-exporter"})'
+        wait_for(lambda: counts(text.query(families)) == counts(protobuf.query(families)),
+                 "as many series of every family")
 
 
 def test_foreign_parsers():

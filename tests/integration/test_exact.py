@@ -267,6 +267,26 @@ def test_the_ring_may_fail_the_totals_cannot():
         assert metrics.sum("top_flow_bytes_total", **labels) == expected
 
 
+def test_without_flows():
+    """Only the detail is missing, and with it its metrics and its memory."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--flows=off", "--interface.detail=full"))
+        container = stack.enter_context(Container(host, 1))
+        with container.packet_socket("eth0") as out:
+            for _, _, frame, count in frames(1):
+                send(out, frame, count)
+        metrics = assert_equal_to_kernel(host, exporter, ["veth1"])
+        for family, protocol, _, count in frames(1):
+            labels = {"interface": "veth1", "direction": "ingress", "family": family,
+                      "protocol": protocol}
+            assert metrics.sum("packets_total", **labels) == count
+        assert metrics.sum("packet_size_bytes_count", interface="veth1", direction="ingress") > 0
+        flows = {sample.name for sample in metrics.samples if "flow" in sample.name}
+        assert not flows
+        assert metrics.sum("kernel_map_bytes") < 2_000_000
+
+
 def test_top_flows():
     """The K largest by bytes, and the remainder to the byte."""
     with contextlib.ExitStack() as stack:

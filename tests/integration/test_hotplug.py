@@ -11,6 +11,26 @@ from network_namespaces import netlink_socket
 
 pytestmark = needs_root
 
+# Of drops and of connections: what finds our namespace is no hook.
+OPTIONAL_PROGRAMS, OPTIONAL_LINKS = 1 + 6, 1 + 5
+
+
+def test_no_hook_without_interfaces():
+    """Nothing of the host pays for a tracepoint while there is nothing to be counted."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        exporter = stack.enter_context(Exporter(host, "--identity=off", "--drops=off", "--tcp=off"))
+        assert exporter.holds("link")
+        wait_for(lambda: not exporter.holds("link"), "all hooks are gone")
+        container = stack.enter_context(Container(host, 1))
+        wait_for(lambda: exporter.scrape().sum("interfaces_attached") == 1, "attached")
+        with container.packet_socket("eth0") as out:
+            for _ in range(100):
+                out.send(ipv4(17, udp(10)))
+        labels = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}
+        wait_for(lambda: exporter.scrape().sum("packets_total", **labels) == 100, "counted")
+        assert exporter.holds("link")
+
 
 def test_attached_before_it_is_up():
     with contextlib.ExitStack() as stack:
@@ -285,8 +305,8 @@ def test_killed():
         exporter = stack.enter_context(Exporter(host))
         assert all("xdp" in host.link(c.interface) for c in containers)
         programs, links = exporter.holds("prog"), exporter.holds("link")
-        assert len(programs) == 12 + has_tcx() and programs <= kernel_objects("prog")
-        assert len(links) == 5 + 3 and links <= kernel_objects("link")
+        assert len(programs) == 12 + OPTIONAL_PROGRAMS + has_tcx() and programs <= kernel_objects("prog")
+        assert len(links) == 5 + 3 + OPTIONAL_LINKS and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGKILL)
         exporter.process.wait()
         wait_for(lambda: not programs & kernel_objects("prog"), "the programs are gone")
@@ -301,8 +321,8 @@ def test_terminated():
         container = stack.enter_context(Container(host, 1))
         exporter = stack.enter_context(Exporter(host))
         programs, links = exporter.holds("prog"), exporter.holds("link")
-        assert len(programs) == 12 + has_tcx() and programs <= kernel_objects("prog")
-        assert len(links) == 1 + 3 and links <= kernel_objects("link")
+        assert len(programs) == 12 + OPTIONAL_PROGRAMS + has_tcx() and programs <= kernel_objects("prog")
+        assert len(links) == 1 + 3 + OPTIONAL_LINKS and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGTERM)
         assert exporter.process.wait(DEADLINE_S) == 0
         assert "xdp" not in host.link(container.interface)

@@ -214,3 +214,24 @@ def test_more_departed_than_are_kept():
         names = {s.labels["interface"] for s in metrics.find("packets_total")}
         assert names == set(late)
         assert_logged_once(exporter, "--departed.max")
+
+
+def test_cpus_that_do_not_exist(tmp_path):
+    """Virtual machines have hundreds of possible CPUs, and few that are there: only these take memory."""
+    possible = tmp_path / "possible"
+    possible.write_text("0-511\n")
+    pretend = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /sys/devices/system/cpu/possible && exec "$@"',
+               str(possible))
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        host.batch([f"link add v{n} type veth peer name w{n}" for n in range(100)])
+        exporter = stack.enter_context(Exporter(host, prefix=pretend))
+        container = stack.enter_context(Container(host, 1))
+        with container.packet_socket("eth0") as out:
+            for _ in range(100):
+                out.send(ipv4(17, udp(10)))
+        labels = {"interface": "veth1", "direction": "ingress", "protocol": "udp"}
+        wait_for(lambda: exporter.scrape().sum("packets_total", **labels) == 100, "counted")
+        metrics = exporter.scrape()
+        assert metrics.sum("interfaces_attached") == 201
+        assert metrics.sum("kernel_map_bytes") < 10_000_000 * max(1, os.cpu_count() / 2)

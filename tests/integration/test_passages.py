@@ -316,7 +316,18 @@ def test_what_leaves_no_mark():
                 sock.send(frame)
         wait_for(lambda: exporter.scrape().unobserved("veth1", reason="lost")["egress"][0] == COUNT,
                  lambda: exporter.scrape().unobserved("veth1"))
-        expect_exact(exporter, host, "veth1")
+        before = expect_exact(exporter, host, "veth1").unobserved("veth1")
+        # Away and back before the audit has found it, it is known again by what it left with.
+        other = stack.enter_context(Namespace())
+        with host.packet_socket("mv1") as sock:
+            for _ in range(COUNT):
+                sock.send(frame)
+        host.ip("link", "set", "veth1", "netns", other.name)
+        other.ip("link", "set", "veth1", "netns", host.name, "index", 78)
+        wait_for(lambda: exporter.scrape().live(interface="veth1", ifindex="78"), "it is back")
+        metrics = expect_exact(exporter, host, "veth1")
+        assert metrics.unobserved("veth1") == before
+        assert metrics.overcounted("veth1")["ingress"] == (2 * COUNT, 2 * COUNT * len(frame))
 
 
 @pytest.mark.parametrize("on", ["veth", "bridge", "macvlan", "vlan"])

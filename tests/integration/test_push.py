@@ -157,7 +157,7 @@ class Gateway:
             self.process = None
 
     def get(self, path):
-        with NO_PROXY.open(self.url + path, timeout=5) as answer:
+        with NO_PROXY.open(self.url + path, timeout=PROMPT_S) as answer:
             return answer.read().decode()
 
     def groups(self):
@@ -302,7 +302,7 @@ def old_exporter(gateway, method, text=""):
     """Another host's push, with the names of the original."""
     request = urllib.request.Request(gateway.url + "/metrics/job/old/instance/other-host",
                                      method=method, data=text.encode())
-    with NO_PROXY.open(request, timeout=5):
+    with NO_PROXY.open(request, timeout=PROMPT_S):
         pass
 
 
@@ -350,7 +350,7 @@ def test_legacy_is_refused_at_the_end(gateway, sample):
     # Now the types contradict, so the gateway has nothing of ours that would.
     request = urllib.request.Request(gateway.url + "/metrics/job/sample/instance/host",
                                      method="DELETE")
-    with NO_PROXY.open(request, timeout=5):
+    with NO_PROXY.open(request, timeout=PROMPT_S):
         pass
     old_exporter(gateway, "PUT", OLD_TYPES["gauge"])
     process.stop()

@@ -17,14 +17,14 @@ if [ "${PE_KERNELS:-some}" = all ]; then
 		5.10*) guests+=("$kernel memlock+kinds") ;;
 		*) guests+=("$kernel kinds") ;;
 		esac
-		guests+=("$kernel cards" "$kernel starts")
+		guests+=("$kernel cards" "$kernel drops+starts" "$kernel cpus")
 	done
 else
 	# Sixty starts in two guests, each on a CPU; a guest's number of them is part of its name. Most of them
 	# are without the programs that look for containers, which are most of what emulation takes for a
 	# start; the others and other tests have these. Each guest less is a boot less.
-	guests=('5.10 memlock+kinds+identity+starts 16' '5.10 starts 45,--identity=off' 'newest kinds+identity' 'newest cards'
-		'5.10 cards' 'after-5.10 starts 10')
+	guests=('5.10 memlock+kinds+identity+drops+starts 16' '5.10 starts 45,--identity=off,--drops=off' 'newest kinds+identity' 'newest cards'
+		'5.10 cards' 'after-5.10 drops+starts 10' 'after-5.10 cpus')
 fi
 
 number=0

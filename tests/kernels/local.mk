@@ -6,6 +6,8 @@ kernel_scripts = \
 	tests/kernels/boot \
 	tests/kernels/check.sh \
 	tests/kernels/guest/cards.sh \
+	tests/kernels/guest/cpus.sh \
+	tests/kernels/guest/drops.sh \
 	tests/kernels/guest/identity.sh \
 	tests/kernels/guest/init \
 	tests/kernels/guest/kinds.sh \

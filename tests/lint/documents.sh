@@ -67,7 +67,7 @@ fi
 # ---- what is mentioned ----
 
 # Of other programs.
-foreign='host|now|build-arg|cap-add|cap-drop|disable-hardening|enable-tests|no-install-recommends|profile|with-sanitizers'
+foreign='host|now|build-arg|cap-add|cap-drop|disable-hardening|enable-tests|no-install-recommends|profile|web.enable-otlp-receiver|web.enable-remote-write-receiver|with-sanitizers'
 # shellcheck disable=SC2086 # a list
 cat $documents manual.txt >text
 # What is deployed names metrics and options, too; names of recorded series are its own.
@@ -124,12 +124,9 @@ else
 	result 'every function of a walk is in its file' 'there is no walk'
 fi
 grep -oE '`[a-z_0-9]+\(\)`' text | tr -d '`()' | sort -u >mentioned
-result 'every function that is mentioned exists' "$(
-	while read -r function; do
-		grep -rqwF "$function" "$source/src" "$source/bpf" "$source/include" "$source/tests" \
-			--include='*.[ch]' --include='*.py' --include='*.sh' || echo "$function()"
-	done <mentioned
-)"
+grep -rohwFf mentioned "$source/src" "$source/bpf" "$source/include" "$source/tests" \
+	--include='*.[ch]' --include='*.py' --include='*.sh' | sort -u >functions
+known 'every function that is mentioned exists' functions mentioned
 
 # ---- links ----
 
@@ -149,20 +146,33 @@ anchors() {
 	done <documents
 }
 
-anchors >anchors
-result 'every link between the documents leads somewhere' "$(
+# The document and the link, a line each.
+links() {
 	while read -r file; do
-		grep -oE '\]\([^)]*\)' "$source/$file" | sed 's/^](//; s/)$//' | grep -v '://' |
-			while read -r link; do
-				target=$(realpath -m --relative-to="$source" \
-					"$source/$(dirname "$file")/${link%%#*}")
-				[ -n "${link%%#*}" ] || target=$file
-				[ -e "$source/$target" ] || echo "$file: $link"
-				case $link in
-				*#*) grep -qxF "$target#${link#*#}" anchors || echo "$file: $link" ;;
-				esac
-			done
+		grep -oE '\]\([^)]*\)' "$source/$file" | sed 's/^](//; s/)$//' | grep -v '://' | sed "s,^,$file ,"
 	done <documents
+}
+
+# The file that a link of it leads to.
+targets() {
+	while read -r file link; do
+		case $link in
+		'#'*) echo "$source/$file" ;;
+		*) echo "$source/./${file%"${file##*/}"}${link%%#*}" ;;
+		esac
+	done <links | xargs -d '\n' realpath -m --relative-to="$source"
+}
+
+anchors >anchors
+links >links
+result 'every link between the documents leads somewhere' "$(
+	[ -s links ] || echo 'there is none'
+	targets | paste -d ' ' links - | while read -r file link target; do
+		[ -e "$source/$target" ] || echo "$file: $link"
+		case $link in
+		*#*) grep -qxF "$target#${link#*#}" anchors || echo "$file: $link" ;;
+		esac
+	done
 )"
 
 finish

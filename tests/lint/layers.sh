@@ -7,18 +7,18 @@ set -u
 cd "${PE_SRCDIR:-.}" || exit 1
 
 # The contract headers of each layer.
-base='abi|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|strbuf|table|text|thread|user|utf8'
-net='drops|features|link'
-xdp='xdp|ring|tasks'
+base='abi|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|row|strbuf|table|text|thread|user|utf8'
+net='faults|features|link'
+xdp='drops|xdp|ring|tasks|tcp'
 identity='identity'
 series='group|sample|registry'
-expose='encode|catalogue'
+expose='encode|catalogue|remote'
 collect='shard|top|workers'
-deliver='push|sink'
+deliver='push|remote_write|sink'
 web='http|listen|page|web'
 config='options'
 iface='interfaces'
-daemon='health|supervisor'
+daemon='healthcheck|supervisor'
 
 # may FOLDER HEADERS: every pe/ header that the folder includes is one of these.
 may() {
@@ -86,6 +86,7 @@ only xdp 'bpf/'
 only web 'microhttpd|gnutls/|yaml|crypt|gmp'
 only deliver 'curl/'
 only identity 'jansson'
+only expose 'snappy'
 only daemon 'seccomp|sys/capability'
 
 result 'bpf/ includes of ours only abi.h' "$(

@@ -3,8 +3,9 @@
 every function a variable that holds a pointer of theirs must be compared with NULL before it is
 followed or handed on. Then guards are taken out of a copy, one by one: each must be missed.
 
-The programs of bpf/identity.bpf.c follow no pointer by a load of their own: what they read belongs
-to others, and may end while they do. Then one of their probe reads becomes a load: it must be found.
+The programs of bpf/identity.bpf.c and bpf/tcp.bpf.c follow no pointer by a load of their own: what they
+read belongs to others, and may end while they do. Those of bpf/drops.bpf.c follow none but that to the packet,
+which may have anything in place of the others. Then one of their probe reads becomes a load: it must be found.
 """
 import pathlib
 import re
@@ -47,6 +48,9 @@ def check(name, text, structs, fields):
         own = {}  # variable: where in the body it gets its value
         if "BPF_PROG(" in head:
             own.update({v: 0 for s, v in re.findall(r"struct (\w+) \*(\w+)", head) if s in structs})
+        # A tracepoint's argument, where it takes them by itself.
+        own.update({m[2]: m.end() for m in re.finditer(r"struct (\w+) \*(\w+) = [^;]*\bctx\[\d\];", body)
+                    if m[1] in structs})
         for match in re.finditer(r"\b(\w+) = ([^;]*);", body):
             if re.search(rf"->(?:\w+\.)*({'|'.join(fields)})(?!\w|->|\.)", match[2]):
                 own[match[1]] = match.end()
@@ -64,14 +68,14 @@ def check(name, text, structs, fields):
     return wrong
 
 
-def check_loads(name, text, structs):
-    """Loads through a pointer of the kernel's: "file:line: text"."""
+def check_loads(name, text, structs, trusted=frozenset()):
+    """Loads through a pointer of the kernel's that is not trusted: "file:line: text"."""
     wrong = []
     text = strip(text)
     own = set(re.findall(rf"struct (?:{'|'.join(structs)}) \*(?:__\w+ )?(\w+)", text))
     own |= set(re.findall(r", \*(\w+)[;,]", text))
     for match in re.finditer(r"(\w*\()?\b(\w+)->", text):
-        if match[2] in own and not (match[1] or "").startswith("bpf_core_field_"):
+        if match[2] in own - trusted and not (match[1] or "").startswith("bpf_core_field_"):
             wrong.append(f"{name}:{text[:match.start()].count(chr(10)) + 1}: a load: {match[0]}")
     return wrong
 
@@ -79,25 +83,35 @@ def check_loads(name, text, structs):
 def main():
     structs, fields = pointer_fields("kernel.h")
     sources = {f.name: f.read_text(encoding="utf-8") for f in sorted(SOURCE.glob("*.[ch]"))}
-    apart = {n: sources.pop(n) for n in list(sources) if n.startswith("identity")}
-    apart.pop("identity_kernel.h")
+    drops = {n: text for n, text in sources.items() if n.startswith("drops")}
+    apart = {n: sources.pop(n) for n in list(sources) if n.startswith(("identity", "tcp", "cookie"))}
+    headers = [n for n in apart if n.endswith("_kernel.h")]
+    for name in headers:
+        apart.pop(name)
     wrong = [w for name, text in sources.items() for w in check(name, text, structs, fields)]
     failed = bool(wrong)
     print(f"{'not ' if wrong else ''}ok 1 - every pointer that is followed was compared with NULL")
     for line in wrong:
         print(f"# {line}")
-    structs = pointer_fields("identity_kernel.h")[0]
+    structs = set().union(*(pointer_fields(name)[0] for name in headers))
     wrong = [w for name, text in apart.items() for w in check_loads(name, text, structs)]
     failed |= bool(wrong)
-    print(f"{'not ' if wrong else ''}ok 2 - identity follows pointers by probe reads alone")
+    print(f"{'not ' if wrong else ''}ok 2 - identity and tcp follow pointers by probe reads alone")
     for line in wrong:
         print(f"# {line}")
-    number = 2
-    for name, text in apart.items():
+    packet = pointer_fields("kernel.h")[0]
+    wrong = [w for name, text in drops.items() for w in check_loads(name, text, packet, {"skb"})]
+    failed |= bool(wrong)
+    print(f"{'not ' if wrong else ''}ok 3 - drops follows pointers but the packet's by probe reads alone")
+    for line in wrong:
+        print(f"# {line}")
+    number = 3
+    for name, text in {**apart, **drops}.items():
+        own = (packet, {"skb"}) if name in drops else (structs,)
         read = re.search(r"BPF_CORE_READ\((\w+), (\w+)\)", text)
         if read:
             number += 1
-            found = check_loads(name, text.replace(read[0], f"{read[1]}->{read[2]}", 1), structs)
+            found = check_loads(name, text.replace(read[0], f"{read[1]}->{read[2]}", 1), *own)
             failed |= not found
             print(f"{'' if found else 'not '}ok {number} - {name}: a load is found")
     # Each guard taken out of a copy must be missed.
@@ -110,7 +124,7 @@ def main():
             at = text[:guard.start()].count("\n") + 1
             print(f"{'' if missed else 'not '}ok {number} - {name}:{at}: without its guard it is found")
     print(f"1..{number}")
-    return failed or number <= 2 + len(apart)
+    return failed or number <= 3 + len(apart)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,15 @@ const extra = {
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(' ')}`);
   },
+  // CPU time of the page's main thread: unlike its clock, it does not see what else the machine does.
+  cpu: async (page) => {
+    if (!page.debugger) {
+      page.debugger = await page.context().newCDPSession(page);
+      await page.debugger.send('Performance.enable', { timeDomain: 'threadTicks' });
+    }
+    const { metrics } = await page.debugger.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration').value;
+  },
   count: (page, selector) => page.locator(selector).count(),
   press: (page, keys) => page.keyboard.press(keys),
   type: (page, text) => page.keyboard.type(text),

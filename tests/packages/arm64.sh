@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # The program for arm64: compiled here, and run by QEMU as far as a program gets that loads nothing into a
 # kernel. For check.sh to source.
-# Expects: base_mirror, build_dir, cached, check, is_hardened, suite, work.
+# Expects: base_mirror, build_dir, cached, check, is_hardened, source_dir, suite, work, and the distribution in
+# $work/sources.
 #
 # The libraries are those of Debian for arm64, unpacked in ~/.cache/packet-exporter/arm64, which may be
 # deleted: apt resolves what they depend on, for a machine of that kind that has nothing. No package of
@@ -11,7 +12,7 @@ arm64_triplet=aarch64-linux-gnu
 arm64_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter/arm64
 arm64_root=$arm64_cache/root
 arm64_libraries=(libbpf-dev libc6-dev libcap-dev libcurl4-openssl-dev libelf-dev libgnutls28-dev libjansson-dev
-	libmicrohttpd-dev libnl-3-dev libseccomp-dev libyaml-dev zlib1g-dev)
+	libmicrohttpd-dev libnl-3-dev libseccomp-dev libsnappy-dev libyaml-dev zlib1g-dev)
 
 # arm64_apt COMMAND…: apt as of a machine of that kind; it has this machine's way to the archive, and its
 # keys.
@@ -49,14 +50,12 @@ arm64_sysroot() {
 # for does not matter.
 arm64_compiles() {
 	local libraries=$arm64_root/usr/lib/$arm64_triplet
-	rm -rf "$work/arm64" && mkdir -p "$work/arm64/build" &&
-		make -C "$build_dir" -s distdir distdir="$work/arm64/sources" &&
-		cd "$work/arm64/build" &&
+	rm -rf "$work/arm64" && mkdir -p "$work/arm64/build" && cd "$work/arm64/build" &&
 		PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$arm64_root/usr/share/pkgconfig \
 			PKG_CONFIG_SYSROOT_DIR=$arm64_root \
-			cached ../sources/configure -q --disable-dependency-tracking --host=$arm64_triplet \
+			cached ../../sources/configure -q --disable-dependency-tracking --host=$arm64_triplet \
 			--prefix=/usr PKG_CONFIG=pkg-config \
-			CC="$arm64_triplet-gcc --sysroot=$arm64_root" CFLAGS='-O1 -g0' &&
+			CC="$arm64_triplet-gcc --sysroot=$arm64_root" CFLAGS='-Og -g0' &&
 		cached make -s -j"$(nproc)" && file_is_arm64 packet-exporter &&
 		make -s install DESTDIR="$work/arm64/installed"
 }
@@ -95,6 +94,58 @@ arm64_bpf_is_the_same() {
 	done
 }
 
+# arm64_podman COMMAND…: with images of its own, and without control groups.
+arm64_podman() {
+	podman --root "$work/arm64/images" --runroot "$work/arm64/containers" --storage-driver=vfs \
+		--cgroup-manager=cgroupfs "$@"
+}
+
+# The Dockerfile's last stage, of what its first one makes of a program: to compile it there as well takes eight
+# times as long, most of it for unpacking the compiler.
+arm64_image_is_made() {
+	local context=$work/arm64/context
+	mkdir "$context" && aarch64-linux-gnu-strip -o "$work/arm64/stripped" \
+		"$work/arm64/build/packet-exporter" &&
+		sh "$source_dir/docker/root.sh" "$work/arm64/stripped" "$context/out" "$arm64_root" &&
+		sed -n 's/--from=build //; /^FROM scratch$/,$p' "$source_dir/docker/Dockerfile" >"$context/Dockerfile" &&
+		arm64_podman build -q --format docker --platform linux/arm64 -t packet-exporter "$context" || return
+	[ "$(arm64_podman image inspect -f '{{.Os}}/{{.Architecture}}' packet-exporter)" = linux/arm64 ]
+}
+
+# Unpacked as an engine would.
+arm64_image_is_small() {
+	local size image=$work/arm64/image
+	size=$(arm64_podman image inspect -f '{{.Size}}' packet-exporter) && echo "$size bytes" &&
+		[ "$size" -le $((40 << 20)) ] || return
+	mkdir "$image" && arm64_podman save -q packet-exporter | tar -C "$work/arm64/context" -x &&
+		cat "$work"/arm64/context/*.tar | tar -C "$image" -xi
+}
+
+# No other program, no shell: what may be run is ours, and the loader; and nothing of this machine.
+arm64_image_has_nothing_else() {
+	local file image=$work/arm64/image
+	find "$image" -type f -perm /111 -not -path '*/lib/*' | grep -vx "$image/packet-exporter" && return 1
+	find "$image" -name '*sh' -o -name busybox | grep . && return 1
+	find "$image" -type f -name '*.so*' >"$work/arm64/libraries" && [ -s "$work/arm64/libraries" ] || return
+	while read -r file; do file_is_arm64 "$file" || { echo "$file"; return 1; }; done <"$work/arm64/libraries"
+}
+
+# With the libraries of the image alone, and as the image is run.
+arm64_image_runs() {
+	local image=$work/arm64/image entry
+	entry=$(arm64_podman image inspect -f '{{index .Config.Entrypoint 0}}' packet-exporter) || return
+	install "$(command -v qemu-aarch64-static)" "$image/qemu" || return
+	chroot "$image" /qemu "$entry" --version &&
+		chroot "$image" /qemu "$entry" --check-config --push.url=http://localhost --user=nobody
+}
+
+arm64_image_tests() {
+	check "its image is made, and is one for arm64" arm64_image_is_made || return
+	check "the image is small" arm64_image_is_small || return
+	check "and has no program but ours" arm64_image_has_nothing_else
+	check "which runs with what is in it" arm64_image_runs
+}
+
 arm64_tests() {
 	check "Debian's libraries for arm64 are there" arm64_sysroot || return
 	check "the program is compiled for arm64" arm64_compiles || return
@@ -102,4 +153,5 @@ arm64_tests() {
 	check "it checks a configuration" arm64_checks
 	check "it is hardened" is_hardened "$work/arm64/build"
 	check "its BPF programs are those of this machine" arm64_bpf_is_the_same
+	arm64_image_tests
 }

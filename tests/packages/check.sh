@@ -21,34 +21,8 @@ work=$build_dir/packages
 . "$source_dir/tests/packages/machine.sh"
 # shellcheck source=arm64.sh
 . "$source_dir/tests/packages/arm64.sh"
-passed=0
-failed=0
-
-skip() {
-	echo "1..0 # SKIP $*"
-	exit 0
-}
-
-# check NAME COMMAND…: one result; what the command printed is shown when it fails.
-check() {
-	local name=$1 output
-	shift
-	if output=$("$@" 2>&1); then
-		passed=$((passed + 1))
-		echo "ok $((passed + failed)) - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $((passed + failed)) - $name"
-		tail -n 60 <<<"$output" | sed 's/^/# /'
-		false
-	fi
-}
-
-finish() {
-	echo "1..$((passed + failed))"
-	[ "$failed" = 0 ]
-	exit
-}
+# shellcheck source=../tap.sh
+. "$source_dir/tests/tap.sh"
 
 cleanup() {
 	trap - EXIT INT TERM HUP
@@ -114,12 +88,17 @@ installs() {
 
 # ---- the Debian package --------------------------------------------------------------------------
 
+# The distribution as the Debian package has it, once for all that is made of it.
+has_sources() {
+	make -C "$build_dir" -s deb-tree deb_tree="$work/sources"
+}
+
 # Twice, of the same sources: here, and in a folder of another name, at another time, for somebody in
 # another time zone with another umask. The second compiles everything itself: a cache has what the first has
 # made.
 builds() {
-	make -C "$build_dir" -s deb-tree deb_tree="$work/one/tree" || return
-	mkdir -p "$work/another/folder" && cp -R "$work/one/tree" "$work/another/folder/sources" || return
+	mkdir -p "$work/one" "$work/another/folder" && cp -Rp "$work/sources" "$work/one/tree" &&
+		cp -R "$work/sources" "$work/another/folder/sources" || return
 	(cd "$work/one/tree" && cached dpkg-buildpackage -b -us -uc)
 }
 
@@ -182,7 +161,7 @@ spec_is_right() {
 case "${1:-}" in there) "$@"; exit ;; esac
 
 [ "$(id -u)" = 0 ] || skip "needs root"
-for tool in debootstrap dh lintian rpmlint rpmspec systemd-nspawn aarch64-linux-gnu-gcc curl unshare; do
+for tool in debootstrap dh lintian rpmlint rpmspec systemd-nspawn aarch64-linux-gnu-gcc podman curl unshare; do
 	command -v $tool >/dev/null || skip "$tool is not installed"
 done
 trap cleanup EXIT
@@ -192,6 +171,7 @@ mkdir -p "$work"
 
 check "make install installs below its prefix alone, and make uninstall removes it" installs
 check "the rpm's spec is right" spec_is_right
+must "the distribution is made" has_sources
 if check "the Debian package is built" builds; then
 	check "it has the version of the program" has_one_version
 	check "it has the files that make install has" has_its_files

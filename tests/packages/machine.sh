@@ -117,6 +117,12 @@ is_not_root() {
 		"$(main_pid)"
 }
 
+# Nobody knows the number of its user beforehand, but systemd says whose it is.
+is_healthy() {
+	there packet-exporter --healthcheck || return
+	there sh -c 'exec setpriv --reuid=65534 --clear-groups packet-exporter --healthcheck'
+}
+
 # With all that the unit takes away.
 is_whole() {
 	local page name
@@ -215,6 +221,7 @@ machine_tests() {
 	check "that boots" machine_boot || return
 	if check "the package is installed, and systemd starts it" installs_and_starts; then
 		check "as a user of its own" is_not_root
+		check "the health check finds it" is_healthy
 		check "it has all that it needs, and its sandbox" is_whole
 		check "it reloads" reloads
 		check "with a credential it is configured, and a loop that hangs is ended" watchdog_ends_it

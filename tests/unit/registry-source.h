@@ -19,7 +19,13 @@
 #include "pe/clock.h"
 #include "pe/registry.h"
 
-#define TOKENS 4096
+#define TOKENS	     4096
+#define SOURCE_PLACE (PE_DROP_REASONS - 1)
+
+static inline uint64_t source_drops(const struct pe_series_body *body)
+{
+	return body->drops ? body->drops->count[PE_EGRESS][SOURCE_PLACE] : 0;
+}
 
 enum token_state {
 	UNUSED,
@@ -108,6 +114,15 @@ static inline int read_rows(uint32_t token, struct pe_arena *arena, struct pe_se
 	ret_row[PE_INGRESS].class[PE_CLASS_ARP].bytes = t->packets * 100;
 	ret_row[PE_EGRESS].class[PE_CLASS_OTHER].packets = t->packets + t->counts;
 	ret_row[PE_EGRESS].truncated = t->counts;
+	if (t->packets == 0)
+		return 0;
+	/* One drop for each packet. */
+	assert_null(body->drops);
+	body->drops = pe_arena_alloc(arena, 1, sizeof(*body->drops));
+	if (!body->drops)
+		return -ENOMEM;
+	body->drops->count[PE_EGRESS][SOURCE_PLACE] =
+		ret_row[PE_INGRESS].class[PE_CLASS_IPV4 + PE_PROTO_TCP].packets;
 	return 0;
 }
 

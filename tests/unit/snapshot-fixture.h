@@ -150,6 +150,25 @@ static inline void fixture_body(struct fixture *fixture, struct pe_series_body *
 	fixture_numbers(fixture, body->unobserved, sizeof(body->unobserved));
 	fixture_numbers(fixture, body->overcounted, sizeof(body->overcounted));
 	fixture_flows(fixture, &body->flows);
+	body->drops = fixture_alloc(fixture, 1, sizeof(*body->drops));
+	for (size_t i = 0; i < PE_DROP_REASONS; i++) {
+		body->drops->count[PE_INGRESS][i] = 1 + i;
+		body->drops->count[PE_EGRESS][i] = 100 + i;
+	}
+}
+
+/* Some places have no reason yet, and one has that of another. */
+static inline void fixture_reasons(struct pe_snapshot *snapshot)
+{
+	struct pe_drop_reasons *reasons = &snapshot->drop_reasons;
+
+	reasons->counted = true;
+	for (size_t i = 0; i < PE_DROP_REASONS; i++)
+		reasons->place[i] = (uint8_t)i;
+	reasons->name[0] = "other";
+	reasons->name[1] = "no_socket";
+	reasons->name[2] = "netfilter_drop";
+	reasons->place[3] = 1;
 }
 
 static inline void fixture_group(struct fixture *fixture, struct pe_group_sample *group)
@@ -159,6 +178,8 @@ static inline void fixture_group(struct fixture *fixture, struct pe_group_sample
 	group->departed = fixture_number(fixture);
 	fixture_body(fixture, &group->body);
 	group->body.flows.top_count = 0;
+	group->body.tcp = fixture_alloc(fixture, 1, sizeof(*group->body.tcp));
+	fixture_numbers(fixture, group->body.tcp, sizeof(*group->body.tcp));
 }
 
 #define FIXTURE_GROUPS 5
@@ -183,6 +204,7 @@ static inline void fixture_groups(struct fixture *fixture)
 		struct pe_group_sample *group = &snapshot->groups[i];
 
 		fixture_group(fixture, group);
+		group->id = i + 1;
 		group->body.created_ns = FIXTURE_START_NS + i;
 		group->label[PE_GROUP_KIND] = labels[i][0];
 		group->label[PE_GROUP_MASTER] = labels[i][1];
@@ -248,6 +270,19 @@ static inline void fixture_self(struct fixture *fixture)
 	fixture_numbers(fixture, self->push.requests, sizeof(self->push.requests));
 	fixture_numbers(fixture, &self->push.duration, sizeof(self->push.duration));
 	self->push.last_success_ns = FIXTURE_START_NS + 5 * PE_NS_PER_MS;
+	self->sink_count = 2;
+	for (i = 0; i < self->sink_count; i++) {
+		struct pe_sink_sample *sink = &self->sinks[i];
+
+		sink->url = i ? "https://…@mimir/api/v1/push"
+			      : "http://localhost:9090/api/v1/write";
+		fixture_numbers(fixture, sink->requests, sizeof(sink->requests));
+		fixture_numbers(fixture, &sink->duration, sizeof(sink->duration));
+		fixture_numbers(fixture, sink->samples, sizeof(sink->samples));
+		sink->pending_samples = 2000;
+		sink->pending_bytes = 40000;
+		sink->oldest_ns = sink->last_success_ns = FIXTURE_START_NS;
+	}
 	fixture_numbers(fixture, &self->process, sizeof(self->process));
 }
 
@@ -267,6 +302,7 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 	fixture.snapshot = snapshot;
 	snapshot->taken_ns = FIXTURE_START_NS + 60 * PE_NS_PER_S;
 	snapshot->top_flows = top;
+	snapshot->tcp = true;
 	snapshot->self.created_ns = FIXTURE_START_NS;
 	snapshot->self.process.start_ns = FIXTURE_START_NS;
 	for (i = 0; i < count; i++) {
@@ -274,12 +310,17 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 
 		fixture_info(&fixture, i, &iface->info);
 		iface->departed = hostile && i % 7 == 6;
+		for (size_t d = 0; d < PE_DIRECTIONS; d++) {
+			iface->dropped[d] = 1 + i + d;
+			iface->errors[d] = 3 + i + d;
+		}
 		iface->body.created_ns = FIXTURE_START_NS + i * PE_NS_PER_MS;
 		fixture_body(&fixture, &iface->body);
 		iface->identity = fixture_identity(&fixture, i);
 	}
 	qsort(snapshot->ifaces, count, sizeof(*snapshot->ifaces), fixture_compare);
 	if (count > 0) {
+		fixture_reasons(snapshot);
 		fixture_groups(&fixture);
 		fixture_self(&fixture);
 		snapshot->self.process.start_ns = FIXTURE_START_NS;

@@ -125,6 +125,15 @@ static void expect(struct scene *scene, enum pe_unobserved reason, uint64_t in, 
 	pe_snapshot_unref(snapshot);
 }
 
+/* Deleted: the message has the last of what it sent. */
+static void end(struct scene *scene)
+{
+	const bool final[PE_DIRECTIONS] = { [PE_EGRESS] = true };
+
+	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours);
+	pe_audit_end_above(&scene->audit, scene->registry, scene->member, scene->ours, final);
+}
+
 static void test_before_attach(void **state)
 {
 	struct scene *scene = *state;
@@ -251,8 +260,7 @@ static void test_end_after_overcounted(void **state)
 		play(scene, 100, 100);
 	expect_overcounted(scene, 49, 0);
 	scene->link.stats = kernel(100, 110);
-	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
-		     true);
+	end(scene);
 	expect_overcounted(scene, 49, 0);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 10);
 }
@@ -306,8 +314,7 @@ static void test_end(void **state)
 	set_ours(scene, 50, 47);
 	/* Of a deleted veth the kernel forgets what it received. */
 	scene->link.stats = kernel(0, 50);
-	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
-		     true);
+	end(scene);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 3);
 	expect_overcounted(scene, 0, 0);
 }
@@ -323,10 +330,56 @@ static void test_end_overcounted(void **state)
 	play(scene, 0, 0);
 	set_ours(scene, 50, 54);
 	scene->link.stats = kernel(0, 50);
-	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
-		     true);
+	end(scene);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
 	expect_overcounted(scene, 0, 4);
+}
+
+/* Of one that has moved the kernel's last word is on both, and it is all that is known of it. */
+static void test_end_moved(void **state)
+{
+	const bool final[PE_DIRECTIONS] = { true, true };
+	struct pe_count kernel_last[PE_DIRECTIONS], above[PE_DIRECTIONS];
+	struct scene *scene = *state;
+
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
+	play(scene, 0, 0);
+	play(scene, 0, 0);
+	set_ours(scene, 50, 54);
+	scene->link.stats = kernel(47, 50);
+	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours);
+	pe_audit_above(&scene->audit, scene->ours, above);
+	assert_int_equal(above[PE_INGRESS].packets, 3);
+	assert_int_equal(above[PE_EGRESS].bytes, 400);
+	expect_overcounted(scene, 0, 0);
+	pe_audit_end_above(&scene->audit, scene->registry, scene->member, scene->ours, final);
+	expect_overcounted(scene, 3, 4);
+	pe_audit_above(&scene->audit, scene->ours, above);
+	assert_int_equal(above[PE_INGRESS].packets + above[PE_EGRESS].bytes, 0);
+	pe_audit_known(&scene->audit, scene->ours, scene->known);
+	pe_audit_kernel(&scene->audit, kernel_last);
+	assert_memory_equal(scene->known, kernel_last, sizeof(kernel_last));
+	assert_int_equal(kernel_last[PE_INGRESS].packets, 47);
+	assert_int_equal(kernel_last[PE_EGRESS].bytes, 5000);
+}
+
+/* Counters that began anew are those of the driver. */
+static void test_last_counters_of_the_driver(void **state)
+{
+	struct pe_count kernel_last[PE_DIRECTIONS], above[PE_DIRECTIONS];
+	struct scene *scene = *state;
+
+	scene->link.stats = kernel(30, 40);
+	pe_audit_begin(&scene->audit, scene->registry, scene->member, &scene->link, true,
+		       scene->known, scene->none);
+	play(scene, 2, 3);
+	pe_audit_kernel(&scene->audit, kernel_last);
+	assert_int_equal(kernel_last[PE_INGRESS].packets, 2);
+	assert_int_equal(kernel_last[PE_EGRESS].bytes, 300);
+	/* What was counted before is no packet too much. */
+	pe_audit_above(&scene->audit, scene->ours, above);
+	assert_int_equal(above[PE_INGRESS].packets + above[PE_EGRESS].packets, 0);
 }
 
 static void play_uncounted(struct scene *scene, uint64_t kernel_in, uint64_t kernel_out, bool in,
@@ -378,8 +431,7 @@ static void test_never_attached(void **state)
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 6, 6);
 	expect(scene, PE_UNOBSERVED_LOST, 0, 0);
 	scene->link.stats = kernel(8, 9);
-	pe_audit_end(&scene->audit, scene->registry, scene->member, &scene->link, scene->ours,
-		     true);
+	end(scene);
 	expect(scene, PE_UNOBSERVED_BEFORE_ATTACH, 8, 9);
 }
 
@@ -524,6 +576,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_end_overcounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_counters_go_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_end_moved, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_last_counters_of_the_driver, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uncounted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_never_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_egress_off, setup, teardown),

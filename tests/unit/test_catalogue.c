@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What documents say of the families is what the encoder exposes: names, types, labels, values. */
 #include <ctype.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,9 +19,10 @@
 #define VALUE_MAX 256
 
 /* Everything that can be exposed, in the text format; terminated, the caller frees. */
-static char *expose_all(void)
+static char *expose(const struct pe_family_set *left_out)
 {
 	const struct pe_encode_options options = { .format = PE_FORMAT_TEXT,
+						   .show.left_out = *left_out,
 						   .show.legacy = true,
 						   .show.detail = PE_DETAIL_FULL };
 	struct pe_snapshot *snapshot = fixture_snapshot(PE_REASON_COUNT, true, false);
@@ -100,9 +102,9 @@ static void check_sample(const struct pe_catalogue_entry *entry, const char *lin
 /* Families come in the catalogue's order, each with samples, and there are no others. */
 static void test_is_what_is_exposed(void **state)
 {
-	char *answer = expose_all(), *line, *save = NULL;
+	char *answer = expose(&(struct pe_family_set){ 0 }), *line, *save = NULL;
 	struct pe_catalogue_entry entry = { .type = "" };
-	size_t families = 0, samples = 1;
+	size_t families = 0, samples = 1, written;
 
 	for (line = strtok_r(answer, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char expected[VALUE_MAX];
@@ -128,7 +130,11 @@ static void test_is_what_is_exposed(void **state)
 		}
 	}
 	assert_true(samples > 0);
-	assert_false(pe_catalogue_get(families, &entry));
+	/* What is behind them says that it is in no scrape. */
+	for (written = 0; pe_catalogue_get(families + written, &entry); written++)
+		assert_memory_equal(entry.condition, "Not in scrapes", 14);
+	assert_int_equal(written, 2);
+	assert_true(families + written <= PE_FAMILIES_MAX);
 	free(answer);
 }
 
@@ -164,12 +170,67 @@ static void test_labels(void **state)
 		assert_false(pe_catalogue_has_label(none[i]));
 }
 
+/* What is left over: "" begins and ends, a comma is behind each. */
+static const char *left_over(const char *include, const char *exclude, int expected)
+{
+	static char names[PE_FAMILIES_MAX * PE_CATALOGUE_NAME_MAX];
+	struct pe_family_set set = { 0 };
+	struct pe_catalogue_entry entry;
+	char *answer, *line, *save = NULL, *to = names;
+
+	assert_int_equal(pe_catalogue_leave_out(include, exclude, &set), expected);
+	*names = '\0';
+	answer = expose(&set);
+	for (size_t i = 0; pe_catalogue_get(i, &entry); i++)
+		if (!(set.bit[i / 64] >> i % 64 & 1) &&
+		    strncmp(entry.condition, "Not in scrapes", 14) != 0)
+			to += sprintf(to, "%s,", entry.name);
+	/* And these are what is exposed. */
+	to = names;
+	for (line = strtok_r(answer, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, "# TYPE ", 7) != 0)
+			continue;
+		line += 7;
+		assert_memory_equal(line, to, strcspn(line, " "));
+		to += strcspn(line, " ");
+		assert_int_equal(*to++, ',');
+	}
+	assert_int_equal(*to, '\0');
+	free(answer);
+	return names;
+}
+
+static void test_leave_out(void **state)
+{
+	struct pe_family_set set = { 0 };
+
+	assert_string_equal(left_over("packet_exporter_packets_total", "", 0),
+			    "packet_exporter_packets_total,");
+	/* The whole name, also where a part of it would match first. */
+	assert_string_equal(left_over("packet_exporter_host_packets", NULL, -ENOENT), "");
+	assert_string_equal(left_over("host_packets_total", NULL, -ENOENT), "");
+	assert_string_equal(left_over("(packet_exporter_build|packet_exporter_build_info)", "", 0),
+			    "packet_exporter_build_info,");
+	assert_string_equal(left_over("packet_exporter_(host_|group_|)packets_total|x",
+				      "packet_exporter_group.*", 0),
+			    "packet_exporter_host_packets_total,packet_exporter_packets_total,");
+	assert_string_equal(left_over("", ".*", -ENOENT), "");
+	assert_null(strstr(left_over("", "packet_exporter_.*", 0), "packet_exporter_"));
+	assert_non_null(strstr(left_over(NULL, NULL, 0), "process_start_time_seconds,"));
+	assert_int_equal(pe_catalogue_leave_out("(", "", &set), -EINVAL);
+	assert_int_equal(pe_catalogue_leave_out("a", "(", &set), -EINVAL);
+	/* It adds to what is left out already. */
+	assert_int_equal(pe_catalogue_leave_out("", "packet_exporter_.*", &set), 0);
+	assert_int_equal(pe_catalogue_leave_out("packet_exporter_.*", "", &set), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_is_what_is_exposed),
 		cmocka_unit_test(test_is_readable),
 		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_leave_out),
 	};
 
 	return cmocka_run_group_tests_name("catalogue", tests, NULL, NULL);

@@ -27,7 +27,7 @@ static const struct pe_encode_options text = { .format = PE_FORMAT_TEXT,
 
 /* The whole answer, terminated; read `piece` bytes at a time. The caller frees. */
 static char *encode_by(struct pe_snapshot *snapshot, const struct pe_encode_options *options,
-		       size_t piece)
+		       size_t piece, size_t *ret_len)
 {
 	struct pe_strbuf answer = PE_STRBUF_INIT;
 	struct pe_encoder *encoder;
@@ -48,12 +48,15 @@ static char *encode_by(struct pe_snapshot *snapshot, const struct pe_encode_opti
 	free(buf);
 	pe_strbuf_addc(&answer, '\0');
 	assert_int_equal(answer.error, 0);
+	*ret_len = answer.len - 1;
 	return answer.data;
 }
 
 static char *encode(struct pe_snapshot *snapshot, const struct pe_encode_options *options)
 {
-	return encode_by(snapshot, options, 65536);
+	size_t len;
+
+	return encode_by(snapshot, options, 65536, &len);
 }
 
 /* What comes before the exporter's own families must be exactly this. */
@@ -157,6 +160,30 @@ static void test_content_types(void **state)
 			    "application/openmetrics-text; version=1.0.0; charset=utf-8");
 	assert_string_equal(pe_format_content_type(PE_FORMAT_TEXT),
 			    "text/plain; version=0.0.4; charset=utf-8");
+	assert_string_equal(pe_format_content_type(PE_FORMAT_PROTOBUF),
+			    "application/vnd.google.protobuf; "
+			    "proto=io.prometheus.client.MetricFamily; encoding=delimited");
+}
+
+/* The rest of protobuf is read by tests/fuzz/fuzz_scrape.c. */
+static void test_exact_protobuf(void **state)
+{
+	static const struct pe_encode_options options = { .format = PE_FORMAT_PROTOBUF };
+	/* Its length, name, help, type, and its only series: a counter of 0 with its time. */
+	static const char family[] =
+		"\x8c\x01\x0a\x26"
+		"packet_exporter_netlink_overruns_total"
+		"\x12\x46"
+		"Times the kernel dropped messages because the receive buffer was full."
+		"\x18\x00\x22\x18\x1a\x16\x09\x00\x00\x00\x00\x00\x00\x00\x00\x1a\x0b"
+		"\x08\x80\xe2\xcf\xaa\x06\x10\x95\x9a\xef\x3a";
+	struct pe_snapshot *snapshot = small_snapshot();
+	size_t len;
+	char *answer = encode_by(snapshot, &options, 65536, &len);
+
+	assert_non_null(memmem(answer, len, family, sizeof(family) - 1));
+	free(answer);
+	pe_snapshot_unref(snapshot);
 }
 
 /* No interface: no family of interfaces, not even its metadata. */
@@ -608,18 +635,20 @@ static void test_resumed_reading(void **state)
 	struct pe_snapshot *snapshot = fixture_snapshot(13, true, true);
 	size_t format, i;
 
-	for (format = PE_FORMAT_TEXT; format <= PE_FORMAT_OPENMETRICS; format++) {
+	for (format = PE_FORMAT_TEXT; format <= PE_FORMAT_PROTOBUF; format++) {
 		const struct pe_encode_options options = {
 			.format = (enum pe_format)format,
 			.show.legacy = true,
 		};
-		char *whole = encode(snapshot, &options);
+		size_t len, again_len;
+		char *whole = encode_by(snapshot, &options, 65536, &len);
 
+		assert_true(len > 10000);
 		for (i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-			char *again = encode_by(snapshot, &options, pieces[i]);
+			char *again = encode_by(snapshot, &options, pieces[i], &again_len);
 
-			assert_int_equal(strlen(again), strlen(whole));
-			assert_memory_equal(again, whole, strlen(whole));
+			assert_int_equal(again_len, len);
+			assert_memory_equal(again, whole, len);
 			free(again);
 		}
 		free(whole);
@@ -642,17 +671,14 @@ static void test_abandoned(void **state)
 }
 
 /* Whichever allocation is refused: an error, never an answer that only looks complete. */
-static void test_refused_memory(void **state)
+static void refuse_memory(enum pe_format format)
 {
-	const struct pe_encode_options options = { .format = PE_FORMAT_OPENMETRICS,
-						   .show.legacy = true };
+	const struct pe_encode_options options = { .format = format, .show.legacy = true };
 	struct pe_snapshot *snapshot;
 	static char buf[1 << 20], whole[1 << 20];
 	ssize_t n = -1, size;
 	long after;
 
-	if (!malloc_failure_works)
-		return;
 	snapshot = fixture_snapshot(3, true, true);
 	for (after = 1000; n < 0; after = after == 1000 ? 0 : after + 1) {
 		struct pe_encoder *encoder = NULL;
@@ -683,10 +709,19 @@ static void test_refused_memory(void **state)
 	pe_snapshot_unref(snapshot);
 }
 
+static void test_refused_memory(void **state)
+{
+	if (!malloc_failure_works)
+		return;
+	refuse_memory(PE_FORMAT_OPENMETRICS);
+	refuse_memory(PE_FORMAT_PROTOBUF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exact_texts),
+		cmocka_unit_test(test_exact_protobuf),
 		cmocka_unit_test(test_content_types),
 		cmocka_unit_test(test_nothing_but_the_exporter),
 		cmocka_unit_test(test_optional_families),

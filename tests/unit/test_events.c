@@ -23,17 +23,36 @@ static uint64_t observed(struct scene *scene, int ifindex)
 	return pe_row_total(&sample.body.row[PE_INGRESS]).packets;
 }
 
-/* What all have received, those that have gone included. */
-static uint64_t host_packets(struct scene *scene)
+/* What all have received, those that have gone included, and in *ret_above, unless it is NULL, what
+ * of this and of what they sent was too much. */
+static uint64_t host_packets_above(struct scene *scene, uint64_t *ret_above)
 {
+	const struct pe_series_body *body;
 	struct pe_snapshot *snapshot;
 	uint64_t packets;
 
 	assert_int_equal(pe_snapshot_new(&snapshot), 0);
 	assert_int_equal(pe_registry_collect(scene->registry, snapshot), 0);
-	packets = pe_row_total(&snapshot->host->body.row[PE_INGRESS]).packets;
+	body = &snapshot->host->body;
+	packets = pe_row_total(&body->row[PE_INGRESS]).packets;
+	if (ret_above)
+		*ret_above = body->overcounted[PE_INGRESS].packets +
+			     body->overcounted[PE_EGRESS].packets;
 	pe_snapshot_unref(snapshot);
 	return packets;
+}
+
+static uint64_t host_packets(struct scene *scene)
+{
+	return host_packets_above(scene, NULL);
+}
+
+static uint64_t host_above(struct scene *scene)
+{
+	uint64_t above;
+
+	host_packets_above(scene, &above);
+	return above;
 }
 
 /* ---- an ifindex that is used again ---- */
@@ -46,8 +65,10 @@ static struct fake_interface *reuse_ifindex(int ifindex, const char *kind, uint6
 	fake_delete(ifindex);
 	fake_add(ifindex, kind);
 	next = fake_find(ifindex);
-	next->stats =
-		(struct pe_link_stats){ packets, packets * 100, packets / 2, packets * 50, 0, 0 };
+	next->stats = (struct pe_link_stats){ .rx_packets = packets,
+					      .rx_bytes = packets * 100,
+					      .tx_packets = packets / 2,
+					      .tx_bytes = packets * 50 };
 	return first;
 }
 
@@ -82,6 +103,24 @@ static void test_reused_by_tracepoint(void **state)
 	report_next(1, 3);
 	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 3);
 	assert_int_equal(before_attach(scene, 1, PE_EGRESS), 3);
+}
+
+/* Of what the next one has sent, some was counted for the first, of which it is not too much; the
+ * rest was before it came here. */
+static void test_reused_and_sent(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first;
+
+	add(scene, 1, 1, "veth");
+	first = reuse_ifindex(1, "veth", 10);
+	first->link.stats = (struct pe_link_stats){ .tx_packets = 7, .tx_bytes = 700 };
+	first->link.has_stats = true;
+	first->row[PE_EGRESS].class[0] = (struct pe_count){ 7 + 2, 700 + 200 };
+	report_end(first, PE_LINK_DELETED);
+	report_next(1, 0);
+	assert_int_equal(before_attach(scene, 1, PE_EGRESS), 5 - 2);
+	assert_int_equal(host_above(scene), 0);
 }
 
 /* XDP counted the first one: its program is not on the next one, which egress does not need. */
@@ -192,15 +231,28 @@ static void test_reuse_adds(void **state)
 {
 	struct pe_reuse reuse = { 0 };
 	struct pe_count known[PE_DIRECTIONS] = { { 1, 2 }, { 3, 4 } };
+	const struct pe_count unknown = { PE_REUSE_UNKNOWN, PE_REUSE_UNKNOWN };
+	struct pe_count most[PE_DIRECTIONS] = { unknown, unknown };
 
 	fake_add(1, "veth");
 	fake_receive(1, 10, 0);
-	pe_reuse_look(&reuse, NULL, 1, true, true);
-	pe_reuse_take(&reuse, 1 + PE_REUSE_MAX, known);
+	pe_reuse_look(&reuse, NULL, 1, most);
+	pe_reuse_take(&reuse, 1 + PE_REUSE_MAX, false, known);
 	assert_int_equal(known[PE_INGRESS].packets, 1);
-	pe_reuse_take(&reuse, 1, known);
+	pe_reuse_take(&reuse, 1, false, known);
 	assert_int_equal(known[PE_INGRESS].packets, 11);
 	assert_int_equal(known[PE_INGRESS].bytes, 1002);
+	assert_int_equal(known[PE_EGRESS].packets, 3);
+
+	/* What is not exact may be of its own earlier stay. */
+	pe_reuse_look(&reuse, NULL, 1, most);
+	pe_reuse_take(&reuse, 1, true, known);
+	assert_int_equal(known[PE_INGRESS].packets, 11);
+	most[PE_INGRESS] = (struct pe_count){ 4, 400 };
+	pe_reuse_look(&reuse, NULL, 1, most);
+	pe_reuse_take(&reuse, 1, true, known);
+	assert_int_equal(known[PE_INGRESS].packets, 15);
+	assert_int_equal(known[PE_INGRESS].bytes, 1402);
 	assert_int_equal(known[PE_EGRESS].packets, 3);
 }
 
@@ -252,7 +304,6 @@ static void test_renamed_out_and_in(void **state)
 	assert_string_equal(shown(scene, 1).info.name, "veth9");
 }
 
-/* Its ports have its name as a label. */
 /* A driver that has refused native XDP is asked again when the interface is watched anew. */
 static void test_native_after_a_refusal(void **state)
 {
@@ -267,13 +318,14 @@ static void test_native_after_a_refusal(void **state)
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NATIVE_REFUSED);
 	iface = record_of(scene, 1);
 	fake.may_lapse = true;
-	pe_watch_end(scene->engine, iface, true);
+	pe_watch_end(scene->engine, iface, PE_ENDING_UNWATCHED);
 	fake.no_native = false;
 	assert_true(pe_watch_begin(scene->engine, iface, fake.now_ns));
 	assert_int_equal(iface->attachment.mode, PE_MODE_NATIVE);
 	assert_int_equal(iface->attachment.reason, PE_REASON_NONE);
 }
 
+/* Its ports have its name as a label. */
 static void test_bridge_is_renamed(void **state)
 {
 	struct scene *scene = *state;
@@ -304,30 +356,143 @@ static void test_nothing_to_try_again(void **state)
 
 /* ---- moved, and back ---- */
 
+/* Moved away, with what it has passed until now; the event is yet to be read. */
+static struct fake_interface *move_away(int ifindex)
+{
+	struct fake_interface *interface = fake_find(ifindex);
+
+	memcpy(interface->link.address, "\2\0\0\0\0\1", 6);
+	interface->link.address_len = 6;
+	interface->link.stats = interface->stats;
+	interface->link.has_stats = true;
+	fake_delete(ifindex);
+	return interface;
+}
+
+/* It is here again, by another ifindex; meanwhile it has passed so many packets. */
+static void come_back(const struct fake_interface *before, int ifindex, uint64_t packets)
+{
+	struct fake_interface *again;
+
+	fake_add(ifindex, "veth");
+	again = fake_find(ifindex);
+	memcpy(again->link.address, before->link.address, 6);
+	again->link.address_len = 6;
+	again->stats = before->stats;
+	report_next(ifindex, packets);
+}
+
 /* The kernel's counters come back with it: what was counted in its earlier stay is not missed. */
 static void test_comes_back(void **state)
 {
 	struct scene *scene = *state;
-	struct fake_interface *first, *again;
+	struct fake_interface *first;
 
 	add(scene, 1, 1, "veth");
-	first = fake_find(1);
-	first->link.address_len = 6;
-	memcpy(first->link.address, "\2\0\0\0\0\1", 6);
 	fake_receive(1, 10, 10);
-	first->link.stats = first->stats;
-	first->link.has_stats = true;
 	fake.may_lapse = true;
-	fake_report_gone(1, PE_LINK_MOVED);
-
-	fake_add(5, "veth");
-	again = fake_find(5);
-	memcpy(again->link.address, first->link.address, 6);
-	again->link.address_len = 6;
-	again->stats = first->stats;
-	report_next(5, 4);
+	first = move_away(1);
+	report_end(first, PE_LINK_MOVED);
+	come_back(first, 5, 4);
 	assert_int_equal(before_attach(scene, 5, PE_INGRESS), 4);
 	assert_int_equal(before_attach(scene, 5, PE_EGRESS), 4);
+	assert_int_equal(host_above(scene), 0);
+}
+
+/* The end of its stay shows what was counted too much, and is known in the next. */
+static void test_comes_back_above(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first;
+
+	add(scene, 1, 1, "veth");
+	fake_receive(1, 10, 37);
+	fake_find(1)->row[PE_EGRESS].class[0] = (struct pe_count){ 3, 300 };
+	fake.may_lapse = true;
+	first = move_away(1);
+	report_end(first, PE_LINK_MOVED);
+	assert_int_equal(host_above(scene), 27 + 3);
+	come_back(first, 5, 4);
+	assert_int_equal(before_attach(scene, 5, PE_INGRESS), 4);
+	assert_int_equal(before_attach(scene, 5, PE_EGRESS), 4);
+	assert_int_equal(host_above(scene), 27 + 3);
+}
+
+/* Another one has its ifindex when the event is read, and has passed what was counted for it. */
+static void test_comes_back_after_another(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first;
+
+	add(scene, 1, 1, "veth");
+	fake_receive(1, 10, 10);
+	fake.may_lapse = true;
+	first = move_away(1);
+	fake_add(1, "veth");
+	fake_find(1)->stats = (struct pe_link_stats){ .rx_packets = 6, .rx_bytes = 600 };
+	first->row[PE_INGRESS].class[0] = (struct pe_count){ 16, 1600 };
+	report_end(first, PE_LINK_MOVED);
+	report_next(1, 0);
+	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 0);
+	come_back(first, 5, 8);
+	assert_int_equal(before_attach(scene, 5, PE_INGRESS), 8);
+	assert_int_equal(host_packets(scene), 16);
+	assert_int_equal(host_above(scene), 0);
+}
+
+/* It comes back by the ifindex of one that has moved as well, before the event of that is read:
+ * what was counted for that one is known of it, too, and what it passed elsewhere is not. */
+static void test_comes_back_for_another(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first, *second;
+
+	add(scene, 1, 2, "veth");
+	fake_receive(1, 10, 10);
+	fake_receive(2, 20, 20);
+	fake.may_lapse = true;
+	second = move_away(2);
+	report_end(second, PE_LINK_MOVED);
+	first = move_away(1);
+	first->link.address[0] = 6;
+	first->row[PE_INGRESS].class[0] = (struct pe_count){ 16, 1600 };
+	fake_add(1, "veth");
+	fake_find(1)->link.address_len = 6;
+	memcpy(fake_find(1)->link.address, second->link.address, 6);
+	fake_find(1)->stats = second->stats;
+	/* So many elsewhere, and for the first one. */
+	fake_receive(1, 3 + 6, 0);
+	report_end(first, PE_LINK_MOVED);
+	report_next(1, 0);
+	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 3);
+	assert_int_equal(host_above(scene), 0);
+}
+
+/* Out of watch, or missing from a dump: the last message is from before what was counted. */
+static void test_comes_back_unreported(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first;
+
+	fake.may_lapse = true;
+	for (int is_missed = 0; is_missed < 2; is_missed++) {
+		int ifindex = 1 + 2 * is_missed, next = ifindex + 1;
+
+		add(scene, ifindex, 1, "veth");
+		first = fake_find(ifindex);
+		memcpy(first->link.address, "\2\0\0\0\0\1", 6);
+		first->link.address_len = 6;
+		first->link.has_stats = true;
+		fake_receive(ifindex, 10, 10);
+		if (!is_missed)
+			rename_to(ifindex, "lo");
+		fake_delete(ifindex);
+		report_end(first, is_missed ? PE_LINK_MISSED : PE_LINK_MOVED);
+		come_back(first, next, 4);
+		assert_int_equal(before_attach(scene, next, PE_INGRESS), 4);
+		fake_report_deleted(next);
+	}
+	assert_int_equal(host_above(scene), 0);
 }
 
 /* By its old ifindex, before the event of its leaving is read: what the tracepoint counts meanwhile
@@ -346,6 +511,50 @@ static void test_comes_back_at_once(void **state)
 	report_end(first, PE_LINK_MOVED);
 	report_next(1, 3);
 	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 3);
+}
+
+/* Likewise, after it has passed some elsewhere: these are missed, and no others. */
+static void test_comes_back_from_elsewhere(void **state)
+{
+	struct scene *scene = *state;
+	struct fake_interface *first;
+
+	add(scene, 1, 1, "veth");
+	fake_receive(1, 10, 10);
+	fake.may_lapse = true;
+	first = move_away(1);
+	fake_add(1, "veth");
+	fake_find(1)->link.address_len = 6;
+	memcpy(fake_find(1)->link.address, first->link.address, 6);
+	fake_find(1)->stats = first->stats;
+	fake_receive(1, 4 + 6, 0);
+	first->row[PE_INGRESS].class[0] = (struct pe_count){ 16, 1600 };
+	report_end(first, PE_LINK_MOVED);
+	report_next(1, 0);
+	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 4);
+	assert_int_equal(host_above(scene), 0);
+}
+
+/* Out of watch with more than the kernel has, which no message has shown. */
+static void test_comes_back_above_unreported(void **state)
+{
+	struct scene *scene = *state;
+
+	add(scene, 1, 1, "veth");
+	fake_find(1)->link.address_len = 6;
+	fake_find(1)->link.has_stats = true;
+	fake_receive(1, 10, 37);
+	fake.may_lapse = true;
+	rename_to(1, "lo");
+	assert_int_equal(host_above(scene), 0);
+	memset(fake_find(1)->row, 0, sizeof(fake_find(1)->row));
+	rename_to(1, "veth1");
+	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 0);
+	/* Nor does that hide what is missed now. */
+	fake_receive(1, 4, 0);
+	for (int i = 0; i < 3; i++)
+		pe_interfaces_audit(scene->interfaces);
+	assert_int_equal(before_attach(scene, 1, PE_INGRESS), 4);
 }
 
 /* After a dump: our program shows whether an interface is the one that is known. */
@@ -578,10 +787,30 @@ static void test_identified(void **state)
 	pe_identity_unref(who);
 }
 
+/* The ifindex has an interface that is not watched: the identity is the departed one's. */
+static void test_identified_after_an_excluded_one(void **state)
+{
+	struct scene *scene = *state;
+	struct pe_identity *who;
+
+	assert_int_equal(pe_identity_new(&(struct pe_identity){ .container = "web" }, &who), 0);
+	add(scene, 1, 1, "veth");
+	fake.may_lapse = true;
+	fake_report_deleted(1);
+	strcpy(fake_add(1, "veth")->name, "lo");
+	report_next(1, 0);
+	assert_non_null(record_of(scene, 1));
+	assert_int_equal(waiting(scene), 1);
+	pe_interfaces_identify(scene->interfaces, 1, who);
+	assert_int_equal(waiting(scene), 0);
+	pe_identity_unref(who);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(test_reused_by_tracepoint),
+		test(test_reused_and_sent),
 		test(test_reused_without_program),
 		test(test_reused_with_program),
 		test(test_reused_after_a_move),
@@ -595,7 +824,13 @@ int main(void)
 		test(test_bridge_is_renamed),
 		test(test_nothing_to_try_again),
 		test(test_comes_back),
+		test(test_comes_back_above),
+		test(test_comes_back_after_another),
+		test(test_comes_back_for_another),
+		test(test_comes_back_unreported),
 		test(test_comes_back_at_once),
+		test(test_comes_back_from_elsewhere),
+		test(test_comes_back_above_unreported),
 		test(test_is_known),
 		test(test_no_memory_for_series),
 		test(test_early_is_taken_over),
@@ -606,6 +841,7 @@ int main(void)
 		test(test_early_names_in_use),
 		test(test_early_cannot_be_offered),
 		test(test_identified),
+		test(test_identified_after_an_excluded_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,7 +210,10 @@ static size_t item_count(const struct pe_emit *emit)
 static void test_labels(void **state)
 {
 	struct pe_snapshot *snapshot = fixture_snapshot(3, true, false);
-	struct checker checker = { .emit = { .writer.ops = &ops, .snapshot = snapshot } };
+	pe_ledger_row ledger[FIXTURE_GROUPS] = { { { 1, 2 }, { 3, 4 } } };
+	struct checker checker = {
+		.emit = { .writer.ops = &ops, .snapshot = snapshot, .ledger = ledger },
+	};
 	struct pe_label_set labels = { 0 };
 	size_t all = 0;
 

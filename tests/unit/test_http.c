@@ -14,9 +14,11 @@
 #include "pe/web.h"
 
 #include "http_client.h"
+#include "http_server.h"
 
-#define CONTENT_TYPE_TEXT	 "text/plain; version=0.0.4; charset=utf-8"
-#define CONTENT_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define ACCEPT_PROTOBUF                                                                    \
+	"Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;" \
+	"encoding=delimited;q=0.7,text/plain;version=0.0.4;q=0.3\r\n"
 #define ACCEPT_OPENMETRICS                                                                    \
 	"Accept: application/openmetrics-text;version=1.0.0,"                                 \
 	"application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/" \
@@ -111,9 +113,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	pe_http_free(f->http);
-	pe_web_free(f->web);
-	pe_listeners_free(f->listeners);
+	server_end(&f->http, &f->web, &f->listeners);
 	/* Every reference that a scrape took came back. */
 	assert_int_equal(f->snapshot->references, 1);
 	pe_snapshot_unref(f->snapshot);
@@ -175,6 +175,8 @@ static void test_formats(void **state)
 		{ ACCEPT_OPENMETRICS, PE_FORMAT_OPENMETRICS, false },
 		{ ACCEPT_GZIP, PE_FORMAT_TEXT, true },
 		{ ACCEPT_OPENMETRICS ACCEPT_GZIP, PE_FORMAT_OPENMETRICS, true },
+		{ ACCEPT_PROTOBUF, PE_FORMAT_PROTOBUF, false },
+		{ ACCEPT_PROTOBUF ACCEPT_GZIP, PE_FORMAT_PROTOBUF, true },
 		{ "Accept: application/json\r\nAccept-Encoding: br, gzip;q=0\r\n", PE_FORMAT_TEXT,
 		  false },
 		/* Two lines are one list. */
@@ -192,9 +194,7 @@ static void test_formats(void **state)
 		    &answer);
 		encode(f, cases[i].format, &text);
 		assert_int_equal(answer.status, 200);
-		assert_header(&answer, "Content-Type",
-			      cases[i].format == PE_FORMAT_TEXT ? CONTENT_TYPE_TEXT
-								: CONTENT_TYPE_OPENMETRICS);
+		assert_header(&answer, "Content-Type", pe_format_content_type(cases[i].format));
 		assert_header(&answer, "Vary", "Accept, Accept-Encoding");
 		assert_header(&answer, "X-Content-Type-Options", "nosniff");
 		assert_header(&answer, "Cache-Control", "no-store");
@@ -208,7 +208,8 @@ static void test_formats(void **state)
 			answer.body = plain;
 		}
 		assert_body(&answer, &text);
-		assert_contains(&answer, "12345");
+		if (cases[i].format != PE_FORMAT_PROTOBUF)
+			assert_contains(&answer, "12345");
 	}
 }
 

@@ -18,6 +18,7 @@
 #include "pe/web.h"
 
 #include "http_client.h"
+#include "http_server.h"
 
 #define IFACES	      1500 /* some MiB of text: more than sockets hold */
 #define SNAPSHOTS_MAX 4	   /* that scrapes may keep alive */
@@ -146,9 +147,7 @@ static void start(struct fixture *f, unsigned int max_connections, unsigned int 
 
 static void stop(struct fixture *f)
 {
-	f->http = pe_http_free(f->http);
-	f->web = pe_web_free(f->web);
-	f->listeners = pe_listeners_free(f->listeners);
+	server_end(&f->http, &f->web, &f->listeners);
 	assert_int_equal(alive(f), 0);
 	for (unsigned int i = 0; i < f->made_count; i++)
 		pe_snapshot_unref(f->made[i]);

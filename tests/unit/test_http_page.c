@@ -16,6 +16,7 @@
 #include "pe/web.h"
 
 #include "http_client.h"
+#include "http_server.h"
 
 #include "../../src/web/body.h"
 
@@ -107,9 +108,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	pe_http_free(f->http);
-	pe_web_free(f->web);
-	pe_listeners_free(f->listeners);
+	server_end(&f->http, &f->web, &f->listeners);
 	assert_int_equal(f->snapshot->references, 1);
 	pe_snapshot_unref(f->snapshot);
 	free(f);

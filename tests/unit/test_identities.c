@@ -146,6 +146,31 @@ static void on_resolved(int ifindex, struct pe_identity *identity, void *userdat
 		 identity ? identity->workload : "-");
 }
 
+static struct {
+	unsigned int calls;
+	uint64_t netns;
+	int ifindex;
+	char workload[PE_IDENTITY_NAME_MAX]; /* "-": nobody */
+} named;
+
+static void on_named(uint64_t netns, int ifindex, struct pe_identity *identity, void *userdata)
+{
+	assert_ptr_equal(userdata, &reported);
+	named.calls++;
+	named.netns = netns;
+	named.ifindex = ifindex;
+	snprintf(named.workload, sizeof(named.workload), "%s", identity ? identity->workload : "-");
+}
+
+static void expect_named(unsigned int calls, uint64_t netns, int ifindex, const char *workload)
+{
+	assert_int_equal(named.calls, calls);
+	assert_int_equal(named.netns, netns);
+	assert_int_equal(named.ifindex, ifindex);
+	assert_string_equal(named.workload, workload);
+	named.calls = 0;
+}
+
 static void expect(unsigned int calls, int ifindex, const char *workload)
 {
 	assert_int_equal(reported.calls, calls);
@@ -183,12 +208,17 @@ static uint64_t unresolved(const struct pe_identities *ids)
 static struct pe_identities *begin(void)
 {
 	const struct pe_identities_options options = {
-		.wait_ns = WAIT_NS, .max_links = 3, .resolved = on_resolved, .userdata = &reported
+		.wait_ns = WAIT_NS,
+		.max_links = 3,
+		.resolved = on_resolved,
+		.named = on_named,
+		.userdata = &reported,
 	};
 	struct pe_identities *ids;
 
 	memset(&fake, 0, sizeof(fake));
 	memset(&reported, 0, sizeof(reported));
+	memset(&named, 0, sizeof(named));
 	fake.now_ns = 100 * PE_NS_PER_S;
 	fake.peer_netns = 7;
 	assert_int_equal(pe_identities_new(&options, &ids), 0);
@@ -276,6 +306,35 @@ static void test_wait(void **state)
 	expect(1, 4, "web");
 	expect_results(ids, 0, 1, 0, 1, 0);
 	assert_int_equal(unresolved(ids), 0);
+	pe_identities_free(ids);
+}
+
+/* Whatever leads to it: a veth, none that is known, one of nobody, one that comes later. */
+static void test_namespaces(void **state)
+{
+	struct pe_identities *ids = begin();
+
+	(void)state;
+	queue(task(9, 5, "macvlan"));
+	pe_identities_dispatch(ids);
+	expect_named(1, 9, 0, "macvlan");
+	queue(task(7, 5, "web"));
+	pe_identities_dispatch(ids);
+	expect_named(1, 7, 0, "web");
+	link_now(ids, 4);
+	expect_named(1, 7, 4, "web");
+	pe_identities_name_all(ids);
+	assert_int_equal(named.calls, 2);
+	named.calls = 0;
+	fake.peer_netns = 8;
+	queue(task(8, 5, NULL));
+	link_now(ids, 5);
+	assert_int_equal(named.calls, 0);
+	pass(ids, WAIT_NS);
+	expect_named(1, 8, 5, "-");
+	queue(task(8, 6, "late"));
+	pe_identities_dispatch(ids);
+	expect_named(1, 8, 5, "late");
 	pe_identities_free(ids);
 }
 
@@ -584,17 +643,12 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_no_carrier),
-		cmocka_unit_test(test_nothing_runs),
-		cmocka_unit_test(test_moved),
-		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_named_after_its_end),
-		cmocka_unit_test(test_next_container),
-		cmocka_unit_test(test_first_task),
-		cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_order),	       cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_namespaces),     cmocka_unit_test(test_no_carrier),
+		cmocka_unit_test(test_nothing_runs),   cmocka_unit_test(test_moved),
+		cmocka_unit_test(test_gone),	       cmocka_unit_test(test_named_after_its_end),
+		cmocka_unit_test(test_next_container), cmocka_unit_test(test_first_task),
+		cmocka_unit_test(test_lost),	       cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,7 +65,7 @@ static struct pe_snapshot *new_snapshot(size_t count)
 	snapshot->groups[2].label[PE_GROUP_KIND] = "veth";
 	snapshot->groups[2].label[PE_GROUP_MASTER] = "docker0";
 	for (size_t i = 0; i < count; i++) {
-		snprintf(snapshot->ifaces[i].info.name, IFNAMSIZ, "veth%zu", i);
+		snprintf(snapshot->ifaces[i].info.name, IFNAMSIZ, "veth%u", (unsigned int)i);
 		strcpy(snapshot->ifaces[i].info.kind, "veth");
 	}
 	return snapshot;

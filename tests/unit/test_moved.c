@@ -16,17 +16,27 @@ static struct pe_link make_link(unsigned int number, const char *kind, uint64_t 
 
 	memcpy(link.address, &number, sizeof(number));
 	strcpy(link.kind, kind);
-	link.stats = (struct pe_link_stats){ packets, packets * 100, packets, packets * 100, 0, 0 };
+	link.stats = (struct pe_link_stats){ .rx_packets = packets,
+					     .rx_bytes = packets * 100,
+					     .tx_packets = packets,
+					     .tx_bytes = packets * 100 };
 	return link;
+}
+
+/* Of `known` packets the kernel had counted these when it was last asked. */
+static void put_stay(struct pe_moved *moved, unsigned int number, uint64_t known, uint64_t kernel)
+{
+	const struct pe_count was_known = { known, known * 100 };
+	const struct pe_count was_there = { kernel, kernel * 100 };
+	const struct pe_moved_stay stay = { { was_known, was_known }, { was_there, was_there } };
+	struct pe_link link = make_link(number, "veth", kernel);
+
+	pe_moved_put(moved, &link, &stay);
 }
 
 static void put(struct pe_moved *moved, unsigned int number, uint64_t packets)
 {
-	const struct pe_count known[PE_DIRECTIONS] = { { packets, packets * 100 },
-						       { packets, packets * 100 } };
-	struct pe_link link = make_link(number, "veth", packets);
-
-	pe_moved_put(moved, &link, known);
+	put_stay(moved, number, packets, packets);
 }
 
 /* The packets that are known of a link when it appears. */
@@ -78,6 +88,21 @@ static void test_somebody_else(void **state)
 	pe_moved_free(moved);
 }
 
+/* More is known than the kernel had counted: its counters say whether it is the same one. */
+static void test_known_above(void **state)
+{
+	struct pe_moved *moved;
+	struct pe_link link;
+
+	assert_int_equal(pe_moved_new(&moved), 0);
+	put_stay(moved, 1, 8, 5);
+	link = make_link(1, "veth", 4);
+	assert_int_equal(take(moved, &link), 0);
+	link = make_link(1, "veth", 5);
+	assert_int_equal(take(moved, &link), 8);
+	pe_moved_free(moved);
+}
+
 /* It has gone again: there is nothing that could have gone back. */
 static void test_gone_again(void **state)
 {
@@ -118,9 +143,8 @@ static void test_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_again),
-		cmocka_unit_test(test_somebody_else),
-		cmocka_unit_test(test_gone_again),
+		cmocka_unit_test(test_known_again), cmocka_unit_test(test_somebody_else),
+		cmocka_unit_test(test_known_above), cmocka_unit_test(test_gone_again),
 		cmocka_unit_test(test_bounded),
 	};
 

@@ -16,7 +16,8 @@
 #define TEXT	    PE_FORMAT_TEXT
 #define OPENMETRICS PE_FORMAT_OPENMETRICS
 #define OM	    "application/openmetrics-text"
-#define PROTOBUF                                                                   \
+#define PROTOBUF    PE_FORMAT_PROTOBUF
+#define PB                                                                         \
 	"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;" \
 	"encoding=delimited"
 
@@ -35,9 +36,9 @@ static const struct {
 	{ OM ";version=1.0.0," OM ";version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
 	  OPENMETRICS },
 	{ OM "; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", OPENMETRICS },
-	{ PROTOBUF "," OM ";version=1.0.0;q=0.8," OM ";version=0.0.1;q=0.75,"
-		   "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-	  OPENMETRICS },
+	{ PB "," OM ";version=1.0.0;q=0.8," OM ";version=0.0.1;q=0.75,"
+	     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+	  PROTOBUF },
 	{ "text/plain;version=0.0.4;q=1,*/*;q=0.1", TEXT },
 
 	/* Prometheus 3.x */
@@ -45,17 +46,38 @@ static const struct {
 	     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
 	     "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
 	  OPENMETRICS },
-	{ PROTOBUF ";q=0.7," OM ";version=1.0.0;escaping=allow-utf-8;q=0.6," OM
-		   ";version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
-		   "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
-	  OPENMETRICS },
+	{ PB ";q=0.7," OM ";version=1.0.0;escaping=allow-utf-8;q=0.6," OM
+	     ";version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
+	     "text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+	  PROTOBUF },
 	{ "text/plain;version=0.0.4;q=0.6," OM ";version=1.0.0;q=0.5,*/*;q=0.2", TEXT },
 	{ "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,*/*;q=0.5", TEXT },
 
-	/* only protobuf: nothing that we have */
-	{ PROTOBUF, TEXT },
-	{ PROTOBUF ";q=0.7,text/plain;version=0.0.4;q=0.3", TEXT },
-	{ PROTOBUF ", " OM ";q=0.2", OPENMETRICS },
+	/* protobuf: only who names it, this message, and this framing */
+	{ PB, PROTOBUF },
+	{ PB ";q=0.7,text/plain;version=0.0.4;q=0.3", PROTOBUF },
+	{ PB ";q=0.2,text/plain;version=0.0.4;q=0.3", TEXT },
+	{ PB ", " OM ";q=0.2", PROTOBUF },
+	{ PB ";q=0.2, " OM, OPENMETRICS },
+	{ PB "," OM ",text/plain", PROTOBUF },
+	{ OM "," PB, OPENMETRICS },
+	{ "text/plain," OM "," PB, TEXT },
+	{ "*/*," PB, PROTOBUF },
+	{ PB ";q=0", TEXT },
+	{ PB ";q=0,*/*", TEXT },
+	{ PB ";escaping=allow-utf-8", PROTOBUF },
+	{ "application/vnd.google.protobuf", TEXT },
+	{ "application/vnd.google.protobuf;encoding=delimited", TEXT },
+	{ "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily", TEXT },
+	{ "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+	  TEXT },
+	{ "application/vnd.google.protobuf;proto=other.Family;encoding=delimited", TEXT },
+	{ "application/vnd.google.protobuf; encoding=\"delimited\"; "
+	  "proto=\"io.prometheus.client.MetricFamily\"",
+	  PROTOBUF },
+	{ "application/vnd.google.protobuf," OM ";q=0.1", OPENMETRICS },
+	{ OM ";q=0,application/*", TEXT },
+	{ OM ";q=0,application/*;q=0.1," PB ";q=0.2", PROTOBUF },
 
 	/* curl, browsers, wget */
 	{ "*/*", TEXT },
@@ -91,6 +113,9 @@ static const struct {
 	{ OM ";q=0.000", TEXT },
 	{ OM ";q=0,*/*", TEXT },
 	{ "text/plain;q=0,*/*", OPENMETRICS },
+	/* The same range twice: the better one. */
+	{ "text/plain;q=0.1," OM ";q=0.5,text/plain;q=0.9", TEXT },
+	{ "text/plain;q=0.9," OM ";q=0.5,text/plain;q=0.1", TEXT },
 	{ "text/plain;q=0," OM ";q=0", TEXT },
 	{ "*/*;q=0", TEXT },
 	{ OM ";q=0.1,*/*;q=0", OPENMETRICS },
@@ -221,7 +246,7 @@ static void test_truncated(void **state)
 
 			assert_non_null(s);
 			format = pe_negotiate_format(s);
-			assert_true(format == TEXT || format == OPENMETRICS);
+			assert_true(format == TEXT || format == OPENMETRICS || format == PROTOBUF);
 			assert_false(pe_negotiate_gzip(s) && !strchr(s, '*'));
 		}
 	}

@@ -89,9 +89,14 @@ static void begin(struct message *m, uint16_t type, unsigned char family, int if
 	memcpy(NLMSG_DATA(&m->nlh), &ifi, sizeof(ifi));
 }
 
-static const struct rtnl_link_stats64 some_stats = {
-	.rx_packets = UINT64_C(1) << 40, .rx_bytes = 2, .tx_packets = 3, .tx_bytes = UINT64_MAX
-};
+static const struct rtnl_link_stats64 some_stats = { .rx_packets = UINT64_C(1) << 40,
+						     .rx_bytes = 2,
+						     .tx_packets = 3,
+						     .tx_bytes = UINT64_MAX,
+						     .rx_errors = 5,
+						     .tx_errors = 6,
+						     .rx_dropped = 7,
+						     .tx_dropped = 8 };
 
 /* All that the parser knows, the name first. */
 static void full_message(struct message *m)
@@ -160,6 +165,10 @@ static void test_parse_full(void **state)
 	assert_int_equal(result.link.stats.rx_bytes, 2);
 	assert_int_equal(result.link.stats.tx_packets, 3);
 	assert_int_equal(result.link.stats.tx_bytes, UINT64_MAX);
+	assert_int_equal(result.link.stats.rx_errors, 5);
+	assert_int_equal(result.link.stats.tx_errors, 6);
+	assert_int_equal(result.link.stats.rx_dropped, 7);
+	assert_int_equal(result.link.stats.tx_dropped, 8);
 }
 
 static void test_parse_address(void **state)

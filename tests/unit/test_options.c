@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "pe/cleanup.h"
+#include "pe/catalogue.h"
 #include "pe/clock.h"
 #include "pe/link.h"
 #include "pe/options.h"
@@ -99,6 +100,9 @@ static const struct field {
 	F("interface.exclude", 's', interface_exclude),
 	F("xdp.mode", 'u', xdp_mode),
 	F("egress", 'b', egress),
+	F("drops", 'b', drops),
+	F("tcp", 'b', tcp),
+	F("flows", 'b', flows),
 	F("max-interfaces", 'u', max_interfaces),
 	F("netlink.rcvbuf", 'u', netlink_rcvbuf),
 	F("workers", 'u', workers),
@@ -114,6 +118,8 @@ static const struct field {
 	F("interface.detail", 'u', show.detail),
 	F("interface.labels", 'u', show.iface_labels),
 	F("metrics.created", 'b', show.created),
+	F("metrics.include", 's', metrics.include),
+	F("metrics.exclude", 's', metrics.exclude),
 	F("metrics.legacy", 'b', show.legacy),
 	F("identity", 'b', identity),
 	F("identity.cni", 'b', identity_cni),
@@ -134,12 +140,52 @@ static const struct field {
 	F("push.departure-delay", 'n', push_departure_delay_ns),
 	F("push.on-exit", 'u', push_on_exit),
 	F("push.compression", 'b', push_gzip),
+	F("push.metrics-include", 's', push_metrics.include),
+	F("push.metrics-exclude", 's', push_metrics.exclude),
 	F("push.username", 's', push_username),
 	F("push.password-file", 's', push_password_file),
 	F("push.bearer-token-file", 's', push_bearer_token_file),
 	F("push.tls-ca-file", 's', push_tls_ca_file),
 	F("push.tls-cert-file", 's', push_tls_cert_file),
 	F("push.tls-key-file", 's', push_tls_key_file),
+	F("remote-write.url", 'l', remote.urls),
+	F("remote-write.protocol", 'u', remote_protocol),
+	F("remote-write.interval", 'n', remote.interval_ns),
+	F("remote-write.timeout", 'n', remote.timeout_ns),
+	F("remote-write.label", 'l', remote.labels),
+	F("remote-write.max-samples-per-send", 'u', remote.max_samples),
+	F("remote-write.newest-first", 'b', remote.newest_first),
+	F("remote-write.min-age", 'n', remote.min_age_ns),
+	F("remote-write.departed-hold", 'n', remote.hold_ns),
+	F("remote-write.metrics-include", 's', remote.metrics.include),
+	F("remote-write.metrics-exclude", 's', remote.metrics.exclude),
+	F("remote-write.header-file", 's', remote.header_file),
+	F("remote-write.username", 's', remote.username),
+	F("remote-write.password-file", 's', remote.password_file),
+	F("remote-write.bearer-token-file", 's', remote.bearer_token_file),
+	F("remote-write.tls-ca-file", 's', remote.tls_ca_file),
+	F("remote-write.tls-cert-file", 's', remote.tls_cert_file),
+	F("remote-write.tls-key-file", 's', remote.tls_key_file),
+	F("otlp.url", 'l', otlp.urls),
+	F("otlp.interval", 'n', otlp.interval_ns),
+	F("otlp.timeout", 'n', otlp.timeout_ns),
+	F("otlp.attribute", 'l', otlp.labels),
+	F("otlp.max-samples-per-send", 'u', otlp.max_samples),
+	F("otlp.newest-first", 'b', otlp.newest_first),
+	F("otlp.min-age", 'n', otlp.min_age_ns),
+	F("otlp.departed-hold", 'n', otlp.hold_ns),
+	F("otlp.metrics-include", 's', otlp.metrics.include),
+	F("otlp.metrics-exclude", 's', otlp.metrics.exclude),
+	F("otlp.header-file", 's', otlp.header_file),
+	F("otlp.username", 's', otlp.username),
+	F("otlp.password-file", 's', otlp.password_file),
+	F("otlp.bearer-token-file", 's', otlp.bearer_token_file),
+	F("otlp.tls-ca-file", 's', otlp.tls_ca_file),
+	F("otlp.tls-cert-file", 's', otlp.tls_cert_file),
+	F("otlp.tls-key-file", 's', otlp.tls_key_file),
+	F("spool.path", 's', spool_path),
+	F("spool.max-size", 'u', spool_max_bytes),
+	F("spool.max-age", 'n', spool_max_age_ns),
 	F("user", 's', user),
 	F("sandbox", 'b', sandbox),
 	F("log.level", 'u', log_level),
@@ -199,6 +245,11 @@ static const struct {
 	{ "xdp.mode", "native", "2" },
 	{ "egress", "on", "true" },
 	{ "egress", "off", "false" },
+	{ "drops", "on", "true" },
+	{ "drops", "off", "false" },
+	{ "flows", "on", "true" },
+	{ "flows", "off", "false" },
+	{ "tcp", "off", "false" },
 	{ "identity", "off", "false" },
 	{ "identity.cni", "off", "false" },
 	{ "identity.files", "off", "false" },
@@ -242,6 +293,8 @@ static const struct {
 	{ "interface.labels", "container", "1" },
 	{ "interface.labels", "workload,pod", "10" },
 	{ "metrics.created", "true", "true" },
+	{ "metrics.include", "packet_exporter_host_.*", "packet_exporter_host_.*" },
+	{ "metrics.exclude", ".*_(seconds|info)", ".*_(seconds|info)" },
 	{ "metrics.legacy", "true", "true" },
 	{ "metrics.legacy", "false", "false" },
 	{ "metrics.legacy", "1", "true" },
@@ -275,12 +328,54 @@ static const struct {
 	{ "push.on-exit", "none", "2" },
 	{ "push.compression", "gzip", "true" },
 	{ "push.compression", "none", "false" },
+	{ "push.metrics-include", "packet_exporter_host_.*", "packet_exporter_host_.*" },
+	{ "push.metrics-exclude", ".*_(seconds|info)", ".*_(seconds|info)" },
 	{ "push.username", "me", "me" },
 	{ "push.password-file", "/p", "/p" },
 	{ "push.bearer-token-file", "/b", "/b" },
 	{ "push.tls-ca-file", "/ca", "/ca" },
 	{ "push.tls-cert-file", "/cert", "/cert" },
 	{ "push.tls-key-file", "/key", "/key" },
+	{ "remote-write.url", "http://h/api/v1/write", "<http://h/api/v1/write>" },
+	{ "remote-write.protocol", "1", "0" },
+	{ "remote-write.protocol", "2", "1" },
+	{ "remote-write.protocol", "auto", "2" },
+	{ "remote-write.interval", "1s", "1000ms" },
+	{ "remote-write.timeout", "10m", "600000ms" },
+	{ "remote-write.newest-first", "on", "true" },
+	{ "remote-write.min-age", "0s", "0ms" },
+	{ "remote-write.departed-hold", "1d", "86400000ms" },
+	{ "remote-write.label", "job=a=b", "<job>" },
+	{ "remote-write.max-samples-per-send", "1", "1" },
+	{ "remote-write.metrics-include", "packet_exporter_host_.*", "packet_exporter_host_.*" },
+	{ "remote-write.metrics-exclude", ".*_(seconds|info)", ".*_(seconds|info)" },
+	{ "remote-write.header-file", "/h", "/h" },
+	{ "spool.path", "/s", "/s" },
+	{ "spool.max-size", "1MiB", "1048576" },
+	{ "spool.max-age", "2h", "7200000ms" },
+	{ "remote-write.username", "me", "me" },
+	{ "remote-write.password-file", "/p", "/p" },
+	{ "remote-write.bearer-token-file", "/b", "/b" },
+	{ "remote-write.tls-ca-file", "/ca", "/ca" },
+	{ "remote-write.tls-cert-file", "/cert", "/cert" },
+	{ "remote-write.tls-key-file", "/key", "/key" },
+	{ "otlp.url", "http://h/v1/metrics", "<http://h/v1/metrics>" },
+	{ "otlp.interval", "1s", "1000ms" },
+	{ "otlp.timeout", "10m", "600000ms" },
+	{ "otlp.newest-first", "on", "true" },
+	{ "otlp.min-age", "0s", "0ms" },
+	{ "otlp.departed-hold", "0s", "0ms" },
+	{ "otlp.attribute", "a.b=c=d", "<a.b>" },
+	{ "otlp.max-samples-per-send", "1", "1" },
+	{ "otlp.metrics-include", "packet_exporter_host_.*", "packet_exporter_host_.*" },
+	{ "otlp.metrics-exclude", ".*_(seconds|info)", ".*_(seconds|info)" },
+	{ "otlp.header-file", "/h", "/h" },
+	{ "otlp.username", "me", "me" },
+	{ "otlp.password-file", "/p", "/p" },
+	{ "otlp.bearer-token-file", "/b", "/b" },
+	{ "otlp.tls-ca-file", "/ca", "/ca" },
+	{ "otlp.tls-cert-file", "/cert", "/cert" },
+	{ "otlp.tls-key-file", "/key", "/key" },
 	{ "user", "nobody", "nobody" },
 	{ "user", "0", "0" },
 	{ "user", "4294967294", "4294967294" }, /* a number needs no entry */
@@ -564,6 +659,11 @@ static void test_precedence(void **state)
 		     "true");
 	expect_field(ARGV("--metrics.legacy=false"), ENV("PE_METRICS_LEGACY=1"), "metrics.legacy",
 		     "false");
+	expect_field(ARGV("--flows=off"), ENV("PE_WORKERS=4"), "workers", "0");
+	expect_field(ARGV("--flows=off", "--flows.top=0"), NO_ENV, "flows", "false");
+	expect_error(ARGV("--flows.top=2"), ENV("PE_FLOWS=off"),
+		     "PE_FLOWS=off and --flows.top exclude each other: without flows there are no "
+		     "largest ones");
 	/* A flag takes no value from the next argument. */
 	expect_error(ARGV("--metrics.legacy", "false"), NO_ENV,
 		     "unexpected argument \"false\" (see --help)");
@@ -909,11 +1009,67 @@ static void test_push_check(void **state)
 	}
 }
 
+/* Credentials are not what distinguishes the metrics of one from those of another. */
+static void test_receivers(void **state)
+{
+	static const char *const twice = "there are two receivers that only differ in their "
+					 "credentials, or not at all";
+	_cleanup_(result_fini) struct result result;
+	char message[256];
+
+	snprintf(message, sizeof(message), "http://…@h/w: %s", twice);
+	expect_error(ARGV("--remote-write.url=http://a:b@h/w", "--remote-write.url=http://c@h/w"),
+		     NO_ENV, message);
+	snprintf(message, sizeof(message), "http://h/w: %s", twice);
+	expect_error(ARGV("--remote-write.url=http://h/w", "--otlp.url=http://h/w"), NO_ENV,
+		     message);
+	expect_error(ARGV("--otlp.url=http://h/v1", "--otlp.attribute=direction=up"), NO_ENV,
+		     "--otlp.*: attribute direction would hide that of the same name of the "
+		     "points");
+	run(&result, ARGV("--remote-write.url=http://h/w", "--otlp.url=http://h/v1"), NO_ENV);
+	assert_string_equal(result.err, "");
+}
+
+/* For all ways, and further ones for each. */
+static void test_metric_filters(void **state)
+{
+	_cleanup_(result_fini) struct result result;
+	struct pe_remote_write_options remote, otlp;
+	struct pe_remote_label labels[1];
+	struct pe_push_options push;
+	struct pe_family_set set = { 0 };
+
+	run(&result,
+	    ARGV("--metrics.exclude=process_.*", "--push.metrics-include=packet_exporter_host_.*",
+		 "--remote-write.metrics-exclude=.*_info", "--otlp.metrics-exclude=.*_total"),
+	    NO_ENV);
+	assert_string_equal(result.err, "");
+	pe_options_push(&result.options, NULL, &push);
+	result.options.remote.urls.item = result.options.otlp.urls.item = (char *[]){ "http://h" };
+	pe_options_remote_write(&result.options, 0, labels, &remote);
+	pe_options_otlp(&result.options, 0, labels, &otlp);
+	result.options.remote.urls.item = result.options.otlp.urls.item = NULL;
+	assert_int_equal(pe_catalogue_leave_out("", "process_.*", &set), 0);
+	assert_memory_equal(&result.options.show.left_out, &set, sizeof(set));
+	assert_int_equal(pe_catalogue_leave_out("", ".*_info", &set), 0);
+	assert_memory_equal(&remote.show.left_out, &set, sizeof(set));
+	set = result.options.show.left_out;
+	assert_int_equal(pe_catalogue_leave_out("packet_exporter_host_.*", "", &set), 0);
+	assert_memory_equal(&push.show.left_out, &set, sizeof(set));
+	set = result.options.show.left_out;
+	assert_int_equal(pe_catalogue_leave_out("", ".*_total", &set), 0);
+	assert_memory_equal(&otlp.show.left_out, &set, sizeof(set));
+	expect_error(ARGV("--push.metrics-exclude=.*"), NO_ENV,
+		     "--push.metrics-include= and --push.metrics-exclude=.* leave no metric over");
+	expect_error(ARGV("--metrics.include=("), NO_ENV,
+		     "--metrics.include: \"(\" is not a regular expression: Unmatched ( or \\(");
+}
+
 static void test_check_config(void **state)
 {
 	static const char *const files[] = {
 		"push.password-file", "push.bearer-token-file", "push.tls-ca-file",
-		"push.tls-cert-file", "push.tls-key-file",
+		"push.tls-cert-file", "push.tls-key-file",	"otlp.header-file",
 	};
 	char path[] = "/tmp/test_options.XXXXXX";
 	char flag[128], setting[256], env[128], message[256];
@@ -1181,6 +1337,8 @@ int main(void)
 		cmocka_unit_test(test_credentials_twice),
 		cmocka_unit_test(test_push),
 		cmocka_unit_test(test_push_check),
+		cmocka_unit_test(test_receivers),
+		cmocka_unit_test(test_metric_filters),
 		cmocka_unit_test(test_check_config),
 		cmocka_unit_test(test_healthcheck),
 		cmocka_unit_test(test_version),

@@ -174,6 +174,40 @@ static void test_open(void **state)
 	free_page(page);
 }
 
+/* Whose name is the interface's has it once; a little traffic is a low line, and a drop has its
+ * direction. */
+static void test_row(void **state)
+{
+	struct scene_item item = ITEM("veth0", scene_now_ns - 10 * S, { 1, 100 }, { 1, 100 });
+	struct pe_identity names = { .container = "web-1", .workload = "web" };
+	struct pe_drop_row drops = {
+		.count = { [PE_INGRESS] = { [2] = 5 }, [PE_EGRESS] = { [1] = 2, [3] = 7 } }
+	};
+	struct pe_page *page = new_page(scene_snapshot(&item, 1, NULL, 0));
+	_cleanup_text_ struct pe_strbuf text = PE_STRBUF_INIT;
+
+	/* To the begin of a point. */
+	scene_pass(5 * S - scene_now_ns % (5 * S));
+	ask(page, PE_PAGE_HTML, "", 200, &text);
+	assert_int_equal(count(text.data, "veth0</bdi>"), 1);
+	/* 100 bytes each way in a second are a fifth of the height. */
+	scene_pass(S);
+	item.count[PE_INGRESS].bytes = item.count[PE_EGRESS].bytes = 200;
+	scene_set(&scene, scene_snapshot(&item, 1, NULL, 0));
+	scene.next->ifaces[0].dropped[PE_EGRESS] = 7;
+	scene.next->ifaces[0].body.drops = &drops;
+	fixture_reasons(scene.next);
+	assert_int_equal(pe_identity_new(&names, &scene.next->ifaces[0].identity), 0);
+	ask(page, PE_PAGE_HTML, "open=1", 200, &text);
+	assert_contains(&text, "V36h4V44z", "<dt>Out, dropped</dt><dd>7 packets</dd>",
+			"!In, dropped", "<td class=\"w\"><bdi>veth0</bdi></td>",
+			"<dt>In, drops: netfilter_drop</dt><dd>5 packets</dd>",
+			/* Of two places. */
+			"<dt>Out, drops: no_socket</dt><dd>9 packets</dd>", "!Out, drops: net",
+			"!drops: other");
+	free_page(page);
+}
+
 /* A link sorts by its column, the other way when that is how it is. */
 static void test_sort_links(void **state)
 {
@@ -238,19 +272,32 @@ static void test_pages(void **state)
 	_cleanup_text_ struct pe_strbuf text = PE_STRBUF_INIT;
 
 	ask(page, PE_PAGE_HTML, "", 200, &text);
-	assert_int_equal(count(text.data, "<tr id=\"i"), 100);
-	assert_contains(&text, "1 to 100 of 1000", "<a rel=\"next\" href=\"/?offset=100\">",
+	assert_int_equal(count(text.data, "<tr id=\"i"), 80);
+	assert_contains(&text, "1 to 80 of 1000", "<a rel=\"next\" href=\"/?offset=80\">",
 			"!rel=\"prev\"");
 	ask(page, PE_PAGE_HTML, "offset=950&search=veth&sort=name", 200, &text);
 	assert_int_equal(count(text.data, "<tr id=\"i"), 50);
 	assert_contains(&text, "951 to 1000 of 1000", "!rel=\"next\"",
-			"<a rel=\"prev\" href=\"/?search=veth&amp;sort=name&amp;offset=850\">");
+			"<a rel=\"prev\" href=\"/?search=veth&amp;sort=name&amp;offset=870\">");
 	ask(page, PE_PAGE_HTML, "offset=50", 200, &text);
 	assert_contains(&text, "<a rel=\"prev\" href=\"/\">", "<a rel=\"next\"");
 	ask(page, PE_PAGE_HTML, "limit=1000", 200, &text);
-	assert_int_equal(count(text.data, "<tr id=\"i"), 200);
+	assert_int_equal(count(text.data, "<tr id=\"i"), 180);
 	ask(page, PE_PAGE_HTML, "offset=5000", 200, &text);
 	assert_contains(&text, "none of 1000", "There are no more.", "rel=\"prev\"");
+	/* What is open stays, once, on whatever page. */
+	ask(page, PE_PAGE_HTML, "open=1000&limit=1000&sort=name", 200, &text);
+	assert_int_equal(count(text.data, "<tr id=\"i"), 180);
+	assert_contains(&text, "veth999</bdi>", "1 to 179 of 1000", "aria-expanded=\"true\"");
+	assert_int_equal(count(text.data, "<tr id=\"open\""), 1);
+	ask(page, PE_PAGE_HTML, "open=1000&limit=150&sort=name&offset=900", 200, &text);
+	assert_int_equal(count(text.data, "<tr id=\"i"), 100);
+	assert_int_equal(count(text.data, "<tr id=\"open\""), 1);
+	/* Not one that has gone, and not among groups. */
+	ask(page, PE_PAGE_HTML, "open=1001", 200, &text);
+	assert_int_equal(count(text.data, "<tr id=\"i"), 80);
+	ask(page, PE_PAGE_HTML, "open=1000&view=departed", 200, &text);
+	assert_int_equal(count(text.data, "<tr id=\"open\""), 0);
 	free_page(page);
 }
 
@@ -310,11 +357,9 @@ static void test_policy(void **state)
 /* ---- the table ---- */
 
 /* clang-format off */
-#define DEPARTED                                                                            \
-	"NAME                         INTERFACE       MASTER          LIVED        "        \
-	"   in B   in pkt    out B  out pkt unobserv    drops\n"                            \
-	"zz-gone                      zz-gone         -               1m30s        "        \
-	"  4.10k        3       60        1        0        0\n"
+#define DEPARTED                                              \
+	"NAME    LIVED   in B    pkt   out B    pkt unobs.  drops\n"  \
+	"zz-gone 1m30s  4.10k      3      60      1      0      0\n"
 /* clang-format on */
 
 static void test_table(void **state)
@@ -335,12 +380,9 @@ static void test_table(void **state)
 	ask(page, PE_PAGE_TABLE, "", 200, &text);
 	/* clang-format off */
 	assert_string_equal(text.data,
-		"NAME                         INTERFACE       MASTER          MODE         "
-		" in b/s in pkt/s  out b/s outpkt/s unobserv    drops\n"
-		"veth0                        veth0           -               generic       "
-		" 10.0M        1      800    2.00k        0        5\n"
-		"eth0                         eth0            -               generic       "
-		" 8.00k       10        0        0        0        0\n"
+		"NAME  MODE    in b/s  pkt/s out b/s  pkt/s unobs.  drops\n"
+		"veth0 generic  10.0M      1     800  2.00k      0      5\n"
+		"eth0  generic  8.00k     10       0      0      0      0\n"
 		"\n1 departed, the last ones:\n" DEPARTED "\n"
 		"averages since each began; ask again for those of now; in: what the host received "
 		"on it (a container's: what it sent)\n");
@@ -348,7 +390,7 @@ static void test_table(void **state)
 	assert_string_equal(text.data, DEPARTED);
 	/* clang-format on */
 	ask(page, PE_PAGE_TABLE, "view=groups", 200, &text);
-	assert_contains(&text, "\neth0                         veth            -  ");
+	assert_contains(&text, "NAME KIND in b/s", "\neth0 veth  8.00k");
 	ask(page, PE_PAGE_TABLE, "limit=1&sort=name", 200, &text);
 	assert_contains(&text, "\n1 of 2; ?limit= (at most 1000) and ?offset= show others\n",
 			"\neth0 ", "!\nveth0");
@@ -359,6 +401,43 @@ static void test_table(void **state)
 	ask(page, PE_PAGE_TABLE, "", 200, &text);
 	assert_contains(&text,
 			"\naverages of the last 2.0 s; in: ", "\nnote egress: not counted\n");
+	free_page(page);
+}
+
+/* With all columns, and names as long as engines make them, lines fit into a usual terminal; one
+ * that is longer has its whole name. */
+static void test_table_width(void **state)
+{
+	static const char long_name[] = "a-name-that-is-longer-than-any-line-has-place-for";
+	struct scene_item items[3];
+	struct pe_page *page;
+	_cleanup_text_ struct pe_strbuf text = PE_STRBUF_INIT;
+	struct pe_identity names = { .container = "shop-frontend-1", .workload = "x" };
+	size_t longest = 0;
+
+	items[0] = (struct scene_item)ITEM("veth0a1b2c3", 0, { 1, 1 }, { 1, 1 });
+	items[1] = (struct scene_item)ITEM("veth1a1b2c3", 0, { 1, 1 }, { 1, 1 });
+	items[2] = (struct scene_item)ITEM("veth2a1b2c3", 0, { 1, 1 }, { 1, 1 });
+	page = new_page(scene_snapshot(items, 3, NULL, 0));
+	for (size_t i = 0; i < 3; i++) {
+		struct pe_iface_sample *iface = &scene.next->ifaces[i];
+
+		names.container = i == 2 ? long_name : "shop-frontend-1";
+		assert_int_equal(pe_identity_new(&names, &iface->identity), 0);
+		strcpy(iface->info.master, i ? "br-0123456789ab" : "docker0");
+		iface->info.mode = PE_MODE_TRACEPOINT;
+		iface->dropped[0] = 999900;
+		iface->body.row[PE_EGRESS].class[0].bytes = UINT64_MAX / 16;
+	}
+	ask(page, PE_PAGE_TABLE, "", 200, &text);
+	for (const char *line = text.data, *end; strstr(line, "tracepoint"); line = end + 1) {
+		end = strchr(line, '\n');
+		if (!memmem(line, (size_t)(end - line), long_name, strlen(long_name)) &&
+		    (size_t)(end - line) > longest)
+			longest = (size_t)(end - line);
+	}
+	assert_int_equal(longest, 100);
+	assert_contains(&text, long_name, "NAME", " INTERFACE   MASTER          MODE       ");
 	free_page(page);
 }
 
@@ -385,12 +464,13 @@ static void test_table_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),	cmocka_unit_test(test_views),
-		cmocka_unit_test(test_hostile), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_open),	cmocka_unit_test(test_sort_links),
-		cmocka_unit_test(test_form),	cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_nothing), cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_table),	cmocka_unit_test(test_table_hostile),
+		cmocka_unit_test(test_whole),	    cmocka_unit_test(test_views),
+		cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_open),	    cmocka_unit_test(test_row),
+		cmocka_unit_test(test_sort_links),  cmocka_unit_test(test_form),
+		cmocka_unit_test(test_pages),	    cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_policy),	    cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table_width), cmocka_unit_test(test_table_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

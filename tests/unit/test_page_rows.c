@@ -11,7 +11,7 @@
 
 static struct scene scene;
 static struct pe_live *live;
-static struct pe_live_view view;
+static const struct pe_live_view *view;
 
 static const struct pe_identity identities[] = {
 	{ .container = "shop-web-1",
@@ -94,10 +94,13 @@ static void assert_rows(const char *text, const char *expected)
 	const char *why;
 
 	assert_true(pe_page_query_parse(text, &query, &why));
-	assert_int_equal(pe_page_rows_select(&view, &query, query.limit ? query.limit : 100, &rows),
+	assert_int_equal(pe_page_rows_select(view, &query, query.limit ? query.limit : 100, &rows),
 			 0);
 	for (size_t i = 0; i < rows.count; i++) {
-		strcat(names, label_of(&rows.row[i]));
+		struct pe_page_row row;
+
+		pe_page_rows_read(&rows, i, &row);
+		strcat(names, label_of(&row));
 		strcat(names, " ");
 	}
 	if (strcmp(names, expected) != 0)
@@ -202,25 +205,37 @@ static void test_pages(void **state)
 	assert_rows("offset=1000000", "");
 }
 
-static void test_numbers(void **state)
+/* The row of a live interface; the rows are to be ended. */
+static struct pe_page_row find(int ifindex, struct pe_page_rows *ret_rows)
 {
 	struct pe_page_row row;
 
-	assert_int_equal(pe_page_rows_find(&view, 3, &row), 0);
+	assert_int_equal(pe_page_rows_find(view, ifindex, ret_rows), 0);
+	assert_int_equal(ret_rows->count, 1);
+	pe_page_rows_read(ret_rows, 0, &row);
+	assert_int_equal(row.iface->info.ifindex, ifindex);
+	return row;
+}
+
+static void test_numbers(void **state)
+{
+	_cleanup_(pe_page_rows_fini) struct pe_page_rows third = { 0 }, second = { 0 },
+							 none = { 0 };
+	struct pe_page_row row = find(3, &third);
+
 	assert_string_equal(row.iface->info.name, "veth1");
-	assert_int_equal(row.index, 2);
 	assert_int_equal(row.total[PE_INGRESS].packets, 20);
 	assert_int_equal(row.total[PE_EGRESS].bytes, 300);
 	assert_int_equal(row.unobserved, 7);
 	assert_int_equal(row.overcounted, 0);
 	assert_int_equal(row.dropped, 0);
 	assert_true(row.lived_s > 9.99 && row.lived_s < 10.01);
-	assert_int_equal(pe_page_rows_find(&view, 2, &row), 0);
+	row = find(2, &second);
 	assert_int_equal(row.overcounted, 5);
 	assert_int_equal(row.dropped, 6);
 	/* Only live ones can be asked for. */
-	assert_int_equal(pe_page_rows_find(&view, 7, &row), -ENOENT);
-	assert_int_equal(pe_page_rows_find(&view, 99, &row), -ENOENT);
+	assert_int_equal(pe_page_rows_find(view, 7, &none), -ENOENT);
+	assert_int_equal(pe_page_rows_find(view, 99, &none), -ENOENT);
 }
 
 /* What people call it. */
@@ -232,7 +247,9 @@ static void test_names(void **state)
 	struct pe_page_row row;
 
 	for (int i = 0; i < 5; i++) {
-		assert_int_equal(pe_page_rows_find(&view, i + 1, &row), 0);
+		_cleanup_(pe_page_rows_fini) struct pe_page_rows rows = { 0 };
+
+		row = find(i + 1, &rows);
 		assert_string_equal(pe_page_row_name(&row), names[i]);
 	}
 	/* A group is called by what distinguishes it, whatever that is. */
@@ -375,7 +392,7 @@ static void test_counting(void **state)
 	assert_health(snapshot, "counting", PE_HEALTH_NOTE, "5 packets unobserved");
 	snapshot = healthy();
 	snapshot->host->body.unobserved[PE_EGRESS][PE_UNOBSERVED_BEFORE_ATTACH].packets = 5;
-	assert_health(snapshot, "counting", PE_HEALTH_OK, "every packet");
+	assert_health(snapshot, "counting", PE_HEALTH_OK, "every packet; 5 came before");
 	snapshot = healthy();
 	snapshot->host->body.overcounted[PE_INGRESS].packets = 6;
 	assert_health(snapshot, "counting", PE_HEALTH_NOTE, "6 overcounted");
@@ -412,6 +429,40 @@ static void test_push(void **state)
 	assert_push(1, 15, 0, true, PE_HEALTH_NOTE, "without the legacy metrics");
 	/* The wall clock was set back. */
 	assert_push((uint64_t)-100, 15, 0, false, PE_HEALTH_OK, "last succeeded 0 s ago");
+}
+
+static void assert_sinks(uint64_t age_s, uint64_t failed, uint64_t rejected, uint64_t expired,
+			 enum pe_health_level level, const char *part)
+{
+	struct pe_snapshot *snapshot = healthy();
+	struct pe_sink_sample *sinks = snapshot->self.sinks;
+
+	/* One that is well beside it. */
+	sinks[0] = (struct pe_sink_sample){
+		.last_success_ns = snapshot->taken_ns - S,
+		.interval_ns = 15 * S,
+		.pending_samples = 1,
+	};
+	sinks[1] = sinks[0];
+	sinks[1].last_success_ns = age_s == UINT64_MAX ? 0 : snapshot->taken_ns - age_s * S;
+	sinks[1].pending_samples = 6;
+	sinks[1].requests[PE_SINK_SERVER] = failed;
+	sinks[1].samples[PE_SINK_SAMPLE_REJECTED] = rejected;
+	sinks[1].samples[PE_SINK_SAMPLE_EXPIRED] = expired;
+	snapshot->self.sink_count = 2;
+	assert_health(snapshot, "sinks", level, part);
+}
+
+static void test_sinks(void **state)
+{
+	assert_health(healthy(), "sinks", PE_HEALTH_OK, "none");
+	assert_sinks(15, 0, 0, 0, PE_HEALTH_OK, "0 of 2 late, 0 requests failed, 7 samples wait");
+	assert_sinks(104, 4, 0, 0, PE_HEALTH_OK, "4 requests failed");
+	assert_sinks(110, 4, 0, 0, PE_HEALTH_BAD, "1 of 2 late");
+	assert_sinks(UINT64_MAX, 0, 0, 0, PE_HEALTH_OK, "0 of 2 late");
+	assert_sinks(UINT64_MAX, 2, 0, 0, PE_HEALTH_BAD, "1 of 2 late, 2 requests failed");
+	assert_sinks(15, 0, 3, 0, PE_HEALTH_NOTE, "3 lost");
+	assert_sinks(15, 0, 0, 4, PE_HEALTH_NOTE, "4 lost");
 }
 
 static void test_other_group(void **state)
@@ -479,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_healthy),
 		cmocka_unit_test(test_counting),
 		cmocka_unit_test(test_push),
+		cmocka_unit_test(test_sinks),
 		cmocka_unit_test(test_other_group),
 		cmocka_unit_test(test_numbers_of_health),
 	};

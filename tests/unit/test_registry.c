@@ -398,7 +398,7 @@ static uint64_t sum_of(struct pe_registry *registry, bool *ret_agree)
 		groups += pe_row_total(&snapshot->groups[i].body.row[PE_INGRESS]).packets;
 	for (size_t i = 0; i < snapshot->iface_count; i++)
 		ifaces += pe_row_total(&snapshot->ifaces[i].body.row[PE_INGRESS]).packets;
-	*ret_agree = groups == sum && ifaces <= sum;
+	*ret_agree = groups == sum && ifaces <= sum && source_drops(&snapshot->host->body) == sum;
 	pe_snapshot_unref(snapshot);
 	return sum;
 }
@@ -459,6 +459,64 @@ static void test_sum_never_goes_back(void **state)
 	assert_all_released();
 }
 
+static void set_faults(struct pe_registry *registry, int ifindex, uint64_t dropped)
+{
+	const struct pe_faults faults[] = {
+		{ .ifindex = 1, .dropped = { 99, 99 } },
+		{ .ifindex = ifindex, .dropped = { dropped, 1 }, .errors = { 2, dropped + 1 } },
+		{ .ifindex = 999, .dropped = { 99, 99 } },
+	};
+
+	pe_registry_set_faults(registry, faults, sizeof(faults) / sizeof(*faults));
+}
+
+static void assert_faults(struct pe_registry *registry, uint64_t in, uint64_t out, uint64_t errors)
+{
+	struct pe_snapshot *snapshot = collect(registry);
+	const struct pe_iface_sample *iface = snapshot->ifaces;
+
+	assert_int_equal(snapshot->iface_count, 1);
+	assert_int_equal(iface->dropped[PE_INGRESS], in);
+	assert_int_equal(iface->dropped[PE_EGRESS], out);
+	assert_int_equal(iface->errors[PE_EGRESS], errors);
+	pe_snapshot_unref(snapshot);
+}
+
+/* As the kernel has them; where they begin anew, and where another interface goes on with the
+ * series, they do not go back. */
+static void test_faults(void **state)
+{
+	struct pe_registry *registry = new_registry(60, 0);
+	struct pe_iface_info a = make_info(2, "a"), b = make_info(3, "b");
+
+	assert_int_equal(add_iface(registry, &a, PE_TOKEN_NONE, 1), 0);
+	assert_faults(registry, 0, 0, 0);
+	set_faults(registry, 2, 7);
+	set_faults(registry, 2, 9);
+	assert_faults(registry, 9, 1, 10);
+	set_faults(registry, 5, 30);
+	assert_faults(registry, 9, 1, 10);
+	set_faults(registry, 2, 4);
+	assert_faults(registry, 13, 1, 15);
+	remove_iface(registry, 2, 2);
+	set_faults(registry, 2, 30);
+	assert_faults(registry, 13, 1, 15);
+	/* Under the same name. */
+	a.ifindex = 4;
+	assert_int_equal(add_iface(registry, &a, PE_TOKEN_NONE, 3), 0);
+	assert_faults(registry, 13, 1, 15);
+	set_faults(registry, 4, 20);
+	assert_faults(registry, 33, 2, 36);
+	remove_iface(registry, 4, 4);
+	/* By a new name. */
+	assert_int_equal(add_iface(registry, &b, PE_TOKEN_NONE, 5), 0);
+	set_faults(registry, 3, 1);
+	strcpy(b.name, "a");
+	assert_int_equal(pe_registry_update(registry, held[3], &b, 6), 0);
+	assert_faults(registry, 34, 3, 38);
+	pe_registry_free(registry);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_info_follows_updates),
 		cmocka_unit_test(test_unobserved_is_carried),
 		cmocka_unit_test(test_flows),
+		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_many_interfaces),
 		cmocka_unit_test(test_sum_never_goes_back),
 	};

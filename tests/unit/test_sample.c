@@ -29,51 +29,6 @@ static void test_snapshot_is_shared(void **state)
 	assert_null(pe_snapshot_unref(NULL));
 }
 
-static struct pe_snapshot *snapshot_of(size_t ifaces)
-{
-	struct pe_snapshot *snapshot;
-
-	assert_int_equal(pe_snapshot_new(&snapshot), 0);
-	assert_int_equal(pe_snapshot_alloc_ifaces(snapshot, ifaces), 0);
-	return snapshot;
-}
-
-/* The next one has the memory, as if it were new; the one after a release has not. */
-static void test_memory_is_used_again(void **state)
-{
-	static const size_t counts[] = { 1000, 1000, 600, 2000, 10, 1000 };
-	const struct pe_iface_sample none = { .info = { .alias = "", .altnames = "" } };
-	const struct pe_iface_sample *before = NULL;
-	struct pe_snapshot *snapshot = NULL, *held;
-
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-		assert_null(pe_snapshot_recycle(snapshot));
-		snapshot = snapshot_of(counts[i]);
-		assert_true(i != 1 || snapshot->ifaces == before);
-		for (size_t n = 0; n < counts[i]; n++) {
-			struct pe_iface_sample *iface = &snapshot->ifaces[n];
-
-			assert_string_equal(iface->info.alias, "");
-			iface->info.alias = none.info.alias;
-			iface->info.altnames = none.info.altnames;
-			assert_memory_equal(iface, &none, sizeof(none));
-			memset(iface, 0xff, sizeof(*iface));
-			iface->identity = NULL;
-		}
-		before = snapshot->ifaces;
-		/* Twice the largest at most. */
-		assert_true(pe_arena_bytes(snapshot->arena) < 2 * 2001 * sizeof(none) + (1 << 20));
-	}
-	held = pe_snapshot_ref(snapshot);
-	assert_null(pe_snapshot_recycle(snapshot));
-	assert_memory_equal(&held->ifaces[0].body.created_ns, "\xff\xff\xff\xff\xff\xff\xff\xff",
-			    8);
-	assert_null(pe_snapshot_recycle(held));
-	assert_null(pe_snapshot_recycle(NULL));
-	pe_snapshot_release();
-	pe_snapshot_release();
-}
-
 /* All of them, and what never was stays that. */
 static void test_times_become_wall_clock(void **state)
 {
@@ -319,7 +274,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_snapshot_is_shared),
-		cmocka_unit_test(test_memory_is_used_again),
 		cmocka_unit_test(test_times_become_wall_clock),
 		cmocka_unit_test(test_interfaces_are_aligned_and_zero),
 		cmocka_unit_test(test_groups_are_aligned_and_nameless),

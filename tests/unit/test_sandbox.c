@@ -141,6 +141,47 @@ static void test_landlock(void **state)
 	in_child(restrict_files);
 }
 
+/* What the spool does, there and nowhere else. */
+static void use_spool(const char *where, int error)
+{
+	char name[64], other[64];
+
+	snprintf(name, sizeof(name), "%s/folder", where);
+	EXPECT(mkdir(name, 0700) == 0 ? !error : errno == error);
+	snprintf(name, sizeof(name), "%s/new", where);
+	EXPECT(try_open(name, O_WRONLY | O_CREAT | O_EXCL) == 0 ? !error : errno == error);
+	if (error)
+		return;
+	snprintf(other, sizeof(other), "%s/other", where);
+	EXPECT(rename(name, other) == 0);
+	EXPECT(try_open(other, O_RDONLY) == 0);
+	EXPECT(unlink(other) == 0);
+	EXPECT_ERROR(symlink("x", other), EACCES);
+	EXPECT_ERROR(execl("/bin/true", "true", NULL), EACCES);
+}
+
+static void restrict_but_spool(void)
+{
+	int rules = pe_landlock_new();
+
+	if (rules == -ENOSYS || rules == -EOPNOTSUPP)
+		_exit(SKIP_STATUS);
+	EXPECT(rules >= 0);
+	mkdir("spool", 0700);
+	EXPECT(pe_landlock_allow_writing(rules, "none") == -ENOENT);
+	EXPECT(pe_landlock_allow_writing(rules, "spool") == 0);
+	EXPECT(pe_landlock_allow(rules, "open") == 0);
+	EXPECT(pe_landlock_enforce(rules) == 0);
+	use_spool("spool", 0);
+	use_spool("open", EACCES);
+}
+
+static void test_landlock_writing(void **state)
+{
+	(void)state;
+	in_child(restrict_but_spool);
+}
+
 /* ---- places ---- */
 
 struct places {
@@ -222,7 +263,7 @@ static void restrict_calls(void)
 {
 	pthread_t thread;
 	char name[32];
-	int fd, r = pe_calls_restrict();
+	int fd, r = pe_calls_restrict(false);
 
 	if (r == -ENOSYS || r == -EINVAL)
 		_exit(SKIP_STATUS);
@@ -308,6 +349,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_landlock),
+		cmocka_unit_test(test_landlock_writing),
 		cmocka_unit_test(test_places),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 		/* Those builds may do more. */

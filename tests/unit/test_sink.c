@@ -41,7 +41,8 @@ enum what { SEND, PROBE, CLEAN_UP, FINISH };
 struct step {
 	enum what what;
 	enum pe_sink_result result;
-	bool unanswered, again, reduced;
+	bool unanswered, again, reduced, given_up, held;
+	uint64_t retry_after_ns;
 	uint64_t took_ns;
 	uint64_t request_ns[2]; /* of pe_sink_request() meanwhile, 0 for none */
 	bool reload;		/* pe_sink_reload() meanwhile */
@@ -68,6 +69,9 @@ struct peer {
 	bool stalled_unanswered;
 	int snapshot_error, encode_error; /* of the next one */
 	bool freed;
+	const struct pe_sink_ops *ops; /* NULL: `ops` */
+	size_t waiting;		       /* of a sink that queues */
+	unsigned int looks, mended_at;
 	sem_t started, stalled, released;
 };
 
@@ -195,6 +199,9 @@ static void request(struct peer *peer, enum what what, uint64_t deadline_ns,
 	outcome->unanswered = step->unanswered;
 	outcome->again = step->again;
 	outcome->reduced = step->reduced;
+	outcome->given_up = step->given_up;
+	outcome->held = step->held;
+	outcome->retry_after_ns = step->retry_after_ns;
 	outcome->result = step->result;
 	if (step->result != PE_SINK_OK)
 		pe_outcome_fail(outcome, step->result, (int)step->result, "result %d",
@@ -221,12 +228,33 @@ static int encode(void *self, struct pe_snapshot *snapshot)
 
 	peer->encoded = (unsigned int)snapshot->taken_ns;
 	peer->encode_error = 0;
+	peer->waiting += r == 0;
 	return r;
 }
 
 static void send_it(void *self, uint64_t deadline_ns, struct pe_outcome *outcome)
 {
-	request(self, SEND, deadline_ns, outcome);
+	struct peer *to = self;
+
+	request(to, SEND, deadline_ns, outcome);
+	if (!outcome->cancelled && !outcome->again &&
+	    (outcome->result == PE_SINK_OK || outcome->given_up))
+		to->waiting--;
+	outcome->state_ended = to->waiting > 0;
+}
+
+static bool pending(void *self)
+{
+	const struct peer *to = self;
+
+	return to->waiting > 0;
+}
+
+static bool mended(void *self)
+{
+	struct peer *to = self;
+
+	return ++to->looks == to->mended_at;
 }
 
 static void probe(void *self, uint64_t deadline_ns, struct pe_outcome *outcome)
@@ -277,6 +305,22 @@ static const struct pe_sink_ops ops = {
 	.probe = probe,
 	.clean_up = clean_up,
 	.finish = finish,
+	.cancel = cancel,
+	.free = free_it,
+};
+
+static const struct pe_sink_ops queue_ops = {
+	.subsystem = "test",
+	.thread = "pe-test",
+	.delivery = "write",
+	.peer = "receiver",
+	.address = address,
+	.queues = true,
+	.pending = pending,
+	.mended = mended,
+	.prepare = prepare,
+	.encode = encode,
+	.send = send_it,
 	.cancel = cancel,
 	.free = free_it,
 };
@@ -332,8 +376,9 @@ static void wait_for(sem_t *sem)
 static void start(struct peer *p, enum pe_sink_last last)
 {
 	const struct pe_sink_options options = {
-		.ops = &ops,
+		.ops = p->ops ? p->ops : &ops,
 		.interval_ns = INTERVAL_NS,
+		.phase_ns = 4 * S, /* of those that queue */
 		.timeout_ns = TIMEOUT_NS,
 		.last = last,
 		.snapshot = snapshot,
@@ -752,6 +797,129 @@ static void test_sinks_beside_each_other(void **state)
 	pe_sink_free(stalled.sink);
 }
 
+/* ---- sinks that queue ---- */
+
+/* States go on to be taken while the peer wants to be left alone, and all are sent
+ * afterwards. */
+static void test_queue(void **state)
+{
+	(void)state;
+	peer.ops = &queue_ops;
+	RUN({ .result = PE_SINK_SERVER, .retry_after_ns = 40 * S, .request_ns = { 2 * S } }, { 0 },
+	    { 0 }, { 0 }, { 0 });
+	assert_call(0, SEND, 4 * S);
+	assert_int_equal(peer.calls[0].snapshot, 1);
+	assert_int_equal(peer.calls[0].deadline_ns, 4 * S + TIMEOUT_NS);
+	/* Those of 4, 19 and 34 s, at four times their pace. */
+	assert_call(1, SEND, 44 * S);
+	assert_call(2, SEND, 44 * S);
+	assert_call(3, SEND, 47 * S + 750 * MS);
+	for (size_t i = 1; i <= 3; i++)
+		assert_int_equal(peer.calls[i].snapshot, 3);
+	assert_call(4, SEND, 49 * S);
+	assert_call(5, SEND, 64 * S);
+	assert_int_equal(peer.calls[5].snapshot, 5);
+	assert_int_equal(stats().requests[PE_SINK_SERVER], 1);
+	assert_int_equal(stats().requests[PE_SINK_OK], 4);
+	assert_int_equal(warnings, 1);
+	assert_int_equal(infos, 1);
+}
+
+/* A retry sends what there is: no state is taken for it. */
+static void test_queue_retries(void **state)
+{
+	(void)state;
+	peer.ops = &queue_ops;
+	RUN({ .result = PE_SINK_NETWORK }, { .result = PE_SINK_SERVER },
+	    { .result = PE_SINK_NETWORK }, { 0 });
+	for (size_t i = 0; i < 4; i++) {
+		assert_call(i, SEND, (4 + i) * S);
+		assert_int_equal(peer.calls[i].snapshot, 1);
+	}
+	assert_call(4, SEND, 19 * S);
+	assert_string_equal(last_line,
+			    "write to http://peer works again after 3 failures in 3.0 s");
+}
+
+static void test_queue_gives_up(void **state)
+{
+	(void)state;
+	peer.ops = &queue_ops;
+	RUN({ .result = PE_SINK_REJECTED, .given_up = true });
+	assert_string_equal(last_line,
+			    "write to http://peer refused, its samples are lost: result 2");
+	assert_call(0, SEND, 4 * S);
+	assert_call(1, SEND, 19 * S);
+	assert_int_equal(peer.calls[1].snapshot, 2);
+}
+
+/* Who has put something right need not wait for the end of the hold. */
+static void test_queue_reload(void **state)
+{
+	(void)state;
+	peer.ops = &queue_ops;
+	RUN({ .result = PE_SINK_REJECTED, .retry_after_ns = 60 * S, .reload = true }, { 0 });
+	assert_call(1, SEND, 4 * S);
+	assert_true(peer.calls[1].reload);
+	assert_int_equal(peer.calls[1].snapshot, 1);
+	assert_call(2, SEND, 19 * S);
+}
+
+static void test_queue_again(void **state)
+{
+	(void)state;
+	peer.ops = &queue_ops;
+	RUN({ .again = true }, { 0 }, { 0 });
+	assert_call(1, SEND, 4 * S);
+	assert_int_equal(peer.calls[1].snapshot, 1);
+	assert_call(2, SEND, 19 * S);
+	assert_int_equal(peer.snapshots, 3);
+}
+
+/* While it is held, each second is looked whether what it is for has changed; not afterwards. */
+static void test_queue_mended(void **state)
+{
+	(void)state;
+	peer.ops = &queue_ops;
+	peer.mended_at = 3;
+	RUN({ .result = PE_SINK_REJECTED, .retry_after_ns = 60 * S, .held = true }, { 0 }, { 0 });
+	assert_call(0, SEND, 4 * S);
+	assert_call(1, SEND, 7 * S);
+	assert_call(2, SEND, 19 * S);
+	assert_int_equal(peer.looks, 3);
+}
+
+/* The end has a state of its own, and sends it behind what waits. */
+static void test_queue_last(void **state)
+{
+	static const struct step steps[] = { { 0 } }, last[] = { { 0 }, { 0 } };
+
+	(void)state;
+	peer.ops = &queue_ops;
+	run(steps, 1, PE_SINK_LAST_DELIVERY, last, 2);
+	assert_int_equal(peer.call_count, 4);
+	assert_int_equal(peer.calls[1].snapshot, 2);
+	for (size_t i = 2; i < 4; i++) {
+		assert_call(i, SEND, 19 * S);
+		assert_int_equal(peer.calls[i].snapshot, 3);
+		assert_int_equal(peer.calls[i].deadline_ns, 19 * S + STOP_NS);
+	}
+	assert_int_equal(peer.waiting, 0);
+	assert_int_equal(warnings, 0);
+}
+
+/* No state of an interval is lost to want of memory but the one that it was for. */
+static void test_queue_memory(void **state)
+{
+	(void)state;
+	peer.ops = &queue_ops;
+	peer.encode_error = -ENOMEM;
+	RUN({ 0 });
+	assert_call(0, SEND, 19 * S);
+	assert_int_equal(peer.calls[0].snapshot, 2);
+	assert_int_equal(stats().requests[PE_SINK_NETWORK], 1);
+}
+
 int main(void)
 {
 #define SINK_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -776,6 +944,14 @@ int main(void)
 		SINK_TEST(test_stop_finishes_in_doubt),
 		SINK_TEST(test_stop_while_it_waits),
 		SINK_TEST(test_sinks_beside_each_other),
+		SINK_TEST(test_queue),
+		SINK_TEST(test_queue_retries),
+		SINK_TEST(test_queue_gives_up),
+		SINK_TEST(test_queue_reload),
+		SINK_TEST(test_queue_again),
+		SINK_TEST(test_queue_mended),
+		SINK_TEST(test_queue_last),
+		SINK_TEST(test_queue_memory),
 	};
 
 	return cmocka_run_group_tests_name("sink", tests, NULL, NULL);

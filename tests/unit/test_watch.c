@@ -318,11 +318,11 @@ static void test_load(void **state)
 	struct scene *scene = *state;
 
 	add_promoted(scene, 1, 1, "veth");
-	load(scene, 3, 1000);
+	load(scene, 3, 900);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 	load(scene, 1, 10000000);
 	assert_shown(scene, 1, PE_MODE_TRACEPOINT, PE_REASON_LOAD);
-	load(scene, 30, 1000);
+	load(scene, 30, 100);
 	assert_shown(scene, 1, PE_MODE_GENERIC, PE_REASON_NONE);
 	assert_int_equal(in_state(scene, PE_IFACE_RETRY), 0);
 }

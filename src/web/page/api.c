@@ -55,7 +55,7 @@ static void add_time(struct pe_strbuf *out, const char *name, uint64_t ns)
 static void begin(const struct pe_api *api)
 {
 	pe_strbuf_addf(api->out, "{\"version\":\"" PACKAGE_VERSION "\"");
-	add_time(api->out, "taken", api->view->snapshot->taken_ns);
+	add_time(api->out, "taken", api->view->about->taken_ns);
 	if (api->view->seconds > 0)
 		pe_strbuf_addf(api->out, ",\"seconds\":%.3f", (double)api->view->seconds);
 	else
@@ -99,7 +99,7 @@ static void add_iface(struct pe_strbuf *out, const struct pe_iface_sample *iface
 static void add_group(const struct pe_api *api, const struct pe_group_sample *group)
 {
 	for (unsigned int label = 0; label < PE_GROUP_LABELS; label++) {
-		if (api->view->snapshot->group_by & PE_GROUP_BIT(label))
+		if (api->view->about->group_by & PE_GROUP_BIT(label))
 			add_text(api->out, pe_group_label_name((enum pe_group_label)label),
 				 group->label[label]);
 	}
@@ -120,13 +120,13 @@ static void add_direction(struct pe_strbuf *out, const struct pe_page_row *row, 
 }
 
 /* Bits a second, the oldest first; null before anybody looked. */
-static void add_history(const struct pe_api *api, const struct pe_live_track *track)
+static void add_history(const struct pe_api *api, const struct pe_live_item *item)
 {
 	pe_strbuf_addf(api->out, ",\"history\":{\"seconds\":%d", PE_LIVE_POINT_S);
 	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
 		pe_strbuf_addf(api->out, ",\"%s\":[", directions[d]);
 		for (size_t i = 0; i < PE_LIVE_POINTS; i++) {
-			const float point = pe_live_point(api->live, track, i, d);
+			const float point = pe_live_point(api->live, item, i, d);
 
 			if (i > 0)
 				pe_strbuf_addc(api->out, ',');
@@ -140,12 +140,15 @@ static void add_history(const struct pe_api *api, const struct pe_live_track *tr
 	pe_strbuf_addc(api->out, '}');
 }
 
-/* `encoder` is NULL unless the metrics are wanted. */
-static int add_row(const struct pe_api *api, const struct pe_page_row *row,
+/* `encoder` is of these rows, and NULL unless the metrics are wanted. */
+static int add_row(const struct pe_api *api, struct pe_page_rows *rows, size_t i,
 		   struct pe_encoder *encoder, bool history)
 {
 	struct pe_strbuf *out = api->out;
+	struct pe_page_row read;
+	const struct pe_page_row *row = &read;
 
+	pe_page_rows_read(rows, i, &read);
 	pe_strbuf_adds(out, "{\"name\":\"");
 	pe_text_add_json(out, pe_page_row_name(row));
 	pe_strbuf_addc(out, '"');
@@ -159,23 +162,37 @@ static int add_row(const struct pe_api *api, const struct pe_page_row *row,
 		add_direction(out, row, d);
 	add_number(out, "unobserved_packets", row->unobserved);
 	add_number(out, "overcounted_packets", row->overcounted);
-	if (history && row->track)
-		add_history(api, row->track);
+	if (history && pe_page_row_is_live(row))
+		add_history(api, row->item);
 	if (encoder) {
 		pe_strbuf_adds(out, ",\"metrics\":");
-		if (pe_encoder_add_json(encoder, row->iface ? PE_PART_IFACE : PE_PART_GROUP,
-					row->index, out) < 0)
+		if (pe_encoder_add_json(encoder, row->iface ? PE_PART_IFACE : PE_PART_GROUP, i,
+					out) < 0)
 			return -ENOMEM;
 	}
 	pe_strbuf_addc(out, '}');
 	return out->error;
 }
 
-static int new_encoder(const struct pe_api *api, struct pe_encoder **ret_encoder)
+static int new_encoder(const struct pe_api *api, struct pe_snapshot *snapshot,
+		       struct pe_encoder **ret_encoder)
 {
 	const struct pe_encode_options options = { .show = api->show };
 
-	return pe_encoder_new(api->view->snapshot, &options, ret_encoder);
+	return pe_encoder_new(snapshot, &options, ret_encoder);
+}
+
+static int new_rows_encoder(const struct pe_api *api, const struct pe_page_rows *rows,
+			    struct pe_encoder **ret_encoder)
+{
+	struct pe_snapshot *snapshot;
+	int r = pe_page_rows_unpack(rows, 0, rows->count, &snapshot);
+
+	if (r < 0)
+		return r;
+	r = new_encoder(api, snapshot, ret_encoder);
+	pe_snapshot_unref(snapshot);
+	return r;
 }
 
 static int add_rows(const struct pe_api *api, const char *name)
@@ -185,10 +202,10 @@ static int add_rows(const struct pe_api *api, const char *name)
 	_cleanup_(cleanup_encoder) struct pe_encoder *encoder = NULL;
 	_cleanup_(pe_page_rows_fini) struct pe_page_rows rows = { 0 };
 	size_t limit = query->limit ? query->limit : ROWS_DEFAULT;
-	int r = query->metrics ? new_encoder(api, &encoder) : 0;
+	int r = pe_page_rows_select(api->view, query, limit < most ? limit : most, &rows);
 
-	if (r == 0)
-		r = pe_page_rows_select(api->view, query, limit < most ? limit : most, &rows);
+	if (r == 0 && query->metrics)
+		r = new_rows_encoder(api, &rows, &encoder);
 	begin(api);
 	add_number(api->out, "total", rows.total);
 	add_number(api->out, "matched", rows.matched);
@@ -197,7 +214,7 @@ static int add_rows(const struct pe_api *api, const char *name)
 	for (size_t i = 0; r == 0 && i < rows.count && api->out->len < PE_PAGE_BYTES_MAX; i++) {
 		if (i > 0)
 			pe_strbuf_addc(api->out, ',');
-		r = add_row(api, &rows.row[i], encoder, query->history);
+		r = add_row(api, &rows, i, encoder, query->history);
 	}
 	pe_strbuf_adds(api->out, "]}\n");
 	return r;
@@ -216,16 +233,16 @@ int pe_api_add_groups(const struct pe_api *api)
 int pe_api_add_interface(const struct pe_api *api, int ifindex)
 {
 	_cleanup_(cleanup_encoder) struct pe_encoder *encoder = NULL;
-	struct pe_page_row row;
-	int r = pe_page_rows_find(api->view, ifindex, &row);
+	_cleanup_(pe_page_rows_fini) struct pe_page_rows rows = { 0 };
+	int r = pe_page_rows_find(api->view, ifindex, &rows);
 
 	if (r == 0)
-		r = new_encoder(api, &encoder);
+		r = new_rows_encoder(api, &rows, &encoder);
 	if (r < 0)
 		return r;
 	begin(api);
 	pe_strbuf_adds(api->out, ",\"interface\":");
-	r = add_row(api, &row, encoder, true);
+	r = add_row(api, &rows, 0, encoder, true);
 	pe_strbuf_adds(api->out, "}\n");
 	return r;
 }
@@ -233,15 +250,14 @@ int pe_api_add_interface(const struct pe_api *api, int ifindex)
 int pe_api_add_health(const struct pe_api *api)
 {
 	_cleanup_(cleanup_encoder) struct pe_encoder *encoder = NULL;
-	struct pe_health_check checks[PE_HEALTH_CHECKS];
-	enum pe_health_level level = pe_health(api->view->snapshot, checks);
-	int r = new_encoder(api, &encoder);
+	const struct pe_health_check *checks = api->view->checks;
+	int r = new_encoder(api, api->view->about, &encoder);
 
 	if (r < 0)
 		return r;
 	begin(api);
-	add_text(api->out, "status", pe_health_level_name(level));
-	add_time(api->out, "started", api->view->snapshot->self.created_ns);
+	add_text(api->out, "status", pe_health_level_name(api->view->level));
+	add_time(api->out, "started", api->view->about->self.created_ns);
 	pe_strbuf_adds(api->out, ",\"checks\":[");
 	for (size_t i = 0; i < PE_HEALTH_CHECKS; i++) {
 		pe_strbuf_addf(api->out, "%s{\"name\":\"%s\"", i ? "," : "", checks[i].name);

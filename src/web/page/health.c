@@ -10,8 +10,8 @@
 #include "pe/clock.h"
 
 /* A success is late after so many intervals, and what a slow peer may take. */
-#define PUSH_LATE_INTERVALS 3
-#define PUSH_LATE_NS	    (60 * PE_NS_PER_S)
+#define LATE_INTERVALS 3
+#define LATE_NS	       (60 * PE_NS_PER_S)
 
 __attribute__((format(printf, 3, 4))) static void say(struct pe_health_check *check,
 						      enum pe_health_level level, const char *fmt,
@@ -25,13 +25,34 @@ __attribute__((format(printf, 3, 4))) static void say(struct pe_health_check *ch
 	va_end(args);
 }
 
+static uint64_t failed_requests(const struct pe_sink_sample *sink)
+{
+	uint64_t failed = 0;
+
+	for (size_t i = 0; i < PE_SINK_RESULTS; i++)
+		failed += i == PE_SINK_OK ? 0 : sink->requests[i];
+	return failed;
+}
+
+/* Since its last success. */
+static uint64_t age_of(const struct pe_snapshot *snapshot, const struct pe_sink_sample *sink)
+{
+	return snapshot->taken_ns > sink->last_success_ns
+		       ? snapshot->taken_ns - sink->last_success_ns
+		       : 0;
+}
+
+static bool is_late(const struct pe_snapshot *snapshot, const struct pe_sink_sample *sink)
+{
+	return age_of(snapshot, sink) / LATE_INTERVALS >
+	       sink->interval_ns + LATE_NS / LATE_INTERVALS;
+}
+
 static void check_push(const struct pe_snapshot *snapshot, struct pe_health_check *check)
 {
 	const struct pe_sink_sample *push = &snapshot->self.push;
-	uint64_t failed = 0, age_ns;
+	const uint64_t failed = failed_requests(push), age_ns = age_of(snapshot, push);
 
-	for (size_t i = 0; i < PE_SINK_RESULTS; i++)
-		failed += i == PE_SINK_OK ? 0 : push->requests[i];
 	if (!push->enabled) {
 		say(check, PE_HEALTH_OK, "off");
 		return;
@@ -41,16 +62,40 @@ static void check_push(const struct pe_snapshot *snapshot, struct pe_health_chec
 		    "never succeeded, %" PRIu64 " failed", failed);
 		return;
 	}
-	age_ns = snapshot->taken_ns > push->last_success_ns
-			 ? snapshot->taken_ns - push->last_success_ns
-			 : 0;
 	say(check,
-	    age_ns / PUSH_LATE_INTERVALS > push->interval_ns + PUSH_LATE_NS / PUSH_LATE_INTERVALS
-		    ? PE_HEALTH_BAD
-	    : push->reduced ? PE_HEALTH_NOTE
-			    : PE_HEALTH_OK,
+	    is_late(snapshot, push) ? PE_HEALTH_BAD
+	    : push->reduced	    ? PE_HEALTH_NOTE
+				    : PE_HEALTH_OK,
 	    "last succeeded %" PRIu64 " s ago, %" PRIu64 " failed%s", age_ns / PE_NS_PER_S, failed,
 	    push->reduced ? ", without the legacy metrics" : "");
+}
+
+/* Receivers of time series, all together: their addresses are in the metrics. */
+static void check_sinks(const struct pe_snapshot *snapshot, struct pe_health_check *check)
+{
+	uint64_t late = 0, failed = 0, waiting = 0, lost = 0;
+
+	for (size_t i = 0; i < snapshot->self.sink_count; i++) {
+		const struct pe_sink_sample *sink = &snapshot->self.sinks[i];
+		const uint64_t its = failed_requests(sink);
+
+		late += sink->last_success_ns ? is_late(snapshot, sink) : its > 0;
+		failed += its;
+		waiting += sink->pending_samples;
+		lost += sink->samples[PE_SINK_SAMPLE_REJECTED] +
+			sink->samples[PE_SINK_SAMPLE_EXPIRED] +
+			sink->samples[PE_SINK_SAMPLE_CORRUPT];
+	}
+	if (snapshot->self.sink_count == 0)
+		say(check, PE_HEALTH_OK, "none");
+	else
+		say(check,
+		    late   ? PE_HEALTH_BAD
+		    : lost ? PE_HEALTH_NOTE
+			   : PE_HEALTH_OK,
+		    "%" PRIu64 " of %zu late, %" PRIu64 " requests failed, %" PRIu64
+		    " samples wait, %" PRIu64 " lost",
+		    late, snapshot->self.sink_count, failed, waiting, lost);
 }
 
 static void check_netlink(const struct pe_snapshot *snapshot, struct pe_health_check *check)
@@ -103,16 +148,21 @@ static uint64_t count_uncounted(const struct pe_snapshot *snapshot, uint64_t *re
 
 static void check_counting(const struct pe_snapshot *snapshot, struct pe_health_check *check)
 {
-	uint64_t hidden, lost = 0, over = 0;
+	uint64_t hidden, lost = 0, over = 0, before = 0;
 	const uint64_t uncounted = count_uncounted(snapshot, &hidden);
 	const uint64_t missed = snapshot->self.early_packets_missed;
 
 	for (size_t d = 0; snapshot->host && d < PE_DIRECTIONS; d++) {
 		lost += snapshot->host->body.unobserved[d][PE_UNOBSERVED_LOST].packets;
+		before += snapshot->host->body.unobserved[d][PE_UNOBSERVED_BEFORE_ATTACH].packets;
 		over += snapshot->host->body.overcounted[d].packets;
 	}
 	if (uncounted + hidden + lost + over + missed == 0)
-		say(check, PE_HEALTH_OK, "all interfaces, every packet");
+		say(check, PE_HEALTH_OK,
+		    before ? "all interfaces, every packet; %" PRIu64
+			     " came before they were counted"
+			   : "all interfaces, every packet",
+		    before);
 	else
 		say(check, uncounted ? PE_HEALTH_BAD : PE_HEALTH_NOTE,
 		    "%" PRIu64 " interfaces not counted, %" PRIu64
@@ -191,9 +241,9 @@ static const struct {
 	const char *name;
 	void (*check)(const struct pe_snapshot *snapshot, struct pe_health_check *check);
 } checks[PE_HEALTH_CHECKS] = {
-	{ "counting", check_counting }, { "egress", check_egress }, { "flows", check_flows },
-	{ "netlink", check_netlink },	{ "push", check_push },	    { "limits", check_limits },
-	{ "process", check_process },
+	{ "counting", check_counting }, { "egress", check_egress },   { "flows", check_flows },
+	{ "netlink", check_netlink },	{ "push", check_push },	      { "sinks", check_sinks },
+	{ "limits", check_limits },	{ "process", check_process },
 };
 
 enum pe_health_level pe_health(const struct pe_snapshot *snapshot,

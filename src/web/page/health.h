@@ -22,7 +22,7 @@ struct pe_health_check {
 	char text[256]; /* a short sentence */
 };
 
-#define PE_HEALTH_CHECKS 7
+#define PE_HEALTH_CHECKS 8
 
 /* Fills all checks; returns the worst level. */
 enum pe_health_level pe_health(const struct pe_snapshot *snapshot,

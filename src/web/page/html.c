@@ -12,7 +12,7 @@
 #include "pe/http.h"
 #include "pe/text.h"
 
-#include "health.h"
+#include "packed.h"
 #include "page_css.h"
 #include "page_js.h"
 #include "table.h"
@@ -85,15 +85,15 @@ static void add_head(const struct pe_html *html)
 	pe_strbuf_adds(out, "</style>\n</head>\n<body>\n");
 }
 
-static void count_rows(const struct pe_snapshot *snapshot, size_t ret_counts[PE_VIEWS])
+static void count_rows(const struct pe_live_view *view, size_t ret_counts[PE_VIEWS])
 {
-	size_t departed = 0;
+	size_t live = 0;
 
-	for (size_t i = 0; i < snapshot->iface_count; i++)
-		departed += snapshot->ifaces[i].departed;
-	ret_counts[PE_VIEW_INTERFACES] = snapshot->iface_count - departed;
-	ret_counts[PE_VIEW_GROUPS] = snapshot->group_count;
-	ret_counts[PE_VIEW_DEPARTED] = departed;
+	for (size_t i = 0; i < view->ifaces.count; i++)
+		live += pe_live_is_live(view->ifaces.item[i]);
+	ret_counts[PE_VIEW_INTERFACES] = live;
+	ret_counts[PE_VIEW_GROUPS] = view->groups.count;
+	ret_counts[PE_VIEW_DEPARTED] = view->ifaces.count - live;
 }
 
 static void add_views(const struct pe_html *html)
@@ -102,7 +102,7 @@ static void add_views(const struct pe_html *html)
 	struct pe_strbuf *out = html->out;
 	size_t counts[PE_VIEWS];
 
-	count_rows(html->view->snapshot, counts);
+	count_rows(html->view, counts);
 	pe_strbuf_adds(out, "<nav aria-label=\"Views\"><ul>");
 	for (unsigned int view = 0; view < PE_VIEWS; view++) {
 		struct pe_page_query other = *html->query;
@@ -126,8 +126,8 @@ static void add_health(const struct pe_html *html)
 {
 	static const char *const words[] = { "Healthy", "Healthy, with notes", "Not healthy" };
 	static const char *const marks[] = { "", "note: ", "not healthy: " };
-	struct pe_health_check checks[PE_HEALTH_CHECKS];
-	const enum pe_health_level level = pe_health(html->view->snapshot, checks);
+	const struct pe_health_check *checks = html->view->checks;
+	const enum pe_health_level level = html->view->level;
 	struct pe_strbuf *out = html->out;
 
 	pe_strbuf_addf(
@@ -169,7 +169,7 @@ static void add_kind(struct pe_strbuf *out, const char *kind, const char *chosen
 /* Those that there are, and the chosen one: it selects, whether there still is one or not. */
 static void add_kinds(const struct pe_html *html)
 {
-	const struct pe_snapshot *snapshot = html->view->snapshot;
+	const struct pe_live_items *ifaces = &html->view->ifaces;
 	const char *const chosen = html->query->kind;
 	const char *kinds[KINDS_MAX] = { "none", chosen };
 	struct pe_strbuf *out = html->out;
@@ -179,8 +179,8 @@ static void add_kinds(const struct pe_html *html)
 	add_kind(out, "", chosen);
 	for (k = 0; k < count; k++)
 		add_kind(out, kinds[k], chosen);
-	for (size_t i = 0; i < snapshot->iface_count; i++) {
-		const char *kind = snapshot->ifaces[i].info.kind;
+	for (size_t i = 0; i < ifaces->count; i++) {
+		const char *kind = pe_packed_text(pe_live_packed(ifaces->item[i]), PE_PACKED_KIND);
 
 		for (k = 0; k < count && strcmp(kinds[k], kind) != 0; k++)
 			;
@@ -220,7 +220,7 @@ static void add_form(const struct pe_html *html)
 /* Nobody should wonder why nothing is seen in the first minute. */
 static void add_hint(const struct pe_html *html)
 {
-	if (!pe_snapshot_has_packets(html->view->snapshot))
+	if (!html->view->has_packets)
 		pe_strbuf_adds(html->out, "<p id=\"hint\" class=\"hint\">Nothing has moved on any "
 					  "interface yet. To see "
 					  "something move: <code>" PE_PAGE_HINT "</code>.</p>\n");

@@ -32,11 +32,24 @@ extern const char pe_html_style[], pe_html_script[];
 /* " href=…" of the page with the query, but with another view, sort, offset or open row. */
 void pe_html_add_link(const struct pe_html *html, const struct pe_page_query *query);
 
+struct pe_html_column {
+	const char *title; /* NULL behind the last one */
+	const char *hint;  /* what it shows */
+	enum pe_page_sort sort;
+	unsigned int views; /* a bit for each that has it */
+	void (*add)(const struct pe_html *html, const struct pe_page_row *row); /* NULL: the name */
+	const char *class;							/* " class=…" */
+};
+
+#define PE_HTML_NO_SORT PE_SORTS
+
+extern const struct pe_html_column pe_html_columns[];
+
 /* The rows of the view as a table, and what follows it. */
 int pe_html_add_rows(const struct pe_html *html);
 
-/* What is behind the interface of a row: names, totals, flows. */
-void pe_html_add_details(const struct pe_html *html, const struct pe_page_row *row);
+/* What is known of an interface: names, totals, flows. */
+void pe_html_add_details(const struct pe_html *html, const struct pe_iface_sample *iface);
 
 /* A number, short, with its prefix and unit in a column of their own. */
 void pe_html_add_number(struct pe_strbuf *out, double value, const char *unit);

@@ -81,7 +81,7 @@ static void add_numbers(const struct pe_html *html, const struct pe_iface_sample
 	static const char *const out_[PE_UNOBSERVED_REASONS] = { "Out before it was attached",
 								 "Out, lost" };
 	const struct pe_series_body *body = &iface->body;
-	const uint64_t now_ns = html->view->snapshot->taken_ns;
+	const uint64_t now_ns = html->view->about->taken_ns;
 	struct pe_strbuf *out = html->out;
 	char age[PE_SHORT_MAX];
 
@@ -102,6 +102,25 @@ static void add_numbers(const struct pe_html *html, const struct pe_iface_sample
 			pe_strbuf_addf(out, "<div><dt>%s, dropped</dt><dd>%llu packets</dd></div>",
 				       d == PE_INGRESS ? "In" : "Out",
 				       (unsigned long long)iface->dropped[d]);
+	}
+}
+
+/* By the kernel, whoever in it; what the interface itself dropped may be among it. */
+static void add_drops(const struct pe_html *html, const struct pe_series_body *body)
+{
+	const struct pe_drop_reasons *reasons = &html->view->about->drop_reasons;
+
+	for (size_t d = 0; body->drops && d < PE_DIRECTIONS; d++) {
+		for (size_t i = 0; i < PE_DROP_REASONS; i++) {
+			const uint64_t packets = pe_drop_row_sum(body->drops, reasons, d, i);
+
+			if (!reasons->name[i] || packets == 0)
+				continue;
+			pe_strbuf_addf(html->out,
+				       "<div><dt>%s, drops: %s</dt><dd>%llu packets</dd></div>",
+				       d == PE_INGRESS ? "In" : "Out", reasons->name[i],
+				       (unsigned long long)packets);
+		}
 	}
 }
 
@@ -134,7 +153,7 @@ static void add_flows(const struct pe_html *html, const struct pe_flow_sample *f
 {
 	struct pe_strbuf *out = html->out;
 
-	if (!html->view->snapshot->top_flows) {
+	if (!html->view->about->top_flows) {
 		pe_strbuf_adds(out,
 			       "<p>Its largest flows are shown with <code>--flows.top=10</code>."
 			       "</p>");
@@ -156,14 +175,15 @@ static void add_flows(const struct pe_html *html, const struct pe_flow_sample *f
 	pe_strbuf_adds(out, "</tbody></table>");
 }
 
-void pe_html_add_details(const struct pe_html *html, const struct pe_page_row *row)
+void pe_html_add_details(const struct pe_html *html, const struct pe_iface_sample *iface)
 {
 	struct pe_strbuf *out = html->out;
 
 	pe_strbuf_adds(out, "<dl>");
-	add_identity(out, row->iface->identity);
-	add_place(out, &row->iface->info);
-	add_numbers(html, row->iface);
+	add_identity(out, iface->identity);
+	add_place(out, &iface->info);
+	add_numbers(html, iface);
+	add_drops(html, &iface->body);
 	pe_strbuf_adds(out, "</dl>\n");
-	add_flows(html, &row->iface->body.flows);
+	add_flows(html, &iface->body.flows);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tables of the page: see html.h. A column is a row of a table here. */
+/* The tables of the page: see html.h. */
 #include "html.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,240 +13,15 @@
 #include "rows.h"
 #include "table.h"
 
-#define ROWS_PAGE     100
-#define ROWS_MAX      200
+/* So that a page has at most 60 kB, and one that is asked for fewer than 200 rows, those that
+ * departed included. */
+#define ROWS_PAGE     80
+#define ROWS_MAX      180
 #define DEPARTED_ROWS 10 /* below the live ones */
-#define CHART_HEIGHT  44
-#define CHART_BAR     4	   /* wide */
-#define CHART_BITS    8000 /* a second: the least that is the whole height */
-
-#define IN(view) (1u << PE_VIEW_##view)
-#define IN_LIVE	 (IN(INTERFACES) | IN(GROUPS))
-#define IN_ALL	 (IN_LIVE | IN(DEPARTED))
-#define NO_SORT	 PE_SORTS
-
-/* ---- cells ---- */
-
-void pe_html_add_number(struct pe_strbuf *out, double value, const char *unit)
-{
-	char number[PE_SHORT_MAX];
-	size_t len;
-
-	if (value < 10 && value == (unsigned int)value)
-		snprintf(number, sizeof(number), "%u", (unsigned int)value);
-	else
-		pe_page_short(value, number);
-	len = strspn(number, "0123456789.");
-	if (strcmp(number, "0") == 0)
-		pe_strbuf_adds(out, "<span>0</span>");
-	else
-		pe_strbuf_add(out, number, len);
-	pe_strbuf_addf(out, "<i>%s%s</i>", number + len, unit);
-}
-
-static void add_mode(const struct pe_html *html, const struct pe_page_row *row)
-{
-	const struct pe_iface_info *info = &row->iface->info;
-	const char *reason = pe_mode_reason_name(info->mode_reason);
-
-	if (info->mode == PE_MODE_NONE)
-		pe_strbuf_adds(html->out, "<b>none</b>");
-	else
-		pe_strbuf_adds(html->out, pe_mode_name(info->mode));
-	if (*reason)
-		pe_strbuf_addf(html->out, " <small title=\"%s\">%s</small>",
-			       pe_html_mode_reason(info->mode_reason), reason);
-}
-
-static void add_master(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_strbuf_adds(html->out, "<bdi>");
-	pe_text_add_html(html->out, pe_page_row_master(row));
-	pe_strbuf_adds(html->out, "</bdi>");
-}
-
-/* Where nobody is known to be behind it, that is its name already. */
-static void add_interface(const struct pe_html *html, const struct pe_page_row *row)
-{
-	if (pe_page_row_name(row) == row->iface->info.name)
-		return;
-	pe_strbuf_adds(html->out, "<bdi>");
-	pe_text_add_html(html->out, row->iface->info.name);
-	pe_strbuf_adds(html->out, "</bdi>");
-}
-
-static void add_kind(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_text_add_html(html->out, pe_page_row_kind(row));
-}
-
-static void add_members(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->group->interfaces, "");
-}
-
-static void add_arrived(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->group->arrived, "");
-}
-
-static void add_in_bits(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, row->rate.bits[PE_INGRESS], "");
-}
-
-static void add_in_packets(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, row->rate.packets[PE_INGRESS], "");
-}
-
-static void add_out_bits(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, row->rate.bits[PE_EGRESS], "");
-}
-
-static void add_out_packets(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, row->rate.packets[PE_EGRESS], "");
-}
-
-static void add_unobserved(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->unobserved, "");
-}
-
-static void add_drops(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->dropped, "");
-}
-
-static void add_total_in(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->total[PE_INGRESS].bytes, "B");
-}
-
-static void add_total_in_packets(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->total[PE_INGRESS].packets, "");
-}
-
-static void add_total_out(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->total[PE_EGRESS].bytes, "B");
-}
-
-static void add_total_out_packets(const struct pe_html *html, const struct pe_page_row *row)
-{
-	pe_html_add_number(html->out, (double)row->total[PE_EGRESS].packets, "");
-}
-
-static void add_lived(const struct pe_html *html, const struct pe_page_row *row)
-{
-	char lived[PE_SHORT_MAX];
-
-	pe_page_duration(row->lived_s, lived);
-	pe_strbuf_addf(html->out, "%s<i></i>", lived);
-}
-
-static void add_departed(const struct pe_html *html, const struct pe_page_row *row)
-{
-	const uint64_t now_ns = html->view->snapshot->taken_ns, at_ns = row->iface->departed_ns;
-	char ago[PE_SHORT_MAX];
-
-	pe_page_duration(now_ns > at_ns ? (double)(now_ns - at_ns) / PE_NS_PER_S : 0, ago);
-	pe_strbuf_addf(html->out, "%s ago<i></i>", ago);
-}
-
-/*
- * A bar for each point, of both directions together; nothing before anybody looked. Small ones are
- * small beside CHART_BITS, so that a few ARP packets do not look like a load.
- */
-static void add_chart(const struct pe_html *html, const struct pe_page_row *row)
-{
-	struct pe_strbuf *out = html->out;
-	float value[PE_LIVE_POINTS], most = 0, scale;
-	char peak[PE_SHORT_MAX];
-
-	for (size_t i = 0; i < PE_LIVE_POINTS; i++) {
-		value[i] = pe_live_point(html->live, row->track, i, PE_INGRESS);
-		if (value[i] >= 0)
-			value[i] += pe_live_point(html->live, row->track, i, PE_EGRESS);
-		most = value[i] > most ? value[i] : most;
-	}
-	scale = most > CHART_BITS ? most : CHART_BITS;
-	pe_page_short(most, peak);
-	pe_strbuf_addf(out,
-		       "<svg viewBox=\"0 0 %d %d\" role=\"img\" "
-		       "aria-label=\"up to %sb/s\"><path d=\"M0 %d",
-		       PE_LIVE_POINTS * CHART_BAR, CHART_HEIGHT, peak, CHART_HEIGHT);
-	for (size_t i = 0; i < PE_LIVE_POINTS; i++) {
-		const int height = value[i] > 0 ? (int)(value[i] / scale * CHART_HEIGHT) : 0;
-		const size_t from = i;
-
-		while (i + 1 < PE_LIVE_POINTS && value[i + 1] <= 0 && value[i] <= 0)
-			i++;
-		if (value[i] > 0)
-			pe_strbuf_addf(out, "V%dh%d", CHART_HEIGHT - (height ? height : 1),
-				       CHART_BAR);
-		else
-			pe_strbuf_addf(out, "V%dh%zu", CHART_HEIGHT, (i + 1 - from) * CHART_BAR);
-	}
-	pe_strbuf_addf(out, "V%dz\"/></svg>", CHART_HEIGHT);
-}
-
-/* How a column is shown: as numbers, which are right-aligned; only where there is room. */
-#define NUMBER 1u
-#define WIDE   2u
-
-static const char *const classes[] = { "", " class=\"n\"", " class=\"w\"", " class=\"n w\"" };
-
-static const struct column {
-	const char *title;
-	const char *hint; /* what it shows */
-	enum pe_page_sort sort;
-	unsigned int views;
-	void (*add)(const struct pe_html *html, const struct pe_page_row *row);
-	unsigned int show;
-} columns[] = {
-	{ "Name", "container, pod or workload, else the interface", PE_SORT_NAME, IN_ALL, NULL, 0 },
-	{ "Interface", "the host's end", NO_SORT, IN(INTERFACES) | IN(DEPARTED), add_interface,
-	  WIDE },
-	{ "Kind", "kind of interface", NO_SORT, IN(GROUPS), add_kind, WIDE },
-	{ "Bridge", "bridge or other master", PE_SORT_MASTER, IN_ALL, add_master, WIDE },
-	{ "Mode", "how ingress is counted, and why so", PE_SORT_MODE, IN(INTERFACES), add_mode,
-	  WIDE },
-	{ "Interfaces", "members now", PE_SORT_INTERFACES, IN(GROUPS), add_members, NUMBER },
-	{ "Ever", "members that there ever were", NO_SORT, IN(GROUPS), add_arrived, NUMBER | WIDE },
-	{ "In b/s", "bits a second that the host received: a container sent", PE_SORT_IN_BITS,
-	  IN_LIVE, add_in_bits, NUMBER },
-	{ "pkt/s", "packets a second in", PE_SORT_IN_PACKETS, IN_LIVE, add_in_packets,
-	  NUMBER | WIDE },
-	{ "Out b/s", "bits a second that the host sent: a container received", PE_SORT_OUT_BITS,
-	  IN_LIVE, add_out_bits, NUMBER },
-	{ "pkt/s", "packets a second out", PE_SORT_OUT_PACKETS, IN_LIVE, add_out_packets,
-	  NUMBER | WIDE },
-	{ "In", "bytes that the host received: a container sent", PE_SORT_IN_BITS, IN(DEPARTED),
-	  add_total_in, NUMBER },
-	{ "packets", "packets in", PE_SORT_IN_PACKETS, IN(DEPARTED), add_total_in_packets,
-	  NUMBER | WIDE },
-	{ "Out", "bytes that the host sent: a container received", PE_SORT_OUT_BITS, IN(DEPARTED),
-	  add_total_out, NUMBER },
-	{ "packets", "packets out", PE_SORT_OUT_PACKETS, IN(DEPARTED), add_total_out_packets,
-	  NUMBER | WIDE },
-	{ "Lived", "how long it was there", PE_SORT_LIVED, IN(DEPARTED), add_lived, NUMBER },
-	{ "Departed", "when it went", PE_SORT_DEPARTED, IN(DEPARTED), add_departed, NUMBER | WIDE },
-	{ "Unobserved", "packets that the kernel counted and the exporter did not",
-	  PE_SORT_UNOBSERVED, IN_ALL, add_unobserved, NUMBER | WIDE },
-	{ "Drops", "packets that the interface itself dropped", PE_SORT_DROPS, IN(INTERFACES),
-	  add_drops, NUMBER | WIDE },
-	{ "Last 5 minutes", "in and out together, while somebody looks", NO_SORT, IN_LIVE,
-	  add_chart, 0 },
-};
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 /* ---- rows ---- */
 
-static bool is_in(const struct column *column, enum pe_page_view view)
+static bool is_in(const struct pe_html_column *column, enum pe_page_view view)
 {
 	return column->views >> view & 1;
 }
@@ -256,18 +32,19 @@ static void add_titles(const struct pe_html *html, bool sortable)
 	struct pe_strbuf *out = html->out;
 
 	pe_strbuf_adds(out, "<thead><tr>");
-	for (const struct column *c = columns; c < columns + COLUMNS; c++) {
+	for (const struct pe_html_column *c = pe_html_columns; c->title; c++) {
 		struct pe_page_query other = *query;
-		const bool sorted = sortable && query->sort == c->sort && c->sort != NO_SORT;
+		const bool sorted = sortable && query->sort == c->sort &&
+				    c->sort != PE_HTML_NO_SORT;
 
 		if (!is_in(c, query->view))
 			continue;
-		pe_strbuf_addf(out, "<th scope=\"col\"%s%s title=\"%s\">", classes[c->show],
+		pe_strbuf_addf(out, "<th scope=\"col\"%s%s title=\"%s\">", c->class,
 			       !sorted		  ? ""
 			       : query->ascending ? " aria-sort=\"ascending\""
 						  : " aria-sort=\"descending\"",
 			       c->hint);
-		if (!sortable || c->sort == NO_SORT) {
+		if (!sortable || c->sort == PE_HTML_NO_SORT) {
 			pe_strbuf_addf(out, "%s</th>", c->title);
 			continue;
 		}
@@ -306,19 +83,22 @@ static void add_small(struct pe_strbuf *out, const char *before, const char *tex
 	pe_strbuf_adds(out, "</bdi></small>");
 }
 
+static bool is_open(const struct pe_html *html, const struct pe_page_row *row)
+{
+	return row->iface && !row->iface->departed && html->query->open == row->iface->info.ifindex;
+}
+
 static void add_name(const struct pe_html *html, const struct pe_page_row *row)
 {
 	const char *name = pe_page_row_name(row), *workload = pe_page_row_workload(row);
 	const char *namespace = pe_page_row_namespace(row);
 	struct pe_page_query other = *html->query;
 	struct pe_strbuf *out = html->out;
-	bool is_open;
 
 	pe_strbuf_adds(out, "<th scope=\"row\">");
 	if (row->iface && !row->iface->departed) {
-		is_open = html->query->open == row->iface->info.ifindex;
-		other.open = is_open ? 0 : row->iface->info.ifindex;
-		pe_strbuf_addf(out, "<a aria-expanded=\"%s\"", is_open ? "true" : "false");
+		other.open = is_open(html, row) ? 0 : row->iface->info.ifindex;
+		pe_strbuf_addf(out, "<a aria-expanded=\"%s\"", other.open ? "false" : "true");
 		pe_html_add_link(html, &other);
 		pe_strbuf_addc(out, '>');
 	}
@@ -336,15 +116,35 @@ static void add_name(const struct pe_html *html, const struct pe_page_row *row)
 	pe_strbuf_adds(out, "</th>");
 }
 
-static void add_row(const struct pe_html *html, const struct pe_page_row *row)
+/* A row of its own, with all that there is of the i-th. */
+static int add_open(const struct pe_html *html, const struct pe_page_rows *rows, size_t i,
+		    size_t width)
+{
+	struct pe_snapshot *snapshot;
+	int r = pe_page_rows_unpack(rows, i, 1, &snapshot);
+
+	if (r < 0)
+		return r;
+	pe_strbuf_addf(html->out, "<tr id=\"open\" class=\"open\"><td colspan=\"%zu\">", width);
+	pe_html_add_details(html, &snapshot->ifaces[0]);
+	pe_strbuf_adds(html->out, "</td></tr>\n");
+	pe_snapshot_unref(snapshot);
+	return 0;
+}
+
+static int add_row(const struct pe_html *html, struct pe_page_rows *rows, size_t i)
 {
 	const enum pe_page_view view = html->query->view;
+	struct pe_page_row read;
+	const struct pe_page_row *row = &read;
 	struct pe_strbuf *out = html->out;
 	size_t width = 0;
 
+	pe_page_rows_read(rows, i, &read);
+
 	pe_strbuf_addf(out, "<tr id=\"%c%llx\">", pe_page_view_word(view)[0],
 		       (unsigned long long)hash_of(row));
-	for (const struct column *c = columns; c < columns + COLUMNS; c++) {
+	for (const struct pe_html_column *c = pe_html_columns; c->title; c++) {
 		if (!is_in(c, view))
 			continue;
 		width++;
@@ -352,16 +152,12 @@ static void add_row(const struct pe_html *html, const struct pe_page_row *row)
 			add_name(html, row);
 			continue;
 		}
-		pe_strbuf_addf(out, "<td%s>", classes[c->show]);
+		pe_strbuf_addf(out, "<td%s>", c->class);
 		c->add(html, row);
 		pe_strbuf_adds(out, "</td>");
 	}
 	pe_strbuf_adds(out, "</tr>\n");
-	if (row->iface && !row->iface->departed && html->query->open == row->iface->info.ifindex) {
-		pe_strbuf_addf(out, "<tr id=\"open\" class=\"open\"><td colspan=\"%zu\">", width);
-		pe_html_add_details(html, row);
-		pe_strbuf_adds(out, "</td></tr>\n");
-	}
+	return is_open(html, row) ? add_open(html, rows, i, width) : 0;
 }
 
 static void add_caption(const struct pe_html *html, const char *caption,
@@ -403,10 +199,27 @@ static void add_nothing(const struct pe_html *html, const struct pe_page_rows *r
 	pe_strbuf_adds(out, ">Show all</a></p>\n");
 }
 
-static void add_table(const struct pe_html *html, const char *id, const char *caption,
-		      const struct pe_page_rows *rows, bool sortable)
+/* The opened row, if it is on another page: whoever opened it goes on looking at it. On top, where
+ * it is found. */
+static int add_kept(const struct pe_html *html, const struct pe_page_rows *rows)
+{
+	const struct pe_page_query *query = html->query;
+	_cleanup_(pe_page_rows_fini) struct pe_page_rows open = { 0 };
+	int r;
+
+	if (query->view != PE_VIEW_INTERFACES || !query->open)
+		return 0;
+	r = pe_page_rows_find(html->view, query->open, &open);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return pe_page_rows_have(rows, &open) ? 0 : add_row(html, &open, 0);
+}
+
+static int add_table(const struct pe_html *html, const char *id, const char *caption,
+		     struct pe_page_rows *rows, bool sortable)
 {
 	struct pe_strbuf *out = html->out;
+	int r;
 
 	pe_strbuf_addf(out,
 		       "<div id=\"around-%s\" class=\"scroll\" tabindex=\"0\" role=\"region\" "
@@ -415,11 +228,13 @@ static void add_table(const struct pe_html *html, const char *id, const char *ca
 	add_caption(html, caption, rows);
 	add_titles(html, sortable);
 	pe_strbuf_adds(out, "<tbody>\n");
-	for (size_t i = 0; i < rows->count; i++)
-		add_row(html, &rows->row[i]);
+	r = add_kept(html, rows);
+	for (size_t i = 0; r == 0 && i < rows->count; i++)
+		r = add_row(html, rows, i);
 	pe_strbuf_adds(out, "</tbody></table></div>\n");
 	if (rows->count == 0)
 		add_nothing(html, rows);
+	return r;
 }
 
 static void add_page_link(const struct pe_html *html, size_t offset, const char *rel,
@@ -467,7 +282,7 @@ static int add_last_departed(const struct pe_html *html)
 	departed.query = &query;
 	r = pe_page_rows_select(html->view, &query, DEPARTED_ROWS, &rows);
 	if (r == 0 && rows.count > 0)
-		add_table(&departed, "departed", "Departed in the last minutes", &rows, false);
+		r = add_table(&departed, "departed", "Departed in the last minutes", &rows, false);
 	return r;
 }
 
@@ -481,13 +296,17 @@ int pe_html_add_rows(const struct pe_html *html)
 	static const char *const ids[PE_VIEWS] = { "rows", "rows", "departed" };
 	const struct pe_page_query *query = html->query;
 	const size_t wanted = query->limit ? query->limit : ROWS_PAGE;
-	const size_t limit = wanted < ROWS_MAX ? wanted : ROWS_MAX;
+	/* There is place for an opened one of another page. */
+	const size_t most = query->open ? ROWS_MAX - 1 : ROWS_MAX;
+	const size_t limit = wanted < most ? wanted : most;
 	_cleanup_(pe_page_rows_fini) struct pe_page_rows rows = { 0 };
 	int r = pe_page_rows_select(html->view, query, limit, &rows);
 
 	if (r < 0)
 		return r;
-	add_table(html, ids[query->view], captions[query->view], &rows, true);
+	r = add_table(html, ids[query->view], captions[query->view], &rows, true);
+	if (r < 0)
+		return r;
 	add_pages(html, &rows, limit);
 	return query->view == PE_VIEW_INTERFACES ? add_last_departed(html) : 0;
 }

@@ -32,7 +32,7 @@ struct pe_page {
 
 struct answer {
 	const struct pe_page *page;
-	struct pe_live_view view;
+	const struct pe_live_view *view;
 	struct pe_page_query query;
 	int ifindex;
 	struct pe_strbuf *out;
@@ -40,13 +40,13 @@ struct answer {
 
 static struct pe_api api_of(const struct answer *answer)
 {
-	return (struct pe_api){ answer->page->live, &answer->view, &answer->query,
+	return (struct pe_api){ answer->page->live, answer->view, &answer->query,
 				answer->page->options.show, answer->out };
 }
 
 static int answer_html(const struct answer *answer)
 {
-	const struct pe_html html = { answer->page->live, &answer->view, &answer->query,
+	const struct pe_html html = { answer->page->live, answer->view, &answer->query,
 				      answer->page->options.telemetry_path, answer->out };
 
 	return pe_html_add(&html);
@@ -54,7 +54,7 @@ static int answer_html(const struct answer *answer)
 
 static int answer_table(const struct answer *answer)
 {
-	return pe_page_add_table(&answer->view, &answer->query, answer->out);
+	return pe_page_add_table(answer->view, &answer->query, answer->out);
 }
 
 static int answer_interfaces(const struct answer *answer)

@@ -9,6 +9,8 @@
 
 #include "pe/clock.h"
 
+#include "packed.h"
+
 /* ---- what a row is ---- */
 
 const char *pe_page_row_kind(const struct pe_page_row *row)
@@ -74,12 +76,17 @@ const char *pe_page_row_name(const struct pe_page_row *row)
 	return row->iface ? name_of_iface(row->iface) : name_of_group(row->group);
 }
 
+bool pe_page_row_is_live(const struct pe_page_row *row)
+{
+	return pe_live_is_live(row->item);
+}
+
 static void set_numbers(const struct pe_live_view *view, struct pe_page_row *row)
 {
 	uint64_t end_ns = row->iface && row->iface->departed ? row->iface->departed_ns
-							     : view->snapshot->taken_ns;
+							     : view->about->taken_ns;
 
-	row->rate = pe_live_rate(row->track);
+	row->rate = pe_live_rate(row->item);
 	for (size_t d = 0; d < PE_DIRECTIONS; d++) {
 		row->total[d] = pe_row_total(&row->body->row[d]);
 		for (size_t reason = 0; reason < PE_UNOBSERVED_REASONS; reason++)
@@ -91,29 +98,23 @@ static void set_numbers(const struct pe_live_view *view, struct pe_page_row *row
 		row->lived_s = (double)(end_ns - row->body->created_ns) / PE_NS_PER_S;
 }
 
-static void set_iface(const struct pe_live_view *view, size_t i, struct pe_page_row *ret_row)
+/* Without its flows. */
+static void read_row(const struct pe_live_view *view, const struct pe_live_item *item,
+		     bool is_group, union pe_page_sample *sample, struct pe_page_row *ret_row)
 {
-	const struct pe_iface_sample *iface = &view->snapshot->ifaces[i];
+	const char *packed = pe_live_packed(item);
 
-	*ret_row = (struct pe_page_row){
-		.index = i,
-		.iface = iface,
-		.body = &iface->body,
-		.track = view->ifaces[i],
-	};
-	set_numbers(view, ret_row);
-}
-
-static void set_group(const struct pe_live_view *view, size_t i, struct pe_page_row *ret_row)
-{
-	const struct pe_group_sample *group = &view->snapshot->groups[i];
-
-	*ret_row = (struct pe_page_row){
-		.index = i,
-		.group = group,
-		.body = &group->body,
-		.track = view->groups[i],
-	};
+	*ret_row = (struct pe_page_row){ .item = item };
+	if (is_group) {
+		pe_packed_read_group(packed, NULL, &sample->group);
+		ret_row->group = &sample->group;
+		ret_row->body = &sample->group.body;
+	} else {
+		pe_packed_read_iface(packed, NULL, &sample->iface);
+		sample->iface.identity = pe_live_identity(item);
+		ret_row->iface = &sample->iface;
+		ret_row->body = &sample->iface.body;
+	}
 	set_numbers(view, ret_row);
 }
 
@@ -152,34 +153,20 @@ static bool matches(const struct pe_page_row *row, const struct pe_page_query *q
 	return !*query->search || matches_search(row, query->search);
 }
 
-static size_t select_rows(const struct pe_live_view *view, const struct pe_page_query *query,
-			  struct pe_page_rows *rows)
-{
-	const struct pe_snapshot *snapshot = view->snapshot;
-	const bool groups = query->view == PE_VIEW_GROUPS;
-	const size_t count = groups ? snapshot->group_count : snapshot->iface_count;
-	struct pe_page_row *row = rows->all;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!groups && snapshot->ifaces[i].departed != (query->view == PE_VIEW_DEPARTED))
-			continue;
-		rows->total++;
-		if (groups)
-			set_group(view, i, row);
-		else
-			set_iface(view, i, row);
-		if (matches(row, query))
-			row++;
-	}
-	return (size_t)(row - rows->all);
-}
+/* What it takes to sort an item. */
+struct pe_page_candidate {
+	const struct pe_live_item *item;
+	size_t index; /* in the view */
+	double number;
+	const char *text; /* the item's or a constant */
+};
 
 /* ---- their order ---- */
 
 /* A second; of what has departed all that it moved, as its columns show. */
 static double moved(const struct pe_page_row *row, size_t direction, bool packets)
 {
-	if (row->track)
+	if (pe_page_row_is_live(row))
 		return packets ? row->rate.packets[direction] : row->rate.bits[direction];
 	return packets ? (double)row->total[direction].packets
 		       : 8 * (double)row->total[direction].bytes;
@@ -213,73 +200,100 @@ static double number_of(const struct pe_page_row *row, enum pe_page_sort sort)
 	}
 }
 
-static int compare_texts(const struct pe_page_row *a, const struct pe_page_row *b,
-			 enum pe_page_sort sort)
+/* NULL unless texts are compared. It must outlive the row. */
+static const char *text_of(const struct pe_page_row *row, enum pe_page_sort sort)
 {
+	const char *packed = pe_live_packed(row->item), *name;
+
 	switch (sort) {
 	case PE_SORT_WORKLOAD:
-		return strcmp(pe_page_row_workload(a), pe_page_row_workload(b));
+		return pe_page_row_workload(row);
 	case PE_SORT_MASTER:
-		return strcmp(pe_page_row_master(a), pe_page_row_master(b));
+		return row->iface ? pe_packed_text(packed, PE_PACKED_MASTER)
+				  : pe_page_row_master(row);
 	case PE_SORT_MODE:
-		return a->iface && b->iface ? strcmp(pe_mode_name(a->iface->info.mode),
-						     pe_mode_name(b->iface->info.mode))
-					    : 0;
+		return row->iface ? pe_mode_name(row->iface->info.mode) : "";
 	case PE_SORT_NAME:
-		return strcmp(pe_page_row_name(a), pe_page_row_name(b));
+		name = pe_page_row_name(row);
+		return row->iface && name == row->iface->info.name
+			       ? pe_packed_text(packed, PE_PACKED_NAME)
+			       : name;
 	default:
-		return 0;
+		return NULL;
 	}
 }
 
 /* Of equal texts the busier one comes first, whatever the order; what is equal in all stays as it
- * is in the snapshot, so that it does not jump about. */
+ * is in the view, so that it does not jump about. */
 static int compare(const void *a, const void *b, void *userdata)
 {
-	const struct pe_page_row *x = a, *y = b;
+	const struct pe_page_candidate *x = a, *y = b;
 	const struct pe_page_query *query = userdata;
-	const double m = number_of(x, query->sort), n = number_of(y, query->sort);
-	const int texts = compare_texts(x, y, query->sort), numbers = (m > n) - (m < n);
-	const bool ascending = query->ascending && !pe_page_sort_is_text(query->sort);
+	const int texts = x->text ? strcmp(x->text, y->text) : 0;
+	const int numbers = (x->number > y->number) - (x->number < y->number);
 
 	if (texts)
 		return query->ascending ? texts : -texts;
 	if (numbers)
-		return ascending ? numbers : -numbers;
+		return query->ascending && !x->text ? numbers : -numbers;
 	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* ---- selecting ---- */
+
+static bool is_shown(const struct pe_live_item *item, const struct pe_page_query *query)
+{
+	return pe_live_is_live(item) != (query->view == PE_VIEW_DEPARTED);
 }
 
 int pe_page_rows_select(const struct pe_live_view *view, const struct pe_page_query *query,
 			size_t limit, struct pe_page_rows *ret_rows)
 {
-	const struct pe_snapshot *snapshot = view->snapshot;
-	const size_t most = snapshot->iface_count + snapshot->group_count + 1;
-	struct pe_page_rows rows = { .all = calloc(most, sizeof(*rows.all)) };
+	const bool is_groups = query->view == PE_VIEW_GROUPS;
+	const struct pe_live_items *items = is_groups ? &view->groups : &view->ifaces;
+	struct pe_page_rows *rows = ret_rows;
 
-	if (!rows.all)
+	*rows = (struct pe_page_rows){ .view = view, .is_groups = is_groups };
+	rows->all = calloc(items->count + 1, sizeof(*rows->all));
+	if (!rows->all)
 		return -ENOMEM;
-	rows.matched = select_rows(view, query, &rows);
-	qsort_r(rows.all, rows.matched, sizeof(*rows.all), compare, (void *)query);
-	rows.row = rows.all;
-	if (query->offset < rows.matched) {
-		rows.row += query->offset;
-		rows.count = rows.matched - query->offset;
+	for (size_t i = 0; i < items->count; i++) {
+		struct pe_page_row row;
+
+		if (!is_shown(items->item[i], query))
+			continue;
+		rows->total++;
+		read_row(view, items->item[i], is_groups, &rows->sample, &row);
+		if (matches(&row, query))
+			rows->all[rows->matched++] =
+				(struct pe_page_candidate){ items->item[i], i,
+							    number_of(&row, query->sort),
+							    text_of(&row, query->sort) };
 	}
-	if (rows.count > limit)
-		rows.count = limit;
-	*ret_rows = rows;
+	qsort_r(rows->all, rows->matched, sizeof(*rows->all), compare, (void *)query);
+	rows->first = query->offset < rows->matched ? query->offset : rows->matched;
+	rows->count = rows->matched - rows->first < limit ? rows->matched - rows->first : limit;
 	return 0;
 }
 
-int pe_page_rows_find(const struct pe_live_view *view, int ifindex, struct pe_page_row *ret_row)
+int pe_page_rows_find(const struct pe_live_view *view, int ifindex, struct pe_page_rows *ret_rows)
 {
-	for (size_t i = 0; i < view->snapshot->iface_count; i++) {
-		const struct pe_iface_sample *iface = &view->snapshot->ifaces[i];
+	struct pe_page_rows *rows = ret_rows;
+	struct pe_page_row row;
 
-		if (!iface->departed && iface->info.ifindex == ifindex) {
-			set_iface(view, i, ret_row);
-			return 0;
-		}
+	*rows = (struct pe_page_rows){ .view = view };
+	for (size_t i = 0; i < view->ifaces.count; i++) {
+		const struct pe_live_item *item = view->ifaces.item[i];
+
+		read_row(view, item, false, &rows->sample, &row);
+		if (!pe_live_is_live(item) || row.iface->info.ifindex != ifindex)
+			continue;
+		rows->all = calloc(1, sizeof(*rows->all));
+		if (!rows->all)
+			return -ENOMEM;
+		rows->all->item = item;
+		rows->count = rows->matched = rows->total = 1;
+		return 0;
 	}
 	return -ENOENT;
 }
@@ -288,4 +302,62 @@ void pe_page_rows_fini(struct pe_page_rows *rows)
 {
 	free(rows->all);
 	*rows = (struct pe_page_rows){ 0 };
+}
+
+bool pe_page_rows_have(const struct pe_page_rows *rows, const struct pe_page_rows *other)
+{
+	for (size_t i = 0; i < rows->count; i++) {
+		if (rows->all[rows->first + i].item == other->all->item)
+			return true;
+	}
+	return false;
+}
+
+/* ---- reading ---- */
+
+void pe_page_rows_read(struct pe_page_rows *rows, size_t i, struct pe_page_row *ret_row)
+{
+	read_row(rows->view, rows->all[rows->first + i].item, rows->is_groups, &rows->sample,
+		 ret_row);
+}
+
+static int unpack_row(const struct pe_page_rows *rows, size_t i, struct pe_snapshot *snapshot,
+		      size_t to)
+{
+	const struct pe_live_item *item = rows->all[rows->first + i].item;
+	const char *packed = pe_live_packed(item);
+	struct pe_identity *identity = pe_live_identity(item);
+	int r;
+
+	if (rows->is_groups)
+		return pe_packed_read_group(packed, snapshot->arena, &snapshot->groups[to]);
+	r = pe_packed_read_iface(packed, snapshot->arena, &snapshot->ifaces[to]);
+	/* The snapshot gives it back. */
+	snapshot->ifaces[to].identity = identity ? pe_identity_ref(identity) : NULL;
+	return r;
+}
+
+int pe_page_rows_unpack(const struct pe_page_rows *rows, size_t i, size_t count,
+			struct pe_snapshot **ret_snapshot)
+{
+	const struct pe_snapshot *about = rows->view->about;
+	struct pe_snapshot *snapshot;
+	int r = pe_snapshot_new(&snapshot);
+
+	if (r < 0)
+		return r;
+	snapshot->taken_ns = about->taken_ns;
+	snapshot->group_by = about->group_by;
+	snapshot->top_flows = about->top_flows;
+	snapshot->drop_reasons = about->drop_reasons;
+	snapshot->tcp = about->tcp;
+	r = rows->is_groups ? pe_snapshot_alloc_groups(snapshot, count)
+			    : pe_snapshot_alloc_ifaces(snapshot, count);
+	for (size_t to = 0; r == 0 && to < count; to++)
+		r = unpack_row(rows, i + to, snapshot, to);
+	if (r < 0)
+		pe_snapshot_unref(snapshot);
+	else
+		*ret_snapshot = snapshot;
+	return r;
 }

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where a packet was dropped, and where that is counted.
+ *
+ * Of a packet that is dropped little is certain. TCP clears skb->dev, and UDP keeps other things in
+ * its place; what is behind other pointers may have ended. So the packet alone is read by loads of
+ * our own; whatever it leads to is read by probe reads, which no address makes fault.
+ */
+#ifndef PE_BPF_DROPS_H
+#define PE_BPF_DROPS_H
+
+#include <linux/if_ether.h>
+
+#include "table.h"
+
+const volatile __u64 pe_net;	      /* address of our namespace: see netns.h */
+const volatile bool pe_has_reasons;   /* this kernel gives them */
+const volatile bool pe_has_sockets;   /* likewise the socket */
+const volatile __u32 pe_first_reason; /* those before it are no drops */
+const volatile __u32 pe_subsystems;   /* a bit for each whose reasons have names */
+const volatile __u32 pe_host_slot;    /* counts what is of no interface of ours */
+const volatile __u32 pe_stripe_mask;  /* stripes - 1 */
+
+/* Of slot * stripes + stripe. Atomically: a stripe has several CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pe_drop_row);
+} rows SEC(".maps");
+
+/* Places in rows that no reason has yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, PE_DROP_REASONS);
+	__uint(value_size, sizeof(__u32));
+} places SEC(".maps");
+
+__u8 pe_place_of[PE_DROP_CODES];   /* 0: none yet */
+__u16 pe_code_at[PE_DROP_REASONS]; /* code + 1; 0: none */
+
+/* ---- reasons ---- */
+
+static __always_inline __u32 code_of(__u32 reason)
+{
+	__u32 subsystem = reason >> 16, number = reason & 0xffff;
+
+	if (subsystem && !(subsystem < 16 && pe_subsystems >> subsystem & 1))
+		number = 0;
+	return subsystem < 16 && number < 256 ? PE_DROP_CODE(subsystem, number) : PE_DROP_CODES;
+}
+
+static __always_inline __u32 code_of_protocol(__be16 protocol)
+{
+	switch (bpf_ntohs(protocol)) {
+	case ETH_P_IP:
+		return PE_DROP_IPV4;
+	case ETH_P_IPV6:
+		return PE_DROP_IPV6;
+	case ETH_P_ARP:
+		return PE_DROP_ARP;
+	default:
+		return PE_DROP_CODES;
+	}
+}
+
+/* Where two CPUs meet a reason at the same time it may have two places, which is one for nothing:
+ * user space adds them up. */
+static __noinline __u32 assign(__u32 code)
+{
+	__u32 popped = 0;
+	__u64 at;
+
+	code &= PE_DROP_CODES - 1;
+	at = bpf_map_pop_elem(&places, &popped) ? PE_DROP_NO_PLACE : popped;
+	hide(at);
+	if (at < PE_DROP_REASONS)
+		pe_code_at[at] = code + 1;
+	pe_place_of[code] = at;
+	return at;
+}
+
+/* ---- places ---- */
+
+struct place {
+	bool is_ours;
+	__u32 direction;
+	__u32 slot;
+};
+
+static __always_inline __u64 net_of(struct net_device *dev)
+{
+	return (__u64)BPF_CORE_READ(dev, nd_net.net);
+}
+
+/*
+ * Whether the interface that a packet has received it, and has not sent it on: that interface is
+ * where it came in, or it has not come so far yet, and its link header has been taken off.
+ */
+static __always_inline bool is_ingress(const struct sk_buff *skb, __u32 ifindex)
+{
+	__u16 mac = skb->mac_header;
+
+	if (skb->skb_iif)
+		return (__u32)skb->skb_iif == ifindex;
+	return mac != 0xffff && (__u64)skb->head + mac < (__u64)skb->data;
+}
+
+static __always_inline void find_slot(struct place *place, __u32 ifindex)
+{
+	union pe_slot_ref ref = interface_find(ifindex);
+
+	place->is_ours = true;
+	if (!ref.word) {
+		__u64 *word = bpf_map_lookup_elem(&early, &ifindex);
+
+		ref.word = word ? *(volatile __u64 *)word : 0;
+	}
+	/* One that is not to be counted may be in the table, without flags. */
+	place->slot = ref.ifindex == ifindex && ref.flags & PE_SLOT_FLAGS ? ref.slot : pe_host_slot;
+}
+
+/* The namespace of a packet without a device, and the device that it was to be sent from. */
+static __always_inline __u64 net_without_dev(const struct sk_buff *skb, __u64 socket,
+					     __u32 *ret_ifindex)
+{
+	struct sock *sk = (struct sock *)(socket ?: (__u64)skb->sk);
+	struct dst_entry *dst = (struct dst_entry *)(skb->_skb_refdst & ~1UL);
+	struct net_device *dev = dst ? BPF_CORE_READ(dst, dev) : NULL;
+	__u64 net = sk ? (__u64)BPF_CORE_READ(sk, __sk_common.skc_net.net) : 0;
+
+	if (!net && dev)
+		net = net_of(dev);
+	*ret_ifindex = dev ? BPF_CORE_READ(dev, ifindex) : 0;
+	return net;
+}
+
+static __always_inline struct place place_of(const struct sk_buff *skb, __u64 socket)
+{
+	struct place place = { .is_ours = false };
+	struct net_device *dev = skb->dev;
+	__u32 iif = skb->skb_iif, ifindex = 0;
+	__u64 net = dev ? net_of(dev) : 0;
+
+	if (net == pe_net) {
+		ifindex = BPF_CORE_READ(dev, ifindex);
+		place.direction = is_ingress(skb, ifindex) ? PE_INGRESS : PE_EGRESS;
+		find_slot(&place, ifindex);
+		return place;
+	}
+	/* Another namespace's; or what is local to this machine, and was never a packet. */
+	if (net || !skb->protocol)
+		return place;
+	net = net_without_dev(skb, socket, &ifindex);
+	if (net && net != pe_net)
+		return place;
+	place.direction = iif ? PE_INGRESS : PE_EGRESS;
+	place.is_ours = true;
+	place.slot = pe_host_slot;
+	if (net)
+		find_slot(&place, iif ?: ifindex);
+	return place;
+}
+
+static __always_inline void count(struct place place, __u64 code)
+{
+	__u32 stripe = bpf_get_smp_processor_id() & pe_stripe_mask;
+	__u32 key = place.slot * (pe_stripe_mask + 1) + stripe;
+	struct pe_drop_row *row = bpf_map_lookup_elem(&rows, &key);
+	__u64 at = PE_DROP_NO_PLACE;
+
+	if (!row)
+		return;
+	hide(code);
+	if (code < PE_DROP_CODES)
+		at = pe_place_of[code] ?: assign(code);
+	hide(at);
+	if (at >= PE_DROP_REASONS)
+		at = 0;
+	if (place.direction == PE_INGRESS)
+		__sync_fetch_and_add(&row->count[PE_INGRESS][at], 1);
+	else
+		__sync_fetch_and_add(&row->count[PE_EGRESS][at], 1);
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The few fields of sockets that say what became of a connection, relocated when the programs are
+ * loaded (CO-RE). As in identity_kernel.h, nothing but probe reads follows a pointer.
+ */
+#ifndef PE_BPF_TCP_KERNEL_H
+#define PE_BPF_TCP_KERNEL_H
+
+#include "identity_kernel.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* What request sockets and those in TIME_WAIT have as well: of these nothing else may be read. */
+struct sock_common {
+	possible_net_t skc_net;
+	unsigned long skc_flags; /* of a full socket */
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	int sk_err;
+};
+
+struct tcp_sock {
+	__u32 segs_out;
+	__u32 srtt_us;
+	__u64 bytes_received;
+	__u64 bytes_sent;
+	__u64 bytes_retrans;
+};
+
+struct request_sock;
+
+struct sk_buff {
+	unsigned int len;
+	char cb[48];
+	struct net_device *dev;
+};
+
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
+};
+
+#pragma clang attribute pop
+
+/* Of include/net/tcp_states.h: never changed. */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LISTEN = 10,
+};
+
+#define SOCK_DONE 1 /* of enum sock_flags: a bit of skc_flags */
+
+#define IPPROTO_TCP  6
+#define EPIPE	     32
+#define ECONNABORTED 103
+#define ECONNRESET   104
+#define ETIMEDOUT    110
+#define ECONNREFUSED 111
+
+/*
+ * Since 6.17 the tracepoint also runs for segments that could not be sent, and has their error. Its
+ * type says so: the load that fits one kernel is no load to the other.
+ */
+typedef void (*btf_trace_tcp_retransmit_skb)(void *, const struct sock *, const struct sk_buff *,
+					     int);
+
+#endif

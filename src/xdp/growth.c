@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See growth.h. */
+#include "growth.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "pe/cleanup.h"
+#include "pe/log.h"
+
+#include "counters.h"
+#include "object.h"
+#include "online.h"
+
+#include "packet_exporter.skel.h"
+
+/* So many slots are ready before they are asked for: as many as a storm brings while the kernel
+ * waits for its programs. */
+#define READY_MIN (PE_CHUNK_SLOTS / 2)
+/* The flow caches of CPUs that come later are made while all together are no larger. */
+#define FLOWS_MAX_BYTES ((uint64_t)64 << 20)
+
+struct pe_growth {
+	struct pe_xdp *xdp; /* borrowed */
+	struct pe_counters *counters;
+	pthread_mutex_t mutex; /* of whoever adds memory */
+	pthread_t thread;
+	bool has_thread, is_busy;
+	unsigned int chunks;	  /* to be there when the thread ends */
+	bool *is_known;		  /* of a CPU: its memory was made, or refused */
+	unsigned int flow_caches; /* atomic */
+	/* Of the arrays that are being made, one a CPU at most: */
+	uint32_t *key; /* where programs find it */
+	int *fd;
+	bool *found;
+};
+
+static int make_array(const char *name, uint32_t value_size, uint32_t entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+
+	return bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size, entries,
+			      &options);
+}
+
+static int make_cache(const struct pe_xdp *xdp)
+{
+	return make_array("pe_flow_cache", sizeof(struct pe_flow_pair), 1u << xdp->pair_bits);
+}
+
+static uint64_t cache_bytes(const struct pe_xdp *xdp)
+{
+	return sizeof(struct pe_flow_pair) << xdp->pair_bits;
+}
+
+int pe_growth_prepare(struct pe_xdp *xdp, int *ret_fd)
+{
+	_cleanup_close_ int fd = make_cache(xdp);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = bpf_map__set_inner_map_fd(xdp->skel->maps.flows, fd);
+	if (r < 0)
+		return r;
+	*ret_fd = PE_TAKE_FD(fd);
+	return 0;
+}
+
+static void *map_array(int fd, size_t bytes)
+{
+	void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return data == MAP_FAILED ? NULL : data;
+}
+
+/*
+ * Lets programs find `count` arrays, whose descriptors it takes, in one call if the kernel can:
+ * each call waits for programs (Linux 5.19 or newer). One that is -1 was refused.
+ */
+static void publish(struct pe_growth *growth, const struct bpf_map *outer, unsigned int count)
+{
+	const uint32_t *key = growth->key;
+	int outer_fd = bpf_map__fd(outer);
+	int *fd = growth->fd;
+	uint32_t done = count;
+	bool all = count > 1 && !bpf_map_update_batch(outer_fd, key, fd, &done, NULL);
+
+	for (unsigned int i = 0; i < count; i++) {
+		growth->found[i] = fd[i] >= 0 && (all || !bpf_map_update_elem(outer_fd, &key[i],
+									      &fd[i], BPF_ANY));
+		if (fd[i] >= 0)
+			close(fd[i]);
+	}
+}
+
+static int make_common(unsigned int chunk, struct pe_common **ret_common, void *userdata)
+{
+	struct pe_growth *growth = userdata;
+	int fd = make_array("pe_common", sizeof(struct pe_common), PE_CHUNK_ENTRIES);
+	struct pe_common *common;
+
+	if (fd < 0)
+		return fd;
+	common = map_array(fd, PE_COMMON_BYTES);
+	growth->key[0] = chunk;
+	growth->fd[0] = fd;
+	publish(growth, growth->xdp->skel->maps.common, 1);
+	if (!common || !growth->found[0]) {
+		if (common)
+			munmap(common, PE_COMMON_BYTES);
+		return -ENOMEM;
+	}
+	*ret_common = common;
+	return 0;
+}
+
+static void make_lanes(unsigned int chunk, const unsigned int *cpu, unsigned int count,
+		       struct pe_lane **ret_lanes, void *userdata)
+{
+	struct pe_growth *growth = userdata;
+	int *fd = growth->fd;
+
+	for (unsigned int i = 0; i < count; i++) {
+		growth->key[i] = chunk * growth->xdp->cpus + cpu[i];
+		fd[i] = make_array("pe_lanes", sizeof(struct pe_lane), PE_CHUNK_ENTRIES);
+		ret_lanes[i] = fd[i] < 0 ? NULL : map_array(fd[i], PE_LANES_BYTES);
+		if (!ret_lanes[i] && fd[i] >= 0)
+			close(PE_TAKE_FD(fd[i]));
+	}
+	publish(growth, growth->xdp->skel->maps.lanes, count);
+	for (unsigned int i = 0; i < count; i++) {
+		/* Nobody has counted there. */
+		if (ret_lanes[i] && !growth->found[i])
+			munmap(PE_TAKE_PTR(ret_lanes[i]), PE_LANES_BYTES);
+	}
+}
+
+static void release(void *memory, size_t bytes)
+{
+	munmap(memory, bytes);
+}
+
+static const struct pe_counters_ops ops = { make_common, make_lanes, release };
+
+/* Of the first CPUs, whatever they take; of others, while there is room. */
+static void make_flow_caches(struct pe_growth *growth, const unsigned int *cpu, unsigned int count,
+			     uint64_t max_bytes)
+{
+	struct pe_xdp *xdp = growth->xdp;
+
+	if (!xdp->options.flows)
+		return;
+	for (unsigned int i = 0; i < count; i++) {
+		bool fits = (growth->flow_caches + i + 1) * cache_bytes(xdp) <= max_bytes;
+
+		growth->key[i] = cpu[i];
+		growth->fd[i] = fits ? make_cache(xdp) : -1;
+	}
+	publish(growth, xdp->skel->maps.flows, count);
+	for (unsigned int i = 0; i < count; i++) {
+		__atomic_fetch_add(&growth->flow_caches, growth->found[i], __ATOMIC_RELAXED);
+		if (!growth->found[i])
+			pe_warn("xdp",
+				"CPU %u has no flow cache: its packets are counted without "
+				"flow detail (packet_exporter_flow_lost_packets_total)",
+				cpu[i]);
+	}
+}
+
+static int make_first(struct pe_growth *growth, unsigned int slots)
+{
+	unsigned int cpus = growth->xdp->cpus;
+	_cleanup_free_ unsigned int *online = malloc(cpus * sizeof(*online));
+	int r = 0;
+
+	if (!online)
+		return -ENOMEM;
+	cpus = pe_cpus_online(online, cpus);
+	for (unsigned int i = 0; i < cpus; i++) {
+		pe_counters_add_cpu(growth->counters, online[i]);
+		growth->is_known[online[i]] = true;
+	}
+	make_flow_caches(growth, online, cpus, UINT64_MAX);
+	while (!r && pe_counters_slots(growth->counters) < slots)
+		r = pe_counters_add_chunk(growth->counters);
+	return r;
+}
+
+int pe_growth_new(struct pe_xdp *xdp, unsigned int slots, struct pe_growth **ret_growth)
+{
+	struct pe_growth *growth = calloc(1, sizeof(*growth));
+	unsigned int chunks = bpf_map__max_entries(xdp->skel->maps.common);
+	int r = -ENOMEM;
+
+	if (!growth)
+		return -ENOMEM;
+	growth->xdp = xdp;
+	pthread_mutex_init(&growth->mutex, NULL);
+	growth->is_known = calloc(xdp->cpus, sizeof(*growth->is_known));
+	growth->key = calloc(xdp->cpus, sizeof(*growth->key));
+	growth->fd = calloc(xdp->cpus, sizeof(*growth->fd));
+	growth->found = calloc(xdp->cpus, sizeof(*growth->found));
+	if (growth->is_known && growth->key && growth->fd && growth->found)
+		r = pe_counters_new(chunks, xdp->cpus, &ops, growth, &growth->counters);
+	if (!r)
+		r = make_first(growth, slots);
+	if (r < 0) {
+		pe_growth_free(growth);
+		return r;
+	}
+	*ret_growth = growth;
+	return 0;
+}
+
+static void join(struct pe_growth *growth)
+{
+	if (growth->has_thread)
+		pthread_join(growth->thread, NULL);
+	growth->has_thread = false;
+}
+
+struct pe_growth *pe_growth_free(struct pe_growth *growth)
+{
+	if (!growth)
+		return NULL;
+	join(growth);
+	pe_counters_free(growth->counters);
+	free(growth->is_known);
+	free(growth->key);
+	free(growth->fd);
+	free(growth->found);
+	pthread_mutex_destroy(&growth->mutex);
+	free(growth);
+	return NULL;
+}
+
+struct pe_counters *pe_growth_counters(struct pe_growth *growth)
+{
+	return growth->counters;
+}
+
+static int grow(struct pe_growth *growth)
+{
+	unsigned int slots = pe_counters_slots(growth->counters);
+	int r = 0;
+
+	pthread_mutex_lock(&growth->mutex);
+	/* Perhaps the thread has, meanwhile. */
+	if (pe_counters_slots(growth->counters) == slots)
+		r = pe_counters_add_chunk(growth->counters);
+	pthread_mutex_unlock(&growth->mutex);
+	return r;
+}
+
+static bool lacks(const struct pe_growth *growth, unsigned int cpu)
+{
+	return !growth->is_known[cpu] &&
+	       __atomic_load_n(&pe_xdp_cpu(growth->xdp, cpu)->lacks, __ATOMIC_RELAXED);
+}
+
+static void add_cpu(struct pe_growth *growth, unsigned int cpu)
+{
+	growth->is_known[cpu] = true;
+	pe_counters_add_cpu(growth->counters, cpu);
+	make_flow_caches(growth, &cpu, 1, FLOWS_MAX_BYTES);
+}
+
+static void *grow_in_thread(void *userdata)
+{
+	struct pe_growth *growth = userdata;
+	int r = 0;
+
+	pthread_mutex_lock(&growth->mutex);
+	while (!r && pe_counters_slots(growth->counters) < growth->chunks * PE_CHUNK_SLOTS)
+		r = pe_counters_add_chunk(growth->counters);
+	for (unsigned int cpu = 0; cpu < growth->xdp->cpus; cpu++) {
+		if (lacks(growth, cpu))
+			add_cpu(growth, cpu);
+	}
+	pthread_mutex_unlock(&growth->mutex);
+	__atomic_store_n(&growth->is_busy, false, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* Of which there is one at a time; what was asked meanwhile is asked again. */
+static void start_thread(struct pe_growth *growth, unsigned int chunks)
+{
+	if (__atomic_load_n(&growth->is_busy, __ATOMIC_ACQUIRE))
+		return;
+	join(growth);
+	growth->chunks = chunks;
+	growth->is_busy = true;
+	/* Without one, memory is made when there is no more: grow(). */
+	growth->has_thread = !pthread_create(&growth->thread, NULL, grow_in_thread, growth);
+	if (!growth->has_thread)
+		growth->is_busy = false;
+}
+
+bool pe_growth_look_after(struct pe_xdp *xdp, int *r)
+{
+	struct pe_growth *growth = xdp->growth;
+
+	if (*r == -ENODATA) {
+		*r = grow(growth);
+		return !*r;
+	}
+	if (pe_slots_ready(xdp->slots) < READY_MIN)
+		start_thread(growth, pe_counters_slots(growth->counters) / PE_CHUNK_SLOTS + 1);
+	return false;
+}
+
+void pe_xdp_follow_cpus(struct pe_xdp *xdp)
+{
+	struct pe_growth *growth = xdp->growth;
+
+	if (__atomic_load_n(&growth->is_busy, __ATOMIC_ACQUIRE))
+		return;
+	for (unsigned int cpu = 0; cpu < xdp->cpus; cpu++) {
+		if (lacks(growth, cpu)) {
+			start_thread(growth, 0);
+			return;
+		}
+	}
+}
+
+uint64_t pe_growth_bytes(struct pe_growth *growth)
+{
+	uint64_t caches = __atomic_load_n(&growth->flow_caches, __ATOMIC_RELAXED);
+
+	return pe_counters_bytes(growth->counters) + caches * cache_bytes(growth->xdp);
+}
