@@ -364,6 +364,9 @@ static struct pe_snapshot *without_ifaces(const struct pe_snapshot *before)
 	snapshot->self = before->self;
 	snapshot->top_flows = before->top_flows;
 	snapshot->group_by = before->group_by;
+	snapshot->drop_reasons = before->drop_reasons;
+	snapshot->no_flows = before->no_flows;
+	snapshot->tcp = before->tcp;
 	if (!before->host)
 		return snapshot;
 	fuzz_check(pe_snapshot_alloc_groups(snapshot, 0) == 0, "out of memory");
