@@ -26,6 +26,7 @@ src_libpe_a_SOURCES = \
 	include/pe/loop.h \
 	include/pe/memory.h \
 	include/pe/options.h \
+	include/pe/otlp.h \
 	include/pe/page.h \
 	include/pe/push.h \
 	include/pe/registry.h \
@@ -133,8 +134,6 @@ src_libpe_a_SOURCES = \
 	src/deliver/libcurl.h \
 	src/deliver/otlp_answer.c \
 	src/deliver/otlp_check.c \
-	src/deliver/otlp_response.c \
-	src/deliver/otlp_response.h \
 	src/deliver/outcome.c \
 	src/deliver/outcome.h \
 	src/deliver/push.c \
@@ -207,6 +206,7 @@ src_libpe_a_SOURCES = \
 	src/expose/openmetrics_writer.c \
 	src/expose/otlp_cut.c \
 	src/expose/otlp_cut.h \
+	src/expose/otlp_response.c \
 	src/expose/otlp_writer.c \
 	src/expose/outline.c \
 	src/expose/outline.h \

@@ -10,8 +10,7 @@
 
 #include "pe/clock.h"
 #include "pe/log.h"
-
-#include "otlp_response.h"
+#include "pe/otlp.h"
 
 #define PARTIAL_LOG_NS (3600 * PE_NS_PER_S)
 

@@ -20,6 +20,7 @@ enum pe_protobuf_type {
 	PE_PROTOBUF_VARINT = 0,
 	PE_PROTOBUF_FIXED64 = 1,
 	PE_PROTOBUF_BYTES = 2, /* a length, then as many bytes: strings, messages, packed numbers */
+	PE_PROTOBUF_FIXED32 = 5, /* only read */
 };
 
 /* Writes a varint of at most PE_PROTOBUF_VARINT_MAX bytes; returns the end of it. */

@@ -5,6 +5,8 @@
 #include <endian.h>
 #include <errno.h>
 
+#define NUMBER_MAX ((1u << 29) - 1)
+
 int pe_protobuf_read_number(struct pe_span *in, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -22,36 +24,56 @@ int pe_protobuf_read_number(struct pe_span *in, uint64_t *ret_value)
 	return -EBADMSG;
 }
 
-int pe_protobuf_read_field(struct pe_span *in, struct pe_protobuf_field *ret_field)
+/* How many bytes a field of that type has, before them in `in` if need be. 0 or -EBADMSG. */
+static int read_length(struct pe_span *in, unsigned int type, uint64_t *ret_len)
 {
-	uint64_t tag, len = sizeof(uint64_t);
-	int r;
-
-	if (in->len == 0)
-		return 0;
-	r = pe_protobuf_read_number(in, &tag);
-	if (r < 0 || tag >> 3 == 0 || tag >> 3 > 100)
-		return -EBADMSG;
-	ret_field->number = (unsigned int)(tag >> 3);
-	ret_field->type = (enum pe_protobuf_type)(tag & 7);
-	switch (ret_field->type) {
-	case PE_PROTOBUF_VARINT:
-		return pe_protobuf_read_number(in, &ret_field->value) < 0 ? -EBADMSG : 1;
+	switch (type) {
 	case PE_PROTOBUF_BYTES:
-		if (pe_protobuf_read_number(in, &len) < 0)
-			return -EBADMSG;
-		break;
+		return pe_protobuf_read_number(in, ret_len);
 	case PE_PROTOBUF_FIXED64:
-		break;
+		*ret_len = sizeof(uint64_t);
+		return 0;
+	case PE_PROTOBUF_FIXED32:
+		*ret_len = sizeof(uint32_t);
+		return 0;
 	default:
 		return -EBADMSG;
 	}
-	if (len > in->len)
+}
+
+int pe_protobuf_read_foreign(struct pe_span *in, struct pe_protobuf_field *ret_field, bool *ret_cut)
+{
+	uint64_t tag, len;
+
+	*ret_cut = false;
+	if (in->len == 0)
+		return 0;
+	if (pe_protobuf_read_number(in, &tag) < 0 || tag >> 3 == 0 || tag >> 3 > NUMBER_MAX)
 		return -EBADMSG;
+	*ret_field = (struct pe_protobuf_field){ .number = (unsigned int)(tag >> 3),
+						 .type = (enum pe_protobuf_type)(tag & 7) };
+	if (ret_field->type == PE_PROTOBUF_VARINT)
+		return pe_protobuf_read_number(in, &ret_field->value) < 0 ? -EBADMSG : 1;
+	if (read_length(in, ret_field->type, &len) < 0)
+		return -EBADMSG;
+	if (len > in->len) {
+		len = in->len;
+		*ret_cut = true;
+	}
 	ret_field->data = (struct pe_span){ in->data, (size_t)len };
 	in->data += len;
 	in->len -= (size_t)len;
 	return 1;
+}
+
+int pe_protobuf_read_field(struct pe_span *in, struct pe_protobuf_field *ret_field)
+{
+	bool cut;
+	int r = pe_protobuf_read_foreign(in, ret_field, &cut);
+
+	if (r > 0 && (cut || ret_field->type == PE_PROTOBUF_FIXED32 || ret_field->number > 100))
+		return -EBADMSG;
+	return r;
 }
 
 void pe_protobuf_copy_field(struct pe_strbuf *out, const struct pe_protobuf_field *field)

@@ -3,8 +3,9 @@
  * What a receiver of OTLP can answer: any bytes, cut short anywhere. What libprotobuf-c takes for a
  * message says the same here; what is found lies in the answer.
  */
-#include "../../src/deliver/otlp_response.h"
 #include "fuzz.h"
+
+#include "pe/otlp.h"
 
 #include "otlp.pb-c.h"
 

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "pe/otlp.h"
 #include "pe/remote_write.h"
 
-#include "../../src/deliver/otlp_response.h"
 #include "../../src/deliver/remote_queue.h"
 
 /* The reason why these attributes are refused; "": they are not. */

@@ -4,8 +4,8 @@
  * protobuf. Whatever a receiver sends is fine; what is no such message says nothing. Pure; any
  * thread.
  */
-#ifndef PE_DELIVER_OTLP_RESPONSE_H
-#define PE_DELIVER_OTLP_RESPONSE_H
+#ifndef PE_OTLP_H
+#define PE_OTLP_H
 
 #include <stddef.h>
 #include <stdint.h>
