@@ -480,6 +480,7 @@ bench_sources = \
 	tests/bench/bench_page.py \
 	tests/bench/bench_scrape.py \
 	tests/bench/bench_traffic.py \
+	tests/bench/models.bpf.c \
 	tests/bench/observe.bpf.c \
 	tests/bench/tcx.bpf.c \
 	tests/bench/twin.bpf.c \
@@ -529,7 +530,7 @@ tests_bench_traffic_LDADD = $(pe_libs)
 bench_skel = tests/bench/bench.skel.h
 tests/bench/bench_attack-bench_attack.$(OBJEXT): $(bench_skel)
 tests/bench/bench_datapath-bench_datapath.$(OBJEXT): $(bench_skel)
-tests/bench/bench_egress-bench_egress.$(OBJEXT): tests/bench/twin.skel.h
+tests/bench/bench_egress-bench_egress.$(OBJEXT): tests/bench/models.skel.h tests/bench/twin.skel.h
 tests/bench/exec_cost-exec_cost.$(OBJEXT): tests/bench/twin.skel.h
 tests/bench/links-links.$(OBJEXT): tests/bench/observe.skel.h
 # Automake names it so since another folder has a program of that name.
@@ -540,8 +541,8 @@ tests/bench/%.skel.h: $(top_srcdir)/tests/bench/%.bpf.c
 		-o tests/bench/$*.clang.o
 	$(V_SKEL)$(BPFTOOL) gen object tests/bench/$*.bpfo tests/bench/$*.clang.o
 	$(V_SKEL)$(BPFTOOL) gen skeleton tests/bench/$*.bpfo name $*_bpf >$@.tmp && mv $@.tmp $@
--include tests/bench/bench.bpf.d tests/bench/observe.bpf.d tests/bench/tcx.bpf.d \
-	tests/bench/twin.bpf.d
+-include tests/bench/bench.bpf.d tests/bench/models.bpf.d tests/bench/observe.bpf.d \
+	tests/bench/tcx.bpf.d tests/bench/twin.bpf.d
 CLEANFILES += bench.md bench.json tests/bench/*.o tests/bench/*.bpfo tests/bench/*.bpf.d \
 	tests/bench/*.skel.h
 

@@ -10,7 +10,8 @@
  * Programs at one tracepoint run one after the other, and the first finds the clock's own code and
  * data cold, some 5 ns of each packet: so one that is not looked at comes before both. Where the
  * kernel places a program is worth some nanoseconds, too: all are loaded several times. Another
- * empty one shows what error is left.
+ * empty one shows what error is left. Models (models.bpf.c) show what no such program can be
+ * without; each is alone when it is measured.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -34,6 +35,7 @@
 #include "bench.h"
 #include "packets.h"
 
+#include "models.skel.h"
 #include "packet_exporter.skel.h"
 #include "twin.skel.h"
 
@@ -50,7 +52,15 @@ struct runs {
 	uint64_t ns, count;
 };
 
-enum program { OURS, EMPTY, RECEIVE, BESIDE_XDP, PLAIN };
+enum program { OURS, EMPTY, RECEIVE, BESIDE_XDP, NO_FLOWS, PLAIN, READS, COUNTS, LINES };
+
+/* How the kernel side is loaded for a program. */
+enum setup { USUAL, WITHOUT_FLOWS, OLD_KERNEL, SETUPS };
+
+static const char *const models[] = { [READS] = "a model that reads the headers",
+				      [COUNTS] = "a model that counts protocols",
+				      [LINES] = "a model that gathers flows, too, and "
+						"reports none" };
 
 struct subject {
 	char name[96];
@@ -64,7 +74,7 @@ struct subject {
 	double over[LOADS * ROUNDS], empty[LOADS * ROUNDS];
 };
 
-#define SUBJECTS_MAX 32
+#define SUBJECTS_MAX 64
 static struct subject subjects[SUBJECTS_MAX];
 static size_t subject_count;
 
@@ -208,17 +218,17 @@ static uint32_t now(void *userdata)
 }
 
 /* To count what the interface sends. */
-static void load(struct side *side, bool plain)
+static void load(struct side *side, enum setup setup)
 {
 	static const char *const unwatched[] = { "peer1", "unwatched", "peer2" };
 	const struct pe_xdp_options options = { .max_interfaces = 1024,
 						.rings = 1,
-						.flows = true,
+						.flows = setup != WITHOUT_FLOWS,
 						.flow_cache = BENCH_FLOWS,
 						.ring_size = 1 << 20,
 						.active_ns = 5 * PE_NS_PER_S,
 						.egress = true,
-						.plain = plain };
+						.plain = setup == OLD_KERNEL };
 	const struct pe_workers_options workers = { .rings = &side->ring,
 						    .count = 1,
 						    .max_flows = 131072,
@@ -234,14 +244,14 @@ static void load(struct side *side, bool plain)
 	r = pe_xdp_open(&options, &side->xdp);
 	if (!r)
 		r = pe_xdp_egress(side->xdp) ? 0 : -EOPNOTSUPP;
-	if (!r)
+	if (!r && options.flows)
 		r = pe_xdp_ring(side->xdp, 0, &side->ring);
-	if (!r)
+	if (!r && options.flows)
 		r = pe_workers_new(&workers, &side->workers);
 	if (!r)
 		r = pe_xdp_take(side->xdp, (int)if_nametoindex("watched"), PE_ORIGIN_LINK,
 				&side->token);
-	if (!r)
+	if (!r && options.flows)
 		r = pe_workers_announce(side->workers, side->token);
 	if (r < 0) {
 		fprintf(stderr, "this kernel has no BTF tracepoints: %s\n", strerror(-r));
@@ -317,8 +327,13 @@ static void add_subjects(void)
 	strcpy(subject->name, "receive tracepoint, an unwatched interface");
 	subject = add_subject(BESIDE_XDP, "peer1", udp, PACKETS_FEW_FLOWS, NULL);
 	strcpy(subject->name, "receive tracepoint, an interface that XDP counts");
+	subject = add_subject(NO_FLOWS, "watched", udp, PACKETS_FEW_FLOWS, NULL);
+	strcpy(subject->name, "egress, 1,000 flows, --flows=off");
 	subject = add_subject(PLAIN, "watched", udp, PACKETS_FEW_FLOWS, NULL);
 	strcpy(subject->name, "egress, as before Linux 6.2, 1,000 flows");
+	for (enum program model = READS; model <= LINES; model++)
+		for (size_t i = 0; i < PACKETS_CASES; i++)
+			add_subject(model, "watched", udp, packets_cases[i].flows, NULL);
 }
 
 /* Attaches what the program needs. Whether it can be measured; *ret_fd is XDP's link, or -1. */
@@ -334,12 +349,17 @@ static bool prepare(struct side *side, enum program program, int *ret_fd)
 		!pe_xdp_count_by(side->xdp, side->token, PE_BY_XDP, PE_ORIGIN_LINK));
 }
 
-static void measure_all(bool plain)
+static enum setup setup_of(enum program program)
+{
+	return program == PLAIN ? OLD_KERNEL : program == NO_FLOWS ? WITHOUT_FLOWS : USUAL;
+}
+
+static void measure_all(enum setup setup)
 {
 	struct twin_bpf *first = add_twin(), *twin = add_twin(), *empty = add_twin();
 	struct side side;
 
-	load(&side, plain);
+	load(&side, setup);
 	for (size_t i = 0; i < subject_count; i++) {
 		enum program program = subjects[i].program;
 		bool receives = program == RECEIVE || program == BESIDE_XDP;
@@ -348,7 +368,8 @@ static void measure_all(bool plain)
 							      : side.xdp->skel->progs.pe_egress);
 		int link;
 
-		if ((program == PLAIN) == plain && prepare(&side, program, &link)) {
+		if (program < READS && setup_of(program) == setup &&
+		    prepare(&side, program, &link)) {
 			measure(&subjects[i], ours,
 				bpf_program__fd(receives ? twin->progs.twin_receive
 							 : twin->progs.twin_egress));
@@ -360,6 +381,45 @@ static void measure_all(bool plain)
 	twin_bpf__destroy(empty);
 	twin_bpf__destroy(twin);
 	twin_bpf__destroy(first);
+}
+
+static void measure_model(enum program program)
+{
+	struct twin_bpf *first = add_twin(), *twin = add_twin();
+	struct models_bpf *model = models_bpf__open_and_load();
+	const struct bpf_program *programs[] = {
+		[READS] = model ? model->progs.model_reads : NULL,
+		[COUNTS] = model ? model->progs.model_counts : NULL,
+		[LINES] = model ? model->progs.model_lines : NULL
+	};
+	struct bpf_link *link = model ? bpf_program__attach(programs[program]) : NULL;
+
+	if (!link)
+		fail("a model");
+	for (size_t i = 0; i < subject_count; i++)
+		if (subjects[i].program == program)
+			measure(&subjects[i], bpf_program__fd(programs[program]),
+				bpf_program__fd(twin->progs.twin_egress));
+	bpf_link__destroy(link);
+	models_bpf__destroy(model);
+	twin_bpf__destroy(twin);
+	twin_bpf__destroy(first);
+}
+
+/* Ours with as many flows, and what is beside it. */
+static void print_beside(struct subject *model)
+{
+	const struct subject *ours = subjects;
+	char name[192];
+
+	while (ours->program != OURS || ours->kind != model->kind || ours->zipf ||
+	       ours->flows != model->flows || !strstr(ours->name, "64 B"))
+		ours++;
+	snprintf(name, sizeof(name), "%.80s; beside %s", ours->name, models[model->program]);
+	/* Both are sorted. */
+	bench_print((struct bench_figure){
+		name, ours->over[ours->samples / 2], "ns/packet over empty",
+		bench_median(model->over, model->samples), "model, over empty", NULL });
 }
 
 int main(void)
@@ -378,10 +438,15 @@ int main(void)
 	if (stats < 0)
 		fail("run time of BPF programs");
 	add_subjects();
-	for (int i = 0; i < 2 * loads; i++)
-		measure_all(i % 2);
+	for (int i = 0; i < SETUPS * loads; i++)
+		measure_all((enum setup)(i % SETUPS));
+	for (int i = 0; i < loads; i++)
+		for (enum program model = READS; model <= LINES; model++)
+			measure_model(model);
 	for (size_t i = 0; i < subject_count; i++) {
-		if (subjects[i].samples)
+		if (subjects[i].program >= READS)
+			print_beside(&subjects[i]);
+		else if (subjects[i].samples)
 			print(&subjects[i]);
 	}
 	close(sender);
