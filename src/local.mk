@@ -164,6 +164,7 @@ src_libpe_a_SOURCES = \
 	src/deliver/spool.h \
 	src/deliver/spool_file.c \
 	src/deliver/spool_file.h \
+	src/deliver/spool_left.c \
 	src/deliver/transfer.c \
 	src/deliver/transfer.h \
 	src/expose/births.c \

@@ -97,4 +97,12 @@ int pe_remote_write_new(const struct pe_remote_write_options *options, struct pe
 int pe_remote_write_check(const struct pe_remote_write_options *options, char *error,
 			  size_t error_size);
 
+/*
+ * How many bytes wait in the spool `path` for receivers that no exporter writes to, such as were
+ * configured before; 0: none do. `ret_target` gets a line for a person about one of them, without
+ * credentials, cut off at `size`. To be called when the sinks have begun. 0 or -errno. One thread;
+ * blocks for the disk.
+ */
+int pe_remote_write_left(const char *path, uint64_t *ret_bytes, char *ret_target, size_t size);
+
 #endif

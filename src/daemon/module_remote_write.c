@@ -57,6 +57,23 @@ static int start_targets(struct supervisor *s, const struct pe_remote_targets *t
 	return r;
 }
 
+/* Nothing is lost silently: it stays until somebody writes there again, or removes it. */
+static void warn_of_rest(const struct pe_options *options)
+{
+	uint64_t bytes;
+	char target[256];
+
+	if (!options->spool_path ||
+	    pe_remote_write_left(options->spool_path, &bytes, target, sizeof(target)) < 0 ||
+	    bytes == 0)
+		return;
+	pe_warn("main",
+		"the spool %s has %llu bytes for receivers that are not configured: they stay "
+		"until "
+		"they are, or until somebody removes them; the first is %s",
+		options->spool_path, (unsigned long long)bytes, target);
+}
+
 static int start_remote_write(struct supervisor *s)
 {
 	int r = start_targets(s, &s->options->remote, pe_options_remote_write);
@@ -65,6 +82,8 @@ static int start_remote_write(struct supervisor *s)
 		r = start_targets(s, &s->options->otlp, pe_options_otlp);
 	if (r == 0)
 		pe_snapshot_sources_set_sinks(&s->sources, s->remote, s->remote_count);
+	if (r == 0 && s->remote_count > 0)
+		warn_of_rest(s->options);
 	return r;
 }
 

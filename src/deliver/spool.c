@@ -16,8 +16,10 @@
 #include "pe/cleanup.h"
 
 #define ASIDE	       "new"
-#define TARGET	       "target"
 #define NAME_MAX_BYTES 32
+/* Whoever looks whether it is in use has the lock for a moment. */
+#define LOCK_TRIES   5
+#define LOCK_WAIT_US 10000
 /* More than a body can have. */
 #define BODY_BYTES_MAX ((uint64_t)1 << 30)
 
@@ -128,11 +130,24 @@ static uint64_t hash_of(const char *text)
 	return hash;
 }
 
+static int lock(int folder)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(folder, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		usleep(LOCK_WAIT_US);
+	}
+	return -EBUSY;
+}
+
 int pe_spool_open(struct pe_spool *spool)
 {
 	_cleanup_close_ int root = -1;
 	_cleanup_close_ int fd = -1;
 	char name[NAME_MAX_BYTES];
+	int r;
 
 	if (spool->fd >= 0)
 		return 0;
@@ -145,11 +160,12 @@ int pe_spool_open(struct pe_spool *spool)
 	fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = lock(fd);
+	if (r < 0)
+		return r;
 	/* For people; nothing depends on it. */
-	if (faccessat(fd, TARGET, F_OK, 0) < 0)
-		put(fd, TARGET, spool->target, strlen(spool->target), NULL, 0);
+	if (faccessat(fd, PE_SPOOL_TARGET, F_OK, 0) < 0)
+		put(fd, PE_SPOOL_TARGET, spool->target, strlen(spool->target), NULL, 0);
 	fsync(root);
 	spool->fd = PE_TAKE_FD(fd);
 	return 1;
@@ -166,7 +182,7 @@ static void name_of(uint64_t number, char name[static NAME_MAX_BYTES])
 	snprintf(name, NAME_MAX_BYTES, "%016" PRIx64 ".batch", number);
 }
 
-static bool number_of(const char *name, uint64_t *ret_number)
+bool pe_spool_file_number(const char *name, uint64_t *ret_number)
 {
 	char expected[NAME_MAX_BYTES];
 
@@ -240,7 +256,7 @@ int pe_spool_list(struct pe_spool *spool, pe_spool_fn fn, void *userdata)
 		return r;
 	}
 	while (r == 0 && (entry = readdir(dir)))
-		if (number_of(entry->d_name, &number))
+		if (pe_spool_file_number(entry->d_name, &number))
 			r = list_one(spool, number, fn, userdata);
 	closedir(dir);
 	return r;

@@ -19,6 +19,8 @@
 
 #include "spool_file.h"
 
+#define PE_SPOOL_TARGET "target"
+
 struct pe_spool;
 
 /* `path`: the spool's folder, which exists; `target`: lines that tell receivers apart, without
@@ -44,6 +46,9 @@ int pe_spool_write(struct pe_spool *spool, struct pe_spool_header *header,
 		   const struct pe_strbuf *data, uint64_t *ret_number);
 /* After files were written: 0 or -errno. */
 int pe_spool_sync(struct pe_spool *spool);
+
+/* Whether a file of that name is one of a body, and which. */
+bool pe_spool_file_number(const char *name, uint64_t *ret_number);
 
 /* Whether such an error says nothing of a file: it can be read later. */
 bool pe_spool_is_busy(int error);

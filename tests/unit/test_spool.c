@@ -12,11 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "pe/clock.h"
+#include "pe/remote_write.h"
 
 #include "../../src/deliver/remote_queue.h"
 
@@ -228,6 +230,65 @@ static void receivers_are_apart(void **state)
 	assert_string_equal(text, TARGET);
 }
 
+static uint64_t left(char target[static 64])
+{
+	uint64_t bytes = 1;
+
+	assert_int_equal(pe_remote_write_left(root, &bytes, target, 64), 0);
+	return bytes;
+}
+
+/* What waits for somebody whom nobody writes to. */
+static void what_is_left_is_seen(void **state)
+{
+	struct pe_remote_queue queue, other;
+	char target[64], path[128];
+	uint64_t newest_ns;
+
+	begin(&queue);
+	add(&queue, MINUTE_NS, 1);
+	assert_true(pe_remote_queue_keep(&queue));
+	assert_int_equal(open_target(&other, TARGET "x=y\n", &newest_ns), 0);
+	assert_int_equal(left(target), 0);
+	assert_string_equal(target, "");
+	pe_remote_queue_fini(&other);
+	assert_int_equal(left(target), 0);
+	pe_remote_queue_fini(&queue);
+	assert_int_equal(left(target), FILE_BYTES);
+	assert_string_equal(target, "remote_write http://receiver/");
+	/* It can be opened as before. */
+	begin(&queue);
+	assert_int_equal(left(target), 0);
+	expect(&queue, 1);
+	pe_remote_queue_fini(&queue);
+	snprintf(path, sizeof(path), "%s/nowhere", root);
+	assert_int_equal(pe_remote_write_left(path, &newest_ns, target, sizeof(target)), -ENOENT);
+}
+
+/* Then a file is kept, and read when there are descriptors again. */
+static void descriptors_are_short(void **state)
+{
+	struct rlimit limit, none;
+	struct pe_remote_queue queue;
+	struct pe_remote_body *first;
+
+	begin(&queue);
+	add(&queue, MINUTE_NS, 1);
+	assert_true(pe_remote_queue_keep(&queue));
+	pe_remote_queue_fini(&queue);
+	begin(&queue);
+	first = pe_remote_queue_first(&queue);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_true(pe_remote_queue_load(&queue, first));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_null(first->data.data);
+	assert_int_equal(sample_of(&queue).samples[PE_SINK_SAMPLE_CORRUPT], 0);
+	expect(&queue, 1);
+	pe_remote_queue_fini(&queue);
+}
+
 /* The last file, cut at each byte, also of its header. */
 static void power_is_lost(void **state)
 {
@@ -369,6 +430,8 @@ int main(void)
 		cmocka_unit_test(checksums_are_those_of_others),
 		cmocka_unit_test_setup(what_waits_outlives_the_exporter, begin_empty),
 		cmocka_unit_test_setup(receivers_are_apart, begin_empty),
+		cmocka_unit_test_setup(what_is_left_is_seen, begin_empty),
+		cmocka_unit_test_setup(descriptors_are_short, begin_empty),
 		cmocka_unit_test_setup(power_is_lost, begin_empty),
 		cmocka_unit_test_setup(a_damaged_file_is_none, begin_empty),
 		cmocka_unit_test_setup(other_files_stay, begin_empty),
