@@ -7,6 +7,13 @@
 
 #include "flow.h"
 
+#define LANE_CLASS(first, class) [class] = (first) + 1,
+/* The word of a class + 1; 0 of those that are in common. In one line of the CPU's cache with the
+ * next table, which is all that packets of usual lengths need. */
+#define CLASS_MASK 31
+const __u8 class_words[CLASS_MASK + 1]
+	__attribute__((aligned(64))) = { PE_LANE_CLASSES(LANE_CLASS) };
+
 #define LANE_SIZE(first, bucket) LANE_SIZE_##bucket = (first),
 enum { PE_LANE_SIZES(LANE_SIZE) };
 
@@ -37,11 +44,6 @@ static __always_inline __u32 size_word(__u32 length)
 		return size_word_of_2048[last >> 11];
 	return length ? LANE_SIZE_11 : LANE_SIZE_0;
 }
-
-#define LANE_CLASS(first, class) [class] = (first) + 1,
-/* The word of a class + 1; 0 of those that are in common. */
-#define CLASS_MASK 31
-const __u8 class_words[CLASS_MASK + 1] = { PE_LANE_CLASSES(LANE_CLASS) };
 
 /* Masked behind the compiler's back, which would find other ways than those that verifiers follow.
  */

@@ -56,12 +56,9 @@ bpf/%.bpfo: bpf/%.clang.o
 bpf/%.skel.h: bpf/%.bpfo
 	$(V_SKEL)$(BPFTOOL) gen skeleton $< name $(subst packet_exporter,pe,$*)_bpf >$@.tmp && mv $@.tmp $@
 
--include bpf/drops.bpf.d bpf/identity.bpf.d bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d
+bpf_objects = drops identity packet_exporter packet_exporter_plain tcp
+-include $(bpf_objects:%=bpf/%.bpf.d)
 
 .PRECIOUS: bpf/%.clang.o bpf/%.bpfo
-BUILT_SOURCES += bpf/drops.skel.h bpf/identity.skel.h bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h
--include bpf/identity.bpf.d bpf/packet_exporter.bpf.d bpf/packet_exporter_plain.bpf.d bpf/tcp.bpf.d
-
-.PRECIOUS: bpf/%.clang.o bpf/%.bpfo
-BUILT_SOURCES += bpf/identity.skel.h bpf/packet_exporter.skel.h bpf/packet_exporter_plain.skel.h bpf/tcp.skel.h
+BUILT_SOURCES += $(bpf_objects:%=bpf/%.skel.h)
 CLEANFILES += bpf/*.o bpf/*.bpfo bpf/*.d bpf/*.skel.h

@@ -12,7 +12,8 @@
 
 #include "origin.h"
 
-__u64 pe_net; /* address */
+/* Its address; beside pe_marks, which packets need as well. */
+__u64 pe_net SEC(".data");
 
 /* User space runs it once, from a thread of our namespace, before anything is attached. Not 0 if it
  * found none. */

@@ -8,7 +8,7 @@
 #include "kernel.h"
 #include "pe/abi.h"
 
-const volatile __u32 pe_interface_mask; /* sets of the interface table - 1 */
+const volatile __u32 pe_interface_mask = 1; /* sets of the interface table - 1 */
 
 struct pe_interface_set {
 	union pe_slot_ref way[PE_SLOT_WAYS];

@@ -73,7 +73,7 @@ static int set_constants(struct pe_drops *drops)
 	struct drops_bpf *skel = drops->skel;
 	int r;
 
-	skel->rodata->pe_net = counting->bss->pe_net;
+	skel->rodata->pe_net = counting->data->pe_net;
 	skel->rodata->pe_interface_mask = counting->rodata->pe_interface_mask;
 	skel->rodata->pe_has_reasons = drops->reasons.has_reasons;
 	skel->rodata->pe_has_sockets = drops->reasons.has_sockets;
@@ -122,7 +122,7 @@ static int load(struct pe_drops *drops)
 	int r = read_reasons(drops);
 
 	/* Where it cannot be known, nothing is ours. */
-	if (!r && !drops->xdp->skel->bss->pe_net)
+	if (!r && !drops->xdp->skel->data->pe_net)
 		r = -EOPNOTSUPP;
 	if (r < 0)
 		return r;
