@@ -169,6 +169,14 @@ struct pe_series_body {
 	struct pe_tcp_counts *tcp; /* of the host and groups; NULL if there is nothing */
 };
 
+/* What went wrong with connections: of the network namespace that an interface leads to, or of a
+ * group's. */
+struct pe_tcp_summary {
+	uint64_t retransmitted; /* segments */
+	uint64_t failed;	/* connections that never were there: but for abandoned ones */
+	uint64_t reset;		/* that were, and ended by a reset or for want of an answer */
+};
+
 struct pe_iface_sample {
 	struct pe_iface_info info;
 	struct pe_identity *identity; /* who is behind it, NULL if unknown; the snapshot's */
@@ -177,6 +185,8 @@ struct pe_iface_sample {
 	/* Packets, by the interface's own counters: of a departed one as they were last read. */
 	uint64_t dropped[PE_DIRECTIONS];
 	uint64_t errors[PE_DIRECTIONS];
+	bool has_tcp; /* it leads to a namespace whose connections are counted */
+	struct pe_tcp_summary tcp;
 	struct pe_series_body body;
 };
 
@@ -197,8 +207,9 @@ struct pe_group_sample {
 	 * of the same labels that comes later has another id. Not of the host.
 	 */
 	struct pe_count ended[PE_DIRECTIONS];
-	uint64_t ended_ns; /* wall clock: the last of them went; 0: none did */
-	uint64_t id;	   /* of PE_GROUP_OTHER: PE_GROUP_OTHER_ID */
+	uint64_t ended_ns;	   /* wall clock: the last of them went; 0: none did */
+	uint64_t id;		   /* of PE_GROUP_OTHER: PE_GROUP_OTHER_ID */
+	struct pe_tcp_summary tcp; /* of body.tcp; in a snapshot nobody has summed it up */
 	struct pe_series_body body;
 };
 
@@ -396,6 +407,8 @@ static inline void pe_count_add(struct pe_count *a, const struct pe_count *b)
 /* Whether any packet was counted on the host. */
 bool pe_snapshot_has_packets(const struct pe_snapshot *snapshot);
 
+/* summary += what `more` has of it. */
+void pe_tcp_summarize(struct pe_tcp_summary *summary, const struct pe_tcp_counts *more);
 /* a += b. */
 void pe_tcp_add(struct pe_tcp_counts *a, const struct pe_tcp_counts *b);
 bool pe_tcp_is_zero(const struct pe_tcp_counts *counts);

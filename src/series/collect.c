@@ -132,6 +132,16 @@ static int collect_info(const struct pe_iface_series *series, struct pe_arena *a
 	return ret_info->alias && ret_info->altnames ? 0 : -ENOMEM;
 }
 
+static void collect_tcp(const struct pe_registry *registry, struct pe_iface_series *series,
+			struct pe_iface_sample *iface)
+{
+	pe_spaces_summarize(registry, series);
+	iface->has_tcp = series->netns;
+	iface->tcp.retransmitted = series->tcp_before.retransmitted + series->tcp.retransmitted;
+	iface->tcp.failed = series->tcp_before.failed + series->tcp.failed;
+	iface->tcp.reset = series->tcp_before.reset + series->tcp.reset;
+}
+
 static int collect_iface(const struct pe_registry *registry, struct pe_iface_series *series,
 			 struct pe_arena *arena, struct pe_iface_sample *iface)
 {
@@ -145,6 +155,7 @@ static int collect_iface(const struct pe_registry *registry, struct pe_iface_ser
 		iface->dropped[d] = series->before.dropped[d] + series->faults.dropped[d];
 		iface->errors[d] = series->before.errors[d] + series->faults.errors[d];
 	}
+	collect_tcp(registry, series, iface);
 	iface->departed = series->departed;
 	iface->departed_ns = series->departed ? series->departed_ns : 0;
 	begin(&series->total, &iface->body);

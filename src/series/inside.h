@@ -41,6 +41,8 @@ struct pe_iface_series {
 	struct pe_identity *identity;
 	struct pe_faults faults; /* of its interface, as last read */
 	struct pe_faults before; /* of those that had the name, or began anew */
+	uint64_t netns;		 /* cookie of the namespace that it leads to, 0 if unknown */
+	struct pe_tcp_summary tcp, tcp_before; /* likewise */
 	bool departed;
 	uint64_t departed_ns;
 	struct pe_iface_series *newer, *older; /* of the departed */
@@ -122,6 +124,9 @@ void pe_spaces_add(struct pe_registry *registry, uint64_t cookie, const struct p
 /* Whose it is, NULL: nobody is known; `member` is the veth that leads to it, NULL: as before. */
 void pe_spaces_name(struct pe_registry *registry, uint64_t cookie, const struct pe_member *member,
 		    struct pe_identity *identity, uint64_t now_ns);
+
+/* What they have counted for a series since its namespace was known; kept if that is forgotten. */
+void pe_spaces_summarize(const struct pe_registry *registry, struct pe_iface_series *series);
 
 /* ---- series of interfaces (ifaces.c) ---- */
 

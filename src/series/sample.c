@@ -152,6 +152,16 @@ void pe_tcp_add(struct pe_tcp_counts *a, const struct pe_tcp_counts *b)
 		to[i] += from[i];
 }
 
+void pe_tcp_summarize(struct pe_tcp_summary *summary, const struct pe_tcp_counts *more)
+{
+	const __u64 *connections = more->connections;
+
+	summary->retransmitted += more->retransmitted.packets;
+	summary->failed += connections[PE_TCP_UNSENT] + connections[PE_TCP_REFUSED] +
+			   connections[PE_TCP_TIMED_OUT] + connections[PE_TCP_FAILED];
+	summary->reset += connections[PE_TCP_RESET] + connections[PE_TCP_STALLED];
+}
+
 bool pe_tcp_is_zero(const struct pe_tcp_counts *counts)
 {
 	const __u64 *word = (const __u64 *)counts;

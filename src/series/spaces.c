@@ -26,6 +26,7 @@ struct space {
 	char master[IFNAMSIZ];
 	struct pe_identity *identity; /* NULL if unknown */
 	struct pe_tcp_counts waiting; /* in no group yet */
+	struct pe_tcp_summary all;    /* that was ever counted */
 	struct space *older, *newer;  /* by use */
 };
 
@@ -62,16 +63,21 @@ static void free_space(struct pe_spaces *spaces, struct space *space)
 	free(space);
 }
 
-/* Made if it is not there; NULL if memory is refused. */
-static struct space *use(struct pe_spaces *spaces, uint64_t cookie)
+static struct space *find(const struct pe_spaces *spaces, uint64_t cookie)
 {
 	struct pe_node *node = pe_table_first(&spaces->by_cookie, hash(cookie));
-	struct space *space;
 
 	while (node && space_of_node(node)->cookie != cookie)
 		node = pe_table_next(node);
-	if (node) {
-		space = space_of_node(node);
+	return node ? space_of_node(node) : NULL;
+}
+
+/* Made if it is not there; NULL if memory is refused. */
+static struct space *use(struct pe_spaces *spaces, uint64_t cookie)
+{
+	struct space *space = find(spaces, cookie);
+
+	if (space) {
 		unlink_use(spaces, space);
 		link_use(spaces, space);
 		return space;
@@ -114,7 +120,32 @@ void pe_spaces_add(struct pe_registry *registry, uint64_t cookie, const struct p
 	if (!space)
 		return;
 	pe_tcp_add(&space->waiting, more);
+	pe_tcp_summarize(&space->all, more);
 	place(registry, space, now_ns);
+}
+
+void pe_spaces_summarize(const struct pe_registry *registry, struct pe_iface_series *series)
+{
+	const struct space *space = series->netns ? find(&registry->spaces, series->netns) : NULL;
+
+	if (space)
+		series->tcp = space->all;
+}
+
+/* Of another interface of its name, what that one had goes on. */
+static void lead_to(const struct pe_registry *registry, struct pe_iface_series *series,
+		    uint64_t cookie)
+{
+	struct pe_tcp_summary *before = &series->tcp_before;
+
+	if (series->netns == cookie)
+		return;
+	pe_spaces_summarize(registry, series);
+	before->retransmitted += series->tcp.retransmitted;
+	before->failed += series->tcp.failed;
+	before->reset += series->tcp.reset;
+	series->tcp = (struct pe_tcp_summary){ 0 };
+	series->netns = cookie;
 }
 
 void pe_spaces_name(struct pe_registry *registry, uint64_t cookie, const struct pe_member *member,
@@ -128,6 +159,8 @@ void pe_spaces_name(struct pe_registry *registry, uint64_t cookie, const struct 
 	if (member) {
 		memcpy(space->kind, member->kind, sizeof(space->kind));
 		memcpy(space->master, member->master, sizeof(space->master));
+		if (pe_iface_of_member(member))
+			lead_to(registry, pe_iface_of_member(member), cookie);
 	}
 	before = space->identity;
 	space->identity = identity ? pe_identity_ref(identity) : NULL;

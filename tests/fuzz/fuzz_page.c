@@ -79,10 +79,10 @@ static bool is_fine(const char *name, const char *value)
 		return is_word(value, " interfaces groups departed ");
 	if (strcmp(name, "sort") == 0)
 		return !*value ||
-		       is_word(value,
-			       " traffic name workload master mode in_bits out_bits "
-			       "in_packets out_packets unobserved drops bytes lived departed "
-			       "interfaces ");
+		       is_word(value, " traffic name workload master mode in_bits out_bits "
+				      "in_packets out_packets unobserved drops retransmits failed "
+				      "bytes lived departed "
+				      "interfaces ");
 	if (strcmp(name, "order") == 0)
 		return !*value || is_word(value, " asc desc ");
 	if (strcmp(name, "offset") == 0)

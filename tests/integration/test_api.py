@@ -85,7 +85,7 @@ def test_api():
                 assert abs(counted["bits_per_second"] * seconds - count * FRAME * 8) < (
                     count * FRAME * 8 / 5)
                 assert (rows[name]["mode"], rows[name]["kind"]) == ("generic", "veth")
-                assert rows[name]["egress"]["packets"] == 0
+                assert rows[name]["egress"]["packets"] == 0 and rows[name]["tcp"] is None
             rows, _ = sample(exporter)
             assert rows["veth1"]["ingress"]["bits_per_second"] == 0
 

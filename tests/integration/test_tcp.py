@@ -165,6 +165,24 @@ def ended(exporter, workload):
     return count, {d: total("connection_size_bytes_sum", direction=d) for d in directions}
 
 
+def on_the_page(exporter, view, **members):
+    """What the page and the JSON API show of a row's connections."""
+    rows = json.loads(exporter.host.get(f"{exporter.url}/api/v1/{view}")[2])[view]
+    row, = (row for row in rows if members.items() <= row.items())
+    return row["tcp"]
+
+
+def summary(found):
+    def total(*names):
+        return sum(found.get(name, 0) for name in names)
+
+    return {
+        "retransmitted_segments": found["retransmitted_segments"],
+        "failed_connections": total("unsent", "refused", "timed_out", "failed"),
+        "reset_connections": total("reset", "stalled"),
+    }
+
+
 class Lab:
     """A host, which serves, and containers that have its address as theirs plus one."""
 
@@ -247,6 +265,12 @@ def test_containers():
         assert ended(exporter, "short") == (successes + 24, {"sent": successes, "received": successes})
         short = outcomes(exporter, workload="short")
         assert short["closed"] == sum(20 + n for n in range(12)) and short["abandoned"] == 12
+        # A row has what its group has, and a container alone in its group the same.
+        for name, kind in (("long", "veth"), ("short", "veth"), ("local", "")):
+            expected = summary(outcomes(exporter, workload=name, kind=kind))
+            wait_for(lambda n=name, k=kind, e=expected:
+                     on_the_page(exporter, "groups", workload=n, kind=k) == e, f"{name} on the page: {expected}")
+        assert on_the_page(exporter, "interfaces", workload="long") == summary(found)
         # Nothing of it is of a group that is nobody's.
         assert sum(outcomes(exporter, workload="").get(o, 0) for o in ("opened", "accepted")) == 0
 

@@ -314,6 +314,8 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 			iface->dropped[d] = 1 + i + d;
 			iface->errors[d] = 3 + i + d;
 		}
+		iface->has_tcp = true;
+		iface->tcp = (struct pe_tcp_summary){ 5 + i, 6 + i, 7 + i };
 		iface->body.created_ns = FIXTURE_START_NS + i * PE_NS_PER_MS;
 		fixture_body(&fixture, &iface->body);
 		iface->identity = fixture_identity(&fixture, i);

@@ -196,6 +196,8 @@ static void test_row(void **state)
 	scene_set(&scene, scene_snapshot(&item, 1, NULL, 0));
 	scene.next->ifaces[0].dropped[PE_EGRESS] = 7;
 	scene.next->ifaces[0].body.drops = &drops;
+	scene.next->ifaces[0].has_tcp = true;
+	scene.next->ifaces[0].tcp = (struct pe_tcp_summary){ 12, 34, 56 };
 	fixture_reasons(scene.next);
 	assert_int_equal(pe_identity_new(&names, &scene.next->ifaces[0].identity), 0);
 	ask(page, PE_PAGE_HTML, "open=1", 200, &text);
@@ -204,7 +206,15 @@ static void test_row(void **state)
 			"<dt>In, drops: netfilter_drop</dt><dd>5 packets</dd>",
 			/* Of two places. */
 			"<dt>Out, drops: no_socket</dt><dd>9 packets</dd>", "!Out, drops: net",
-			"!drops: other");
+			"!drops: other", "!TCP, ");
+	/* With connections, which are counted here. */
+	scene_pass(S);
+	scene.next->tcp = true;
+	ask(page, PE_PAGE_HTML, "open=1", 200, &text);
+	assert_contains(&text, "<td class=\"n w\">12<i></i></td><td class=\"n w\">34<i></i></td>",
+			"<dt>TCP, sent again</dt><dd>12 segments</dd>",
+			"<dt>TCP, failed</dt><dd>34 connections</dd>",
+			"<dt>TCP, reset</dt><dd>56 connections</dd>");
 	free_page(page);
 }
 
@@ -272,13 +282,13 @@ static void test_pages(void **state)
 	_cleanup_text_ struct pe_strbuf text = PE_STRBUF_INIT;
 
 	ask(page, PE_PAGE_HTML, "", 200, &text);
-	assert_int_equal(count(text.data, "<tr id=\"i"), 80);
-	assert_contains(&text, "1 to 80 of 1000", "<a rel=\"next\" href=\"/?offset=80\">",
+	assert_int_equal(count(text.data, "<tr id=\"i"), 70);
+	assert_contains(&text, "1 to 70 of 1000", "<a rel=\"next\" href=\"/?offset=70\">",
 			"!rel=\"prev\"");
 	ask(page, PE_PAGE_HTML, "offset=950&search=veth&sort=name", 200, &text);
 	assert_int_equal(count(text.data, "<tr id=\"i"), 50);
 	assert_contains(&text, "951 to 1000 of 1000", "!rel=\"next\"",
-			"<a rel=\"prev\" href=\"/?search=veth&amp;sort=name&amp;offset=870\">");
+			"<a rel=\"prev\" href=\"/?search=veth&amp;sort=name&amp;offset=880\">");
 	ask(page, PE_PAGE_HTML, "offset=50", 200, &text);
 	assert_contains(&text, "<a rel=\"prev\" href=\"/\">", "<a rel=\"next\"");
 	ask(page, PE_PAGE_HTML, "limit=1000", 200, &text);
@@ -295,7 +305,7 @@ static void test_pages(void **state)
 	assert_int_equal(count(text.data, "<tr id=\"open\""), 1);
 	/* Not one that has gone, and not among groups. */
 	ask(page, PE_PAGE_HTML, "open=1001", 200, &text);
-	assert_int_equal(count(text.data, "<tr id=\"i"), 80);
+	assert_int_equal(count(text.data, "<tr id=\"i"), 70);
 	ask(page, PE_PAGE_HTML, "open=1000&view=departed", 200, &text);
 	assert_int_equal(count(text.data, "<tr id=\"open\""), 0);
 	free_page(page);
@@ -397,6 +407,15 @@ static void test_table(void **state)
 	ask(page, PE_PAGE_TABLE, "search=nobody", 200, &text);
 	assert_contains(&text, "\nnothing matches\n", "!\neth0");
 	scene_pass(2 * S);
+	/* What went wrong with connections has columns if there is any. */
+	scene.next->tcp = true;
+	scene.next->ifaces[1].has_tcp = true;
+	scene.next->ifaces[1].tcp = (struct pe_tcp_summary){ .retransmitted = 1234, .reset = 5 };
+	ask(page, PE_PAGE_TABLE, "", 200, &text);
+	assert_contains(&text, " unobs.  drops resent failed\n", "      0      5  1.23k      0\n",
+			"      0      0\n");
+	scene_pass(2 * S);
+	scene.next->ifaces[1].tcp.retransmitted = 0;
 	scene.next->self.egress_available = false;
 	ask(page, PE_PAGE_TABLE, "", 200, &text);
 	assert_contains(&text,

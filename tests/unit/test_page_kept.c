@@ -60,6 +60,8 @@ static void assert_iface_kept(struct pe_snapshot *snapshot, const struct pe_ifac
 		assert_int_equal(again.departed_ns, iface->departed_ns);
 		assert_memory_equal(again.dropped, iface->dropped, sizeof(again.dropped));
 		assert_memory_equal(again.errors, iface->errors, sizeof(again.errors));
+		assert_int_equal(again.has_tcp, iface->has_tcp);
+		assert_memory_equal(&again.tcp, &iface->tcp, sizeof(again.tcp));
 		assert_body(&again.body, &iface->body);
 	}
 	assert_flows(&again.body.flows, &iface->body.flows);
@@ -72,6 +74,7 @@ static void assert_iface_kept(struct pe_snapshot *snapshot, const struct pe_ifac
 static void assert_group_kept(struct pe_snapshot *snapshot, const struct pe_group_sample *group)
 {
 	struct pe_strbuf packed = PE_STRBUF_INIT;
+	struct pe_tcp_summary tcp = { 0 };
 	struct pe_group_sample again;
 
 	pe_packed_add_group(&packed, group);
@@ -83,6 +86,8 @@ static void assert_group_kept(struct pe_snapshot *snapshot, const struct pe_grou
 	assert_int_equal(again.interfaces, group->interfaces);
 	assert_int_equal(again.arrived, group->arrived);
 	assert_int_equal(again.departed, group->departed);
+	pe_tcp_summarize(&tcp, group->body.tcp);
+	assert_memory_equal(&again.tcp, &tcp, sizeof(tcp));
 	assert_body(&again.body, &group->body);
 	assert_flows(&again.body.flows, &group->body.flows);
 	pe_strbuf_fini(&packed);
@@ -96,6 +101,7 @@ static void test_packed(void **state)
 
 	for (size_t i = 0; i < snapshot->iface_count; i++) {
 		snapshot->ifaces[i].dropped[i % 2] = i << 40;
+		snapshot->ifaces[i].has_tcp = i % 2;
 		snapshot->ifaces[i].info.mode_reason = (enum pe_mode_reason)(i % PE_REASON_COUNT);
 		assert_iface_kept(snapshot, &snapshot->ifaces[i]);
 	}

@@ -42,6 +42,12 @@ static void set_infos(struct pe_snapshot *snapshot)
 	ifaces[1].body.overcounted[PE_EGRESS].packets = 5;
 	ifaces[1].dropped[PE_INGRESS] = 6;
 	ifaces[3].dropped[PE_EGRESS] = 7;
+	snapshot->tcp = true;
+	ifaces[2].has_tcp = ifaces[4].has_tcp = ifaces[5].has_tcp = true;
+	ifaces[1].tcp.failed = 5; /* whose is not known */
+	ifaces[2].tcp.retransmitted = 3;
+	ifaces[4].tcp.failed = 2;
+	ifaces[5].tcp.retransmitted = 1;
 	snapshot->groups[0].interfaces = 1;
 	snapshot->groups[1].interfaces = 3;
 }
@@ -170,6 +176,10 @@ static void test_orders(void **state)
 		  "veth1 eth0 veth0 veth2 veth3 wg0 " },
 		{ "drops", "eth0 veth1 veth3 wg0 veth0 veth2 ",
 		  "veth2 veth0 eth0 veth1 veth3 wg0 " },
+		{ "retransmits", "eth0 veth0 veth2 veth3 wg0 veth1 ",
+		  "veth1 wg0 eth0 veth0 veth2 veth3 " },
+		{ "failed", "eth0 veth0 veth1 veth2 wg0 veth3 ",
+		  "veth3 eth0 veth0 veth1 veth2 wg0 " },
 		{ "bytes", "veth3 wg0 veth2 veth1 eth0 veth0 ",
 		  "veth0 eth0 veth1 veth2 veth3 wg0 " },
 		{ "lived", "veth2 veth1 veth3 wg0 veth0 eth0 ",

@@ -92,6 +92,22 @@ static void expect_host(struct pe_registry *registry, uint64_t expected, uint64_
 	pe_snapshot_unref(snapshot);
 }
 
+/* What the page shows of an interface. */
+static void expect_summary(struct pe_registry *registry, bool has_tcp, uint64_t failed,
+			   uint64_t retransmitted)
+{
+	struct pe_snapshot *snapshot;
+
+	assert_int_equal(pe_snapshot_new(&snapshot), 0);
+	assert_int_equal(pe_registry_collect(registry, snapshot), 0);
+	assert_int_equal(snapshot->iface_count, 1);
+	assert_int_equal(snapshot->ifaces[0].has_tcp, has_tcp);
+	assert_int_equal(snapshot->ifaces[0].tcp.failed, failed);
+	assert_int_equal(snapshot->ifaces[0].tcp.retransmitted, retransmitted);
+	assert_int_equal(snapshot->ifaces[0].tcp.reset, 0);
+	pe_snapshot_unref(snapshot);
+}
+
 static void test_waits_for_its_name(void **state)
 {
 	struct pe_registry *registry = begin(true, 0);
@@ -126,6 +142,35 @@ static void test_without_a_veth(void **state)
 	name(registry, 8, 2, NULL);
 	assert_int_equal(refused(registry, "veth", ""), 4);
 	expect_host(registry, 7, 2);
+	pe_registry_free(registry);
+}
+
+/* Also of what came before its name; gone, it keeps it, and who comes by its name goes on. */
+static void test_of_an_interface(void **state)
+{
+	struct pe_iface_info again = { .ifindex = 3, .kind = "veth", .name = "veth2" };
+	struct pe_registry *registry = begin(true, 0);
+
+	add_veth(registry, 2);
+	count(registry, 7, 3);
+	expect_summary(registry, false, 0, 0);
+	name(registry, 7, 2, "web");
+	count(registry, 7, 2);
+	count(registry, 8, 100);
+	expect_summary(registry, true, 5, 2);
+	name(registry, 7, 2, "web");
+	expect_summary(registry, true, 5, 2);
+	assert_int_equal(remove_iface(registry, 2, 1), 0);
+	count(registry, 7, 1);
+	expect_summary(registry, true, 6, 3);
+	assert_int_equal(add_iface(registry, &again, take_token(3), 1), 0);
+	name(registry, 9, 3, "web");
+	count(registry, 9, 10);
+	expect_summary(registry, true, 16, 4);
+	/* A namespace that is forgotten. */
+	for (uint64_t netns = 10; netns <= 10 + NAMED; netns++)
+		name(registry, netns, 0, "many");
+	expect_summary(registry, true, 16, 4);
 	pe_registry_free(registry);
 }
 
@@ -212,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_waits_for_its_name),
 		cmocka_unit_test(test_without_a_veth),
+		cmocka_unit_test(test_of_an_interface),
 		cmocka_unit_test(test_departed),
 		cmocka_unit_test(test_no_identities),
 		cmocka_unit_test(test_folded),

@@ -119,6 +119,19 @@ static void add_direction(struct pe_strbuf *out, const struct pe_page_row *row, 
 	pe_strbuf_addc(out, '}');
 }
 
+/* `null`: it is not known which namespace is behind it, or there is none. */
+static void add_tcp(struct pe_strbuf *out, const struct pe_tcp_summary *tcp)
+{
+	if (!tcp) {
+		pe_strbuf_adds(out, ",\"tcp\":null");
+		return;
+	}
+	pe_strbuf_addf(out, ",\"tcp\":{\"retransmitted_segments\":%" PRIu64, tcp->retransmitted);
+	add_number(out, "failed_connections", tcp->failed);
+	add_number(out, "reset_connections", tcp->reset);
+	pe_strbuf_addc(out, '}');
+}
+
 /* Bits a second, the oldest first; null before anybody looked. */
 static void add_history(const struct pe_api *api, const struct pe_live_item *item)
 {
@@ -162,6 +175,7 @@ static int add_row(const struct pe_api *api, struct pe_page_rows *rows, size_t i
 		add_direction(out, row, d);
 	add_number(out, "unobserved_packets", row->unobserved);
 	add_number(out, "overcounted_packets", row->overcounted);
+	add_tcp(out, row->tcp);
 	if (history && pe_page_row_is_live(row))
 		add_history(api, row->item);
 	if (encoder) {

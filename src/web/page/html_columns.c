@@ -114,6 +114,23 @@ static void add_drops(const struct pe_html *html, const struct pe_page_row *row)
 	pe_html_add_number(html->out, (double)row->dropped, "");
 }
 
+/* Most rows have none: then nothing is shown, so that those that have some are seen. */
+static void add_some(const struct pe_html *html, uint64_t count)
+{
+	if (count)
+		pe_html_add_number(html->out, (double)count, "");
+}
+
+static void add_retransmits(const struct pe_html *html, const struct pe_page_row *row)
+{
+	add_some(html, row->tcp ? row->tcp->retransmitted : 0);
+}
+
+static void add_failed(const struct pe_html *html, const struct pe_page_row *row)
+{
+	add_some(html, row->tcp ? row->tcp->failed : 0);
+}
+
 static void add_total_in(const struct pe_html *html, const struct pe_page_row *row)
 {
 	pe_html_add_number(html->out, (double)row->total[PE_INGRESS].bytes, "B");
@@ -227,6 +244,10 @@ const struct pe_html_column pe_html_columns[] = {
 	  PE_SORT_UNOBSERVED, IN_ALL, add_unobserved, WIDE_NUMBER },
 	{ "Drops", "packets that the interface itself dropped", PE_SORT_DROPS, IN(INTERFACES),
 	  add_drops, WIDE_NUMBER },
+	{ "Resent", "TCP segments that the container, or those of the group, sent again",
+	  PE_SORT_RETRANSMITS, IN_ALL, add_retransmits, WIDE_NUMBER },
+	{ "Failed", "their TCP connections that never came about", PE_SORT_FAILED, IN_ALL,
+	  add_failed, WIDE_NUMBER },
 	{ "Last 5 minutes", "in and out together, while somebody looks", NO_SORT, IN_LIVE,
 	  add_chart, PLAIN },
 	{ 0 },

@@ -105,6 +105,17 @@ static void add_numbers(const struct pe_html *html, const struct pe_iface_sample
 	}
 }
 
+/* Of the container, whatever its interfaces. */
+static void add_tcp(struct pe_strbuf *out, const struct pe_tcp_summary *tcp)
+{
+	pe_strbuf_addf(out,
+		       "<div><dt>TCP, sent again</dt><dd>%llu segments</dd></div>"
+		       "<div><dt>TCP, failed</dt><dd>%llu connections</dd></div>"
+		       "<div><dt>TCP, reset</dt><dd>%llu connections</dd></div>",
+		       (unsigned long long)tcp->retransmitted, (unsigned long long)tcp->failed,
+		       (unsigned long long)tcp->reset);
+}
+
 /* By the kernel, whoever in it; what the interface itself dropped may be among it. */
 static void add_drops(const struct pe_html *html, const struct pe_series_body *body)
 {
@@ -184,6 +195,8 @@ void pe_html_add_details(const struct pe_html *html, const struct pe_iface_sampl
 	add_place(out, &iface->info);
 	add_numbers(html, iface);
 	add_drops(html, &iface->body);
+	if (iface->has_tcp && html->view->about->tcp)
+		add_tcp(out, &iface->tcp);
 	pe_strbuf_adds(out, "</dl>\n");
 	add_flows(html, &iface->body.flows);
 }

@@ -15,7 +15,7 @@
 
 /* So that a page has at most 60 kB, and one that is asked for fewer than 200 rows, those that
  * departed included. */
-#define ROWS_PAGE     80
+#define ROWS_PAGE     70
 #define ROWS_MAX      180
 #define DEPARTED_ROWS 10 /* below the live ones */
 

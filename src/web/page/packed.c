@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define WORDS(type) (sizeof(type) / sizeof(uint64_t))
-#define VARINT_MAX  10 /* bytes */
+#define WORDS(type)   (sizeof(type) / sizeof(uint64_t))
+#define VARINT_MAX    10 /* bytes */
+#define SUMMARY_WORDS WORDS(struct pe_tcp_summary)
 
 _Static_assert(sizeof(struct pe_flow_stats) % sizeof(uint64_t) == 0, "it is words alone");
 _Static_assert(sizeof(struct pe_flow_rest) % sizeof(uint64_t) == 0, "it is words alone");
+_Static_assert(sizeof(struct pe_tcp_summary) % sizeof(uint64_t) == 0, "it is words alone");
 _Static_assert(sizeof(struct pe_top_flow) % sizeof(uint64_t) == 0, "it is words alone");
 /* From the rows to the flows there is no hole. */
 _Static_assert(offsetof(struct pe_series_body, flows) - offsetof(struct pe_series_body, row) ==
@@ -230,7 +232,9 @@ enum iface_word {
 	IFACE_CREATED_NS,
 	IFACE_DROPPED,
 	IFACE_ERRORS = IFACE_DROPPED + PE_DIRECTIONS,
-	IFACE_WORDS = IFACE_ERRORS + PE_DIRECTIONS,
+	IFACE_HAS_TCP = IFACE_ERRORS + PE_DIRECTIONS,
+	IFACE_TCP,
+	IFACE_WORDS = IFACE_TCP + SUMMARY_WORDS,
 };
 
 void pe_packed_add_iface(struct pe_strbuf *out, const struct pe_iface_sample *iface)
@@ -243,10 +247,12 @@ void pe_packed_add_iface(struct pe_strbuf *out, const struct pe_iface_sample *if
 		[IFACE_DEPARTED] = iface->departed,
 		[IFACE_DEPARTED_NS] = iface->departed_ns,
 		[IFACE_CREATED_NS] = iface->body.created_ns,
+		[IFACE_HAS_TCP] = iface->has_tcp,
 	};
 
 	memcpy(&word[IFACE_DROPPED], iface->dropped, sizeof(iface->dropped));
 	memcpy(&word[IFACE_ERRORS], iface->errors, sizeof(iface->errors));
+	memcpy(&word[IFACE_TCP], &iface->tcp, sizeof(iface->tcp));
 	add_text(out, info->name);
 	add_text(out, info->master);
 	add_text(out, info->kind);
@@ -279,6 +285,8 @@ int pe_packed_read_iface(const char *packed, struct pe_arena *arena,
 	ret_iface->body.created_ns = word[IFACE_CREATED_NS];
 	memcpy(ret_iface->dropped, &word[IFACE_DROPPED], sizeof(ret_iface->dropped));
 	memcpy(ret_iface->errors, &word[IFACE_ERRORS], sizeof(ret_iface->errors));
+	ret_iface->has_tcp = word[IFACE_HAS_TCP];
+	memcpy(&ret_iface->tcp, &word[IFACE_TCP], sizeof(ret_iface->tcp));
 	return read_body(at, arena, &ret_iface->body);
 }
 
@@ -287,18 +295,23 @@ enum group_word {
 	GROUP_ARRIVED,
 	GROUP_DEPARTED,
 	GROUP_CREATED_NS,
-	GROUP_WORDS,
+	GROUP_TCP,
+	GROUP_WORDS = GROUP_TCP + SUMMARY_WORDS,
 };
 
 void pe_packed_add_group(struct pe_strbuf *out, const struct pe_group_sample *group)
 {
-	const uint64_t word[GROUP_WORDS] = {
+	struct pe_tcp_summary tcp = { 0 };
+	uint64_t word[GROUP_WORDS] = {
 		[GROUP_INTERFACES] = group->interfaces,
 		[GROUP_ARRIVED] = group->arrived,
 		[GROUP_DEPARTED] = group->departed,
 		[GROUP_CREATED_NS] = group->body.created_ns,
 	};
 
+	if (group->body.tcp)
+		pe_tcp_summarize(&tcp, group->body.tcp);
+	memcpy(&word[GROUP_TCP], &tcp, sizeof(tcp));
 	for (size_t i = 0; i < PE_GROUP_LABELS; i++)
 		add_text(out, group->label[i]);
 	add_words(out, word, GROUP_WORDS);
@@ -319,5 +332,6 @@ int pe_packed_read_group(const char *packed, struct pe_arena *arena,
 	ret_group->arrived = word[GROUP_ARRIVED];
 	ret_group->departed = word[GROUP_DEPARTED];
 	ret_group->body.created_ns = word[GROUP_CREATED_NS];
+	memcpy(&ret_group->tcp, &word[GROUP_TCP], sizeof(ret_group->tcp));
 	return read_body(at, arena, &ret_group->body);
 }

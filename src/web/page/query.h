@@ -30,6 +30,8 @@ enum pe_page_view {
 	X(OUT_PACKETS, "out_packets", 0) \
 	X(UNOBSERVED, "unobserved", 0)   \
 	X(DROPS, "drops", 0)             \
+	X(RETRANSMITS, "retransmits", 0) \
+	X(FAILED, "failed", 0)           \
 	X(BYTES, "bytes", 0)             \
 	X(LIVED, "lived", 0)             \
 	X(DEPARTED, "departed", 0)       \

@@ -94,6 +94,10 @@ static void set_numbers(const struct pe_live_view *view, struct pe_page_row *row
 		row->overcounted += row->body->overcounted[d].packets;
 		row->dropped += row->iface ? row->iface->dropped[d] : 0;
 	}
+	if (row->group)
+		row->tcp = view->about->tcp ? &row->group->tcp : NULL;
+	else
+		row->tcp = view->about->tcp && row->iface->has_tcp ? &row->iface->tcp : NULL;
 	if (end_ns > row->body->created_ns)
 		row->lived_s = (double)(end_ns - row->body->created_ns) / PE_NS_PER_S;
 }
@@ -187,6 +191,10 @@ static double number_of(const struct pe_page_row *row, enum pe_page_sort sort)
 		return (double)row->unobserved;
 	case PE_SORT_DROPS:
 		return (double)row->dropped;
+	case PE_SORT_RETRANSMITS:
+		return row->tcp ? (double)row->tcp->retransmitted : 0;
+	case PE_SORT_FAILED:
+		return row->tcp ? (double)row->tcp->failed : 0;
 	case PE_SORT_BYTES:
 		return (double)row->total[PE_INGRESS].bytes + (double)row->total[PE_EGRESS].bytes;
 	case PE_SORT_LIVED:

@@ -17,6 +17,7 @@ struct pe_page_row {
 	struct pe_live_rate rate;
 	struct pe_count total[PE_DIRECTIONS];
 	uint64_t unobserved, overcounted, dropped; /* packets, both directions */
+	const struct pe_tcp_summary *tcp;	   /* NULL: no namespace is known */
 	double lived_s;				   /* since it appeared, or until it departed */
 };
 

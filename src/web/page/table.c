@@ -14,8 +14,10 @@
 
 #define ROWS_DEFAULT  40
 #define DEPARTED_ROWS 10
-#define WIDTH	      100 /* of a line; names that are too long for it move the rest of theirs */
-#define NUMBERS_WIDTH 43  /* of it */
+/* Of a line, but for what went wrong with TCP, where there is any; names that are too long for it
+ * move the rest of theirs. */
+#define WIDTH	      100
+#define NUMBERS_WIDTH 43 /* of it */
 
 /* Worth a digit behind the point: counts have none. */
 static bool is_fraction(double value)
@@ -68,6 +70,7 @@ enum column {
 
 struct columns {
 	size_t width[COLUMNS]; /* 0: it is left out */
+	bool tcp;
 };
 
 static void pad(struct pe_strbuf *out, size_t used, size_t width)
@@ -123,12 +126,14 @@ static int set_widths(struct pe_page_rows *rows, enum pe_page_view view, struct 
 	int r;
 	size_t left = WIDTH - NUMBERS_WIDTH;
 
+	columns->tcp = false;
 	for (enum column c = NAME; c < COLUMNS; c++)
 		columns->width[c] = strlen(title_of(c, view));
 	for (size_t i = 0; i < rows->count; i++) {
 		struct pe_page_row row;
 
 		pe_page_rows_read(rows, i, &row);
+		columns->tcp |= row.tcp && (row.tcp->retransmitted || row.tcp->failed);
 		for (enum column c = NAME; c < COLUMNS; c++) {
 			char lived[PE_SHORT_MAX];
 			const char *one = text_of(&row, c, lived);
@@ -190,6 +195,10 @@ static void add_row(struct pe_strbuf *out, const struct columns *columns,
 	}
 	add_number(out, (double)row->unobserved, 6);
 	add_number(out, (double)row->dropped, 6);
+	if (columns->tcp && row->tcp) {
+		add_number(out, (double)row->tcp->retransmitted, 6);
+		add_number(out, (double)row->tcp->failed, 6);
+	}
 	pe_strbuf_addc(out, '\n');
 }
 
@@ -201,7 +210,7 @@ static void add_head(struct pe_strbuf *out, const struct columns *columns, enum 
 		add_text(out, columns, c, title_of(c, view));
 	pe_strbuf_adds(out, departed ? "   in B    pkt   out B    pkt"
 				     : " in b/s  pkt/s out b/s  pkt/s");
-	pe_strbuf_adds(out, " unobs.  drops\n");
+	pe_strbuf_addf(out, " unobs.  drops%s\n", columns->tcp ? " resent failed" : "");
 }
 
 static int add_rows(struct pe_strbuf *out, struct pe_page_rows *rows, enum pe_page_view view)
