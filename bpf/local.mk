@@ -28,6 +28,7 @@ bpf_sources = \
 	bpf/tcp.bpf.c \
 	bpf/tcp_ended.h \
 	bpf/tcp_kernel.h \
+	bpf/tcp_overflows.h \
 	bpf/tcp_spaces.h \
 	bpf/tcx.h \
 	bpf/tracepoints.h

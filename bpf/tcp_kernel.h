@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The few fields of sockets that say what became of a connection, relocated when the programs are
- * loaded (CO-RE). As in identity_kernel.h, nothing but probe reads follows a pointer.
+ * loaded (CO-RE). The socket that a change of its state is about is there, and so are its namespace
+ * and all that is part of them: these are loaded, which is faster. Nothing but probe reads follows
+ * any other pointer, as in identity_kernel.h.
  */
 #ifndef PE_BPF_TCP_KERNEL_H
 #define PE_BPF_TCP_KERNEL_H
@@ -40,6 +42,48 @@ struct sk_buff {
 
 struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
+};
+
+/* How many refer to a network namespace: since 6.18, since 5.11, and before. */
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
+struct ns_common___18 {
+	refcount_t __ns_ref;
+};
+
+struct net___18 {
+	struct ns_common___18 ns;
+};
+
+struct ns_common___11 {
+	refcount_t count;
+};
+
+struct net___11 {
+	struct ns_common___11 ns;
+};
+
+struct net___10 {
+	refcount_t count;
+};
+
+/* What a namespace counts. */
+struct netns_mib {
+	struct linux_mib *net_statistics; /* of each CPU */
+};
+
+struct net___mib {
+	struct netns_mib mib;
+};
+
+struct bpf_array {
+	void *pptrs[0];
 };
 
 #pragma clang attribute pop

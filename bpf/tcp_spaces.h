@@ -7,9 +7,7 @@
 #ifndef PE_BPF_TCP_SPACES_H
 #define PE_BPF_TCP_SPACES_H
 
-#include "cookie.h"
-#include "pe/abi.h"
-#include "tcp_kernel.h"
+#include "tcp_overflows.h"
 
 /* Mapped by user space. Its size, and that of the others, is set before the load. */
 struct {
@@ -37,7 +35,8 @@ struct {
 __u64 pe_net;	   /* address of our namespace, which exists for as long as we do */
 __u64 pe_unplaced; /* events of namespaces that found no place */
 
-static __always_inline __u32 take_place(__u64 cookie)
+/* Of the namespaces that it is called for. */
+static __noinline __u32 take_place(__u64 net, __u64 cookie)
 {
 	struct pe_tcp_space *space;
 	__u32 place, *first;
@@ -47,8 +46,10 @@ static __always_inline __u32 take_place(__u64 cookie)
 		return PE_TCP_SPACE_REST;
 	}
 	space = bpf_map_lookup_elem(&spaces, &place);
-	if (space)
+	if (space) {
+		begin_overflows(space, net);
 		*(volatile __u64 *)&space->cookie = cookie;
+	}
 	if (!bpf_map_update_elem(&places, &cookie, &place, BPF_NOEXIST))
 		return place;
 	/* Another CPU was first. */
@@ -60,20 +61,25 @@ static __always_inline __u32 take_place(__u64 cookie)
 }
 
 /* NULL never happens, which the verifier does not know. */
-static __always_inline struct pe_tcp_counts *counts_of(struct net *net)
+static __always_inline struct pe_tcp_space *space_by(__u64 net, __u64 cookie)
 {
 	__u32 place = PE_TCP_SPACE_HOST;
-	struct pe_tcp_space *space;
 
-	if (!net) {
-		place = PE_TCP_SPACE_REST;
-	} else if ((__u64)net != pe_net) {
-		__u64 cookie = cookie_of(net);
+	if (net != pe_net) {
 		__u32 *found = bpf_map_lookup_elem(&places, &cookie);
 
-		place = found ? *(volatile __u32 *)found : take_place(cookie);
+		place = found ? *(volatile __u32 *)found : take_place(net, cookie);
 	}
-	space = bpf_map_lookup_elem(&spaces, &place);
+	return bpf_map_lookup_elem(&spaces, &place);
+}
+
+/* Of whatever may be behind a pointer. */
+static __always_inline struct pe_tcp_counts *counts_of(struct net *net)
+{
+	struct pe_tcp_space *space;
+	__u32 rest = PE_TCP_SPACE_REST;
+
+	space = net ? space_by((__u64)net, cookie_of(net)) : bpf_map_lookup_elem(&spaces, &rest);
 	return space ? &space->counts : NULL;
 }
 

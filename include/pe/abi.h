@@ -434,6 +434,7 @@ struct pe_tcp_counts {
 	__u64 connections[PE_TCP_OUTCOMES];
 	struct pe_count retransmitted; /* segments, and their payload */
 	__u64 resets[PE_DIRECTIONS];
+	__u64 overflows; /* connections for which the queue of a listening socket was full */
 	/* Of connections that were established, at their end. Buckets are not cumulative. */
 	__u64 rtt[PE_TCP_RTT_BUCKETS]; /* smoothed; of those that have any */
 	__u64 rtt_sum_us;
@@ -448,11 +449,30 @@ struct pe_tcp_counts {
 /* One network namespace. Never cleared: user space keeps what it has read. */
 struct pe_tcp_space {
 	__u64 cookie; /* of the namespace; 0: of none, or of the first ones */
+	__u64 net;    /* its address */
+	/* Of the kernel's own count of its overflows, what is not in counts.overflows. */
+	__u64 overflows_before;
 	struct pe_tcp_counts counts;
 } __attribute__((aligned(64)));
 
-/* Connections whose beginning is remembered. */
-#define PE_TCP_BIRTHS 32768u
+/*
+ * Connections whose beginning is remembered: a word for each, in sets of one cache line. Its upper
+ * bits are of the socket's address, the lower ones when that was: in units of 4 microseconds, which
+ * goes for two years. 0: free.
+ */
+#define PE_TCP_BIRTHS	       65536u
+#define PE_TCP_BIRTH_WAYS      8u
+#define PE_TCP_BIRTH_SETS      (PE_TCP_BIRTHS / PE_TCP_BIRTH_WAYS)
+#define PE_TCP_BIRTH_TIME_BITS 44
+#define PE_TCP_BIRTH_UNIT_BITS 12 /* of nanoseconds */
+struct pe_tcp_births {
+	__u64 at[PE_TCP_BIRTH_WAYS];
+};
+
+/* The kernel's counter of overflows is one for each possible CPU; with more of them it is left. */
+#define PE_TCP_CPUS_MAX 1024u
+/* Places that one run of pe_tcp_look() looks at. */
+#define PE_TCP_LOOK 256u
 
 #define PE_TCP_SPACE_HOST  0u /* the namespace that the exporter runs in */
 #define PE_TCP_SPACE_REST  1u /* those that found no place, and what is of none */

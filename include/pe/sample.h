@@ -368,6 +368,7 @@ struct pe_snapshot {
 	bool top_flows; /* --flows.top is on */
 	bool no_flows;	/* --flows=off */
 	bool tcp;	/* outcomes of connections are counted */
+	bool overflows; /* and those of listening sockets */
 	struct pe_self_sample self;
 };
 

@@ -8,6 +8,7 @@
 #ifndef PE_TCP_H
 #define PE_TCP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pe/abi.h"
@@ -34,9 +35,14 @@ typedef void pe_tcp_visit(uint64_t cookie, const struct pe_tcp_counts *more, voi
  * The callback must not call into this module. Any thread; no system call. */
 void pe_tcp_read(struct pe_tcp *tcp, pe_tcp_visit *visit, void *userdata);
 
-/* Takes the places of namespaces that are quiet back, if few are left; calls back as pe_tcp_read()
- * for what they counted last. To be called each second. Any thread; does not block. */
+/* Reads overflows of listening sockets, and takes the places of namespaces that are quiet back, if
+ * few are left; calls back as pe_tcp_read() for what they counted last. To be called each second.
+ * Any thread; does not block. */
 void pe_tcp_tidy(struct pe_tcp *tcp, pe_tcp_visit *visit, void *userdata);
+
+/* Whether overflows of listening sockets are among the counts: the kernel's own counter of them was
+ * found. Any thread. */
+bool pe_tcp_has_overflows(const struct pe_tcp *tcp);
 
 /* Events of namespaces that found no place. Any thread; no system call. */
 uint64_t pe_tcp_unplaced(const struct pe_tcp *tcp);

@@ -189,6 +189,7 @@ static void sample_tcp(const struct pe_snapshot_sources *sources, struct pe_snap
 	snapshot->tcp = sources->tcp;
 	if (!sources->tcp)
 		return;
+	snapshot->overflows = pe_tcp_has_overflows(sources->tcp);
 	snapshot->self.tcp_unplaced = pe_tcp_unplaced(sources->tcp);
 	snapshot->self.kernel_map_bytes += pe_tcp_map_bytes(sources->tcp);
 }
@@ -218,7 +219,6 @@ int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snap
 	self->egress_available = pe_xdp_egress(sources->xdp);
 	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp) +
 				 (sources->drops ? pe_drops_map_bytes(sources->drops) : 0);
-	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp);
 	sample_tcp(sources, snapshot);
 	self->identity_enabled = sources->identities;
 	if (sources->identities)

@@ -24,6 +24,7 @@ static const char *condition(unsigned int wants)
 	case PE_WANTS_FLOWS:
 		return "Not with `--flows=off`.";
 	case PE_WANTS_TCP:
+	case PE_WANTS_TCP | PE_WANTS_OVERFLOWS:
 		return "Not with `--tcp=off`.";
 	case PE_WANTS_TOP:
 		return "Only with `--flows.top`.";

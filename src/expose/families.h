@@ -48,17 +48,18 @@ struct pe_emit {
 };
 
 /* Which numbers must exist for a family to have a meaning. */
-#define PE_WANTS_TOP	  0x01
-#define PE_WANTS_PUSH	  0x02
-#define PE_WANTS_PROCESS  0x04
-#define PE_WANTS_LEGACY	  0x08
-#define PE_WANTS_DETAIL	  0x10
-#define PE_WANTS_IDENTITY 0x20
-#define PE_WANTS_FLOWS	  0x40
-#define PE_WANTS_SINKS	  0x80
-#define PE_WANTS_LEDGER	  0x100
-#define PE_WANTS_DROPS	  0x200
-#define PE_WANTS_TCP	  0x400
+#define PE_WANTS_TOP	   0x01
+#define PE_WANTS_PUSH	   0x02
+#define PE_WANTS_PROCESS   0x04
+#define PE_WANTS_LEGACY	   0x08
+#define PE_WANTS_DETAIL	   0x10
+#define PE_WANTS_IDENTITY  0x20
+#define PE_WANTS_FLOWS	   0x40
+#define PE_WANTS_SINKS	   0x80
+#define PE_WANTS_LEDGER	   0x100
+#define PE_WANTS_DROPS	   0x200
+#define PE_WANTS_TCP	   0x400
+#define PE_WANTS_OVERFLOWS 0x800
 
 /* Timestamps are shown in milliseconds, durations to the nanosecond. */
 #define TIMESTAMP_DECIMALS 3

@@ -75,6 +75,12 @@ static void emit_histogram(struct pe_emit *emit, const struct pe_labels *more,
 	pe_emit_histogram(emit, more, &histogram);
 }
 
+static void emit_overflows(struct pe_emit *emit)
+{
+	pe_emit_begin_item(emit);
+	pe_emit_number(emit, NULL, counts_of(emit)->overflows);
+}
+
 static const struct pe_labels rtt_le[] = { PE_TCP_RTT_BOUNDS_US(PE_LE) PE_LE_INF };
 
 static void emit_rtt(struct pe_emit *emit)
@@ -174,6 +180,17 @@ static const struct pe_family families[] = {
 		     "socket.",
 	  .wants = PE_WANTS_TCP,
 	  .emit = emit_resets },
+	{ .name = "tcp_listen_overflows",
+	  .type = PE_COUNTER,
+	  .help = "TCP connections that were not accepted because a listening socket's queue was "
+		  "full.",
+	  .details = "ListenOverflows of /proc/net/netstat: each SYN, and each end of a handshake, "
+		     "for which `listen()`'s backlog had no room. Read every second, with many "
+		     "CPUs and namespaces in turn. What a namespace had before its first event "
+		     "that the exporter saw is not in it. Absent where the kernel's BTF has no "
+		     "name of that counter, and with more than 1,024 possible CPUs.",
+	  .wants = PE_WANTS_TCP | PE_WANTS_OVERFLOWS,
+	  .emit = emit_overflows },
 	{ .name = "tcp_rtt_seconds",
 	  .type = PE_HISTOGRAM,
 	  .unit = "seconds",
@@ -201,7 +218,8 @@ static const struct pe_family families[] = {
 	{ .name = "tcp_unmeasured_connections",
 	  .type = PE_COUNTER,
 	  .help = "TCP connections that ended without a duration.",
-	  .details = "They began before the exporter did, or before 32,768 others.",
+	  .details = "They began before the exporter did, or so long ago that newer ones needed "
+		     "their place: 65,536 are remembered.",
 	  .wants = PE_WANTS_TCP,
 	  .emit = emit_unmeasured },
 };

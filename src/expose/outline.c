@@ -28,7 +28,7 @@ struct pe_outline {
 	struct group *groups;
 	size_t group_count;
 	unsigned int group_by;
-	bool no_flows, tcp;
+	bool no_flows, tcp, overflows;
 	struct pe_drop_reasons drop_reasons;
 	uint64_t taken_ns;
 	struct pe_self_sample self;
@@ -109,6 +109,7 @@ int pe_outline_new(const struct pe_snapshot *snapshot, struct pe_outline **ret_o
 	outline->group_by = snapshot->group_by;
 	outline->no_flows = snapshot->no_flows;
 	outline->tcp = snapshot->tcp;
+	outline->overflows = snapshot->overflows;
 	outline->drop_reasons = snapshot->drop_reasons;
 	outline->taken_ns = snapshot->taken_ns;
 	r = pe_arena_new(&outline->arena);
@@ -245,6 +246,7 @@ int pe_outline_snapshot(const struct pe_outline *outline, const bool *wanted, bo
 	snapshot->group_by = outline->group_by;
 	snapshot->no_flows = outline->no_flows;
 	snapshot->tcp = outline->tcp;
+	snapshot->overflows = outline->overflows;
 	snapshot->drop_reasons = outline->drop_reasons;
 	r = fill_shared(snapshot->arena, &shared);
 	if (r == 0)

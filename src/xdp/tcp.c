@@ -11,6 +11,7 @@
 #include "pe/tcp.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <pthread.h>
@@ -28,6 +29,10 @@
 #define QUIET_NS      (10 * PE_NS_PER_S)
 #define QUIET_SOON_NS PE_NS_PER_S
 #define REST_NS	      (50 * PE_NS_PER_MS)
+/* The kernel's counters of overflows are read so many at a time, for which a CPU does nothing else
+ * for some 100 microseconds, and so often in a second: of more, in turn. */
+#define READS_MAX 4096u
+#define LOOKS_MAX 4u
 
 struct place {
 	struct pe_tcp_counts counts; /* that were read */
@@ -44,6 +49,10 @@ struct pe_tcp {
 	pthread_mutex_t mutex;
 	struct place *places;
 	uint32_t used;
+	uint32_t looked; /* up to this place for overflows; 0 again behind the last one */
+	uint32_t cpus;	 /* possible ones */
+	uint32_t cpu;	 /* that is to be learned next, if it is there by now */
+	bool overflows;	 /* the kernel's counter is found */
 };
 
 /* ---- places ---- */
@@ -57,6 +66,9 @@ static bool take_new(struct place *place, const struct pe_tcp_space *space,
 
 	for (size_t i = 0; i < PE_TCP_WORDS; i++) {
 		more[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED) - before[i];
+		/* Overflows: see take_overflows(). */
+		if ((__s64)more[i] < 0)
+			more[i] = 0;
 		any |= more[i];
 	}
 	/* Not before its cookie is there. */
@@ -125,6 +137,35 @@ static void set_free(struct pe_tcp *tcp, uint32_t i)
 	tcp->used--;
 }
 
+/* Fails where it is not there. */
+static void learn_cpu(struct pe_tcp *tcp, uint32_t cpu)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+
+	(void)bpf_prog_test_run_opts(bpf_program__fd(tcp->skel->progs.pe_tcp_learn_cpu), &opts);
+}
+
+static void look(struct pe_tcp *tcp)
+{
+	const uint32_t fit = READS_MAX / tcp->cpus, each = fit < PE_TCP_LOOK ? fit : PE_TCP_LOOK;
+
+	tcp->cpu = (tcp->cpu + 1) % tcp->cpus;
+	if (!tcp->skel->bss->pe_cpu_offset[tcp->cpu])
+		learn_cpu(tcp, tcp->cpu);
+	for (unsigned int i = 0; i < LOOKS_MAX; i++) {
+		__u64 context[2] = { tcp->looked, each };
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = context,
+			    .ctx_size_in = sizeof(context));
+
+		(void)bpf_prog_test_run_opts(bpf_program__fd(tcp->skel->progs.pe_tcp_look), &opts);
+		tcp->looked += each;
+		if (tcp->looked < tcp->count)
+			continue;
+		tcp->looked = 0;
+		return;
+	}
+}
+
 void pe_tcp_tidy(struct pe_tcp *tcp, pe_tcp_visit *visit, void *userdata)
 {
 	const uint64_t now_ns = pe_clock_monotonic_ns();
@@ -132,6 +173,8 @@ void pe_tcp_tidy(struct pe_tcp *tcp, pe_tcp_visit *visit, void *userdata)
 	uint64_t quiet_ns;
 
 	pthread_mutex_lock(&tcp->mutex);
+	if (tcp->overflows)
+		look(tcp);
 	quiet_ns = tcp->used > most - most / 8 ? QUIET_SOON_NS : QUIET_NS;
 	for (uint32_t i = PE_TCP_SPACE_FIRST; i < tcp->count; i++) {
 		const struct place *place = &tcp->places[i];
@@ -148,6 +191,30 @@ void pe_tcp_tidy(struct pe_tcp *tcp, pe_tcp_visit *visit, void *userdata)
 
 /* ---- life ---- */
 
+/* The number that the running kernel has for it, which is not the same in all of them; 0: its BTF
+ * does not say. */
+static uint32_t find_counter(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	uint32_t found = 0;
+
+	for (uint32_t id = 1; kernel && !found && id < btf__type_cnt(kernel); id++) {
+		const struct btf_type *type = btf__type_by_id(kernel, id);
+
+		/* It has no name. */
+		for (uint32_t i = 0; btf_is_enum(type) && !type->name_off && i < btf_vlen(type);
+		     i++) {
+			const struct btf_enum *value = &btf_enum(type)[i];
+
+			if (strcmp(btf__name_by_offset(kernel, value->name_off),
+				   "LINUX_MIB_LISTENOVERFLOWS") == 0)
+				found = (uint32_t)value->val;
+		}
+	}
+	btf__free(kernel);
+	return found;
+}
+
 static int load(struct pe_tcp *tcp)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
@@ -157,6 +224,10 @@ static int load(struct pe_tcp *tcp)
 	if (!skel)
 		return -errno;
 	tcp->skel = skel;
+	if (tcp->cpus > 0 && tcp->cpus <= PE_TCP_CPUS_MAX)
+		skel->rodata->pe_listen_overflows = find_counter();
+	skel->rodata->pe_cpus = tcp->cpus;
+	tcp->overflows = skel->rodata->pe_listen_overflows;
 	r = bpf_map__set_max_entries(skel->maps.spaces, tcp->count);
 	if (!r)
 		r = bpf_map__set_max_entries(skel->maps.free_spaces, tcp->count);
@@ -164,6 +235,8 @@ static int load(struct pe_tcp *tcp)
 		r = bpf_map__set_max_entries(skel->maps.places, tcp->count);
 	if (!r)
 		r = tcp_bpf__load(skel);
+	for (uint32_t cpu = 0; !r && tcp->overflows && cpu < tcp->cpus; cpu++)
+		learn_cpu(tcp, cpu);
 	if (!r)
 		r = bpf_prog_test_run_opts(bpf_program__fd(skel->progs.pe_tcp_locate), &opts);
 	return !r && opts.retval ? -EIO : r;
@@ -207,13 +280,15 @@ static int start(struct pe_tcp *tcp)
 int pe_tcp_open(unsigned int max, struct pe_tcp **ret_tcp)
 {
 	struct pe_tcp *tcp = calloc(1, sizeof(*tcp));
-	int r;
+	int possible, r;
 
 	if (!tcp)
 		return -ENOMEM;
 	pthread_mutex_init(&tcp->mutex, NULL);
 	tcp->count = PE_TCP_SPACE_FIRST + max;
 	pe_xdp_prepare_library();
+	possible = libbpf_num_possible_cpus();
+	tcp->cpus = possible > 0 ? (uint32_t)possible : 0;
 	r = start(tcp);
 	if (r < 0) {
 		pe_tcp_close(tcp);
@@ -236,6 +311,11 @@ struct pe_tcp *pe_tcp_close(struct pe_tcp *tcp)
 	return NULL;
 }
 
+bool pe_tcp_has_overflows(const struct pe_tcp *tcp)
+{
+	return tcp->overflows;
+}
+
 uint64_t pe_tcp_unplaced(const struct pe_tcp *tcp)
 {
 	return __atomic_load_n(&tcp->skel->bss->pe_unplaced, __ATOMIC_RELAXED);
@@ -244,5 +324,6 @@ uint64_t pe_tcp_unplaced(const struct pe_tcp *tcp)
 uint64_t pe_tcp_map_bytes(const struct pe_tcp *tcp)
 {
 	/* A word in the queue, and a key and a value with about 48 bytes of the kernel's. */
-	return tcp->size + (uint64_t)tcp->count * (4 + 64) + PE_TCP_BIRTHS * UINT64_C(72);
+	return tcp->size + (uint64_t)tcp->count * (4 + 64) + PE_TCP_BIRTHS * sizeof(uint64_t) +
+	       sizeof(*tcp->skel->bss);
 }

@@ -38,9 +38,12 @@ def inside(pid):
 
 def snmp():
     """Of this thread's namespace."""
-    lines = pathlib.Path("/proc/thread-self/net/snmp").read_text(encoding="ascii").splitlines()
-    names, values = (line.split()[1:] for line in lines if line.startswith("Tcp:"))
-    return dict(zip(names, map(int, values)))
+    found = {}
+    for file, prefix in (("snmp", "Tcp:"), ("netstat", "TcpExt:")):
+        lines = pathlib.Path(f"/proc/thread-self/net/{file}").read_text(encoding="ascii").splitlines()
+        names, values = (line.split()[1:] for line in lines if line.startswith(prefix))
+        found.update(zip(names, map(int, values)))
+    return {name: found[name] for name in as_kernel({})}
 
 
 class Server:
@@ -108,6 +111,18 @@ def connect(address, succeed=0, refused=0, timed_out=0, abandoned=0, aborted=0, 
         peer.close()
 
 
+@contextlib.contextmanager
+def overflowing(count):
+    """A port that nobody accepts at: so many find its queue full, and ask again after a second."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=3))
+        before, port = snmp()["ListenOverflows"], listener.getsockname()[1]
+        for _ in range(4 + count):
+            stack.enter_context(begin("127.0.0.1", port))
+        assert snmp()["ListenOverflows"] - before >= count
+        yield
+
+
 def transfer(address):
     with socket.create_connection((address, LOSSY)) as peer:
         peer.sendall(bytes(TRANSFER))
@@ -130,6 +145,7 @@ def outcomes(exporter, **labels):
         found[sample.labels["outcome"]] = found.get(sample.labels["outcome"], 0) + sample.value
     for name in "retransmitted_segments", "retransmitted_bytes":
         found[name] = metrics.sum(f"group_tcp_{name}_total", **labels)
+    found["overflows"] = metrics.sum("group_tcp_listen_overflows_total", **labels)
     found["resets"] = metrics.sum("group_tcp_resets_total", direction="sent", **labels)
     return found
 
@@ -146,6 +162,7 @@ def as_kernel(found):
         "EstabResets": total("reset", "stalled"),
         "RetransSegs": total("retransmitted_segments"),
         "OutRsts": total("resets"),
+        "ListenOverflows": total("overflows"),
     }
 
 
@@ -218,7 +235,7 @@ def test_containers():
     with contextlib.ExitStack() as stack:
         lab = Lab(stack)
         exporter = stack.enter_context(IdentifyingExporter(
-            lab.host, r"--workload.rule=^short.*=short", "--group.by=kind,workload"))
+            lab.host, r"--workload.rule=^(short|full).*=\1", "--group.by=kind,workload"))
         assert "pe_tcp_state" in programs(exporter)
         truth = {}
 
@@ -246,13 +263,30 @@ def test_containers():
         with inside(local.pid), contextlib.ExitStack() as served:
             Server(served, "127.0.0.1")
             connect("127.0.0.1", succeed=30, refused=3, reset=4)
-            add("local")
-        for name, kind in ("long", "veth"), ("short", "veth"), ("local", ""):
-            expected = {k: truth[name][k] for k in as_kernel({})}
-            wait_for(
-                lambda n=name, k=kind, e=expected: as_kernel(outcomes(exporter, workload=n, kind=k)) == e,
-                f"{name}: {expected}, {outcomes(exporter, workload=name)}",
-            )
+            # It goes on until the end.
+            stack.enter_context(overflowing(7))
+        for number in range(3):
+            full = lab.box(f"full-{number}", veth=False)
+            with inside(full.pid):
+                for count in (20 + number, 5):
+                    with overflowing(count):
+                        pass
+                connect("127.0.0.1", refused=3)
+                add("full")
+            full.close()
+        # Of the short ones a veth can be known only when they have gone, as long as the host is busy.
+        for labels in ({"workload": "long", "kind": "veth"}, {"workload": "short"}, {"workload": "full", "kind": ""}):
+            expected = truth[labels["workload"]]
+            wait_for(lambda l=labels, e=expected: as_kernel(outcomes(exporter, **l)) == e,
+                     lambda l=labels, e=expected: f"{l}: {e}, {outcomes(exporter, **l)}")
+        assert truth["full"]["ListenOverflows"] >= 3 * 25 + 3
+
+        def local_agrees():
+            found = as_kernel(outcomes(exporter, workload="local", kind=""))
+            with inside(local.pid):
+                return snmp() == found and found["ListenOverflows"] >= 7
+
+        wait_for(local_agrees, lambda: f"local: {outcomes(exporter, workload='local')}")
         found = outcomes(exporter, workload="long")
         assert (found["opened"], found["accepted"]) == (500 + 200 + 30 + 20 + 40 + 50 + 1, 70 + 5 + 8)
         assert (found["refused"], found["timed_out"], found["abandoned"]) == (200, 30, 20)
@@ -266,10 +300,10 @@ def test_containers():
         short = outcomes(exporter, workload="short")
         assert short["closed"] == sum(20 + n for n in range(12)) and short["abandoned"] == 12
         # A row has what its group has, and a container alone in its group the same.
-        for name, kind in (("long", "veth"), ("short", "veth"), ("local", "")):
-            expected = summary(outcomes(exporter, workload=name, kind=kind))
-            wait_for(lambda n=name, k=kind, e=expected:
-                     on_the_page(exporter, "groups", workload=n, kind=k) == e, f"{name} on the page: {expected}")
+        for labels in {"workload": "long", "kind": "veth"}, {"workload": "full", "kind": ""}:
+            expected = summary(outcomes(exporter, **labels))
+            wait_for(lambda l=labels, e=expected: on_the_page(exporter, "groups", **l) == e,
+                     f"{labels} on the page: {expected}")
         assert on_the_page(exporter, "interfaces", workload="long") == summary(found)
         # Nothing of it is of a group that is nobody's.
         assert sum(outcomes(exporter, workload="").get(o, 0) for o in ("opened", "accepted")) == 0

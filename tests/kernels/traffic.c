@@ -239,6 +239,24 @@ static int tcp_sink(char **argument)
 	return 0;
 }
 
+/* tcp-full PORT COUNT: of loopback, a port that nobody accepts at, and so many connections more
+ * than its queue holds; until all but these are there. */
+static int tcp_full(char **argument)
+{
+	struct sockaddr_in here = address("127.0.0.1", argument[0]);
+	int fd = open_socket(SOCK_STREAM), count = atoi(argument[1]);
+
+	if (bind(fd, (struct sockaddr *)&here, sizeof(here)) || listen(fd, 1))
+		die("bind");
+	for (int i = 0; i < 2 + count; i++) {
+		int peer = open_socket(SOCK_STREAM | SOCK_NONBLOCK);
+
+		if (!connect(peer, (struct sockaddr *)&here, sizeof(here)) || errno != EINPROGRESS)
+			die("connect");
+	}
+	return 0;
+}
+
 /* Asks a server for a path. Of a good answer, `buffer` has so many bytes, with the body from where
  * it says; NULL if the status is not 200. */
 static const char *ask(int fd, const char *path, size_t *ret_length)
@@ -396,6 +414,8 @@ int main(int argc, char **argv)
 		return tcp_send(argv + 2);
 	if (!strcmp(what, "tcp-sink") && argc == 3)
 		return tcp_sink(argv + 2);
+	if (!strcmp(what, "tcp-full") && argc == 4)
+		return tcp_full(argv + 2);
 	if (!strcmp(what, "get") && argc == 4)
 		return get(argv + 2);
 	if (!strcmp(what, "await") && argc == 6)
@@ -412,6 +432,7 @@ int main(int argc, char **argv)
 	      "               udp-gro PORT COUNT\n"
 	      "               tcp-send HOST PORT BYTES\n"
 	      "               tcp-sink PORT\n"
+	      "               tcp-full PORT COUNT\n"
 	      "               get PORT PATH\n"
 	      "               await PORT PATH SECONDS PID\n"
 	      "               can DEVICE COUNT\n"

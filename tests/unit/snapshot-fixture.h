@@ -303,6 +303,7 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 	snapshot->taken_ns = FIXTURE_START_NS + 60 * PE_NS_PER_S;
 	snapshot->top_flows = top;
 	snapshot->tcp = true;
+	snapshot->overflows = true;
 	snapshot->self.created_ns = FIXTURE_START_NS;
 	snapshot->self.process.start_ns = FIXTURE_START_NS;
 	for (i = 0; i < count; i++) {

@@ -350,6 +350,7 @@ static void keep_about(struct pe_live *live, const struct pe_snapshot *snapshot)
 	view->about->top_flows = snapshot->top_flows;
 	view->about->drop_reasons = snapshot->drop_reasons;
 	view->about->tcp = snapshot->tcp;
+	view->about->overflows = snapshot->overflows;
 	view->about->self = snapshot->self;
 	view->has_packets = pe_snapshot_has_packets(snapshot);
 	view->level = pe_health(snapshot, view->checks);

@@ -34,6 +34,8 @@ tcp_counted() {
 			sub(/".*/, "", name)
 			if ($1 ~ /retransmitted_segments/)
 				name = "again"
+			if ($1 ~ /listen_overflows/)
+				name = "full"
 			sum[name] += $NF
 		}
 		END {
@@ -42,21 +44,22 @@ tcp_counted() {
 			print "AttemptFails", sum["refused"] + sum["timed_out"] + sum["failed"]
 			print "EstabResets", sum["reset"] + sum["stalled"]
 			print "RetransSegs", sum["again"] + 0
+			print "ListenOverflows", sum["full"] + 0
 		}'
 }
 
 tcp_of_kernel() {
 	ip netns exec inside awk '
-		/^Tcp:/ && !n { n = split($0, name); next }
-		/^Tcp:/ { for (i = 2; i <= n; i++) print name[i], $i }' /proc/net/snmp |
-		grep -E '^(ActiveOpens|PassiveOpens|AttemptFails|EstabResets|RetransSegs) '
+		/^Tcp(Ext)?:/ && $1 != last { n = split($0, name); last = $1; next }
+		/^Tcp(Ext)?:/ { for (i = 2; i <= n; i++) print name[i], $i }' /proc/net/snmp /proc/net/netstat |
+		grep -E '^(ActiveOpens|PassiveOpens|AttemptFails|EstabResets|RetransSegs|ListenOverflows) '
 }
 
 tcp_agrees() {
 	[ "$(tcp_counted)" = "$(tcp_of_kernel)" ]
 }
 
-# Three that are refused, five that succeed, all of the container's own.
+# Three that are refused, five that succeed, and four for which a queue is full, all of the container's own.
 tcp_connections() {
 	local i
 	ip -n inside link set lo up
@@ -68,7 +71,8 @@ tcp_connections() {
 		in_container bash -c 'exec 4<>/dev/tcp/127.0.0.1/80 && echo "GET /init HTTP/1.0
 " >&4 && cat <&4 >/dev/null' || return 1
 	done
-	tcp_of_kernel | grep -qx 'AttemptFails 3'
+	in_container traffic tcp-full 81 4 || return 1
+	tcp_of_kernel | grep -qx 'AttemptFails 3' && tcp_of_kernel | grep -qx 'ListenOverflows [4-9]'
 }
 
 capabilities=-all,+net_admin,+bpf,+perfmon
