@@ -474,6 +474,7 @@ bench_sources = \
 	tests/bench/bench.py \
 	tests/bench/bench_delivery.py \
 	tests/bench/bench_drops.py \
+	tests/bench/bench_tcp.py \
 	tests/bench/bench_hotplug.py \
 	tests/bench/bench_identity.py \
 	tests/bench/bench_idle.py \
