@@ -12,6 +12,7 @@ import math
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import urllib.parse
 
@@ -65,7 +66,7 @@ def test_panels_explain_themselves():
     units = {"none", "short", "bps", "pps", "cps", "cpm", "reqps", "bytes", "s", "percentunit"}
     seen, ids, taken = set(), [], set()
     rows = [panel["title"] for panel in whole["panels"] if panel["type"] == "row"]
-    assert len(rows) == 8, rows
+    assert len(rows) == 9, rows
     for panel in whole["panels"]:
         ids.append(panel["id"])
         place = panel["gridPos"]
@@ -151,6 +152,8 @@ class Traffic:
         host.ip("link", "set", "br0", "up")
         self.fleet = Fleet(host, stack)
         self.fleet.begin(["web"])
+        for peers in self.fleet.peers.values():
+            peers.ip("link", "set", "lo", "up")
         self.nobody = stack.enter_context(Container(host, 1))
         # Before the exporter is there.
         self.both_ways(self.nobody.packet_socket("eth0"), "veth1")
@@ -180,7 +183,17 @@ class Traffic:
             sock.setsockopt(263, 20, 1)  # SOL_PACKET, PACKET_QDISC_BYPASS
             sock.send(ipv4(17, udp(100)))
 
+    def connect(self):
+        """A connection inside of each container, which carries something both ways."""
+        for peers in self.fleet.peers.values():
+            with peers.inside(), socket.create_server(("127.0.0.1", 0)) as listener:
+                with socket.create_connection(listener.getsockname()) as one, listener.accept()[0] as other:
+                    one.send(b"x")
+                    other.send(other.recv(1))
+                    one.recv(1)
+
     def round(self):
+        self.connect()
         for number, workload in ((0, "web"), (1, "db")):
             self.both_ways(self.fleet.peers[workload].packet_socket(f"c{number}"), f"h{number}")
         self.both_ways(self.nobody.packet_socket("eth0"), "veth1")
