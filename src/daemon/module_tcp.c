@@ -27,6 +27,18 @@ static void stop_tcp(struct supervisor *s)
 	pe_tcp_close(s->tcp);
 }
 
+static void report_full(struct supervisor *s)
+{
+	if (s->is_tcp_full || !pe_tcp_unplaced(s->tcp))
+		return;
+	s->is_tcp_full = true;
+	pe_warn("tcp",
+		"more network namespaces have TCP connections at the same time than "
+		"--max-interfaces=%u: what is beyond counts for the host alone "
+		"(packet_exporter_tcp_unplaced_events_total)",
+		s->options->max_interfaces);
+}
+
 static void tidy(struct supervisor *s)
 {
 	if (!s->tcp)
@@ -37,6 +49,7 @@ static void tidy(struct supervisor *s)
 		s->named = true;
 	}
 	pe_tcp_tidy(s->tcp, pe_snapshot_add_tcp, s->registry);
+	report_full(s);
 }
 
 const struct pe_module pe_module_tcp = {

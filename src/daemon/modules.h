@@ -37,6 +37,7 @@ struct supervisor {
 	struct pe_source *identity_timer, *identity_input;
 	struct pe_tcp *tcp; /* NULL also if --tcp=off, or the kernel cannot */
 	bool named;	    /* what ran at the start */
+	bool is_tcp_full;   /* which is logged once */
 	struct pe_interfaces *interfaces;
 	struct pe_listeners *listeners;
 	struct pe_web *web;

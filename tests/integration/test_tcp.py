@@ -43,6 +43,8 @@ def snmp():
         lines = pathlib.Path(f"/proc/thread-self/net/{file}").read_text(encoding="ascii").splitlines()
         names, values = (line.split()[1:] for line in lines if line.startswith(prefix))
         found.update(zip(names, map(int, values)))
+    # The kernel counts those, too, that a full host could not send.
+    found["RetransSegs"] -= found["TCPRetransFail"]
     return {name: found[name] for name in as_kernel({})}
 
 
@@ -307,6 +309,44 @@ def test_containers():
         assert on_the_page(exporter, "interfaces", workload="long") == summary(found)
         # Nothing of it is of a group that is nobody's.
         assert sum(outcomes(exporter, workload="").get(o, 0) for o in ("opened", "accepted")) == 0
+
+
+def test_more_namespaces_than_places():
+    """What is quiet makes room for others; until then some count for the host alone, which is counted, and said
+    once. Others' namespaces take places, too."""
+    places = 16
+    with contextlib.ExitStack() as stack:
+        lab = Lab(stack)
+        exporter = stack.enter_context(IdentifyingExporter(
+            lab.host, f"--max-interfaces={places}", r"--workload.rule=^(one|many).*=\1", "--group.by=workload"))
+
+        def refused(workload):
+            metrics = exporter.scrape()
+            return (metrics.sum("group_tcp_connections_total", workload=workload, outcome="refused"),
+                    metrics.sum("tcp_unplaced_events_total"))
+
+        def use(name):
+            box = lab.box(name, veth=False)
+            with inside(box.pid):
+                connect("127.0.0.1", refused=1)
+            box.close()
+
+        def another():
+            use(f"one-{lab.count}")
+            return refused("one")[0] > 2 * places
+
+        wait_for(another, lambda: f"more than {2 * places}: {refused('one')}")
+        # As many at once as never fit: the host has them all.
+        before, host = refused("many")[1], exporter.scrape().sum("host_tcp_connections_total", outcome="refused")
+        for number in range(2 * places):
+            use(f"many-{number}")
+        wait_for(lambda: refused("many")[1] > before, "some find no place")
+        assert refused("many")[0] < 2 * places
+        metrics = exporter.scrape()
+        assert metrics.sum("host_tcp_connections_total", outcome="refused") >= host + 2 * places
+        wait_for(lambda: "more network namespaces have TCP" in exporter.log(), "it is said")
+        wait_for(another, "still")
+        assert exporter.log().count("more network namespaces have TCP") == 1
 
 
 def test_off():
