@@ -30,14 +30,15 @@ struct {
 	__type(value, struct pe_drop_row);
 } rows SEC(".maps");
 
-/* Places in rows that no reason has yet. */
+/* Places in rows that no reason has yet: for whichever comes, and for those that are frequent. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, PE_DROP_REASONS);
 	__uint(value_size, sizeof(__u32));
-} places SEC(".maps");
+} places SEC(".maps"), reserved SEC(".maps");
 
 __u8 pe_place_of[PE_DROP_CODES];   /* 0: none yet */
+__u32 pe_others[PE_DROP_CODES];	   /* counted among others, about */
 __u16 pe_code_at[PE_DROP_REASONS]; /* code + 1; 0: none */
 
 /* ---- reasons ---- */
@@ -74,6 +75,23 @@ static __noinline __u32 assign(__u32 code)
 
 	code &= PE_DROP_CODES - 1;
 	at = bpf_map_pop_elem(&places, &popped) ? PE_DROP_NO_PLACE : popped;
+	hide(at);
+	if (at < PE_DROP_REASONS)
+		pe_code_at[at] = code + 1;
+	pe_place_of[code] = at;
+	return at;
+}
+
+/* Of one among others: what it has there stays there, so that nothing goes back. */
+static __noinline __u32 reconsider(__u32 code)
+{
+	__u32 popped = 0;
+	__u64 at;
+
+	code &= PE_DROP_CODES - 1;
+	if (++pe_others[code] < PE_DROP_FREQUENT)
+		return 0;
+	at = bpf_map_pop_elem(&reserved, &popped) ? PE_DROP_NEVER : popped;
 	hide(at);
 	if (at < PE_DROP_REASONS)
 		pe_code_at[at] = code + 1;
@@ -175,6 +193,8 @@ static __always_inline void count(struct place place, __u64 code)
 	hide(code);
 	if (code < PE_DROP_CODES)
 		at = pe_place_of[code] ?: assign(code);
+	if (code < PE_DROP_CODES && at == PE_DROP_NO_PLACE)
+		at = reconsider(code);
 	hide(at);
 	if (at >= PE_DROP_REASONS)
 		at = 0;

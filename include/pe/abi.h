@@ -305,12 +305,17 @@ struct pe_sweep {
  * A reason's code: the subsystem of the kernel's that has it in the upper bits, its number there in
  * the lower ones (struct drop_reason_list of net/dropreason.h). Kernels that give no reason have
  * the protocol: enum pe_drop_protocol. So many reasons as follow have a place of their own in rows,
- * from when they are first met on; the first place is that of all others.
+ * from when they are first met on, or are frequent; the first place is that of all others.
  */
 #define PE_DROP_CODE(subsystem, number) ((subsystem) << 8 | (number))
 #define PE_DROP_CODES			4096u
 #define PE_DROP_REASONS			33
-#define PE_DROP_NO_PLACE		255 /* of a code: others */
+/* So many of them are for those that come later, and then so often. */
+#define PE_DROP_RESERVED 8
+#define PE_DROP_FREQUENT 1000u
+/* Of a code: it is among others, until it is frequent or for good. */
+#define PE_DROP_NO_PLACE 255
+#define PE_DROP_NEVER	 254
 
 enum pe_drop_protocol {
 	PE_DROP_OTHER,

@@ -230,8 +230,9 @@ static const struct pe_family families[] = {
 	  .details = "Ingress: the interface had received it, and not yet sent it on; otherwise "
 		     "egress. Reason: as the kernel's `enum skb_drop_reason`, in small letters "
 		     "(`netfilter_drop`, `no_socket`), or one of its subsystems (`openvswitch`); "
-		     "`not_specified` where the kernel's code names none. The first 32 that the "
-		     "host meets, with those that are usual; then `other`. Before Linux 5.17 the "
+		     "`not_specified` where the kernel's code names none. The first 24 that the "
+		     "host meets, with those that are usual, and 8 that come later, from their "
+		     "thousandth packet on; else `other`. Before Linux 5.17 the "
 		     "protocol: `ipv4`, `ipv6`, `arp`, `other`. The host also has packets of "
 		     "interfaces that are not counted, and those without an interface.",
 	  .wants = PE_WANTS_DROPS,

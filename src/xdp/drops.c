@@ -94,9 +94,12 @@ static int set_constants(struct pe_drops *drops)
 static int offer_places(struct pe_drops *drops)
 {
 	const int places = bpf_map__fd(drops->skel->maps.places);
+	const int reserved = bpf_map__fd(drops->skel->maps.reserved);
 
 	for (__u32 at = drops->usual + 1; at < PE_DROP_REASONS; at++) {
-		if (bpf_map_update_elem(places, NULL, &at, BPF_ANY) < 0)
+		const bool any = at < PE_DROP_REASONS - PE_DROP_RESERVED;
+
+		if (bpf_map_update_elem(any ? places : reserved, NULL, &at, BPF_ANY) < 0)
 			return -errno;
 	}
 	return 0;
@@ -231,5 +234,5 @@ uint64_t pe_drops_missed(const struct pe_drops *drops)
 
 uint64_t pe_drops_map_bytes(const struct pe_drops *drops)
 {
-	return drops->size + sizeof(*drops->skel->bss) + PE_DROP_REASONS * sizeof(__u32);
+	return drops->size + sizeof(*drops->skel->bss) + 2 * PE_DROP_REASONS * sizeof(__u32);
 }

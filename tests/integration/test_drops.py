@@ -318,13 +318,19 @@ def test_departed(world):
 
 
 def test_more_reasons_than_there_are_places(world):
-    """What finds none is `other`, and no packet is missing."""
+    """What finds none is `other` until it is frequent, and no packet is missing."""
     held = world.exporter.holds("map")
     places = next(m["id"] for m in json.loads(run("bpftool", "-j", "map", "show"))
                   if m["id"] in held and m.get("name") == "places")
     take = ("bpftool", "map", "dequeue", "id", str(places))
     while subprocess.run(take, capture_output=True, check=False).stdout.startswith(b"value"):
         pass
+    unknown = ipv4(253, bytes(20), "10.7.1.2", "10.7.1.1")[14:]
     with world.expect(("veth1", "ingress", "other", 9), ("veth1", "ingress", "no_socket", 1)):
-        send_raw(world.containers[0], 9 * [ipv4(253, bytes(20), "10.7.1.2", "10.7.1.1")[14:]])
+        send_raw(world.containers[0], 9 * [unknown])
         send(world.containers[0], "10.7.1.1", 100, 1)
+    # What is frequent gets a place, and leaves there what it has there.
+    with world.expect(("veth1", "ingress", "other", 999 - 9), ("veth1", "ingress", "ip_noproto", 40 + 9)):
+        send_raw(world.containers[0], 1039 * [unknown])
+    with world.expect(("veth1", "ingress", "ip_noproto", 5)):
+        send_raw(world.containers[0], 5 * [unknown])
