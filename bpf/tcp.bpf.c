@@ -70,9 +70,12 @@ static __always_inline void count_begin(struct pe_tcp_counts *counts, const stru
 static __always_inline void count_end(struct pe_tcp_counts *counts, const struct sock *socket,
 				      int from)
 {
-	enum pe_tcp_outcome what = outcome(socket, from);
-	__u64 duration_ns = end(socket);
+	__u64 what = outcome(socket, from), duration_ns;
 
+	/* What the verifier knows, it goes on with apart. */
+	hide(what);
+	duration_ns = end(socket);
+	hide(duration_ns);
 	if (what >= PE_TCP_RESET && what <= PE_TCP_CLOSED)
 		observe_end(counts, socket, duration_ns);
 	if (what < PE_TCP_OUTCOMES)

@@ -475,9 +475,9 @@ struct pe_tcp_births {
 };
 
 /* The kernel's counter of overflows is one for each possible CPU; with more of them it is left. */
-#define PE_TCP_CPUS_MAX 1024u
+#define PE_TCP_CPUS_MAX 512u
 /* Places that one run of pe_tcp_look() looks at. */
-#define PE_TCP_LOOK 256u
+#define PE_TCP_LOOK 128u
 
 #define PE_TCP_SPACE_HOST  0u /* the namespace that the exporter runs in */
 #define PE_TCP_SPACE_REST  1u /* those that found no place, and what is of none */

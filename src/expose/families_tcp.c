@@ -188,7 +188,7 @@ static const struct pe_family families[] = {
 		     "for which `listen()`'s backlog had no room. Read every second, with many "
 		     "CPUs and namespaces in turn. What a namespace had before its first event "
 		     "that the exporter saw is not in it. Absent where the kernel's BTF has no "
-		     "name of that counter, and with more than 1,024 possible CPUs.",
+		     "name of that counter, and with more than 512 possible CPUs.",
 	  .wants = PE_WANTS_TCP | PE_WANTS_OVERFLOWS,
 	  .emit = emit_overflows },
 	{ .name = "tcp_rtt_seconds",

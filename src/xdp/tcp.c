@@ -32,7 +32,7 @@
 /* The kernel's counters of overflows are read so many at a time, for which a CPU does nothing else
  * for some 100 microseconds, and so often in a second: of more, in turn. */
 #define READS_MAX 4096u
-#define LOOKS_MAX 4u
+#define LOOKS_MAX 8u
 
 struct place {
 	struct pe_tcp_counts counts; /* that were read */

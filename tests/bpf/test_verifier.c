@@ -19,6 +19,7 @@
 
 #include "identity.skel.h"
 #include "packet_exporter.skel.h"
+#include "tcp.skel.h"
 
 /* The largest has 30,300 on Linux 6.18. A kernel's verifier may get worse, but not by so much. */
 #define INSTRUCTIONS_MAX 40000
@@ -92,12 +93,29 @@ static void test_identity(void **state)
 		skip();
 }
 
+static void test_tcp(void **state)
+{
+	struct tcp_bpf *skel = tcp_bpf__open();
+	bool reported;
+
+	(void)state;
+	assert_non_null(skel);
+	skel->rodata->pe_listen_overflows = 1;
+	skel->rodata->pe_cpus = PE_TCP_CPUS_MAX;
+	assert_int_equal(tcp_bpf__load(skel), 0);
+	reported = check_object(skel->obj);
+	tcp_bpf__destroy(skel);
+	if (!reported)
+		skip();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_usual),
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_tcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
