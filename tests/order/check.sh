@@ -24,6 +24,9 @@ source_dir=${PE_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 work=${PE_BUILDDIR:-$source_dir/build}/order
 root=$work/root
 netns=pe-order-$$
+# Of what was compiled: here, and where the machine has it and the program.
+cache=${CCACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter/ccache}
+ccache=/opt/ccache
 # shellcheck source=../tap.sh
 . "$source_dir/tests/tap.sh"
 
@@ -38,33 +41,49 @@ cleanup() {
 make_root() {
 	local file
 	file=$(base_tar) && mkdir -p "$root" && tar -C "$root" -xf "$file" && base_apt "$root" &&
-		cp -L /etc/resolv.conf /etc/hosts "$root/etc/" && checkout
+		cp -L /etc/resolv.conf /etc/hosts "$root/etc/" && put_cache && checkout
 }
 
 # The files of the clone as they are now.
 checkout() {
-	mkdir "$root/src" &&
+	mkdir -p "$root$source_dir" &&
 		git -c safe.directory='*' -C "$source_dir" ls-files | (
 			cd "$source_dir" && while read -r file; do
 				[ ! -e "$file" ] || printf '%s\0' "$file"
 			done
-		) | tar -C "$source_dir" --null -T - -c | tar -C "$root/src" -x
+		) | tar -C "$source_dir" --null -T - -c | tar -C "$root$source_dir" -x
 }
 
-# On the machine, in /src. Its apt finds the packages that were downloaded for this one, and adds to a
-# layer of its own. What is compiled there runs once: it is optimized no more than FORTIFY needs.
+# This machine's ccache, with the library that it alone needs. It compares what each file includes and the
+# compiler: what differs there, or is missing, is compiled as if nothing were cached, or fails as it would.
+put_cache() {
+	local name library
+	mkdir -p "$root$ccache"/{bin,lib,cache} && cp "$(command -v ccache)" "$root$ccache/bin/" || return
+	for name in gcc clang; do
+		ln -s ccache "$root$ccache/bin/$name"
+	done
+	for library in $(ldd "$root$ccache/bin/ccache" | sed -n 's,.* => \(/[^ ]*\).*,\1,p'); do
+		[ -e "$root/usr$library" ] || [ -e "$root$library" ] || cp "$library" "$root$ccache/lib/"
+	done
+}
+
+# On the machine, in a folder of the same name, which is part of what the cache knows objects by. Its apt finds
+# the packages that were downloaded for this one, and adds to a layer of its own.
 there() {
-	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb CFLAGS=-Og \
+	env -i PATH=$ccache/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb \
+		LD_LIBRARY_PATH=$ccache/lib CCACHE_DIR=$ccache/cache CCACHE_DEPEND=1 \
 		unshare --mount --pid --fork --kill-child sh -c '
 			archives=/var/cache/apt/archives
 			mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" &&
-				mkdir -p "$0/dev/pts" && mount -t devpts devpts "$0/dev/pts" || exit
+				mkdir -p "$0/dev/pts" && mount -t devpts devpts "$0/dev/pts" &&
+				mount --bind "$2" "$0$CCACHE_DIR" || exit
 			[ ! -d $archives ] || mount -t overlay overlay "$0$archives" \
 				-o "lowerdir=$archives,upperdir=$1/upper,workdir=$1/work" ||
 				echo "order: packages are downloaded again" >&2
-			shift
-			exec chroot "$0" sh -c "cd /src && exec \"\$@\"" sh "$@"' \
-		"$root" "$work/archives" "$@"
+			folder=$3
+			shift 3
+			exec chroot "$0" sh -c "cd \"\$0\" && exec \"\$@\"" "$folder" "$@"' \
+		"$root" "$work/archives" "$cache" "$source_dir" "$@"
 }
 
 # ---- the two commands ----------------------------------------------------------------------------
@@ -143,7 +162,7 @@ chosen_passed() {
 	local test results
 	tail -n 1 "$work/check.out" | grep -xE '[0-9]+ passed, 0 failed' || return
 	for test in $(chosen); do
-		results=$root/src/build/${test%.sh}.trs
+		results=$root$source_dir/build/${test%.sh}.trs
 		grep -q '^:test-result: PASS' "$results" || { echo "no result of $test"; return 1; }
 	done
 }
@@ -152,13 +171,13 @@ case "${1:-}" in there) "$@"; exit ;; esac
 
 [ "$(id -u)" = 0 ] || skip "needs root"
 [ -e "$source_dir/.git" ] || skip "this is no clone"
-for tool in debootstrap git ip unshare nsenter curl; do
+for tool in ccache debootstrap git ip unshare nsenter curl; do
 	command -v $tool >/dev/null || skip "$tool is not installed"
 done
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
 rm -rf --one-file-system "$root" "$work/archives"
-mkdir -p "$work"/archives/{upper,work}
+mkdir -p "$work"/archives/{upper,work} "$cache"
 
 must "a machine with nothing" make_root
 must "run builds on it" there autotools/bootstrap run --check-config
