@@ -21,8 +21,13 @@
 
 #define PE_KEY_WORDS (sizeof(struct pe_flow_key) / sizeof(uint64_t))
 
+/* 128 bits. Compilers for machines of 32 bits have no such type. */
+struct pe_wide {
+	uint64_t high, low;
+};
+
 struct pe_hash {
-	unsigned __int128 random[PE_KEY_WORDS + 1];
+	struct pe_wide random[PE_KEY_WORDS + 1];
 };
 
 /* 0 or -errno. */
@@ -42,15 +47,44 @@ static inline uint64_t pe_hash_mix(uint64_t x)
 	return x ^ x >> 33;
 }
 
+/* sum += factor * word, by halves of words; all machines have it, so that a test can compare. */
+static inline struct pe_wide pe_wide_add_halves(struct pe_wide sum, struct pe_wide factor,
+						uint64_t word)
+{
+	const uint64_t half = UINT32_MAX;
+	const uint64_t low = (factor.low & half) * (word & half);
+	const uint64_t upper = (factor.low >> 32) * (word & half) + (low >> 32);
+	const uint64_t lower = (factor.low & half) * (word >> 32) + (upper & half);
+	const uint64_t product = lower << 32 | (low & half);
+
+	sum.high += factor.high * word + (factor.low >> 32) * (word >> 32) + (upper >> 32) +
+		    (lower >> 32);
+	sum.low += product;
+	sum.high += sum.low < product;
+	return sum;
+}
+
+static inline struct pe_wide pe_wide_add(struct pe_wide sum, struct pe_wide factor, uint64_t word)
+{
+#ifdef __SIZEOF_INT128__
+	unsigned __int128 total = (unsigned __int128)sum.high << 64 | sum.low;
+
+	total += ((unsigned __int128)factor.high << 64 | factor.low) * word;
+	return (struct pe_wide){ .high = (uint64_t)(total >> 64), .low = (uint64_t)total };
+#else
+	return pe_wide_add_halves(sum, factor, word);
+#endif
+}
+
 static inline uint64_t pe_hash_key(const struct pe_hash *hash, const struct pe_flow_key *key)
 {
-	unsigned __int128 sum = hash->random[PE_KEY_WORDS];
+	struct pe_wide sum = hash->random[PE_KEY_WORDS];
 	uint64_t word[PE_KEY_WORDS];
 
 	memcpy(word, key, sizeof(word));
 	for (size_t i = 0; i < PE_KEY_WORDS; i++)
-		sum += hash->random[i] * word[i];
-	return pe_hash_mix((uint64_t)(sum >> 64));
+		sum = pe_wide_add(sum, hash->random[i], word[i]);
+	return pe_hash_mix(sum.high);
 }
 
 static inline bool pe_key_equal(const struct pe_flow_key *a, const struct pe_flow_key *b)

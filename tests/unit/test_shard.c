@@ -14,6 +14,8 @@
 #include "pe/shard.h"
 #include "pe/top.h"
 
+#include "../../src/collect/hash.h"
+
 #define TICK_NS	   4000000u /* 4 ms */
 #define IDLE_TICKS 1000
 #define TOKEN	   PE_TOKEN(7, 3)
@@ -619,9 +621,37 @@ static void test_random_against_model(void **state)
 	pe_shard_free(shard);
 }
 
+/* Multiplied by the compiler's numbers of 128 bits and by halves of words: the same. */
+static void test_hash_is_the_same_everywhere(void **state)
+{
+	const struct pe_wide most = { UINT64_MAX, UINT64_MAX }, none = { 0, 0 };
+	struct pe_wide by_halves = pe_wide_add_halves(none, most, UINT64_MAX);
+
+	assert_int_equal(by_halves.high, UINT64_MAX);
+	assert_int_equal(by_halves.low, 1);
+	by_halves = pe_wide_add_halves(by_halves, most, 1);
+	assert_int_equal(by_halves.high, UINT64_MAX);
+	assert_int_equal(by_halves.low, 0);
+	random_state = 88172645463325252;
+	for (size_t i = 0; i < 10000; i++) {
+		struct pe_wide sum, factor;
+		uint64_t word = next_random(UINT64_MAX) << next_random(64);
+
+		sum.high = next_random(UINT64_MAX);
+		sum.low = ~(next_random(UINT64_MAX) >> next_random(64));
+		factor.high = next_random(UINT64_MAX);
+		factor.low = ~(next_random(UINT64_MAX) << next_random(64));
+		by_halves = pe_wide_add_halves(sum, factor, word);
+		sum = pe_wide_add(sum, factor, word);
+		assert_int_equal(by_halves.high, sum.high);
+		assert_int_equal(by_halves.low, sum.low);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hash_is_the_same_everywhere),
 		cmocka_unit_test(test_refuses_zeros),
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_orphans),
