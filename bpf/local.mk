@@ -35,7 +35,7 @@ bpf_sources = \
 EXTRA_DIST += $(bpf_sources)
 
 # What is compiled says which files it is of: the same wherever it is built.
-BPF_FLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+BPF_FLAGS = -target $(BPF_TARGET) -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
 	-ffile-prefix-map=$(top_srcdir)=. -ffile-prefix-map=$(abs_top_srcdir)=. \
 	-ffile-prefix-map=$(abs_top_builddir)=. \
 	-I$(top_srcdir)/include -I$(top_srcdir)/bpf $(BPF_CPPFLAGS)

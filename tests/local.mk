@@ -160,7 +160,7 @@ cmocka_tests =
 endif
 check_PROGRAMS += $(cmocka_tests) $(test_helpers)
 TESTS += $(cmocka_tests) $(lint_tests) tests/integration/pytest.sh
-EXTRA_DIST += tests/README.md tests/suites.sh $(lint_tests) tests/lint/tap.inc tests/driver.sh tests/tap.sh tests/lint/completion.py tests/lint/manifests.py tests/lint/pointers.py $(suite_order) $(suite_packages) tests/packages/arm64.sh \
+EXTRA_DIST += tests/README.md tests/suites.sh $(lint_tests) tests/lint/tap.inc tests/driver.sh tests/tap.sh tests/lint/completion.py tests/lint/manifests.py tests/lint/pointers.py $(suite_archs) $(suite_order) $(suite_packages) tests/archs/sysroot.sh tests/packages/arm64.sh \
 	tests/packages/machine.sh $(integration_scripts) $(bench_sources)
 
 test_libs = $(pe_libs) $(CMOCKA_LIBS)
@@ -216,6 +216,7 @@ tests_unit_test_attacher_changes_LDADD = $(test_libs)
 tests_unit_test_audit_LDADD = $(test_libs)
 tests_unit_test_load_LDADD = $(test_libs)
 tests_unit_test_moved_LDADD = $(test_libs)
+tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/emulated.h
 tests_unit_test_base_LDADD = $(test_libs)
 tests_unit_test_catalogue_SOURCES = tests/unit/test_catalogue.c tests/unit/snapshot-fixture.h
 tests_unit_test_catalogue_LDADD = $(test_libs)
@@ -232,7 +233,7 @@ tests_unit_test_healthcheck_LDADD = $(test_libs)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c tests/unit/http_client.h \
 	tests/unit/http_server.h
 tests_unit_test_http_LDADD = $(test_libs)
-tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/http_client.h \
+tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c tests/unit/emulated.h tests/unit/http_client.h \
 	tests/unit/http_server.h
 # Memory is refused in the middle of an answer.
 tests_unit_test_http_limits_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pe_encoder_read
@@ -249,6 +250,7 @@ tests_unit_test_identity_LDADD = $(test_libs)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c tests/unit/http_client.h
 tests_unit_test_listen_LDADD = $(test_libs)
 tests_unit_test_negotiate_LDADD = $(test_libs)
+tests_unit_test_net_SOURCES = tests/unit/test_net.c tests/unit/emulated.h
 tests_unit_test_net_LDADD = $(test_libs)
 tests_unit_test_notify_LDADD = $(test_libs)
 tests_unit_test_offloads_SOURCES = tests/unit/test_offloads.c $(interfaces_scene)
@@ -320,6 +322,7 @@ tests_unit_test_maintenance_SOURCES = tests/unit/test_maintenance.c $(interfaces
 tests_unit_test_maintenance_LDFLAGS = $(AM_LDFLAGS) $(fake_kernel_wraps)
 tests_unit_test_maintenance_LDADD = $(test_libs)
 tests_unit_test_sample_LDADD = $(test_libs)
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/emulated.h
 tests_unit_test_sandbox_LDADD = $(test_libs)
 tests_unit_test_shard_LDADD = $(test_libs)
 # The test's clock, chance and log.
@@ -407,6 +410,7 @@ suite_fuzz = tests/fuzz/check.sh
 suite_docker = docker/check.sh
 suite_order = tests/order/check.sh
 suite_packages = tests/packages/check.sh
+suite_archs = tests/archs/check.sh
 suite_kernels = tests/kernels/check.sh
 suite_kernels_programs = tests/kernels/traffic
 # In a build --with-sanitizers=address,undefined.
@@ -420,7 +424,7 @@ suite_sanitized_env = PE_SUITE=sanitized
 suite_threads = $(thread_tests) tests/integration/pytest.sh
 suite_threads_programs = $(test_helpers) tests/integration/redirect.clang.o
 suite_threads_env = PE_SUITE=threads
-suites = unit integration fuzz docker order packages kernels sanitized threads
+suites = unit integration fuzz docker order packages archs kernels sanitized threads
 
 # The log of its own: suites may run at the same time in the same folder, once they are compiled.
 suite_programs = $(filter-out %.sh,$(suite_$*)) $(suite_$*_programs)
@@ -433,6 +437,11 @@ $(suites:%=compile-%): compile-%: all
 $(suites:%=list-%): list-%:
 	@printf '%s\n' $(suite_$*)
 compile-fuzz: fuzz-build
+
+# Other architectures, with all tests.
+.PHONY: check-archs-all
+check-archs-all: all
+	PE_ARCHS=all $(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(suite_archs)' check_PROGRAMS=
 
 # What takes long: thousands of interfaces and the like, then ten minutes of random operations;
 # SOAK_SEED=N repeats a run of these (see tests/integration/test_soak.py).

@@ -145,11 +145,14 @@ AC_DEFUN([PE_BPF_TOOLCHAIN], [
   AC_ARG_VAR([BPFTOOL], [bpftool, which links BPF objects and writes skeletons])
   AC_PATH_PROGS([CLANG], [clang clang-19 clang-16 clang-15 clang-14], [no])
   AC_PATH_PROG([BPFTOOL], [bpftool], [no], [$PATH:/usr/sbin:/sbin])
+  # In the byte order of the machine that it is for.
+  AC_C_BIGENDIAN([BPF_TARGET=bpfeb], [BPF_TARGET=bpfel], [BPF_TARGET=bpf])
+  AC_SUBST([BPF_TARGET])
   AC_MSG_CHECKING([whether clang compiles for BPF])
   pe_bpf_works=no
   AS_IF([test "$CLANG" != no], [
     echo 'int f(void *c) { return 0; }' >conftest.bpf.c
-    AS_IF([$CLANG -target bpf -mcpu=v3 -O2 -g -c conftest.bpf.c -o conftest.bpf.o >&AS_MESSAGE_LOG_FD 2>&1],
+    AS_IF([$CLANG -target $BPF_TARGET -mcpu=v3 -O2 -g -c conftest.bpf.c -o conftest.bpf.o >&AS_MESSAGE_LOG_FD 2>&1],
       [pe_bpf_works=yes])
     rm -f conftest.bpf.c conftest.bpf.o
   ])

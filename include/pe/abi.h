@@ -483,6 +483,7 @@ struct pe_tcp_births {
 #define PE_TCP_SPACE_REST  1u /* those that found no place, and what is of none */
 #define PE_TCP_SPACE_FIRST 2u
 
+_Static_assert(_Alignof(struct pe_count) == 8, "a __u64 is aligned as in BPF programs");
 _Static_assert(sizeof(struct pe_lane) == 256, "pe_lane is 4 cache lines");
 _Static_assert(sizeof(struct pe_common) == 896, "pe_common is 14 cache lines");
 _Static_assert(sizeof(union pe_slot_ref) == 8, "pe_slot_ref is written by one store");

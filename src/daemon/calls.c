@@ -36,6 +36,10 @@
 #define RESULT_REGISTER(context) ((context)->uc_mcontext.gregs[REG_RAX])
 #elif defined(__aarch64__)
 #define RESULT_REGISTER(context) ((context)->uc_mcontext.regs[0])
+#elif defined(__arm__)
+#define RESULT_REGISTER(context) ((context)->uc_mcontext.arm_r0)
+#elif defined(__s390x__)
+#define RESULT_REGISTER(context) ((context)->uc_mcontext.gregs[2])
 #endif
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -126,6 +130,12 @@ struct rule {
 	(CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | \
 	 CLONE_NEWUSER | CLONE_NEWUTS)
 #define SOCKET_TYPE 0xf
+/* Which argument of clone has its flags. */
+#ifdef __s390x__
+#define CLONE_FLAGS 1
+#else
+#define CLONE_FLAGS 0
+#endif
 /* linux/prctl.h since 5.17: glibc and others name memory. */
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
@@ -136,7 +146,7 @@ static const struct rule rules[] = {
 	{ "open", { MASKED(1, WRITES, O_RDONLY) } },
 	{ "openat", { MASKED(2, WRITES, O_RDONLY) } },
 	/* Threads, but no processes. */
-	{ "clone", { MASKED(0, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD) } },
+	{ "clone", { MASKED(CLONE_FLAGS, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD) } },
 	{ "prlimit64", { INT(0, 0), LONG(2, 0) } },
 	/* Of the calling thread alone: the sweep of the flow cache leaves the CPU that it sweeps. A
 	 * new thread in its place is put on that same CPU where the others are busy. */

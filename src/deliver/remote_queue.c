@@ -274,13 +274,13 @@ void pe_remote_queue_sample(struct pe_remote_queue *queue, struct pe_sink_sample
 }
 
 void pe_remote_queue_reject(struct pe_remote_queue *queue, struct pe_remote_body *body,
-			    size_t samples)
+			    uint64_t samples)
 {
-	if (samples > body->samples)
-		samples = body->samples;
+	const size_t rejected = samples < body->samples ? (size_t)samples : body->samples;
+
 	pthread_mutex_lock(&queue->mutex);
-	body->samples -= samples;
-	queue->samples -= samples;
-	queue->results[PE_SINK_SAMPLE_REJECTED] += samples;
+	body->samples -= rejected;
+	queue->samples -= rejected;
+	queue->results[PE_SINK_SAMPLE_REJECTED] += rejected;
 	pthread_mutex_unlock(&queue->mutex);
 }

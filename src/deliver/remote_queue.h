@@ -104,7 +104,7 @@ void pe_remote_queue_drop(struct pe_remote_queue *queue, struct pe_remote_body *
 
 /* So many samples of one, or all, are rejected; the others go on to wait. */
 void pe_remote_queue_reject(struct pe_remote_queue *queue, struct pe_remote_body *body,
-			    size_t samples);
+			    uint64_t samples);
 
 /*
  * Replaces a body by pieces of at most max_samples, as far as series allow that, and perhaps of

@@ -1,61 +1,18 @@
 # shellcheck shell=bash
 # The program for arm64: compiled here, and run by QEMU as far as a program gets that loads nothing into a
 # kernel. For check.sh to source.
-# Expects: base_mirror, build_dir, cached, check, is_hardened, source_dir, suite, work, and the distribution in
-# $work/sources.
+# Expects: build_dir, cached, check, is_hardened, source_dir, sysroot, work, and the distribution in $work/sources.
 #
-# The libraries are those of Debian for arm64, unpacked in ~/.cache/packet-exporter/arm64, which may be
-# deleted: apt resolves what they depend on, for a machine of that kind that has nothing. No package of
-# another architecture is installed on this machine.
+# The libraries are those of Debian for arm64, unpacked (../archs/sysroot.sh).
 
 arm64_triplet=aarch64-linux-gnu
-arm64_cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter/arm64
-arm64_root=$arm64_cache/root
-arm64_libraries=(libbpf-dev libc6-dev libcap-dev libcurl4-openssl-dev libelf-dev libgnutls28-dev libjansson-dev
-	libmicrohttpd-dev libnl-3-dev libseccomp-dev libsnappy-dev libyaml-dev zlib1g-dev)
-
-# arm64_apt COMMAND…: apt as of a machine of that kind; it has this machine's way to the archive, and its
-# keys.
-arm64_apt() {
-	apt-get -qq -y -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o APT::Install-Recommends=false \
-		-o APT::Sandbox::User=root -o Dir::State="$arm64_cache/state" \
-		-o Dir::State::status="$arm64_cache/status" -o Dir::Cache="$arm64_cache" \
-		-o Dir::Etc::SourceList="$arm64_cache/sources.list" -o Dir::Etc::SourceParts=- \
-		-o Acquire::Languages=none "$@"
-}
-
-# Whoever comes second waits for it. Made anew when the list above changes, and once a month.
-arm64_sysroot() {
-	local stamp deb
-	mkdir -p "$arm64_cache"/{state/lists/partial,archives/partial} || return
-	exec 8>"$arm64_cache.lock"
-	flock 8 || return
-	stamp=$arm64_root/made-of-$(md5sum <<<"${arm64_libraries[*]}" | cut -c 1-8)
-	[ -z "$(find "$stamp" -mtime -30 2>/dev/null)" ] || return 0
-	echo "deb $(base_mirror) $suite main" >"$arm64_cache/sources.list"
-	: >"$arm64_cache/status"
-	rm -rf "$arm64_root" "$arm64_cache"/archives/*.deb
-	mkdir -p "$arm64_root/usr/lib/$arm64_triplet" && ln -s usr/lib "$arm64_root/lib" &&
-		arm64_apt update && arm64_apt --download-only install "${arm64_libraries[@]}" || return
-	for deb in "$arm64_cache"/archives/*.deb; do
-		dpkg-deb --fsys-tarfile "$deb" |
-			tar -C "$arm64_root" -x --keep-directory-symlink --exclude=./usr/share/doc \
-				--exclude=./usr/share/locale --exclude=./usr/share/man --exclude=./var || return
-	done
-	rm -f "$arm64_cache"/archives/*.deb
-	touch "$stamp"
-}
+arm64_root=$(sysroot arm64)
 
 # In the distribution, which has the documents that the program cannot print here. What it is optimized
 # for does not matter.
 arm64_compiles() {
-	local libraries=$arm64_root/usr/lib/$arm64_triplet
 	rm -rf "$work/arm64" && mkdir -p "$work/arm64/build" && cd "$work/arm64/build" &&
-		PKG_CONFIG_LIBDIR=$libraries/pkgconfig:$arm64_root/usr/share/pkgconfig \
-			PKG_CONFIG_SYSROOT_DIR=$arm64_root \
-			cached ../../sources/configure -q --disable-dependency-tracking --host=$arm64_triplet \
-			--prefix=/usr PKG_CONFIG=pkg-config \
-			CC="$arm64_triplet-gcc --sysroot=$arm64_root" CFLAGS='-Og -g0' &&
+		cached sysroot_configure arm64 $arm64_triplet ../../sources/configure --prefix=/usr CFLAGS='-Og -g0' &&
 		cached make -s -j"$(nproc)" && file_is_arm64 packet-exporter &&
 		make -s install DESTDIR="$work/arm64/installed"
 }
@@ -147,7 +104,7 @@ arm64_image_tests() {
 }
 
 arm64_tests() {
-	check "Debian's libraries for arm64 are there" arm64_sysroot || return
+	check "Debian's libraries for arm64 are there" sysroot_make arm64 $arm64_triplet || return
 	check "the program is compiled for arm64" arm64_compiles || return
 	check "it runs, and prints the documents that this machine's prints" arm64_says_the_same
 	check "it checks a configuration" arm64_checks

@@ -19,6 +19,8 @@ work=$build_dir/packages
 . "$source_dir/docker/base.sh"
 # shellcheck source=machine.sh
 . "$source_dir/tests/packages/machine.sh"
+# shellcheck source=../archs/sysroot.sh
+. "$source_dir/tests/archs/sysroot.sh"
 # shellcheck source=arm64.sh
 . "$source_dir/tests/packages/arm64.sh"
 # shellcheck source=../tap.sh

@@ -7,6 +7,7 @@
 #ifndef PE_TESTS_REMOTE_WRITTEN_H
 #define PE_TESTS_REMOTE_WRITTEN_H
 
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,6 +49,7 @@ static inline unsigned int written_field(struct written_message *message, uint64
 	for (size_t i = 0; i < 2; i++) {
 		if (i == 1 && (number[0] & 7) == 1) {
 			memcpy(ret_value, message->at, sizeof(*ret_value));
+			*ret_value = le64toh(*ret_value);
 			message->at += sizeof(*ret_value);
 			return (unsigned int)(number[0] >> 3);
 		}

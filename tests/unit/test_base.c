@@ -34,6 +34,8 @@
 #include "pe/memory.h"
 #include "pe/strbuf.h"
 
+#include "emulated.h"
+
 /* ---- log ---- */
 
 static int saved_stderr = -1, capture = -1;
@@ -718,6 +720,7 @@ static void test_memory_release_start(void **state)
 	uint8_t *header;
 
 	(void)state;
+	SKIP_IF_EMULATED();
 	pe_memory_init();
 	assert_non_null(handle);
 	code_resident(library, true);

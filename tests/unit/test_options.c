@@ -848,7 +848,7 @@ static void test_host_defaults(void **state)
 	run(&result, ARGV(), NO_ENV);
 	assert_int_equal(result.r, 0);
 	assert_true(result.options.workers >= 1 && result.options.workers <= 8);
-	assert_true(result.options.workers <= sysconf(_SC_NPROCESSORS_CONF));
+	assert_true(result.options.workers <= (unsigned long)sysconf(_SC_NPROCESSORS_CONF));
 	gethostname(name, sizeof(name) - 1);
 	assert_string_equal(result.options.push_instance, name);
 	assert_true(result.options.push_instance_is_host);

@@ -100,7 +100,7 @@ static void test_packed(void **state)
 	struct pe_row *row = iface->body.row;
 
 	for (size_t i = 0; i < snapshot->iface_count; i++) {
-		snapshot->ifaces[i].dropped[i % 2] = i << 40;
+		snapshot->ifaces[i].dropped[i % 2] = (uint64_t)i << 40;
 		snapshot->ifaces[i].has_tcp = i % 2;
 		snapshot->ifaces[i].info.mode_reason = (enum pe_mode_reason)(i % PE_REASON_COUNT);
 		assert_iface_kept(snapshot, &snapshot->ifaces[i]);
@@ -283,6 +283,13 @@ static size_t look_at_many(struct pe_live *live, size_t top_flows)
 	return allocated() - before;
 }
 
+/* Addresses are packed as numbers: it takes more where their first byte is the upper one. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FLOW_KEPT 45
+#else
+#define FLOW_KEPT 53
+#endif
+
 static void test_memory(void **state)
 {
 	struct pe_live *live;
@@ -302,7 +309,7 @@ static void test_memory(void **state)
 	}
 	scene_pass(S);
 	with_flows = look_at_many(live, 10);
-	assert_in_range(with_flows, 1, 10 * 1024 * 45);
+	assert_in_range(with_flows, 1, 10 * 1024 * FLOW_KEPT);
 	scene_pass(300 * S);
 	pe_live_tick(live);
 	scene_set(&scene, NULL);

@@ -31,6 +31,8 @@
 #include "../../src/daemon/landlock.h"
 #include "../../src/daemon/privileges.h"
 
+#include "emulated.h"
+
 /* ---- a child ---- */
 
 #define SKIP_STATUS 77
@@ -308,6 +310,7 @@ static void restrict_calls(void)
 static void __attribute__((unused)) test_calls(void **state)
 {
 	(void)state;
+	SKIP_IF_EMULATED();
 	in_child(restrict_calls);
 }
 
