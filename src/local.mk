@@ -1,6 +1,8 @@
 # Everything but main is in one library: the daemon, tests, fuzzers and benchmarks link it.
 
 noinst_LIBRARIES += src/libpe.a
+# Read by src/config/manual_kernels.c, and written by tests/kernels.
+EXTRA_DIST += src/config/kernels.def
 src_libpe_a_SOURCES = \
 	include/pe/abi.h \
 	include/pe/arena.h \
@@ -74,6 +76,7 @@ src_libpe_a_SOURCES = \
 	src/config/help.c \
 	src/config/manual.c \
 	src/config/manual.h \
+	src/config/manual_kernels.c \
 	src/config/manual_markdown.c \
 	src/config/options.c \
 	src/config/receivers.c \

@@ -113,6 +113,18 @@ static const struct block after_metrics[] = {
 	     "programs are loaded, and with `--user` the user is changed. Then a sandbox (seccomp, "
 	     "Landlock) leaves the system calls and files that are needed; `docker/README.md` of "
 	     "the source tree says what that keeps from, and what not."),
+	SECTION("KERNELS"),
+	TEXT("What works on which kernel of Debian, as the last run of all tests on all of them "
+	     "has found. A kind of interface that is not listed is counted on each of them."),
+};
+
+static const struct block after_kernels[] = {
+	TEXT("These are kernels of x86. For arm64, s390x (of the other byte order) and armhf "
+	     "(of 32 bits) the program and its tests are compiled and run in emulation; with "
+	     "kernels of these it has not been tried. A program of 32 bits takes a kernel of 32 "
+	     "bits, because positions in ring buffers have the size of the kernel's words; "
+	     "whether it knows times after 2038 is for the distribution's libraries (Debian 13) "
+	     "to say."),
 	SECTION("LIMITS"),
 	TEXT("One network namespace is counted. What is not seen, or is counted in another way "
 	     "than a card or the kernel does, is listed in `src/README.md` of the source tree."),
@@ -360,4 +372,6 @@ void pe_manual_print_man(FILE *out)
 	for (i = 0; pe_catalogue_get(i, &entry); i++)
 		print_metric(out, &entry);
 	print_blocks(out, after_metrics, sizeof(after_metrics) / sizeof(*after_metrics));
+	pe_manual_print_kernels(out);
+	print_blocks(out, after_kernels, sizeof(after_kernels) / sizeof(*after_kernels));
 }

@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 void pe_manual_print_man(FILE *out);
+/* The table of its section KERNELS. */
+void pe_manual_print_kernels(FILE *out);
 void pe_manual_print_markdown(FILE *out);
 void pe_manual_print_bash(FILE *out);
 void pe_manual_print_zsh(FILE *out);

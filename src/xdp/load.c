@@ -222,6 +222,19 @@ static bool has_tcx(void)
 	return bpf_prog_query_opts(INT_MAX, (enum bpf_attach_type)TCX_INGRESS, &query) == -ENODEV;
 }
 
+/* What differs from kernel to kernel; tests/kernels reads it. */
+static void log_features(const struct pe_xdp *xdp)
+{
+	pe_debug("xdp", "loaded, with%s%s%s%s%s%s%s",
+		 xdp->features & FEATURE_EGRESS ? " egress" : "",
+		 xdp->features & FEATURE_RECEIVE ? " receive" : "",
+		 xdp->features & FEATURE_CASTS ? " namespaces" : "",
+		 xdp->features & FEATURE_READS ? " reads" : "",
+		 xdp->features & FEATURE_PAGES ? " pages" : "",
+		 xdp->features & FEATURE_TCX ? " tcx" : "",
+		 xdp->skel->rodata->pe_has_buff_len ? " frags" : "");
+}
+
 static int open_and_load_as(struct pe_xdp *xdp, unsigned int features)
 {
 	int r;
@@ -234,6 +247,8 @@ static int open_and_load_as(struct pe_xdp *xdp, unsigned int features)
 	if (r < 0) {
 		pe_bpf__destroy(xdp->skel);
 		xdp->skel = NULL;
+	} else {
+		log_features(xdp);
 	}
 	return r;
 }

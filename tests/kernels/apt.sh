@@ -32,7 +32,7 @@ apt_tools() {
 apt_kernels() {
 	local packages
 	packages=$(apt_cache pkgnames linux-image- |
-		grep -E '^linux-image-[0-9.]+(-[0-9]+|\+deb[0-9.]+)-amd64$')
+		grep -E '^linux-image-[0-9.]+(-[0-9]+|\+deb[0-9.]+)(-cloud)?-amd64$')
 	# shellcheck disable=SC2086 # a list of packages
 	apt_cache madison $packages | awk '{ print $3, $1 }' | sort -uV
 }
@@ -42,16 +42,18 @@ apt_kernels() {
 #   5.10-newest   the newest of it
 #   after-5.10    the oldest of the class that follows 5.10
 #   newest        the newest of all
+# With `-cloud` behind it, it is the flavour for virtual machines, which has fewer modules.
 apt_kernel() {
-	local kernels=$cache/apt/kernels
+	local kernels=$cache/apt/kernels-and-flavours
 	apt_refresh
-	if [ ! "$kernels" -nt "$cache/apt/stamp" ]; then
+	if [ ! "$kernels" -nt "$cache/apt/stamp" ] || [ ! "$kernels" -nt "$srcdir/tests/kernels/apt.sh" ]; then
 		apt_kernels >"$kernels.new"
 		mv "$kernels.new" "$kernels"
 	fi
 	awk -v name="$1" '
 		function class(version) { split(version, part, "."); return part[1] "." part[2] }
-		{ all[++n] = $0; of[n] = class($1) }
+		BEGIN { cloud = sub(/-cloud$/, "", name) }
+		($2 ~ /-cloud-/) == cloud { all[++n] = $0; of[n] = class($1) }
 		END {
 			newest = sub(/-newest$/, "", name)
 			after = sub(/^after-/, "", name)

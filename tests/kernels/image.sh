@@ -110,11 +110,13 @@ image_unpack() {
 	done
 }
 
-# image_kernel NAME: makes sure of $cache/kernels/VERSION/{vmlinuz,modules.cpio}; prints the folder.
+# image_kernel NAME: makes sure of $cache/kernels/VERSION/{vmlinuz,modules.cpio}, for a flavour
+# VERSION-FLAVOUR; prints the folder.
 image_kernel() {
 	local version package folder tree
 	read -r version package < <(apt_kernel "$1")
 	folder=$cache/kernels/$version
+	[[ $package != *-cloud-* ]] || folder+=-cloud
 	if [ ! "$folder/vmlinuz" -nt "$srcdir/tests/kernels/image.sh" ]; then
 		tree=$(mktemp -d "$cache/tree.XXXXXX")
 		apt_unpack_kernel "$version" "$package" "$tree"

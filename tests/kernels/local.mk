@@ -16,7 +16,9 @@ kernel_scripts = \
 	tests/kernels/guest/memlock.sh \
 	tests/kernels/guest/run.sh \
 	tests/kernels/guest/starts.sh \
-	tests/kernels/image.sh
+	tests/kernels/guest/storm.sh \
+	tests/kernels/image.sh \
+	tests/kernels/table.awk
 EXTRA_DIST += $(kernel_scripts)
 check_PROGRAMS += tests/kernels/traffic
 tests_kernels_traffic_SOURCES = tests/kernels/traffic.c

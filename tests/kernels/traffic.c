@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/can.h>
 #include <linux/if.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/udp.h>
 #include <poll.h>
@@ -396,6 +397,41 @@ static int mirror(char **argument, short kind)
 	return 0;
 }
 
+/* A frame of a protocol that nobody answers, to all. */
+static void send_frames(int fd, const char *device, int count)
+{
+	static const unsigned char frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,
+						 0,    0,    0,	   0,	 1,    0x88, 0xb5 };
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6 };
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
+		die(device);
+	to.sll_ifindex = request.ifr_ifindex;
+	for (int i = 0; i < count; i++) {
+		if (sendto(fd, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to)) !=
+		    sizeof(frame))
+			die(device);
+	}
+}
+
+/* frames PREFIX FIRST LAST COUNT: so many on each device of these numbers. */
+static int frames(char **argument)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die("socket");
+	for (int number = atoi(argument[1]); number <= atoi(argument[2]); number++) {
+		char device[IFNAMSIZ];
+
+		snprintf(device, sizeof(device), "%s%d", argument[0], number);
+		send_frames(fd, device, atoi(argument[3]));
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -422,6 +458,8 @@ int main(int argc, char **argv)
 		return await(argv + 2);
 	if (!strcmp(what, "can") && argc == 4)
 		return can(argv + 2);
+	if (!strcmp(what, "frames") && argc == 6)
+		return frames(argv + 2);
 	if (!strcmp(what, "tun") && argc == 3)
 		return mirror(argv + 2, IFF_TUN);
 	if (!strcmp(what, "tap") && argc == 3)
@@ -436,6 +474,7 @@ int main(int argc, char **argv)
 	      "               get PORT PATH\n"
 	      "               await PORT PATH SECONDS PID\n"
 	      "               can DEVICE COUNT\n"
+	      "               frames PREFIX FIRST LAST COUNT\n"
 	      "               tun DEVICE | tap DEVICE\n",
 	      stderr);
 	return 2;

@@ -55,7 +55,7 @@ if command -v groff >/dev/null; then
 	all 'the man page names every family' families manual.txt
 	result 'the man page has its sections' "$(
 		for section in NAME SYNOPSIS DESCRIPTION OPTIONS METRICS SIGNALS FILES 'EXIT STATUS' \
-			PRIVILEGES LIMITS EXAMPLES 'SEE ALSO'; do
+			PRIVILEGES KERNELS LIMITS EXAMPLES 'SEE ALSO'; do
 			grep -qx "$section" manual.txt || echo "$section"
 		done
 	)"

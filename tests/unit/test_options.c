@@ -1291,7 +1291,7 @@ static void test_table(void **state)
 static void test_man(void **state)
 {
 	static const char *const macros[] = { "TH", "SH", "SS", "TP", "PP", "RS",
-					      "RE", "nf", "fi", "ad", "nh" };
+					      "RE", "nf", "fi", "ad", "nh", "ta" };
 	_cleanup_(result_fini) struct result man;
 	char *line, *save = NULL;
 

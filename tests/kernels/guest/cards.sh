@@ -243,6 +243,19 @@ has_hook() {
 }
 
 load virtio_pci virtio_net igb e1000e
+# A flavour for virtual machines has no drivers of cards that are none.
+there=()
+for card in "${cards[@]}"; do
+	if [ -n "$(devices)" ]; then
+		feature "card_$card" yes
+		there+=("$card")
+	elif modprobe -qn "$card"; then
+		feature "card_$card" no
+	else
+		feature "card_$card" module
+	fi
+done
+cards=("${there[@]}")
 ulimit -l unlimited
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 for card in "${cards[@]}"; do

@@ -29,6 +29,7 @@ if exporter_start --interface.exclude= --identity=off; then
 	bytes=$(map_bytes)
 	if [ "$bytes" -lt 8000000 ]; then
 		ok "CPUs that are not there have no memory"
+		feature few_cpus yes
 	else
 		not_ok "CPUs that are not there have no memory" "$bytes bytes for CPUs $possible"
 	fi
@@ -62,6 +63,7 @@ if exporter_start --interface.exclude= --identity=off; then
 		$1 == "v0" && $2 == "ingress" && $3 < 6500 { bad = 1 }
 		END { exit bad || rows != 2 }' /tmp/difference; then
 		ok "every packet of a CPU that comes is counted"
+		feature cpu_hotplug yes
 	else
 		not_ok "every packet of a CPU that comes is counted" "$(readable </tmp/difference)"
 	fi

@@ -40,6 +40,7 @@ before=$(without_socket)
 ip netns exec inside traffic udp-send 10.99.0.1 9 50 64 1000
 if wait_for 60 counts_all && [ "$(dropped)" -gt 40 ]; then
 	ok "dropped for want of a socket are counted as $reason"
+	feature_since 5.17 drop_reasons [ "$reason" = no_socket ]
 else
 	not_ok "dropped for want of a socket are counted as $reason" \
 		"$(dropped) of $(($(without_socket) - before))" "$(scrape | grep drops)" "$(</tmp/exporter.log)"

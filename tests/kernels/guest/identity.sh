@@ -59,6 +59,17 @@ tcp_agrees() {
 	[ "$(tcp_counted)" = "$(tcp_of_kernel)" ]
 }
 
+# Of the three that are refused, who answered had no socket.
+knows_resets() {
+	local counted sent
+	counted=$(scrape | awk '/^packet_exporter_group_tcp_resets_total\{.*kind="veth".*direction="sent"/ { sum += $NF }
+		END { print sum + 0 }')
+	sent=$(ip netns exec inside awk '
+		/^Tcp:/ && !n { n = split($0, name); next }
+		/^Tcp:/ { for (i = 2; i <= n; i++) if (name[i] == "OutRsts") print $i }' /proc/net/snmp)
+	[ "$counted" = "$sent" ]
+}
+
 # Three that are refused, five that succeed, and four for which a queue is full, all of the container's own.
 tcp_connections() {
 	local i
@@ -100,11 +111,14 @@ for when in after before; do
 	fi
 	if wait_for 60 names_it; then
 		ok "a container that starts $when it is known"
+		feature "container_$when" yes
 	else
 		not_ok "a container that starts $when it is known" "$(grep -v subsystem=net /tmp/exporter.log)"
 	fi
 	if tcp_connections && wait_for 20 tcp_agrees; then
 		ok "its connections are those that the kernel counts, $when"
+		feature tcp yes
+		feature_since 6.10 tcp_resets knows_resets
 	else
 		not_ok "its connections are those that the kernel counts, $when" "$(tcp_of_kernel)" \
 			"$(tcp_counted)" "$(scrape | grep group_tcp_connections)" "$(grep -E "bpf|tcp" /tmp/exporter.log)"

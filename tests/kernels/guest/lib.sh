@@ -21,6 +21,32 @@ note() {
 	printf '%s\n' "$@" | sed 's/^/# /' >&3
 }
 
+# feature NAME WORD: of the table src/config/kernels.def, whose words say what is missing, and why.
+feature() {
+	echo "# feature $release $1 $2" >&3
+}
+
+# missing_since VERSION: the word for what came to Linux with it, if it is not there: `older`, or on a kernel that
+# has to have it `no`, which is no word of the table.
+missing_since() {
+	if [ "$(printf '%s\n' "$1" "$release" | sort -V | head -n 1)" = "$1" ]; then
+		echo no
+	else
+		echo older
+	fi
+}
+
+# feature_since VERSION NAME COMMAND…: it is there if the command succeeds.
+feature_since() {
+	local version=$1 name=$2
+	shift 2
+	if "$@"; then
+		feature "$name" yes
+	else
+		feature "$name" "$(missing_since "$version")"
+	fi
+}
+
 # wait_for SECONDS COMMAND…: until it succeeds.
 wait_for() {
 	local end=$((SECONDS + $1))

@@ -27,6 +27,7 @@ fi
 kill $sender
 if wait_for 60 nothing_attached; then
 	ok "nothing stays attached"
+	feature starts yes
 else
 	not_ok "nothing stays attached" "$(attached)"
 fi
