@@ -127,16 +127,10 @@ static __always_inline bool is_ingress(const struct sk_buff *skb, __u32 ifindex)
 
 static __always_inline void find_slot(struct place *place, __u32 ifindex)
 {
-	union pe_slot_ref ref = interface_find(ifindex);
+	union pe_slot_ref ref = slot_find(ifindex);
 
 	place->is_ours = true;
-	if (!ref.word) {
-		__u64 *word = bpf_map_lookup_elem(&early, &ifindex);
-
-		ref.word = word ? *(volatile __u64 *)word : 0;
-	}
-	/* One that is not to be counted may be in the table, without flags. */
-	place->slot = ref.ifindex == ifindex && ref.flags & PE_SLOT_FLAGS ? ref.slot : pe_host_slot;
+	place->slot = ref.word ? ref.slot : pe_host_slot;
 }
 
 /* The namespace of a packet without a device, and the device that it was to be sent from. */

@@ -7,9 +7,11 @@ bpf_sources = \
 	bpf/account.h \
 	bpf/drops.bpf.c \
 	bpf/drops.h \
+	bpf/constants.h \
 	bpf/cookie.h \
 	bpf/extent.h \
 	bpf/flow.h \
+	bpf/histogram.h \
 	bpf/identity.bpf.c \
 	bpf/identity_kernel.h \
 	bpf/identity_names.h \

@@ -8,21 +8,18 @@
 #define PE_BPF_MAPS_H
 
 #include "table.h"
+#include "constants.h"
 
-/* With the one above in one line of the CPU's cache, because most packets need most of them. They
- * have values here, or else the compiler would place them behind all that have. */
-const volatile __u32 pe_cpus = 1;	    /* possible CPUs */
+/* With those of table.h and constants.h, which come before, in one line of the CPU's cache, because
+ * most packets need most of them. They have values here, or else the compiler would place them
+ * behind all that have. */
 const volatile __u64 pe_seed = 1;	    /* so that nobody can aim at one set of the cache */
 const volatile __u32 pe_pair_bits = 4;	    /* log2 of a CPU's pairs in the flow cache */
 const volatile __u32 pe_active_ticks = 1;   /* a flow is reported after gathering for this long */
 const volatile bool pe_has_flows = true;    /* flows are gathered */
 const volatile bool pe_has_buff_len = true; /* the kernel has multi-buffer XDP */
-const volatile bool pe_reads_bytes = true;  /* packets are read by bytes_at() */
-const volatile bool pe_reads_pages = true;  /* and beyond their linear part by
-					       bpf_dynptr_from_skb() */
 const volatile __u32 pe_rings = 1;	    /* workers */
 const volatile __u32 pe_wake_bytes = 1;	    /* fill of a ring at which its worker is woken */
-const volatile __u64 pe_gro_feature = 1;    /* the bit of net_device.features */
 
 /* Each part is made when it is needed, and found by number. Mmapable, also where nobody maps it:
  * then values begin at a page, and so a line of ours is one of the CPU's cache. */

@@ -9,9 +9,11 @@
 #ifndef PE_BPF_ORIGIN_H
 #define PE_BPF_ORIGIN_H
 
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
-#include "maps.h"
+#include "constants.h"
+#include "pe/abi.h"
 
 static __always_inline bool is_loopback(const struct sk_buff *skb)
 {
@@ -128,6 +130,15 @@ static __always_inline bool has_gro(const struct net_device *dev)
 static __always_inline bool is_by_napi(const struct sk_buff *skb)
 {
 	return bpf_core_field_exists(skb->napi_id) && skb->napi_id > pe_cpus;
+}
+
+/* How much of a received frame the stack has taken off: it begins so far before skb->data. */
+static __always_inline __u32 pulled_of(const struct sk_buff *skb, union pe_slot_ref ref)
+{
+	/* As numbers: the verifier lets nobody calculate with these pointers in 32 bits. */
+	__u64 pulled = (__u64)skb->data - ((__u64)skb->head + skb->mac_header);
+
+	return ref.flags & PE_SLOT_NO_ETHERNET || pulled > ETH_HLEN ? 0 : pulled;
 }
 
 /* Whether the interface has received this packet, and nobody has counted it yet. */

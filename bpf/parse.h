@@ -12,7 +12,8 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
-#include "maps.h"
+#include "constants.h"
+#include "pe/abi.h"
 
 #define ETH_P_8021Q_OLD	  0x9100
 #define VLAN_TAGS	  2

@@ -42,19 +42,9 @@ struct counted {
 	__u32 cpu_id;
 };
 
-static __always_inline bool has_ethernet(union pe_slot_ref ref)
-{
-	return !(ref.flags & PE_SLOT_NO_ETHERNET);
-}
-
 static __always_inline bool is_sealed(union pe_slot_ref ref)
 {
 	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_SEALED;
-}
-
-static __always_inline bool is_can(union pe_slot_ref ref)
-{
-	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_CAN;
 }
 
 /* Where the pending packet's frame is read: at its source, or its head in the window. */
@@ -221,13 +211,10 @@ static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buf
 /* Where a received frame begins. */
 static __always_inline struct counted locate(const struct sk_buff *skb, union pe_slot_ref ref)
 {
-	/* As numbers: the verifier lets nobody calculate with these pointers in 32 bits. */
-	__u64 data = (__u64)skb->data;
-	__u64 pulled = data - ((__u64)skb->head + skb->mac_header);
+	__u32 pulled = pulled_of(skb, ref);
 
-	if (ref.flags & PE_SLOT_NO_ETHERNET || pulled > ETH_HLEN)
-		pulled = 0;
-	return (struct counted){ ref, data - pulled, pulled, bpf_get_smp_processor_id() };
+	return (struct counted){ ref, (__u64)skb->data - pulled, pulled,
+				 bpf_get_smp_processor_id() };
 }
 
 /* A packet on its way up, at the receive tracepoint or, `merges`, as it enters a tunnel's GRO. */

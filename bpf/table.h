@@ -51,4 +51,30 @@ static __always_inline union pe_slot_ref interface_find(__u32 ifindex)
 	return ref;
 }
 
+/* The same with early interfaces, of which none becomes one by this. A zero word for one that is
+ * not to be counted, which may be in the table without flags. */
+static __always_inline union pe_slot_ref slot_find(__u32 ifindex)
+{
+	union pe_slot_ref ref = interface_find(ifindex);
+
+	if (!ref.word) {
+		__u64 *word = bpf_map_lookup_elem(&early, &ifindex);
+
+		ref.word = word ? *(volatile __u64 *)word : 0;
+	}
+	if (ref.ifindex != ifindex || !(ref.flags & PE_SLOT_FLAGS))
+		ref.word = 0;
+	return ref;
+}
+
+static __always_inline bool has_ethernet(union pe_slot_ref ref)
+{
+	return !(ref.flags & PE_SLOT_NO_ETHERNET);
+}
+
+static __always_inline bool is_can(union pe_slot_ref ref)
+{
+	return (ref.flags & PE_SLOT_SEALED) == PE_SLOT_CAN;
+}
+
 #endif

@@ -7,8 +7,7 @@
 #define PE_BPF_TCP_ENDED_H
 
 #include "tcp_spaces.h"
-
-#define ADD(word, by) __sync_fetch_and_add(&(word), by)
+#include "histogram.h"
 
 /*
  * When connections began, by socket. Memory of sockets is only there for tracepoints since 5.11,
@@ -89,16 +88,6 @@ static __always_inline __u64 end(const struct sock *socket)
 		return ((now_units() - word & TIME_MASK) << PE_TCP_BIRTH_UNIT_BITS) + 1;
 	}
 	return 0;
-}
-
-#define ABOVE(number, text)    +(value > (number))
-#define ABOVE_MS(number, text) +(value > (number)*1000000ull)
-
-static __always_inline void observe(__u64 *buckets, __u64 bucket, __u64 count)
-{
-	hide(bucket);
-	if (bucket < count)
-		ADD(buckets[bucket], 1);
 }
 
 static __always_inline void observe_rtt(struct pe_tcp_counts *counts, __u64 value)

@@ -141,7 +141,7 @@ SAME_CONSTANT(pe_gro_feature);
 SAME_CONSTANT(pe_seed);
 #define LINE		64
 #define LINE_OF(member) (offsetof(struct pe_bpf__rodata, member) / LINE)
-_Static_assert(LINE_OF(pe_interface_mask) == 0 && LINE_OF(pe_gro_feature) == 0 &&
+_Static_assert(LINE_OF(pe_interface_mask) == 0 && LINE_OF(pe_wake_bytes) == 0 &&
 		       LINE_OF(class_words) == LINE_OF(size_word_of_64),
 	       "what most packets need of constants is in two lines of the CPU's cache");
 _Static_assert(sizeof(struct pe_bpf__rodata) == sizeof(struct pe_plain_bpf__rodata) &&
