@@ -9,6 +9,10 @@ bpf_sources = \
 	bpf/drops.h \
 	bpf/constants.h \
 	bpf/cookie.h \
+	bpf/dns.bpf.c \
+	bpf/dns.h \
+	bpf/dns_pending.h \
+	bpf/dns_plain.bpf.c \
 	bpf/extent.h \
 	bpf/flow.h \
 	bpf/histogram.h \
@@ -59,7 +63,7 @@ bpf/%.bpfo: bpf/%.clang.o
 bpf/%.skel.h: bpf/%.bpfo
 	$(V_SKEL)$(BPFTOOL) gen skeleton $< name $(subst packet_exporter,pe,$*)_bpf >$@.tmp && mv $@.tmp $@
 
-bpf_objects = drops identity packet_exporter packet_exporter_plain tcp
+bpf_objects = dns dns_plain drops identity packet_exporter packet_exporter_plain tcp
 -include $(bpf_objects:%=bpf/%.bpf.d)
 
 .PRECIOUS: bpf/%.clang.o bpf/%.bpfo

@@ -5,10 +5,12 @@ noinst_LIBRARIES += src/libpe.a
 EXTRA_DIST += src/config/kernels.def
 src_libpe_a_SOURCES = \
 	include/pe/abi.h \
+	include/pe/abi_dns.h \
 	include/pe/arena.h \
 	include/pe/catalogue.h \
 	include/pe/cleanup.h \
 	include/pe/clock.h \
+	include/pe/dns.h \
 	include/pe/drops.h \
 	include/pe/encode.h \
 	include/pe/endpoint.h \
@@ -103,6 +105,7 @@ src_libpe_a_SOURCES = \
 	src/daemon/landlock.h \
 	src/daemon/limits.c \
 	src/daemon/limits.h \
+	src/daemon/module_dns.c \
 	src/daemon/module_drops.c \
 	src/daemon/module_healthcheck.c \
 	src/daemon/module_identity.c \
@@ -177,6 +180,7 @@ src_libpe_a_SOURCES = \
 	src/expose/families.c \
 	src/expose/families.h \
 	src/expose/families_counters.c \
+	src/expose/families_dns.c \
 	src/expose/families_drops.c \
 	src/expose/families_flow.c \
 	src/expose/families_group.c \
@@ -383,6 +387,7 @@ src_libpe_a_SOURCES = \
 	src/xdp/attach.c \
 	src/xdp/counters.c \
 	src/xdp/counters.h \
+	src/xdp/dns.c \
 	src/xdp/drops.c \
 	src/xdp/early.c \
 	src/xdp/growth.c \
@@ -406,8 +411,9 @@ src_libpe_a_SOURCES = \
 	src/xdp/tracepoints.h
 
 # Also for a make of one target, which skips BUILT_SOURCES.
-src/xdp/attach.$(OBJEXT) src/xdp/drops.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/growth.$(OBJEXT) src/xdp/load.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT) src/xdp/ticks.$(OBJEXT) src/xdp/tracepoints.$(OBJEXT): bpf/packet_exporter.skel.h
+src/xdp/attach.$(OBJEXT) src/xdp/dns.$(OBJEXT) src/xdp/drops.$(OBJEXT) src/xdp/early.$(OBJEXT) src/xdp/growth.$(OBJEXT) src/xdp/load.$(OBJEXT) src/xdp/object.$(OBJEXT) src/xdp/sweep.$(OBJEXT) src/xdp/ticks.$(OBJEXT) src/xdp/tracepoints.$(OBJEXT): bpf/packet_exporter.skel.h
 src/xdp/load.$(OBJEXT): bpf/packet_exporter_plain.skel.h
+src/xdp/dns.$(OBJEXT): bpf/dns.skel.h bpf/dns_plain.skel.h
 src/xdp/drops.$(OBJEXT): bpf/drops.skel.h
 src/xdp/tasks.$(OBJEXT): bpf/identity.skel.h
 src/xdp/tcp.$(OBJEXT): bpf/tcp.skel.h

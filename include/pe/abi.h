@@ -2,8 +2,8 @@
 /*
  * What the kernel side (bpf/) and the user side (src/) share, byte for byte.
  *
- * This is the only header both include. Every field has a fixed width, every hole is named,
- * and the static asserts at the end are checked by both compilers.
+ * This and abi_dns.h are the only headers both include. Every field has a fixed width, every hole
+ * is named, and the static asserts at the end are checked by both compilers.
  */
 #ifndef PE_ABI_H
 #define PE_ABI_H

@@ -71,6 +71,7 @@ struct pe_options {
 	enum pe_xdp_mode xdp_mode;
 	bool egress;
 	bool drops;
+	bool dns;
 	unsigned int max_interfaces; /* 1..16384, default 1024 */
 	unsigned int netlink_rcvbuf; /* bytes, default 16 MiB */
 	/* flows */

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pe/abi_dns.h"
 #include "pe/flow.h"
 #include "pe/group.h"
 #include "pe/identity.h"
@@ -167,6 +168,7 @@ struct pe_series_body {
 	struct pe_flow_sample flows;
 	struct pe_drop_row *drops; /* by the places of struct pe_drop_reasons; NULL: none */
 	struct pe_tcp_counts *tcp; /* of the host and groups; NULL if there is nothing */
+	struct pe_dns_row *dns;	   /* NULL: none */
 };
 
 /* What went wrong with connections: of the network namespace that an interface leads to, or of a
@@ -310,6 +312,7 @@ struct pe_self_sample {
 	uint64_t netlink_overruns;
 	uint64_t netlink_resyncs;
 	uint64_t drops_missed;		/* they interrupted the counting of others */
+	uint64_t dns_missed;		/* packets, likewise */
 	uint64_t early_packets_missed;	/* of interfaces not known yet, for want of a provisional
 					   slot */
 	uint64_t flow_records;		/* that reached a worker */
@@ -369,6 +372,7 @@ struct pe_snapshot {
 	bool no_flows;	/* --flows=off */
 	bool tcp;	/* outcomes of connections are counted */
 	bool overflows; /* and those of listening sockets */
+	bool dns;	/* DNS is counted */
 	struct pe_self_sample self;
 };
 
@@ -439,6 +443,9 @@ int pe_drop_row_add(struct pe_drop_row **a, const struct pe_drop_row *b, struct 
 /* Packets of a reason in a direction, of all places that have it; 0 of no row. */
 uint64_t pe_drop_row_sum(const struct pe_drop_row *row, const struct pe_drop_reasons *reasons,
 			 size_t direction, size_t place);
+
+/* Likewise. */
+int pe_dns_row_add(struct pe_dns_row **a, const struct pe_dns_row *b, struct pe_arena *arena);
 
 /* Adds all but created_ns, otherwise as pe_flow_sample_add(). */
 int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,

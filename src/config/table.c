@@ -69,6 +69,14 @@ static const struct pe_option options[] = {
 		.help = "Count the packets that the kernel drops, by its reasons.",
 	},
 	{
+		.name = "dns",
+		.arg = "on|off",
+		.type = PE_OPTION_SWITCH,
+		.initial = "off",
+		FIELD(dns),
+		.help = "Count DNS queries, what they are answered, and when.",
+	},
+	{
 		.name = "max-interfaces",
 		.arg = "N",
 		.type = PE_OPTION_COUNT,

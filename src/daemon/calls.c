@@ -158,6 +158,7 @@ static const struct rule rules[] = {
 	{ "bpf", { INT(0, BPF_MAP_LOOKUP_ELEM) } },
 	{ "bpf", { INT(0, BPF_MAP_UPDATE_ELEM) } },
 	{ "bpf", { INT(0, BPF_MAP_UPDATE_BATCH) } },
+	{ "bpf", { INT(0, BPF_MAP_LOOKUP_BATCH) } },
 	{ "bpf", { INT(0, BPF_MAP_DELETE_ELEM) } },
 	{ "bpf", { INT(0, BPF_MAP_CREATE) } },
 	{ "bpf", { INT(0, BPF_MAP_GET_NEXT_KEY) } },

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pe/clock.h"
+#include "pe/dns.h"
 #include "pe/drops.h"
 #include "pe/registry.h"
 #include "pe/workers.h"
@@ -58,7 +59,22 @@ static int read_drops(uint32_t token, struct pe_arena *arena, struct pe_series_b
 	return pe_drop_row_add(&body->drops, &row, arena);
 }
 
-static void release_drops(uint32_t token, void *userdata)
+static int read_dns(uint32_t token, struct pe_arena *arena, struct pe_series_body *body,
+		    void *userdata)
+{
+	static const struct pe_dns_row none;
+	struct supervisor *s = userdata;
+	struct pe_dns_row row = { 0 };
+
+	if (!s->dns)
+		return 0;
+	pe_dns_read(s->dns, token, &row);
+	if (memcmp(&row, &none, sizeof(row)) == 0)
+		return 0;
+	return pe_dns_row_add(&body->dns, &row, arena);
+}
+
+static void release_with_rows(uint32_t token, void *userdata)
 {
 	/* With the slot: see read_rows(). */
 	(void)token;
@@ -69,7 +85,8 @@ static void release_drops(uint32_t token, void *userdata)
  * way when an interface has gone. */
 static const struct pe_counter_source counter_sources[] = {
 	{ .read = read_flows, .release = release_flows, .late = true },
-	{ .read = read_drops, .release = release_drops },
+	{ .read = read_drops, .release = release_with_rows },
+	{ .read = read_dns, .release = release_with_rows },
 	{ .read = read_rows, .release = release_rows },
 };
 

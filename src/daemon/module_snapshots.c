@@ -23,6 +23,7 @@ static int start_snapshots(struct supervisor *s)
 		.interfaces = s->interfaces,
 		.workers = s->workers,
 		.drops = s->drops,
+		.dns = s->dns,
 		.identities = s->identities,
 		.tcp = s->tcp,
 		.top_flows = s->options->flows_top > 0,

@@ -29,6 +29,7 @@ struct supervisor {
 	struct pe_source *netlink; /* NULL until the interfaces have been listed */
 	struct pe_file_shares shares;
 	struct pe_xdp *xdp;
+	struct pe_dns *dns;	/* NULL also if --dns=off, or the kernel cannot */
 	struct pe_drops *drops; /* NULL also if --drops=off, or the kernel cannot */
 	struct pe_ring **rings;
 	struct pe_workers *workers;
@@ -78,6 +79,7 @@ extern const struct pe_module pe_module_web_config;
 extern const struct pe_module pe_module_listeners;
 extern const struct pe_module pe_module_healthcheck_socket;
 extern const struct pe_module pe_module_kernel;
+extern const struct pe_module pe_module_dns;
 extern const struct pe_module pe_module_drops;
 extern const struct pe_module pe_module_identity;
 extern const struct pe_module pe_module_tcp;

@@ -194,6 +194,15 @@ static void sample_tcp(const struct pe_snapshot_sources *sources, struct pe_snap
 	snapshot->self.kernel_map_bytes += pe_tcp_map_bytes(sources->tcp);
 }
 
+static void sample_dns(const struct pe_dns *dns, struct pe_snapshot *snapshot)
+{
+	snapshot->dns = dns;
+	if (!dns)
+		return;
+	snapshot->self.dns_missed = pe_dns_missed(dns);
+	snapshot->self.kernel_map_bytes += pe_dns_map_bytes(dns);
+}
+
 int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snapshot **ret_snapshot)
 {
 	struct pe_snapshot *snapshot;
@@ -220,6 +229,7 @@ int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snap
 	self->kernel_map_bytes = pe_xdp_map_bytes(sources->xdp) +
 				 (sources->drops ? pe_drops_map_bytes(sources->drops) : 0);
 	sample_tcp(sources, snapshot);
+	sample_dns(sources->dns, snapshot);
 	self->identity_enabled = sources->identities;
 	if (sources->identities)
 		pe_identities_get_stats(sources->identities, &self->identity);

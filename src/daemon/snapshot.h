@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "pe/dns.h"
 #include "pe/drops.h"
 #include "pe/interfaces.h"
 #include "pe/http.h"
@@ -28,6 +29,7 @@ struct pe_snapshot_sources {
 	struct pe_interfaces *interfaces;
 	struct pe_workers *workers;
 	const struct pe_drops *drops;		/* NULL: off, or refused by the kernel */
+	const struct pe_dns *dns;		/* likewise */
 	const struct pe_identities *identities; /* NULL: off, or refused by the kernel */
 	struct pe_tcp *tcp;			/* likewise */
 	pthread_mutex_t mutex;			/* http and push */

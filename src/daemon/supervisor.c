@@ -128,6 +128,7 @@ static const struct pe_module *const modules[] = {
 	&pe_module_healthcheck_socket,
 	&pe_module_kernel,
 	&pe_module_drops,
+	&pe_module_dns,
 	&pe_module_identity,
 	&pe_module_tcp,
 	/* Ends what only the start may do. */

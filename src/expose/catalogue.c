@@ -26,6 +26,10 @@ static const char *condition(unsigned int wants)
 	case PE_WANTS_TCP:
 	case PE_WANTS_TCP | PE_WANTS_OVERFLOWS:
 		return "Not with `--tcp=off`.";
+	case PE_WANTS_DNS:
+		return "Only with `--dns=on`.";
+	case PE_WANTS_DNS | PE_WANTS_DETAIL:
+		return "Only with `--dns=on` and `--interface.detail=full`.";
 	case PE_WANTS_TOP:
 		return "Only with `--flows.top`.";
 	case PE_WANTS_PUSH:

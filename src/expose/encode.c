@@ -159,6 +159,7 @@ int pe_encoder_new(struct pe_snapshot *snapshot, const struct pe_encode_options 
 		       (snapshot->no_flows ? 0 : PE_WANTS_FLOWS) |
 		       (snapshot->tcp ? PE_WANTS_TCP : 0) |
 		       (snapshot->overflows ? PE_WANTS_OVERFLOWS : 0) |
+		       (snapshot->dns ? PE_WANTS_DNS : 0) |
 		       (snapshot->self.push.enabled ? PE_WANTS_PUSH : 0) |
 		       (snapshot->self.sink_count > 0 ? PE_WANTS_SINKS : 0) |
 		       (snapshot->drop_reasons.counted ? PE_WANTS_DROPS : 0) |

@@ -60,6 +60,7 @@ struct pe_emit {
 #define PE_WANTS_DROPS	   0x200
 #define PE_WANTS_TCP	   0x400
 #define PE_WANTS_OVERFLOWS 0x800
+#define PE_WANTS_DNS	   0x1000
 
 /* Timestamps are shown in milliseconds, durations to the nanosecond. */
 #define TIMESTAMP_DECIMALS 3
@@ -103,12 +104,14 @@ struct pe_part {
 };
 
 /* All of them, in the order in which they are exposed. */
-#define PE_PARTS 16
+#define PE_PARTS 20
 extern const struct pe_part pe_parts[PE_PARTS];
 
 extern const struct pe_family_table pe_families_counters;
 extern const struct pe_family_table pe_families_flow;
 extern const struct pe_family_table pe_families_tcp;
+extern const struct pe_family_table pe_families_dns;
+extern const struct pe_family_table pe_families_dns_self;
 extern const struct pe_family_table pe_families_group;
 extern const struct pe_family_table pe_families_iface;
 extern const struct pe_family_table pe_families_top;

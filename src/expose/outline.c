@@ -28,7 +28,7 @@ struct pe_outline {
 	struct group *groups;
 	size_t group_count;
 	unsigned int group_by;
-	bool no_flows, tcp, overflows;
+	bool no_flows, tcp, overflows, dns;
 	struct pe_drop_reasons drop_reasons;
 	uint64_t taken_ns;
 	struct pe_self_sample self;
@@ -110,6 +110,7 @@ int pe_outline_new(const struct pe_snapshot *snapshot, struct pe_outline **ret_o
 	outline->no_flows = snapshot->no_flows;
 	outline->tcp = snapshot->tcp;
 	outline->overflows = snapshot->overflows;
+	outline->dns = snapshot->dns;
 	outline->drop_reasons = snapshot->drop_reasons;
 	outline->taken_ns = snapshot->taken_ns;
 	r = pe_arena_new(&outline->arena);
@@ -149,6 +150,7 @@ struct shared {
 	struct pe_flow_stats *stats;
 	struct pe_drop_row *drops;
 	struct pe_tcp_counts *tcp;
+	struct pe_dns_row *dns;
 };
 
 static int fill_shared(struct pe_arena *arena, struct shared *shared)
@@ -156,11 +158,13 @@ static int fill_shared(struct pe_arena *arena, struct shared *shared)
 	shared->stats = pe_arena_alloc(arena, 1, sizeof(*shared->stats));
 	shared->drops = pe_arena_alloc(arena, 1, sizeof(*shared->drops));
 	shared->tcp = pe_arena_alloc(arena, 1, sizeof(*shared->tcp));
-	if (!shared->stats || !shared->drops || !shared->tcp)
+	shared->dns = pe_arena_alloc(arena, 1, sizeof(*shared->dns));
+	if (!shared->stats || !shared->drops || !shared->tcp || !shared->dns)
 		return -ENOMEM;
 	memset(shared->stats, 1, sizeof(*shared->stats));
 	memset(shared->drops, 1, sizeof(*shared->drops));
 	memset(shared->tcp, 1, sizeof(*shared->tcp));
+	memset(shared->dns, 1, sizeof(*shared->dns));
 	return 0;
 }
 
@@ -176,6 +180,7 @@ static void fill_body(struct pe_series_body *body, const struct shared *shared, 
 		body->flows.proto[i] = shared->stats;
 	body->drops = shared->drops;
 	body->tcp = shared->tcp;
+	body->dns = shared->dns;
 }
 
 static int fill_ifaces(const struct pe_outline *outline, const bool *wanted,
@@ -247,6 +252,7 @@ int pe_outline_snapshot(const struct pe_outline *outline, const bool *wanted, bo
 	snapshot->no_flows = outline->no_flows;
 	snapshot->tcp = outline->tcp;
 	snapshot->overflows = outline->overflows;
+	snapshot->dns = outline->dns;
 	snapshot->drop_reasons = outline->drop_reasons;
 	r = fill_shared(snapshot->arena, &shared);
 	if (r == 0)

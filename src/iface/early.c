@@ -75,6 +75,7 @@ static bool has_gone(const struct pe_engine *engine, int ifindex)
 static void fold(const struct pe_engine *engine, int ifindex, uint32_t token)
 {
 	engine->kernel->ops->withdraw(engine->kernel->xdp, ifindex, token);
+	engine->kernel->ops->stop(engine->kernel->xdp, token);
 	if (pe_contribution_fold(engine, ifindex, token) < 0) {
 		pe_error("metrics", "an interface that came and went unreported is not counted: "
 				    "out of memory");

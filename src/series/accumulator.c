@@ -59,10 +59,12 @@ void pe_accumulator_fini(struct pe_accumulator *accumulator)
 	free(accumulator->flows);
 	free(accumulator->row);
 	free(accumulator->drops);
+	free(accumulator->dns);
 	free(accumulator->tcp);
 	accumulator->flows = NULL;
 	accumulator->row = NULL;
 	accumulator->drops = NULL;
+	accumulator->dns = NULL;
 	accumulator->tcp = NULL;
 }
 
@@ -119,6 +121,10 @@ int pe_accumulator_reserve(struct pe_accumulator *accumulator, const struct pe_s
 		accumulator->drops = calloc(1, sizeof(*accumulator->drops));
 		r = accumulator->drops ? 0 : -ENOMEM;
 	}
+	if (r == 0 && body->dns && !accumulator->dns) {
+		accumulator->dns = calloc(1, sizeof(*accumulator->dns));
+		r = accumulator->dns ? 0 : -ENOMEM;
+	}
 	return r;
 }
 
@@ -136,6 +142,8 @@ void pe_accumulator_leave(struct pe_accumulator *accumulator, const struct pe_se
 	}
 	if (accumulator->drops && body->drops)
 		(void)pe_drop_row_add(&accumulator->drops, body->drops, NULL);
+	if (accumulator->dns && body->dns)
+		(void)pe_dns_row_add(&accumulator->dns, body->dns, NULL);
 	if (!accumulator->flows)
 		return;
 	(void)pe_flow_sample_add(accumulator->flows, &body->flows, NULL);
@@ -166,6 +174,8 @@ void pe_accumulator_discount(struct pe_accumulator *accumulator, const struct pe
 			negate(accumulator->flows->rest, sizeof(*accumulator->flows->rest));
 		if (accumulator->drops)
 			negate(accumulator->drops, sizeof(*accumulator->drops));
+		if (accumulator->dns)
+			negate(accumulator->dns, sizeof(*accumulator->dns));
 		negate(accumulator->unobserved, sizeof(accumulator->unobserved));
 		negate(accumulator->overcounted, sizeof(accumulator->overcounted));
 		if (pass == 0)
@@ -211,6 +221,8 @@ int pe_accumulator_collect(const struct pe_accumulator *accumulator, struct pe_a
 	}
 	if (accumulator->drops && pe_drop_row_add(&sample->drops, accumulator->drops, arena) < 0)
 		return -ENOMEM;
+	if (accumulator->dns && pe_dns_row_add(&sample->dns, accumulator->dns, arena) < 0)
+		return -ENOMEM;
 	if (accumulator->tcp) {
 		sample->tcp = pe_arena_alloc(arena, 1, sizeof(*sample->tcp));
 		if (!sample->tcp)
@@ -232,6 +244,7 @@ void pe_accumulator_left(const struct pe_accumulator *accumulator, struct pe_ser
 	if (accumulator->flows)
 		ret_body->flows = *accumulator->flows;
 	ret_body->drops = accumulator->drops;
+	ret_body->dns = accumulator->dns;
 }
 
 /* ---- contributors ---- */

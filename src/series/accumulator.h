@@ -43,6 +43,7 @@ struct pe_accumulator {
 	struct pe_row *row;	      /* PE_DIRECTIONS of them, NULL until there is something */
 	struct pe_flow_sample *flows; /* likewise, and its protocols */
 	struct pe_drop_row *drops;    /* likewise */
+	struct pe_dns_row *dns;	      /* likewise */
 	struct pe_tcp_counts *tcp;    /* likewise; not of interfaces */
 };
 

@@ -133,23 +133,24 @@ void pe_latency_observe(struct pe_latency *latency, uint64_t ns)
 	latency->sum_ns += ns;
 }
 
+/* Of structures that are nothing but sums of words. */
+static void add_words(void *a, const void *b, size_t words)
+{
+	__u64 *to = a;
+	const __u64 *from = b;
+
+	for (size_t i = 0; i < words; i++)
+		to[i] += from[i];
+}
+
 void pe_row_add(struct pe_row *a, const struct pe_row *b)
 {
-	__u64 *to = (__u64 *)a;
-	const __u64 *from = (const __u64 *)b;
-	size_t i;
-
-	for (i = 0; i < PE_ROW_WORDS; i++)
-		to[i] += from[i];
+	add_words(a, b, PE_ROW_WORDS);
 }
 
 void pe_tcp_add(struct pe_tcp_counts *a, const struct pe_tcp_counts *b)
 {
-	__u64 *to = (__u64 *)a;
-	const __u64 *from = (const __u64 *)b;
-
-	for (size_t i = 0; i < PE_TCP_WORDS; i++)
-		to[i] += from[i];
+	add_words(a, b, PE_TCP_WORDS);
 }
 
 void pe_tcp_summarize(struct pe_tcp_summary *summary, const struct pe_tcp_counts *more)
@@ -247,9 +248,17 @@ int pe_drop_row_add(struct pe_drop_row **a, const struct pe_drop_row *b, struct 
 		*a = pe_arena_alloc(arena, 1, sizeof(**a));
 	if (!*a)
 		return -ENOMEM;
-	for (size_t d = 0; d < PE_DIRECTIONS; d++)
-		for (size_t i = 0; i < PE_DROP_REASONS; i++)
-			(*a)->count[d][i] += b->count[d][i];
+	add_words((*a)->count, b->count, PE_DIRECTIONS * PE_DROP_REASONS);
+	return 0;
+}
+
+int pe_dns_row_add(struct pe_dns_row **a, const struct pe_dns_row *b, struct pe_arena *arena)
+{
+	if (!*a)
+		*a = pe_arena_alloc(arena, 1, sizeof(**a));
+	if (!*a)
+		return -ENOMEM;
+	add_words(*a, b, PE_DNS_WORDS);
 	return 0;
 }
 
@@ -275,11 +284,18 @@ int pe_series_body_add(struct pe_series_body *a, const struct pe_series_body *b,
 		if (!a->drops)
 			return -ENOMEM;
 	}
+	if (b->dns && !a->dns) {
+		a->dns = pe_arena_alloc(arena, 1, sizeof(*a->dns));
+		if (!a->dns)
+			return -ENOMEM;
+	}
 	r = pe_flow_sample_add(&a->flows, &b->flows, arena);
 	if (r < 0)
 		return r;
 	if (b->drops)
 		(void)pe_drop_row_add(&a->drops, b->drops, arena);
+	if (b->dns)
+		(void)pe_dns_row_add(&a->dns, b->dns, arena);
 	for (d = 0; d < PE_DIRECTIONS; d++) {
 		pe_row_add(&a->row[d], &b->row[d]);
 		for (i = 0; i < PE_UNOBSERVED_REASONS; i++)

@@ -51,6 +51,8 @@ void pe_xdp_stop(struct pe_xdp *xdp, uint32_t token)
 
 	if (ifindex)
 		pe_xdp_withdraw(xdp, ifindex, token);
+	if (xdp->dns && pe_slots_is_taken(xdp->slots, token))
+		pe_dns_end(xdp->dns, PE_TOKEN_SLOT(token));
 }
 
 void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token)

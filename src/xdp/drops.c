@@ -224,12 +224,7 @@ const char *pe_drops_reason(const struct pe_drops *drops, unsigned int place)
 
 uint64_t pe_drops_missed(const struct pe_drops *drops)
 {
-	struct bpf_prog_info info = { 0 };
-	__u32 size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(drops->skel->progs.pe_drop), &info, &size) < 0)
-		return 0;
-	return info.recursion_misses;
+	return pe_xdp_missed(drops->skel->progs.pe_drop);
 }
 
 uint64_t pe_drops_map_bytes(const struct pe_drops *drops)

@@ -24,6 +24,7 @@ int pe_xdp_provision(struct pe_xdp *xdp, uint32_t *ret_token)
 	r = pe_xdp_attach_receive(xdp);
 	if (r < 0)
 		return r;
+	pe_xdp_attach_dns(xdp);
 	if (xdp->provisional >= PE_EARLY_MAX)
 		return -ENOSPC;
 	do {

@@ -97,6 +97,8 @@ static void clear_slot(uint32_t slot, void *userdata)
 
 	if (xdp->drops)
 		pe_drops_clear(xdp->drops, slot);
+	if (xdp->dns)
+		pe_dns_clear(xdp->dns, slot);
 }
 
 static int map_all(struct pe_xdp *xdp)
@@ -135,6 +137,16 @@ static int read_id(const struct bpf_program *program, uint32_t *ret_id)
 		return -errno;
 	*ret_id = info.id;
 	return 0;
+}
+
+uint64_t pe_xdp_missed(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) < 0)
+		return 0;
+	return info.recursion_misses;
 }
 
 /* Without egress by tracepoint the exporter still counts ingress; the supervisor says so. */

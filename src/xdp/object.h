@@ -9,7 +9,9 @@
 #include "pe/xdp.h"
 #include "slots.h"
 
+struct bpf_program;
 struct pe_bpf;
+struct pe_dns;
 struct pe_drops;
 
 /* A map whose memory is ours as well. */
@@ -49,6 +51,7 @@ struct pe_xdp {
 	struct pe_growth *growth;
 	struct pe_slots *slots;
 	struct pe_drops *drops; /* NULL if they are not counted */
+	struct pe_dns *dns;	/* NULL if it is not */
 	int *ring_fds;		/* options.rings of them, -1 where not made */
 };
 
@@ -66,6 +69,19 @@ unsigned int pe_xdp_slots(const struct pe_xdp_options *options);
 
 /* Before a slot is used, also again: its drops begin at zero. */
 void pe_drops_clear(struct pe_drops *drops, uint32_t slot);
+
+/* Likewise of DNS. */
+void pe_dns_clear(struct pe_dns *dns, uint32_t slot);
+/* A slot counts no longer: what is pending there stays unanswered. Again is fine. */
+void pe_dns_end(struct pe_dns *dns, uint32_t slot);
+
+/* Its tracepoints. 0, also if they are attached or were refused before, or -errno. */
+int pe_dns_attach(struct pe_dns *dns);
+void pe_dns_detach(struct pe_dns *dns);
+
+/* How often the kernel left a program out because it was running on this CPU already. Since Linux
+ * 5.12, otherwise 0. One system call. */
+uint64_t pe_xdp_missed(const struct bpf_program *program);
 
 /* Without casts only the tracepoints look at the namespace. */
 bool pe_xdp_must_learn_netns(const struct pe_xdp *xdp);

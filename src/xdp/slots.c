@@ -331,6 +331,16 @@ bool pe_slots_is_provisional(struct pe_slots *slots, uint32_t token)
 	return is_provisional;
 }
 
+bool pe_slots_is_taken(struct pe_slots *slots, uint32_t token)
+{
+	bool is_taken;
+
+	pthread_mutex_lock(&slots->mutex);
+	is_taken = find(slots, token);
+	pthread_mutex_unlock(&slots->mutex);
+	return is_taken;
+}
+
 void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored)
 {
 	union pe_slot_ref *entry;

@@ -49,6 +49,8 @@ int pe_slots_adopt(struct pe_slots *slots, uint32_t token, int ifindex, unsigned
  * one. */
 bool pe_slots_is_established(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
 bool pe_slots_is_provisional(struct pe_slots *slots, uint32_t token);
+/* Whether it has not been given back. */
+bool pe_slots_is_taken(struct pe_slots *slots, uint32_t token);
 /* An interface without a slot is in the table nevertheless, or no more. Nothing if it has one. */
 void pe_slots_ignore(struct pe_slots *slots, int ifindex, bool ignored);
 /* Replaces the flags in `mask` by one store; nothing if the token was stopped. */

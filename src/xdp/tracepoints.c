@@ -5,8 +5,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <string.h>
 
 #include "pe/clock.h"
+#include "pe/log.h"
 
 #include "object.h"
 
@@ -29,6 +31,19 @@ static int attach_once(struct pe_xdp *xdp, const struct bpf_program *program,
 int pe_xdp_attach_receive(struct pe_xdp *xdp)
 {
 	return attach_once(xdp, xdp->skel->progs.pe_receive, &xdp->skel->links.pe_receive);
+}
+
+void pe_xdp_attach_dns(struct pe_xdp *xdp)
+{
+	int r;
+
+	if (!xdp->dns)
+		return;
+	(void)pe_xdp_attach_receive(xdp);
+	r = pe_dns_attach(xdp->dns);
+	if (r < 0)
+		pe_warn("dns", "DNS is not counted: the kernel refuses the tracepoints: %s",
+			strerror(-r));
 }
 
 int pe_xdp_attach_gro(struct pe_xdp *xdp)
@@ -55,13 +70,17 @@ int pe_xdp_wake(struct pe_xdp *xdp)
 	int r = 0;
 
 	xdp->idle_since_ns = 0;
-	if (!xdp->rests)
+	if (!xdp->rests) {
+		pe_xdp_attach_dns(xdp);
 		return 0;
+	}
 	if (xdp->egress)
 		r = pe_xdp_attach_egress(xdp);
 	/* For early interfaces: see pe_xdp_provision(). */
 	if (!r && xdp->provisional)
 		r = pe_xdp_attach_receive(xdp);
+	if (!r)
+		pe_xdp_attach_dns(xdp);
 	xdp->rests = r < 0;
 	return r;
 }
@@ -85,6 +104,8 @@ void pe_xdp_rest(struct pe_xdp *xdp)
 		detach(&xdp->skel->links.pe_egress);
 		detach(&xdp->skel->links.pe_receive);
 		detach(&xdp->skel->links.pe_gro);
+		if (xdp->dns)
+			pe_dns_detach(xdp->dns);
 		xdp->rests = true;
 	}
 }

@@ -15,6 +15,9 @@ int pe_xdp_attach_egress(struct pe_xdp *xdp);
 int pe_xdp_attach_receive(struct pe_xdp *xdp);
 /* Where packets enter the GRO of tunnels; likewise. */
 int pe_xdp_attach_gro(struct pe_xdp *xdp);
+/* Those of DNS, if it is counted: behind the receive tracepoint's program, which gives an interface
+ * its slot with its first packet. Where that fails, DNS alone is missing. */
+void pe_xdp_attach_dns(struct pe_xdp *xdp);
 
 /* Before an interface gets a slot: attaches again what pe_xdp_rest() has detached. 0 or -errno. */
 int pe_xdp_wake(struct pe_xdp *xdp);

@@ -368,6 +368,7 @@ static struct pe_snapshot *without_ifaces(const struct pe_snapshot *before)
 	snapshot->no_flows = before->no_flows;
 	snapshot->tcp = before->tcp;
 	snapshot->overflows = before->overflows;
+	snapshot->dns = before->dns;
 	if (!before->host)
 		return snapshot;
 	fuzz_check(pe_snapshot_alloc_groups(snapshot, 0) == 0, "out of memory");

@@ -146,6 +146,8 @@ static void take_body(struct builder *builder, struct pe_series_body *body)
 	draw_counts(builder, body->overcounted, sizeof(body->overcounted));
 	body->drops = allocate(builder, 1, sizeof(*body->drops));
 	draw_counts(builder, body->drops->count, sizeof(body->drops->count));
+	body->dns = allocate(builder, 1, sizeof(*body->dns));
+	draw_counts(builder, body->dns, sizeof(*body->dns));
 	take_flows(builder, &body->flows);
 }
 
@@ -315,6 +317,7 @@ static struct pe_snapshot *build(struct fuzz_input *input, uint8_t bits)
 	fuzz_check(pe_snapshot_alloc_ifaces(snapshot, ifaces) == 0, "out of memory");
 	snapshot->top_flows = bits & WITH_TOP;
 	set_reasons(&builder.snapshot->drop_reasons);
+	snapshot->dns = bits & WITH_DETAIL;
 	take_self(&builder, bits & WITH_PUSH);
 	for (size_t i = 0; i < ifaces; i++)
 		take_iface(&builder, &snapshot->ifaces[i]);

@@ -7,9 +7,9 @@ set -u
 cd "${PE_SRCDIR:-.}" || exit 1
 
 # The contract headers of each layer.
-base='abi|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|row|strbuf|table|text|thread|user|utf8'
+base='abi|abi_dns|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|row|strbuf|table|text|thread|user|utf8'
 net='faults|features|link'
-xdp='drops|xdp|ring|tasks|tcp'
+xdp='dns|drops|xdp|ring|tasks|tcp'
 identity='identity'
 series='group|sample|registry'
 expose='encode|catalogue|otlp|remote'
@@ -89,8 +89,8 @@ only identity 'jansson'
 only expose 'snappy'
 only daemon 'seccomp|sys/capability'
 
-result 'bpf/ includes of ours only abi.h' "$(
-	grep -nE '^#include "pe/' bpf/* | grep -v '"pe/abi.h"'
+result 'bpf/ includes of ours only abi.h and abi_dns.h' "$(
+	grep -nE '^#include "pe/' bpf/* | grep -vE '"pe/abi(_dns)?.h"'
 )"
 result 'every path of an XDP or TCX program passes the packet' "$(
 	grep -nE 'XDP_(DROP|ABORTED|TX|REDIRECT)|TCX_(PASS|DROP|REDIRECT)|TC_ACT_' bpf/*

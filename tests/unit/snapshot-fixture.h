@@ -155,6 +155,8 @@ static inline void fixture_body(struct fixture *fixture, struct pe_series_body *
 		body->drops->count[PE_INGRESS][i] = 1 + i;
 		body->drops->count[PE_EGRESS][i] = 100 + i;
 	}
+	body->dns = fixture_alloc(fixture, 1, sizeof(*body->dns));
+	fixture_numbers(fixture, body->dns, sizeof(*body->dns));
 }
 
 /* Some places have no reason yet, and one has that of another. */
@@ -304,6 +306,7 @@ static inline struct pe_snapshot *fixture_snapshot(size_t count, bool top, bool 
 	snapshot->top_flows = top;
 	snapshot->tcp = true;
 	snapshot->overflows = true;
+	snapshot->dns = true;
 	snapshot->self.created_ns = FIXTURE_START_NS;
 	snapshot->self.process.start_ns = FIXTURE_START_NS;
 	for (i = 0; i < count; i++) {

@@ -135,6 +135,28 @@ static void add_drops(const struct pe_html *html, const struct pe_series_body *b
 	}
 }
 
+/* In ones and out ones by how they ended; a mean says enough here. */
+static void add_dns(const struct pe_html *html, const struct pe_series_body *body)
+{
+	for (size_t d = 0; body->dns && d < PE_DIRECTIONS; d++) {
+		const struct pe_dns_counts *dns = &body->dns->of[d];
+		uint64_t answers = 0;
+
+		for (size_t i = 0; i < PE_DNS_RCODES; i++)
+			answers += dns->answers[i];
+		if (dns->queries == 0)
+			continue;
+		pe_strbuf_addf(html->out,
+			       "<div><dt>%s, DNS</dt><dd>%llu queries, %llu answers in %.2f ms on "
+			       "average, %llu unanswered</dd></div>",
+			       d == PE_INGRESS ? "In" : "Out", (unsigned long long)dns->queries,
+			       (unsigned long long)answers,
+			       answers ? (double)dns->time_sum_ns / PE_NS_PER_MS / (double)answers
+				       : 0.0,
+			       (unsigned long long)dns->unanswered);
+	}
+}
+
 static void add_endpoint(struct pe_strbuf *out, const struct pe_flow_key *key, bool is_source)
 {
 	const bool ports = pe_proto_has_ports(pe_proto_from_ip(key->ip_proto));
@@ -197,6 +219,7 @@ void pe_html_add_details(const struct pe_html *html, const struct pe_iface_sampl
 	add_drops(html, &iface->body);
 	if (iface->has_tcp && html->view->about->tcp)
 		add_tcp(out, &iface->tcp);
+	add_dns(html, &iface->body);
 	pe_strbuf_adds(out, "</dl>\n");
 	add_flows(html, &iface->body.flows);
 }

@@ -351,6 +351,7 @@ static void keep_about(struct pe_live *live, const struct pe_snapshot *snapshot)
 	view->about->drop_reasons = snapshot->drop_reasons;
 	view->about->tcp = snapshot->tcp;
 	view->about->overflows = snapshot->overflows;
+	view->about->dns = snapshot->dns;
 	view->about->self = snapshot->self;
 	view->has_packets = pe_snapshot_has_packets(snapshot);
 	view->level = pe_health(snapshot, view->checks);

@@ -152,51 +152,55 @@ static int read_flows(const char *at, struct pe_arena *arena, struct pe_flow_sam
 
 /* ---- bodies ---- */
 
-static void add_drops(struct pe_strbuf *out, const struct pe_drop_row *drops)
+/* A part of a body that is there only where something was counted; NULL: it is not. */
+static void add_part(struct pe_strbuf *out, const void *part, size_t words)
 {
-	add_number(out, drops != NULL);
-	if (drops)
-		add_words(out, drops, WORDS(*drops));
+	add_number(out, part != NULL);
+	if (part)
+		add_words(out, part, words);
 }
 
-static int read_drops(const char **at, struct pe_arena *arena, struct pe_drop_row **ret_drops)
+/* *ret_part is NULL if it is not there. 0 or -ENOMEM. */
+static int read_part(const char **at, struct pe_arena *arena, size_t words, void **ret_part)
 {
+	*ret_part = NULL;
 	if (!read_number(at))
 		return 0;
-	*ret_drops = pe_arena_alloc(arena, 1, sizeof(**ret_drops));
-	if (!*ret_drops)
+	*ret_part = pe_arena_alloc(arena, words, sizeof(uint64_t));
+	if (!*ret_part)
 		return -ENOMEM;
-	read_words(at, *ret_drops, WORDS(**ret_drops));
+	read_words(at, *ret_part, words);
 	return 0;
 }
 
 static void add_body(struct pe_strbuf *out, const struct pe_series_body *body)
 {
 	add_words(out, body->row, COUNTED_WORDS);
-	add_drops(out, body->drops);
-	add_number(out, body->tcp != NULL);
-	if (body->tcp)
-		add_words(out, body->tcp, PE_TCP_WORDS);
+	add_part(out, body->drops, WORDS(*body->drops));
+	add_part(out, body->tcp, PE_TCP_WORDS);
+	add_part(out, body->dns, PE_DNS_WORDS);
 	add_flows(out, &body->flows);
 }
 
 static int read_body(const char *at, struct pe_arena *arena, struct pe_series_body *ret_body)
 {
+	void *part = NULL;
 	int r;
 
 	read_words(&at, ret_body->row, COUNTED_WORDS);
 	if (!arena)
 		return 0;
-	r = read_drops(&at, arena, &ret_body->drops);
-	if (r < 0)
-		return r;
-	if (read_number(&at)) {
-		ret_body->tcp = pe_arena_alloc(arena, 1, sizeof(*ret_body->tcp));
-		if (!ret_body->tcp)
-			return -ENOMEM;
-		read_words(&at, ret_body->tcp, PE_TCP_WORDS);
+	r = read_part(&at, arena, WORDS(*ret_body->drops), &part);
+	ret_body->drops = part;
+	if (r == 0) {
+		r = read_part(&at, arena, PE_TCP_WORDS, &part);
+		ret_body->tcp = part;
 	}
-	return read_flows(at, arena, &ret_body->flows);
+	if (r == 0) {
+		r = read_part(&at, arena, PE_DNS_WORDS, &part);
+		ret_body->dns = part;
+	}
+	return r < 0 ? r : read_flows(at, arena, &ret_body->flows);
 }
 
 /* ---- texts ---- */

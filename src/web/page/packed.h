@@ -34,9 +34,9 @@ void pe_packed_add_group(struct pe_strbuf *out, const struct pe_group_sample *gr
 const char *pe_packed_text(const char *packed, size_t i);
 
 /*
- * What was packed, its identity NULL. With an arena its flows, drops and connections, too, in that
- * memory, and -ENOMEM if that is refused; without one the sample has none, and the answer is 0.
- * Alias, altnames and labels point into `packed`.
+ * What was packed, its identity NULL. With an arena its flows, drops, connections and DNS, too, in
+ * that memory, and -ENOMEM if that is refused; without one the sample has none, and the answer is
+ * 0. Alias, altnames and labels point into `packed`.
  */
 int pe_packed_read_iface(const char *packed, struct pe_arena *arena,
 			 struct pe_iface_sample *ret_iface);

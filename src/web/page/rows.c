@@ -360,6 +360,7 @@ int pe_page_rows_unpack(const struct pe_page_rows *rows, size_t i, size_t count,
 	snapshot->drop_reasons = about->drop_reasons;
 	snapshot->tcp = about->tcp;
 	snapshot->overflows = about->overflows;
+	snapshot->dns = about->dns;
 	r = rows->is_groups ? pe_snapshot_alloc_groups(snapshot, count)
 			    : pe_snapshot_alloc_ifaces(snapshot, count);
 	for (size_t to = 0; r == 0 && to < count; to++)
