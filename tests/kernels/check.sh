@@ -17,13 +17,13 @@ trap 'rm -rf "$work"' EXIT
 if [ "${PE_KERNELS:-some}" = all ]; then
 	guests=()
 	for kernel in ${PE_KERNELS_ONLY:-newest 5.10 6.1 6.12 newest-cloud 5.10-newest-cloud 6.1-cloud 6.12-cloud 5.10-newest}; do
-		guests+=("$kernel memlock+storm+kinds" "$kernel cards" "$kernel identity+drops+starts 16" "$kernel cpus")
+		guests+=("$kernel memlock+storm+kinds" "$kernel cards" "$kernel identity+drops+dns+starts 16" "$kernel cpus")
 	done
 else
 	# Sixty starts in two guests, each on a CPU; a guest's number of them is part of its name. Most of them
 	# are without the programs that look for containers, which are most of what emulation takes for a
 	# start; the others and other tests have these. Each guest less is a boot less.
-	guests=('5.10 memlock+storm+kinds+identity+drops+starts 16' '5.10 starts 45,--identity=off,--drops=off' 'newest kinds+identity' 'newest cards'
+	guests=('5.10 memlock+storm+kinds+identity+drops+dns+starts 16' '5.10 starts 45,--identity=off,--drops=off' 'newest kinds+identity' 'newest cards'
 		'5.10 cards' 'after-5.10 drops+starts 10' 'after-5.10 cpus')
 fi
 

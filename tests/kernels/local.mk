@@ -7,6 +7,7 @@ kernel_scripts = \
 	tests/kernels/check.sh \
 	tests/kernels/guest/cards.sh \
 	tests/kernels/guest/cpus.sh \
+	tests/kernels/guest/dns.sh \
 	tests/kernels/guest/drops.sh \
 	tests/kernels/guest/identity.sh \
 	tests/kernels/guest/init \

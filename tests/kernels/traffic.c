@@ -1,7 +1,7 @@
 /*
  * The traffic of the guests in tests/kernels: numbered UDP and its losses, a known number of bytes
- * over TCP, CAN frames, a program at the other end of a tun or tap device, and a client for the
- * metrics. One program, because a guest's memory holds all that runs in it.
+ * over TCP, DNS, CAN frames, a program at the other end of a tun or tap device, and a client for
+ * the metrics. One program, because a guest's memory holds all that runs in it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -357,6 +357,58 @@ static void swap(unsigned char *a, unsigned char *b, size_t size)
 	}
 }
 
+#define DNS_HEADER 12
+
+/* dns-serve ADDRESS: answers each query with the code that its id has in the lowest bits, but for
+ * those of which they are 15, until killed. */
+static int dns_serve(char **argument)
+{
+	struct sockaddr_in here = address(argument[0], "53"), from;
+	socklen_t size = sizeof(from);
+	int fd = open_socket(SOCK_DGRAM);
+	ssize_t got;
+
+	if (bind(fd, (struct sockaddr *)&here, sizeof(here)))
+		die("bind");
+	while ((got = recvfrom(fd, buffer, sizeof(buffer), 0, (struct sockaddr *)&from, &size)) >=
+	       0) {
+		int rcode = buffer[1] & 15;
+
+		if (got < DNS_HEADER || rcode == 15)
+			continue;
+		buffer[2] = (char)(buffer[2] | 0x80);
+		buffer[3] = (char)rcode;
+		sendto(fd, buffer, got, 0, (struct sockaddr *)&from, size);
+	}
+	die("recvfrom");
+	return 0;
+}
+
+/* dns-ask HOST COUNT: queries with the ids from 0 on, each after the answer to the one before;
+ * prints how many answers came. */
+static int dns_ask(char **argument)
+{
+	static const char question[] = "\4test\0\0\1\0\1";
+	struct sockaddr_in to = address(argument[0], "53");
+	struct timeval patience = { .tv_sec = 20 };
+	int fd = open_socket(SOCK_DGRAM), came = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	for (int id = 0; id < atoi(argument[1]); id++) {
+		memset(buffer, 0, DNS_HEADER);
+		buffer[0] = (char)(id >> 8);
+		buffer[1] = (char)id;
+		buffer[5] = 1;
+		memcpy(buffer + DNS_HEADER, question, sizeof(question) - 1);
+		sendto(fd, buffer, DNS_HEADER + sizeof(question) - 1, 0, (struct sockaddr *)&to,
+		       sizeof(to));
+		if ((id & 15) != 15 && recv(fd, buffer, sizeof(buffer), 0) > 0)
+			came++;
+	}
+	printf("%d\n", came);
+	return 0;
+}
+
 /* Makes an answer of an IPv4 packet: back to the sender, and a request becomes a reply. */
 static void turn(unsigned char *packet)
 {
@@ -456,6 +508,10 @@ int main(int argc, char **argv)
 		return get(argv + 2);
 	if (!strcmp(what, "await") && argc == 6)
 		return await(argv + 2);
+	if (!strcmp(what, "dns-serve") && argc == 3)
+		return dns_serve(argv + 2);
+	if (!strcmp(what, "dns-ask") && argc == 4)
+		return dns_ask(argv + 2);
 	if (!strcmp(what, "can") && argc == 4)
 		return can(argv + 2);
 	if (!strcmp(what, "frames") && argc == 6)
@@ -473,6 +529,8 @@ int main(int argc, char **argv)
 	      "               tcp-full PORT COUNT\n"
 	      "               get PORT PATH\n"
 	      "               await PORT PATH SECONDS PID\n"
+	      "               dns-serve ADDRESS\n"
+	      "               dns-ask HOST COUNT\n"
 	      "               can DEVICE COUNT\n"
 	      "               frames PREFIX FIRST LAST COUNT\n"
 	      "               tun DEVICE | tap DEVICE\n",
