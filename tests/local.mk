@@ -119,6 +119,7 @@ integration_scripts = \
 	tests/integration/test_ledger.py \
 	tests/integration/test_limits.py \
 	tests/integration/test_monitor.py \
+	tests/integration/test_dns.py \
 	tests/integration/test_drops.py \
 	tests/integration/test_early.py \
 	tests/integration/test_offloads.py \
