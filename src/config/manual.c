@@ -69,7 +69,8 @@ static const struct block before_options[] = {
 	TEXT("Ingress is counted by XDP programs where that changes nothing for the host, and "
 	     "by the kernel's receive tracepoint elsewhere; egress is counted by one tracepoint "
 	     "for all interfaces, and what the kernel drops by another one, with its "
-	     "reason. No packet is dropped or changed, no program of others is "
+	     "reason. DNS is looked at by two more, with `--dns=on`. No packet is dropped or "
+	     "changed, no program of others is "
 	     "replaced, and nothing stays attached when the process ends, in whatever way."),
 	TEXT("`" PE_PATH_HEALTHY "` and `" PE_PATH_READY
 	     "` answer supervisors. To systemd it reports "
@@ -107,7 +108,7 @@ static const struct block after_metrics[] = {
 	ITEM("CAP_NET_ADMIN", "attaching to interfaces, and a large netlink buffer"),
 	ITEM("CAP_BPF", "loading BPF programs and their maps"),
 	ITEM("CAP_PERFMON",
-	     "the kernel's tracepoints: egress, bridges, drops, and sweeping the flow cache"),
+	     "the kernel's tracepoints: egress, bridges, drops, DNS, and sweeping the flow cache"),
 	TEXT("CAP_SYS_ADMIN does for the last two where they cannot be given. Everything else "
 	     "is given up for good, root's rights included, once the ports are bound and the "
 	     "programs are loaded, and with `--user` the user is changed. Then a sandbox (seccomp, "
