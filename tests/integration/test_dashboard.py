@@ -24,6 +24,7 @@ from harness import (
     ethernet, icmp_echo, ipv4, needs_root, run, tcp, udp, wait_for,
 )
 from test_database import Fleet
+from test_dns import answer, query, udp as dns_over_udp
 from test_rules import RULES, rules
 
 DASHBOARD = ROOT / "docker/grafana/dashboards/packet-exporter.json"
@@ -66,7 +67,7 @@ def test_panels_explain_themselves():
     units = {"none", "short", "bps", "pps", "cps", "cpm", "reqps", "bytes", "s", "percentunit"}
     seen, ids, taken = set(), [], set()
     rows = [panel["title"] for panel in whole["panels"] if panel["type"] == "row"]
-    assert len(rows) == 9, rows
+    assert len(rows) == 10, rows
     for panel in whole["panels"]:
         ids.append(panel["id"])
         place = panel["gridPos"]
@@ -165,6 +166,8 @@ class Traffic:
             ethernet(0x8100, b"\x00\x07\x08\x00" + ipv4(17, udp(9))[14:]),
             ipv4(17, udp(9))[:36],  # ends inside its header
             fragment(ipv4(17, udp(9))),
+            # A query of each end, and then the answer to that of the other.
+            ipv4(17, dns_over_udp(query(1), 4000, 53)), ipv4(17, dns_over_udp(answer(1), 53, 4000), "192.0.2.2", "192.0.2.1"),
         ]  # fmt: skip
         with self.host.packet_socket(interface) as host, container:
             for frame in frames:
@@ -269,7 +272,7 @@ def test_every_expression_has_data(tmp_path):
             host, "--push.url=http://127.0.0.1:9091", "--push.interval=1s", "--interface.detail=basic",
             "--remote-write.url=http://127.0.0.1:9090/api/v1/write", "--remote-write.interval=1s",
             "--remote-write.label=job=written", "--interface.exclude=", "--flows.top=5", "--flows.idle-timeout=1s", "--group.max=7",
-            "--log.level=info",
+            "--log.level=info", "--dns=on",
         ))  # fmt: skip
         asker = Asker(start_database(host, stack, tmp_path))
         traffic.fleet.begin(["db"])
