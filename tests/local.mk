@@ -483,6 +483,7 @@ bench_sources = \
 	tests/bench/bench.bpf.c \
 	tests/bench/bench.py \
 	tests/bench/bench_delivery.py \
+	tests/bench/bench_dns.py \
 	tests/bench/bench_drops.py \
 	tests/bench/bench_tcp.py \
 	tests/bench/bench_hotplug.py \

@@ -6,14 +6,13 @@ cheapest ways to be dropped, so that what is added shows most. What a program it
 own run time of it.
 """
 import contextlib
-import json
 import socket
 import time
 
 from bench import (
     Container, Exporter, Namespace, figure, main, median, quick, run, wait_attached,
 )
-from bench_identity import run_times
+from bench_identity import program_times, run_times
 
 ROUNDS = quick(10, 2)
 PACKETS = quick(30_000, 3_000)
@@ -35,16 +34,10 @@ def send(container, port):
 
 def own_time(exporter, container):
     """Nanoseconds of a run of the program, with what measuring takes."""
-    def counts():
-        held = exporter.holds("prog")
-        found = [p for p in json.loads(run("bpftool", "-j", "prog", "show"))
-                 if p["id"] in held and p.get("name") == "pe_drop"]
-        return found[0].get("run_time_ns", 0), found[0].get("run_cnt", 0)
-
     with run_times():
-        before = counts()
+        before = program_times(exporter, ["pe_drop"])
         send(container, DROPPED)
-        after = counts()
+        after = program_times(exporter, ["pe_drop"])
     return (after[0] - before[0]) / (after[1] - before[1])
 
 

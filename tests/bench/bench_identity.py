@@ -44,6 +44,15 @@ def run_times():
         os.close(stats)
 
 
+def program_times(exporter, names):
+    """Nanoseconds and runs so far of those of its programs, while run_times()."""
+    held = exporter.holds("prog")
+    found = [p for p in json.loads(run("bpftool", "-j", "prog", "show"))
+             if p["id"] in held and p.get("name") in names]
+    assert len(found) == len(names)
+    return sum(p.get("run_time_ns", 0) for p in found), sum(p.get("run_cnt", 0) for p in found)
+
+
 @contextlib.contextmanager
 def container_cgroup():
     """A control group as Docker names it."""
