@@ -27,6 +27,11 @@ static inline uint64_t source_drops(const struct pe_series_body *body)
 	return body->drops ? body->drops->count[PE_EGRESS][SOURCE_PLACE] : 0;
 }
 
+static inline uint64_t source_queries(const struct pe_series_body *body)
+{
+	return body->dns ? body->dns->of[PE_EGRESS].queries : 0;
+}
+
 enum token_state {
 	UNUSED,
 	HELD,
@@ -116,13 +121,16 @@ static inline int read_rows(uint32_t token, struct pe_arena *arena, struct pe_se
 	ret_row[PE_EGRESS].truncated = t->counts;
 	if (t->packets == 0)
 		return 0;
-	/* One drop for each packet. */
+	/* One drop and one query for each packet. */
 	assert_null(body->drops);
+	assert_null(body->dns);
 	body->drops = pe_arena_alloc(arena, 1, sizeof(*body->drops));
-	if (!body->drops)
+	body->dns = pe_arena_alloc(arena, 1, sizeof(*body->dns));
+	if (!body->drops || !body->dns)
 		return -ENOMEM;
 	body->drops->count[PE_EGRESS][SOURCE_PLACE] =
 		ret_row[PE_INGRESS].class[PE_CLASS_IPV4 + PE_PROTO_TCP].packets;
+	body->dns->of[PE_EGRESS].queries = body->drops->count[PE_EGRESS][SOURCE_PLACE];
 	return 0;
 }
 

@@ -64,6 +64,7 @@ static void expect(const struct pe_series_body *body, uint64_t packets, uint64_t
 	assert_int_equal(pe_row_total(&body->row[PE_INGRESS]).packets, packets);
 	assert_int_equal(pe_row_total(&body->row[PE_INGRESS]).bytes, packets * 100);
 	assert_int_equal(source_drops(body), packets);
+	assert_int_equal(source_queries(body), packets);
 	assert_int_equal(stats ? stats->flows[PE_INGRESS] : 0, flows);
 	assert_int_equal(body->flows.active, active);
 }

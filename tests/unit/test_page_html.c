@@ -183,6 +183,13 @@ static void test_row(void **state)
 	struct pe_drop_row drops = {
 		.count = { [PE_INGRESS] = { [2] = 5 }, [PE_EGRESS] = { [1] = 2, [3] = 7 } }
 	};
+	struct pe_dns_row dns = {
+		.of[PE_INGRESS] = { .queries = 9,
+				    .unanswered = 2,
+				    .answers = { [PE_DNS_NOERROR] = 3, [PE_DNS_NXDOMAIN] = 1 },
+				    .time_sum_ns = 5 * PE_NS_PER_MS },
+		.of[PE_EGRESS] = { .unmatched = 1 },
+	};
 	struct pe_page *page = new_page(scene_snapshot(&item, 1, NULL, 0));
 	_cleanup_text_ struct pe_strbuf text = PE_STRBUF_INIT;
 
@@ -198,6 +205,7 @@ static void test_row(void **state)
 	scene.next->ifaces[0].body.drops = &drops;
 	scene.next->ifaces[0].has_tcp = true;
 	scene.next->ifaces[0].tcp = (struct pe_tcp_summary){ 12, 34, 56 };
+	scene.next->ifaces[0].body.dns = &dns;
 	fixture_reasons(scene.next);
 	assert_int_equal(pe_identity_new(&names, &scene.next->ifaces[0].identity), 0);
 	ask(page, PE_PAGE_HTML, "open=1", 200, &text);
@@ -206,7 +214,10 @@ static void test_row(void **state)
 			"<dt>In, drops: netfilter_drop</dt><dd>5 packets</dd>",
 			/* Of two places. */
 			"<dt>Out, drops: no_socket</dt><dd>9 packets</dd>", "!Out, drops: net",
-			"!drops: other", "!TCP, ");
+			"!drops: other", "!TCP, ",
+			"<dt>In, DNS</dt><dd>9 queries, 4 answers in 1.25 ms on average, 2 "
+			"unanswered</dd>",
+			"!Out, DNS");
 	/* With connections, which are counted here. */
 	scene_pass(S);
 	scene.next->tcp = true;

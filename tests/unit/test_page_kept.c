@@ -68,6 +68,9 @@ static void assert_iface_kept(struct pe_snapshot *snapshot, const struct pe_ifac
 	assert_int_equal(again.body.drops != NULL, iface->body.drops != NULL);
 	if (iface->body.drops)
 		assert_memory_equal(again.body.drops, iface->body.drops, sizeof(*again.body.drops));
+	assert_int_equal(again.body.dns != NULL, iface->body.dns != NULL);
+	if (iface->body.dns)
+		assert_memory_equal(again.body.dns, iface->body.dns, sizeof(*again.body.dns));
 	pe_strbuf_fini(&packed);
 }
 

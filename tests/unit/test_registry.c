@@ -398,7 +398,8 @@ static uint64_t sum_of(struct pe_registry *registry, bool *ret_agree)
 		groups += pe_row_total(&snapshot->groups[i].body.row[PE_INGRESS]).packets;
 	for (size_t i = 0; i < snapshot->iface_count; i++)
 		ifaces += pe_row_total(&snapshot->ifaces[i].body.row[PE_INGRESS]).packets;
-	*ret_agree = groups == sum && ifaces <= sum && source_drops(&snapshot->host->body) == sum;
+	*ret_agree = groups == sum && ifaces <= sum && source_drops(&snapshot->host->body) == sum &&
+		     source_queries(&snapshot->host->body) == sum;
 	pe_snapshot_unref(snapshot);
 	return sum;
 }
