@@ -17,6 +17,8 @@
 #include "pe/xdp.h"
 #include "../../src/xdp/object.h"
 
+#include "dns.skel.h"
+#include "dns_plain.skel.h"
 #include "identity.skel.h"
 #include "packet_exporter.skel.h"
 #include "tcp.skel.h"
@@ -46,6 +48,21 @@ static bool check_object(const struct bpf_object *object)
 	return reported > 0;
 }
 
+static void check_dns(bool plain)
+{
+	struct dns_bpf *usual = NULL;
+	struct dns_plain_bpf *old = NULL;
+
+	if (plain)
+		old = dns_plain_bpf__open_and_load();
+	else
+		usual = dns_bpf__open_and_load();
+	assert_true(usual || old);
+	check_object(usual ? usual->obj : old->obj);
+	dns_bpf__destroy(usual);
+	dns_plain_bpf__destroy(old);
+}
+
 static void check(bool plain)
 {
 	const struct pe_xdp_options options = {
@@ -63,6 +80,7 @@ static void check(bool plain)
 
 	assert_int_equal(pe_xdp_open(&options, &xdp), 0);
 	reported = check_object(xdp->skel->obj);
+	check_dns(!(xdp->features & FEATURE_CASTS));
 	pe_xdp_close(xdp);
 	if (!reported)
 		skip(); /* before Linux 5.16 it does not say */
