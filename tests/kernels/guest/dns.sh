@@ -46,6 +46,7 @@ server=$!
 answers=$(ip netns exec inside traffic dns-ask 10.98.0.1 64)
 if [ "$answers" = 60 ] && wait_for 60 agrees; then
 	ok "queries, answers by their code, and those without"
+	feature dns yes
 else
 	not_ok "queries, answers by their code, and those without" "$answers answers" "$(counted)" \
 		"$(scrape | grep _dns_)" "$(</tmp/exporter.log)"
