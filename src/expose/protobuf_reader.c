@@ -5,7 +5,7 @@
 #include <endian.h>
 #include <errno.h>
 
-#define NUMBER_MAX ((1u << 29) - 1)
+#define NUMBER_MAX ((1u << 29) - 1) /* of a field that there can be */
 
 int pe_protobuf_read_number(struct pe_span *in, uint64_t *ret_value)
 {
@@ -48,10 +48,13 @@ int pe_protobuf_read_foreign(struct pe_span *in, struct pe_protobuf_field *ret_f
 	*ret_cut = false;
 	if (in->len == 0)
 		return 0;
-	if (pe_protobuf_read_number(in, &tag) < 0 || tag >> 3 == 0 || tag >> 3 > NUMBER_MAX)
+	if (pe_protobuf_read_number(in, &tag) < 0 || tag >> 3 == 0)
 		return -EBADMSG;
-	*ret_field = (struct pe_protobuf_field){ .number = (unsigned int)(tag >> 3),
-						 .type = (enum pe_protobuf_type)(tag & 7) };
+	/* Others take a larger number for one that they do not know. */
+	*ret_field = (struct pe_protobuf_field){
+		.number = tag >> 3 > NUMBER_MAX ? NUMBER_MAX + 1 : (unsigned int)(tag >> 3),
+		.type = (enum pe_protobuf_type)(tag & 7),
+	};
 	if (ret_field->type == PE_PROTOBUF_VARINT)
 		return pe_protobuf_read_number(in, &ret_field->value) < 0 ? -EBADMSG : 1;
 	if (read_length(in, ret_field->type, &len) < 0)
