@@ -48,9 +48,9 @@ int pe_protobuf_read_foreign(struct pe_span *in, struct pe_protobuf_field *ret_f
 	*ret_cut = false;
 	if (in->len == 0)
 		return 0;
-	if (pe_protobuf_read_number(in, &tag) < 0 || tag >> 3 == 0)
+	if (pe_protobuf_read_number(in, &tag) < 0)
 		return -EBADMSG;
-	/* Others take a larger number for one that they do not know. */
+	/* Some take a number that there cannot be, 0 as well, for one that they do not know. */
 	*ret_field = (struct pe_protobuf_field){
 		.number = tag >> 3 > NUMBER_MAX ? NUMBER_MAX + 1 : (unsigned int)(tag >> 3),
 		.type = (enum pe_protobuf_type)(tag & 7),
@@ -74,7 +74,8 @@ int pe_protobuf_read_field(struct pe_span *in, struct pe_protobuf_field *ret_fie
 	bool cut;
 	int r = pe_protobuf_read_foreign(in, ret_field, &cut);
 
-	if (r > 0 && (cut || ret_field->type == PE_PROTOBUF_FIXED32 || ret_field->number > 100))
+	if (r > 0 && (cut || ret_field->type == PE_PROTOBUF_FIXED32 || ret_field->number == 0 ||
+		      ret_field->number > 100))
 		return -EBADMSG;
 	return r;
 }
