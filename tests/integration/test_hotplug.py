@@ -12,7 +12,7 @@ from network_namespaces import netlink_socket
 pytestmark = needs_root
 
 # Of drops and of connections: what finds our namespace is no hook.
-OPTIONAL_PROGRAMS, OPTIONAL_LINKS = 1 + 6, 1 + 5
+OPTIONAL_PROGRAMS, OPTIONAL_LINKS = 1 + 8, 1 + 5
 
 
 def test_no_hook_without_interfaces():
