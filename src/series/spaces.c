@@ -24,10 +24,10 @@ struct space {
 	bool is_known;
 	char kind[PE_KIND_MAX];
 	char master[IFNAMSIZ];
-	struct pe_identity *identity; /* NULL if unknown */
-	struct pe_tcp_counts waiting; /* in no group yet */
-	struct pe_tcp_summary all;    /* that was ever counted */
-	struct space *older, *newer;  /* by use */
+	struct pe_identity *identity;  /* NULL if unknown */
+	struct pe_tcp_counts *waiting; /* in no group yet; NULL: nothing */
+	struct pe_tcp_summary all;     /* that was ever counted */
+	struct space *older, *newer;   /* by use */
 };
 
 static struct space *space_of_node(struct pe_node *node)
@@ -60,6 +60,7 @@ static void free_space(struct pe_spaces *spaces, struct space *space)
 	pe_table_remove(&spaces->by_cookie, &space->by_cookie);
 	unlink_use(spaces, space);
 	pe_identity_unref(space->identity);
+	free(space->waiting);
 	free(space);
 }
 
@@ -93,20 +94,29 @@ static struct space *use(struct pe_spaces *spaces, uint64_t cookie)
 	return space;
 }
 
-/* Where memory is refused it waits on. */
-static void place(struct pe_registry *registry, struct space *space, uint64_t now_ns)
+/* To its group; false if that is not known, or memory is refused. */
+static bool place(struct pe_registry *registry, const struct space *space,
+		  const struct pe_tcp_counts *counts, uint64_t now_ns)
 {
 	const char *label[PE_GROUP_LABELS];
 	struct pe_group *group;
 
-	if (!space->is_known || pe_tcp_is_zero(&space->waiting))
-		return;
+	if (!space->is_known)
+		return false;
 	pe_groups_name(space->kind, space->master, space->identity, label);
 	group = pe_groups_open(&registry->groups, label, now_ns);
 	if (!group || pe_accumulator_reserve_tcp(&group->total) < 0)
+		return false;
+	pe_tcp_add(group->total.tcp, counts);
+	return true;
+}
+
+static void place_waiting(struct pe_registry *registry, struct space *space, uint64_t now_ns)
+{
+	if (!space->waiting || !place(registry, space, space->waiting, now_ns))
 		return;
-	pe_tcp_add(group->total.tcp, &space->waiting);
-	memset(&space->waiting, 0, sizeof(space->waiting));
+	free(space->waiting);
+	space->waiting = NULL;
 }
 
 void pe_spaces_add(struct pe_registry *registry, uint64_t cookie, const struct pe_tcp_counts *more,
@@ -119,9 +129,14 @@ void pe_spaces_add(struct pe_registry *registry, uint64_t cookie, const struct p
 		space = use(&registry->spaces, cookie);
 	if (!space)
 		return;
-	pe_tcp_add(&space->waiting, more);
 	pe_tcp_summarize(&space->all, more);
-	place(registry, space, now_ns);
+	place_waiting(registry, space, now_ns);
+	if (pe_tcp_is_zero(more) || (!space->waiting && place(registry, space, more, now_ns)))
+		return;
+	if (!space->waiting)
+		space->waiting = calloc(1, sizeof(*space->waiting));
+	if (space->waiting)
+		pe_tcp_add(space->waiting, more);
 }
 
 void pe_spaces_summarize(const struct pe_registry *registry, struct pe_iface_series *series)
@@ -166,7 +181,7 @@ void pe_spaces_name(struct pe_registry *registry, uint64_t cookie, const struct 
 	space->identity = identity ? pe_identity_ref(identity) : NULL;
 	pe_identity_unref(before);
 	space->is_known = true;
-	place(registry, space, now_ns);
+	place_waiting(registry, space, now_ns);
 }
 
 int pe_spaces_init(struct pe_spaces *spaces)
