@@ -105,6 +105,21 @@ static __always_inline bool is_merged(const struct sk_buff *skb)
 	return READ_INFO(info, gso_size);
 }
 
+/*
+ * Whether the interface's own GRO has merged it, although the packets have the mark of a tap's
+ * copy: the tap was quicker than the tunnel, which then gave them to GRO. What was merged before,
+ * below the tunnel, is one packet for it.
+ */
+static __always_inline bool is_merged_late(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *info = shared_info(skb);
+	const void *at = (const void *)skb->cb + bpf_core_field_offset(struct napi_gro_cb, count);
+	__u16 count;
+
+	return READ_INFO(info, gso_size) && !bpf_probe_read_kernel(&count, sizeof(count), at) &&
+	       count > 1 && count == READ_INFO(info, gso_segs);
+}
+
 /* calculate_skb_padding() in drivers/net/wireguard/send.c. */
 static __always_inline __u32 sealed(__u32 length, __u32 mtu)
 {

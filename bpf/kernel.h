@@ -94,6 +94,11 @@ struct skb_shared_info {
 	unsigned int gso_type;
 };
 
+/* What GRO keeps in skb->cb, until the packet is received. */
+struct napi_gro_cb {
+	__u16 count; /* of packets in one */
+};
+
 /* What matters is only that it begins with 65 bytes: see bytes_at(). */
 struct new_utsname {
 	char sysname[65];

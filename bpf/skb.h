@@ -234,6 +234,11 @@ static __always_inline void count_received(const struct sk_buff *skb, const stru
 			split(skb, counted.source - (__u64)skb->head, false, &extent);
 		if (by_napi)
 			take_off(counted.pulled, &extent);
+	} else if ((ref.flags & PE_SLOT_ORIGIN) == PE_ORIGIN_CELLS && !merges && has_gro(dev) &&
+		   unlikely(is_merged_late(skb))) {
+		split(skb, counted.source - (__u64)skb->head, false, &extent);
+		if (ref.flags & PE_SLOT_RX_NO_LINK_HEADER)
+			take_off(counted.pulled, &extent);
 	} else {
 		if (ref.flags & PE_SLOT_RX_NO_LINK_HEADER)
 			length -= counted.pulled;
