@@ -542,8 +542,8 @@ def test_tap_below_a_tunnel():
         assert tap.stdout.read(1) == b"."
         stack.enter_context(connection(host, container, "10.8.0.1"))(80)
         # Asking for the count of references instead of the mark loses one packet of fifteen. A tap that
-        # is quicker than the tunnel makes the mark wrong: one packet of 200,000, and one of 3,000 where
-        # others want the CPUs, too.
+        # is quicker than the tunnel makes the mark wrong, on some machines for one packet of twenty: GRO
+        # merges those, and they are split again. One of a thousand may be merged with one without a mark.
         missed = witness.missed()
         missed["vx0"]["ingress"] += kernel_counters(host.link("vx0"))["ingress"][0] // 1000
         expect_exact(exporter, host, missed=missed)
