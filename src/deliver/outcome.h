@@ -19,6 +19,9 @@ struct pe_outcome {
 	/* Sent, and timed out or cut short without the beginning of an answer: the peer may still
 	 * act on it. */
 	bool unanswered;
+	/* Sent, and the connection ended without the beginning of an answer: the peer may have
+	 * acted on it, and does no longer. */
+	bool broken_off;
 	/* The sink encodes the same snapshot in another form, which is to be sent at once. One that
 	 * queues sends what waits in another form. */
 	bool again;

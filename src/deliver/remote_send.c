@@ -108,7 +108,7 @@ void pe_remote_send(struct pe_remote_sink *remote, uint64_t deadline_ns, struct 
 	body->busy = false;
 	if (remote->suspect)
 		remote->suspect->busy = false;
-	body->unanswered |= outcome->unanswered;
+	body->unanswered |= outcome->unanswered || outcome->broken_off;
 	if (!outcome->cancelled)
 		remote->answer(remote, body, pe_clock_monotonic_ns(), outcome);
 }

@@ -180,6 +180,12 @@ static bool is_unanswered(struct pe_transfer *transfer)
 	return sent > 0 && !status;
 }
 
+/* Of the connection, by the peer. */
+static bool is_end(CURLcode rc)
+{
+	return rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR;
+}
+
 static bool is_success(const struct pe_transfer *transfer, long status)
 {
 	return status == 200 || status == 202 ||
@@ -213,6 +219,7 @@ static void classify(struct pe_transfer *transfer, CURLcode rc, struct pe_outcom
 	}
 	if (rc != CURLE_OK) {
 		outcome->unanswered = rc == CURLE_OPERATION_TIMEDOUT && is_unanswered(transfer);
+		outcome->broken_off = is_end(rc) && is_unanswered(transfer);
 		hide_proxy(transfer->error);
 		pe_outcome_fail(outcome, PE_SINK_NETWORK, CODE_CURL + (int)rc, "%s",
 				*transfer->error ? transfer->error : libcurl.easy_strerror(rc));

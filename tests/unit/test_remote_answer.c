@@ -246,6 +246,27 @@ static void a_receiver_that_fails_at_all_loses_nothing(void **state)
 	end(&remote);
 }
 
+/* It has read the request; whoever cannot be reached has not. */
+static void what_was_sent_without_an_answer_may_be_there(void **state)
+{
+	struct pe_remote_sink remote;
+
+	begin(&remote);
+	add(&remote, HOUR_NS, 1);
+	add(&remote, 2 * HOUR_NS, 2);
+	add(&remote, 3 * HOUR_NS, 4);
+	assert_true(answer(&remote, 0, 0).broken_off);
+	pe_remote_queue_expire(&remote.queue, 3 * HOUR_NS);
+	assert_int_equal(count(&remote, PE_SINK_SAMPLE_MAYBE_DELIVERED), 1);
+	assert_int_equal(count(&remote, PE_SINK_SAMPLE_EXPIRED), 2);
+	remote.url = (char *)"http://127.0.0.1:1/";
+	assert_false(answer(&remote, 0, 0).broken_off);
+	pe_remote_queue_expire(&remote.queue, 4 * HOUR_NS);
+	assert_int_equal(count(&remote, PE_SINK_SAMPLE_EXPIRED), 6);
+	remote.url = server.url;
+	end(&remote);
+}
+
 static void a_backlog_that_is_too_old_is_skipped(void **state)
 {
 	struct pe_remote_sink remote;
@@ -325,6 +346,7 @@ int main(void)
 		cmocka_unit_test(poison_is_given_up),
 		cmocka_unit_test(a_receiver_that_comes_back_loses_nothing),
 		cmocka_unit_test(a_receiver_that_fails_at_all_loses_nothing),
+		cmocka_unit_test(what_was_sent_without_an_answer_may_be_there),
 		cmocka_unit_test(a_backlog_that_is_too_old_is_skipped),
 		cmocka_unit_test(what_somebody_puts_right_is_held),
 		cmocka_unit_test(a_receiver_of_little_gets_little),
