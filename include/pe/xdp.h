@@ -28,6 +28,7 @@ struct pe_xdp_options {
 	unsigned int ring_size;	     /* bytes of each ring, a power of two and of pages */
 	uint64_t active_ns;   /* a flow that never pauses is reported so often; at most 60 s */
 	uint64_t gro_feature; /* pe_features_find() of GRO; 0 if no interface can have it */
+	bool native;	      /* pe_xdp_attach() may be asked for the driver's hook */
 	bool egress;
 	bool copy_heads; /* what passes tracepoints and TCX is copied before it is read */
 	bool plain;	 /* the programs for kernels before 6.2, which copy too and have no TCX */
@@ -111,8 +112,9 @@ void pe_xdp_give_back(struct pe_xdp *xdp, uint32_t token);
 
 /*
  * Attaches the ingress program by a bpf_link. 0 and *ret_fd, which pe_xdp_detach() closes; or
- * -EBUSY (another XDP program is there), -ENODEV (gone), -EOPNOTSUPP or another -errno of the
- * driver. Takes the rtnl lock for some µs (generic) or as long as the driver needs (native).
+ * -EBUSY (another XDP program is there), -ENODEV (gone), -EOPNOTSUPP (also for `native` where the
+ * object was opened without it) or another -errno of the driver. Takes the rtnl lock for some µs
+ * (generic) or as long as the driver needs (native).
  */
 int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd);
 void pe_xdp_detach(int fd);

@@ -51,6 +51,7 @@ static int start_kernel(struct supervisor *s)
 		.ring_size = o->ring_size,
 		.active_ns = CACHE_ACTIVE_NS,
 		.gro_feature = pe_features_find(PE_FEATURE_GRO),
+		.native = o->xdp_mode == PE_XDP_NATIVE,
 		.egress = o->egress,
 	};
 	int r = pe_privileges_check();

@@ -66,8 +66,11 @@ int pe_xdp_attach(struct pe_xdp *xdp, int ifindex, bool native, int *ret_fd)
 		    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
 	const struct bpf_program *program = native ? xdp->skel->progs.pe_native
 						   : xdp->skel->progs.pe_ingress;
-	int fd = bpf_link_create(bpf_program__fd(program), ifindex, BPF_XDP, &opts);
+	int fd;
 
+	if (native && !xdp->options.native)
+		return -EOPNOTSUPP;
+	fd = bpf_link_create(bpf_program__fd(program), ifindex, BPF_XDP, &opts);
 	if (fd < 0)
 		return fd == -EEXIST ? -EBUSY : fd;
 	*ret_fd = fd;

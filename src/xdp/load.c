@@ -181,6 +181,7 @@ static int load(struct pe_xdp *xdp)
 		r = pe_growth_prepare(xdp, &flow_cache);
 	if (r < 0)
 		return r;
+	bpf_program__set_autoload(xdp->skel->progs.pe_native, xdp->options.native);
 	bpf_program__set_autoload(xdp->skel->progs.pe_egress, xdp->features & FEATURE_EGRESS);
 	bpf_program__set_autoload(xdp->skel->progs.pe_receive, xdp->features & FEATURE_RECEIVE);
 	bpf_program__set_autoload(xdp->skel->progs.pe_gro, xdp->features & FEATURE_RECEIVE);

@@ -223,7 +223,7 @@ int pe_xdp_open(const struct pe_xdp_options *options, struct pe_xdp **ret_xdp)
 		r = pe_xdp_calibrate(xdp);
 	if (!r)
 		r = read_id(xdp->skel->progs.pe_ingress, &xdp->generic_id);
-	if (!r)
+	if (!r && options->native)
 		r = read_id(xdp->skel->progs.pe_native, &xdp->native_id);
 	if (r < 0) {
 		pe_xdp_close(xdp);

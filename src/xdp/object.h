@@ -35,7 +35,7 @@ struct pe_xdp {
 	struct pe_xdp_options options;
 	unsigned int cpus;		/* possible CPUs */
 	unsigned int pair_bits;		/* log2 of a CPU's pairs in the flow cache */
-	uint32_t generic_id, native_id; /* of the XDP programs */
+	uint32_t generic_id, native_id; /* of the XDP programs; 0: not loaded */
 	uint32_t provisional;		/* slots in the queue and in the map of early interfaces */
 	bool has_provisional;		/* atomic: there have been some */
 	uint64_t missed_before; /* packets until then; of any thread once has_provisional is set */

@@ -97,6 +97,8 @@ static int open_fixture(void **state, enum reading reading, unsigned int framing
 				     &t->sender),
 			 0);
 	assert_int_equal(pe_xdp_take(t->xdp, receiver, PE_ORIGIN_LINK | framing, &t->receiver), 0);
+	/* The object was opened without it. */
+	assert_int_equal(pe_xdp_attach(t->xdp, receiver, true, &t->link), -EOPNOTSUPP);
 	assert_int_equal(pe_xdp_attach(t->xdp, receiver, false, &t->link), 0);
 	*state = t;
 	return 0;

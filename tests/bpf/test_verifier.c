@@ -72,6 +72,7 @@ static void check(bool plain)
 		.flow_cache = 1024,
 		.ring_size = 1 << 16,
 		.active_ns = 60 * PE_NS_PER_S,
+		.native = true,
 		.egress = true,
 		.plain = plain,
 	};

@@ -262,6 +262,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.flow_cache = 64,
 		.ring_size = 1 << 16,
 		.active_ns = 60 * PE_NS_PER_S,
+		.native = true,
 	};
 	static uint8_t zeros[LENGTH_MAX];
 	char reason[128];

@@ -305,7 +305,7 @@ def test_killed():
         exporter = stack.enter_context(Exporter(host))
         assert all("xdp" in host.link(c.interface) for c in containers)
         programs, links = exporter.holds("prog"), exporter.holds("link")
-        assert len(programs) == 12 + OPTIONAL_PROGRAMS + has_tcx() and programs <= kernel_objects("prog")
+        assert len(programs) == 11 + OPTIONAL_PROGRAMS + has_tcx() and programs <= kernel_objects("prog")
         assert len(links) == 5 + 3 + OPTIONAL_LINKS and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGKILL)
         exporter.process.wait()
@@ -321,7 +321,7 @@ def test_terminated():
         container = stack.enter_context(Container(host, 1))
         exporter = stack.enter_context(Exporter(host))
         programs, links = exporter.holds("prog"), exporter.holds("link")
-        assert len(programs) == 12 + OPTIONAL_PROGRAMS + has_tcx() and programs <= kernel_objects("prog")
+        assert len(programs) == 11 + OPTIONAL_PROGRAMS + has_tcx() and programs <= kernel_objects("prog")
         assert len(links) == 1 + 3 + OPTIONAL_LINKS and links <= kernel_objects("link")
         exporter.process.send_signal(signal.SIGTERM)
         assert exporter.process.wait(DEADLINE_S) == 0
