@@ -56,6 +56,17 @@ static __always_inline void count(struct xdp_md *ctx, const struct frame *frame,
 
 #define UNUSUAL_FLAGS (PE_SLOT_NO_ETHERNET | PE_SLOT_RX_NO_LINK_HEADER | PE_SLOT_TCX)
 
+/* One of the usual ones, after what parse_usual() or parse_usual6() says. */
+static __always_inline void count_recognised(struct xdp_md *ctx, const struct frame *frame,
+					     union pe_slot_ref ref, const struct packet *usual,
+					     bool several_buffers)
+{
+	__u32 cpu_id = bpf_get_smp_processor_id();
+
+	ref.flags &= ~UNUSUAL_FLAGS; /* the compiler drops what they need */
+	count(ctx, frame, ref, cpu_find(cpu_id), cpu_id, usual, several_buffers);
+}
+
 static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 {
 	struct frame frame = {
@@ -72,12 +83,14 @@ static __always_inline int ingress(struct xdp_md *ctx, bool several_buffers)
 	if (several_buffers && ref.flags & PE_SLOT_RECEIVE)
 		return XDP_PASS;
 	if (likely(!(ref.flags & UNUSUAL_FLAGS) && frame.data + USUAL_LENGTH <= frame.end)) {
-		struct packet usual = {};
+		struct packet usual = {}, usual6 = {};
 
 		if (likely(parse_usual(frame.data, &usual))) {
-			ref.flags &= ~UNUSUAL_FLAGS; /* the compiler drops what they need */
-			cpu_id = bpf_get_smp_processor_id();
-			count(ctx, &frame, ref, cpu_find(cpu_id), cpu_id, &usual, several_buffers);
+			count_recognised(ctx, &frame, ref, &usual, several_buffers);
+			return XDP_PASS;
+		}
+		if (frame.data + USUAL6_LENGTH <= frame.end && parse_usual6(frame.data, &usual6)) {
+			count_recognised(ctx, &frame, ref, &usual6, several_buffers);
 			return XDP_PASS;
 		}
 	}

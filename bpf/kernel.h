@@ -99,7 +99,7 @@ struct napi_gro_cb {
 	__u16 count; /* of packets in one */
 };
 
-/* What matters is only that it begins with 65 bytes: see bytes_at(). */
+/* What matters is only that it consists of parts of 65 bytes: see bytes_at(). */
 struct new_utsname {
 	char sysname[65];
 };
@@ -129,9 +129,9 @@ extern int bpf_dynptr_from_skb(struct __sk_buff *skb, __u64 flags,
 #endif
 
 /*
- * An address of the kernel as bytes that can be read: 65 of them, at constant offsets. Every load
- * is guarded: 0 where there is no memory. The verifier wants a type, and this one allows loads of
- * any size and alignment.
+ * An address of the kernel as bytes that can be read: six times 65 of them, at constant offsets, by
+ * loads that stay within one of the six. Every load is guarded: 0 where there is no memory. The
+ * verifier wants a type, and this one allows loads of any size and alignment.
  */
 static __always_inline const void *bytes_at(const void *address)
 {

@@ -419,4 +419,35 @@ static __always_inline bool parse_usual(const void *data, struct packet *packet)
 	return true;
 }
 
+/* The same for IPv6 without extension headers, of USUAL6_LENGTH bytes. Where the header does not
+ * say where the packet ends, because its payload is a jumbo one, `end` is that of the header. */
+#define USUAL6_LENGTH (ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcp_head))
+static __always_inline bool parse_usual6(const void *data, struct packet *packet)
+{
+	const struct ipv6hdr *ip = data + ETH_HLEN;
+	const struct tcp_head *l4 = (const void *)(ip + 1);
+	const __u64 *addresses = (const __u64 *)&ip->saddr;
+
+	if (*(const __be16 *)(data + ETH_HLEN - 2) != bpf_htons(ETH_P_IPV6) ||
+	    *(const __u8 *)ip >> 4 != 6)
+		return false;
+	if (ip->nexthdr == IPPROTO_TCP) {
+		packet->class = PE_CLASS_IPV6 + PE_PROTO_TCP;
+		packet->tcp_flags = l4->flags;
+	} else if (ip->nexthdr == IPPROTO_UDP) {
+		packet->class = PE_CLASS_IPV6 + PE_PROTO_UDP;
+	} else {
+		return false;
+	}
+	packet->ip_proto = ip->nexthdr;
+	packet->address[0] = addresses[0];
+	packet->address[1] = addresses[1];
+	packet->address[2] = addresses[2];
+	packet->address[3] = addresses[3];
+	packet->ports = *(const __u32 *)l4;
+	packet->has_flow = packet->ipv6 = true;
+	packet->end = ETH_HLEN + sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	return true;
+}
+
 #endif

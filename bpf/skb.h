@@ -14,7 +14,7 @@ static __always_inline bool has_tag(const struct sk_buff *skb)
 	return bpf_core_field_exists(skb->vlan_all) ? skb->vlan_all : skb->vlan_proto;
 }
 
-/* The head of a frame as parse_usual() reads it. */
+/* The head of a frame as parse_usual() and parse_usual6() read it. */
 static __always_inline const void *frame_head(struct frame *frame, __u32 cpu_id)
 {
 	__u64 size = frame->length;
@@ -66,19 +66,14 @@ static __always_inline void find_pending(struct pe_cpu *cpu, struct frame *frame
 		frame->length = 0;
 }
 
-static __always_inline int count_as_pending(__u32 cpu_id, __u32 hook, bool gathered)
+/* Fills the CPU's own packet. `gathered` is known when it is compiled. */
+static __always_inline void parse_as_pending(struct pe_cpu *cpu, bool gathered)
 {
-	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
 	struct frame frame = { .is_skb = true, .gathered = gathered };
-	struct packet *packet;
-	struct extent extent;
+	struct packet *packet = packet_of(cpu);
 	union pe_slot_ref ref;
 
-	if (!cpu)
-		return 0;
-	packet = packet_of(cpu);
 	ref.word = cpu->pending.ref;
-	extent = (struct extent){ cpu->pending.length, cpu->pending.more, cpu->pending.each };
 	find_pending(cpu, &frame);
 	if (is_can(ref))
 		packet->class = PE_CLASS_OTHER;
@@ -89,26 +84,41 @@ static __always_inline int count_as_pending(__u32 cpu_id, __u32 hook, bool gathe
 		packet->truncated = false;
 	if (cpu->pending.tagged)
 		packet->vlan = packet->odd = true;
-	account(cpu, cpu_id, ref, hook, packet, &extent);
-	return 0;
 }
 
 /*
- * Counts the packet that the CPU's state holds as pending. Global functions: the verifier looks at
- * each once, and not once for each of the many ways in which a program comes here.
+ * Recognises the packet that the CPU's state holds as pending, whose head is in the window, and the
+ * rest in pages. Global functions: the verifier looks at each once, and not once for each of the
+ * many ways in which a program comes here.
  */
+__noinline int parse_gathered(__u32 cpu_id)
+{
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+
+	if (cpu)
+		parse_as_pending(cpu, true);
+	return 0;
+}
+
+/* Counts the pending packet. One without a source was recognised already, by parse_gathered(). */
 __noinline int count_pending(__u32 cpu_id, __u32 hook)
 {
-	return count_as_pending(cpu_id, hook, false);
+	struct pe_cpu *cpu = bpf_map_lookup_elem(&cpus, &cpu_id);
+	struct extent extent;
+	union pe_slot_ref ref;
+
+	if (!cpu)
+		return 0;
+	if (likely(cpu->pending.source))
+		parse_as_pending(cpu, false);
+	ref.word = cpu->pending.ref;
+	extent = (struct extent){ cpu->pending.length, cpu->pending.more, cpu->pending.each };
+	account(cpu, cpu_id, ref, hook, (const struct packet *)cpu->packet, &extent);
+	return 0;
 }
 
-/* The same of one whose head is in the window, and the rest in pages. */
-__noinline int count_gathered(__u32 cpu_id, __u32 hook)
-{
-	return count_as_pending(cpu_id, hook, true);
-}
-
-/* A packet that is not simply as long as it is, or whose head is in the window already. */
+/* A packet that is not a usual one: its headers have to be walked, it is not simply as long as it
+ * is, or its head is in the window already. */
 static __always_inline void count_special(const struct sk_buff *skb, enum hook hook,
 					  const struct counted *counted,
 					  const struct extent *extent, __u32 gathered)
@@ -130,9 +140,8 @@ static __always_inline void count_special(const struct sk_buff *skb, enum hook h
 		.tagged = has_tag(skb),
 	};
 	if (gathered)
-		count_gathered(cpu_id, hook);
-	else
-		count_pending(cpu_id, hook);
+		parse_gathered(cpu_id);
+	count_pending(cpu_id, hook);
 }
 
 /*
@@ -163,7 +172,29 @@ static __always_inline __u32 gather(struct __sk_buff *whole, bool can, const str
 	return 0;
 }
 
-/* `ctx` is for TCX alone. */
+/* One of the usual ones, after what parse_usual() or parse_usual6() says. */
+static __always_inline void count_usual(const struct sk_buff *skb, enum hook hook,
+					const struct counted *counted, struct packet *usual,
+					const struct extent *extent)
+{
+	if (unlikely(has_tag(skb)))
+		usual->vlan = usual->odd = true;
+	account(cpu_find(counted->cpu_id), counted->cpu_id, counted->ref, hook, usual, extent);
+}
+
+/* The headers are looked for beyond the linear part if that has less than gather() can copy. `ctx`
+ * is for TCX alone. */
+static __always_inline __u32 gather_head(struct __sk_buff *ctx, const struct sk_buff *skb,
+					 enum hook hook, const struct counted *counted,
+					 __u32 linear)
+{
+	struct __sk_buff *whole = hook == HOOK_TCX ? ctx : (struct __sk_buff *)skb;
+
+	if (likely(!skb->data_len || linear >= counted->pulled + PE_WINDOW - ETH_HLEN))
+		return 0;
+	return gather(whole, hook == HOOK_TCX || pe_reads_pages, skb, counted);
+}
+
 static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buff *skb,
 				      enum hook hook, const struct counted *counted, __u32 length)
 {
@@ -179,33 +210,19 @@ static __always_inline void count_skb(struct __sk_buff *ctx, const struct sk_buf
 	if (!head)
 		return;
 	if (likely(has_ethernet(counted->ref) && frame.length >= USUAL_LENGTH)) {
-		struct packet usual = {};
+		struct packet usual = {}, usual6 = {};
 
 		if (likely(parse_usual(head, &usual))) {
-			if (unlikely(has_tag(skb)))
-				usual.vlan = usual.odd = true;
-			account(cpu_find(cpu_id), cpu_id, counted->ref, hook, &usual, &extent);
+			count_usual(skb, hook, counted, &usual, &extent);
+			return;
+		}
+		if (frame.length >= USUAL6_LENGTH && parse_usual6(head, &usual6)) {
+			count_usual(skb, hook, counted, &usual6, &extent);
 			return;
 		}
 	}
-#ifdef PE_PLAIN
-	/* Verifiers of old kernels are slow. */
-	count_special(skb, hook, counted, &extent, 0);
-#else
-	struct packet packet = {};
-
-	parse(&frame, has_ethernet(counted->ref), &packet);
-	if (unlikely(packet.truncated && skb->data_len)) {
-		struct __sk_buff *whole = hook == HOOK_TCX ? ctx : (struct __sk_buff *)skb;
-		bool can = hook == HOOK_TCX || pe_reads_pages;
-
-		count_special(skb, hook, counted, &extent, gather(whole, can, skb, counted));
-		return;
-	}
-	if (unlikely(has_tag(skb)))
-		packet.vlan = packet.odd = true;
-	account(cpu_find(cpu_id), cpu_id, counted->ref, hook, &packet, &extent);
-#endif
+	count_special(skb, hook, counted, &extent,
+		      gather_head(ctx, skb, hook, counted, frame.length));
 }
 
 /* Where a received frame begins. */
