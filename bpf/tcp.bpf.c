@@ -193,23 +193,31 @@ int pe_tcp_learn_cpu(void *ctx)
 	return 0;
 }
 
+/* Overflows of one place, 1 if there is none; it is verified once, by itself, and not each time
+ * round below. */
+__noinline int pe_tcp_look_at(__u32 place)
+{
+	struct pe_tcp_space *space = bpf_map_lookup_elem(&spaces, &place);
+	__u64 cookie, net;
+
+	if (!space)
+		return 1;
+	cookie = *(volatile __u64 *)&space->cookie;
+	net = *(volatile __u64 *)&space->net;
+	if (place == PE_TCP_SPACE_HOST || (cookie && is_there(net, cookie)))
+		take_overflows(space, net);
+	return 0;
+}
+
 /* Overflows of `ctx[1]` places from `ctx[0]` on. User space runs it every second. */
 SEC("raw_tp")
 int pe_tcp_look(__u64 *ctx)
 {
 	__u32 from = ctx[0], count = ctx[1];
 
-	for (__u32 i = 0; i < PE_TCP_LOOK; i++) {
-		__u32 place = from + i;
-		struct pe_tcp_space *space = bpf_map_lookup_elem(&spaces, &place);
-		__u64 cookie, net;
-
-		if (!space || i >= count)
+	for (__u32 i = 0; i < PE_TCP_LOOK && i < count; i++) {
+		if (pe_tcp_look_at(from + i))
 			break;
-		cookie = *(volatile __u64 *)&space->cookie;
-		net = *(volatile __u64 *)&space->net;
-		if (place == PE_TCP_SPACE_HOST || (cookie && is_there(net, cookie)))
-			take_overflows(space, net);
 	}
 	return 0;
 }
