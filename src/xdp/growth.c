@@ -22,7 +22,7 @@
 
 /* So many slots are ready before they are asked for: as many as a storm brings while the kernel
  * waits for its programs. */
-#define READY_MIN (PE_CHUNK_SLOTS / 2)
+#define READY_MIN (PE_CHUNK_SLOTS * 3 / 4)
 /* The flow caches of CPUs that come later are made while all together are no larger. */
 #define FLOWS_MAX_BYTES ((uint64_t)64 << 20)
 
