@@ -200,6 +200,8 @@ struct pe_identities_stats {
 /* Any thread. */
 void pe_identities_get_stats(const struct pe_identities *identities,
 			     struct pe_identities_stats *ret_stats);
+/* Any thread. */
+uint64_t pe_identities_map_bytes(const struct pe_identities *identities);
 
 /* The `result` label. */
 const char *pe_identity_result_name(enum pe_identity_result result);

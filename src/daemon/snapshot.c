@@ -203,6 +203,15 @@ static void sample_dns(const struct pe_dns *dns, struct pe_snapshot *snapshot)
 	snapshot->self.kernel_map_bytes += pe_dns_map_bytes(dns);
 }
 
+static void sample_identity(const struct pe_identities *identities, struct pe_self_sample *self)
+{
+	self->identity_enabled = identities;
+	if (!identities)
+		return;
+	pe_identities_get_stats(identities, &self->identity);
+	self->kernel_map_bytes += pe_identities_map_bytes(identities);
+}
+
 int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snapshot **ret_snapshot)
 {
 	struct pe_snapshot *snapshot;
@@ -230,9 +239,7 @@ int pe_snapshot_sources_take(struct pe_snapshot_sources *sources, struct pe_snap
 				 (sources->drops ? pe_drops_map_bytes(sources->drops) : 0);
 	sample_tcp(sources, snapshot);
 	sample_dns(sources->dns, snapshot);
-	self->identity_enabled = sources->identities;
-	if (sources->identities)
-		pe_identities_get_stats(sources->identities, &self->identity);
+	sample_identity(sources->identities, self);
 	sample_interfaces(sources, self);
 	sample_flows(sources, self);
 	sample_delivery(sources, snapshot);

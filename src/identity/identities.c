@@ -289,3 +289,8 @@ void pe_identities_get_stats(const struct pe_identities *ids, struct pe_identiti
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	ret_stats->lost = pe_tasks_lost(ids->tasks);
 }
+
+uint64_t pe_identities_map_bytes(const struct pe_identities *ids)
+{
+	return pe_tasks_map_bytes(ids->tasks);
+}

@@ -164,5 +164,6 @@ uint64_t pe_tasks_map_bytes(const struct pe_tasks *tasks)
 
 	return bpf_map__max_entries(skel->maps.records) +
 	       (uint64_t)bpf_map__max_entries(skel->maps.seen) *
-		       bpf_map__value_size(skel->maps.seen);
+		       bpf_map__value_size(skel->maps.seen) +
+	       sizeof(*skel->bss);
 }
