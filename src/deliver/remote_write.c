@@ -25,7 +25,6 @@
 #include "remote_sink.h"
 #include "schedule.h"
 
-#define ROUNDED_SHARE	100 /* of an interval: so much a time may be off */
 #define QUEUE_BYTES_MAX ((size_t)8 * 1024 * 1024)
 
 static void remote_write_free(void *self)
@@ -63,16 +62,6 @@ static const char *address(void *self)
 
 /* ---- states ---- */
 
-/* Then states are exactly an interval apart: a series that is gone has its marker with the next
- * state, and databases store times in less. */
-static bool is_in_time(const struct pe_remote_sink *remote, uint64_t taken_ns)
-{
-	const uint64_t due_ns = remote->time_ns + remote->interval_ns;
-	const uint64_t off_ns = taken_ns > due_ns ? taken_ns - due_ns : due_ns - taken_ns;
-
-	return remote->time_ns && off_ns <= remote->interval_ns / ROUNDED_SHARE;
-}
-
 static void set_time(struct pe_remote_sink *remote, const struct pe_snapshot *snapshot)
 {
 	const uint64_t taken_ns = snapshot->taken_ns, now_ns = pe_clock_monotonic_ns();
@@ -90,12 +79,8 @@ static void set_time(struct pe_remote_sink *remote, const struct pe_snapshot *sn
 	 * nothing of an exporter before it is later. */
 	remote->zero_ns = remote->time_ns ? remote->time_ns + PE_NS_PER_MS
 					  : snapshot->self.created_ns;
-	if (is_in_time(remote, taken_ns))
-		remote->time_ns += remote->interval_ns;
-	else if (taken_ns > remote->time_ns)
-		remote->time_ns = taken_ns;
-	else
-		remote->time_ns += now_ns - remote->monotonic_ns + PE_NS_PER_MS;
+	remote->time_ns = pe_schedule_state_ns(remote->interval_ns, remote->time_ns, taken_ns,
+					       now_ns - remote->monotonic_ns);
 	if (!remote->first_ns)
 		remote->first_ns = now_ns;
 	remote->taken_ns = taken_ns;

@@ -8,6 +8,10 @@
 
 #define BACKOFF_NS PE_NS_PER_S
 #define DOUBLINGS  32
+/* Of a state's time: what share of the interval it may be off, and how near to another one it is.
+ */
+#define ROUNDED_SHARE 100
+#define APART_NS      (2 * PE_NS_PER_MS)
 
 uint64_t pe_schedule_grid_ns(const struct pe_schedule *schedule, uint64_t now_ns)
 {
@@ -95,6 +99,19 @@ void pe_schedule_next(struct pe_schedule *schedule, enum pe_sink_result result)
 		schedule->not_before_ns = schedule->next_ns;
 		break;
 	}
+}
+
+uint64_t pe_schedule_state_ns(uint64_t interval_ns, uint64_t last_ns, uint64_t taken_ns,
+			      uint64_t elapsed_ns)
+{
+	const uint64_t due_ns = last_ns + interval_ns;
+	const uint64_t off_ns = taken_ns > due_ns ? taken_ns - due_ns : due_ns - taken_ns;
+
+	if (last_ns && off_ns <= interval_ns / ROUNDED_SHARE)
+		return due_ns;
+	if (!last_ns || taken_ns >= last_ns + APART_NS)
+		return taken_ns;
+	return last_ns + elapsed_ns + APART_NS;
 }
 
 void pe_schedule_pause(struct pe_schedule *schedule, uint64_t from_ns)

@@ -34,6 +34,16 @@ uint64_t pe_schedule_phase_ns(uint32_t hash, uint64_t interval_ns);
 /* The next place on the grid behind `now_ns`. */
 uint64_t pe_schedule_grid_ns(const struct pe_schedule *schedule, uint64_t now_ns);
 
+/*
+ * The time of a state's samples, on the wall clock, whose snapshot was taken at `taken_ns`:
+ * `elapsed_ns` after that of `last_ns` (0: there was none), on the monotonic clock. Exactly an
+ * interval later where it is nearly that: a series that is gone has its marker with the next state,
+ * and databases store times in less. Always so much later that the zero of a new series is between,
+ * in milliseconds, also where the clock was set back or a state was late and the next is due. Pure.
+ */
+uint64_t pe_schedule_state_ns(uint64_t interval_ns, uint64_t last_ns, uint64_t taken_ns,
+			      uint64_t elapsed_ns);
+
 /* Leaves the peer alone for this long, whoever requests a delivery. */
 void pe_schedule_hold(struct pe_schedule *schedule, uint64_t pause_ns);
 

@@ -920,6 +920,28 @@ static void test_queue_memory(void **state)
 	assert_int_equal(stats().requests[PE_SINK_NETWORK], 1);
 }
 
+/* Times of two states, and the zero between them, are different milliseconds. */
+static void test_states_are_apart(void **state)
+{
+	const uint64_t last_ns = 1795910233 * S + 675999999;
+
+	(void)state;
+	assert_int_equal(pe_schedule_state_ns(S, 0, last_ns, 0), last_ns);
+	/* Nearly an interval later, and what is not. */
+	assert_int_equal(pe_schedule_state_ns(S, last_ns, last_ns + S - S / 100, S), last_ns + S);
+	assert_int_equal(pe_schedule_state_ns(S, last_ns, last_ns + S + S / 100, S), last_ns + S);
+	assert_int_equal(pe_schedule_state_ns(S, last_ns, last_ns + S / 2, S / 2), last_ns + S / 2);
+	/* One that was late, and the next behind it; a clock that was set back. */
+	for (int64_t after_ns = -(int64_t)S; after_ns < 2 * (int64_t)PE_NS_PER_MS;
+	     after_ns += 100000) {
+		const uint64_t next_ns = pe_schedule_state_ns(
+			S, last_ns, last_ns + (uint64_t)after_ns, PE_NS_PER_MS / 10);
+
+		assert_true((last_ns + PE_NS_PER_MS) / PE_NS_PER_MS < next_ns / PE_NS_PER_MS);
+		assert_true(next_ns < last_ns + 3 * PE_NS_PER_MS);
+	}
+}
+
 int main(void)
 {
 #define SINK_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -952,6 +974,7 @@ int main(void)
 		SINK_TEST(test_queue_mended),
 		SINK_TEST(test_queue_last),
 		SINK_TEST(test_queue_memory),
+		SINK_TEST(test_states_are_apart),
 	};
 
 	return cmocka_run_group_tests_name("sink", tests, NULL, NULL);
