@@ -37,13 +37,23 @@ struct pe_interfaces {
 
 static void unwatch(struct pe_interfaces *interfaces, struct pe_iface *iface, enum pe_ending ending)
 {
+	struct pe_identities *identities = interfaces->options.identities;
+	bool is_used;
+
 	if (!iface || !(iface->state & PE_IFACE_WATCHED))
 		return;
-	if (interfaces->options.identities)
-		pe_identities_unlink(interfaces->options.identities, iface->link->ifindex);
+	/*
+	 * It may be named only now: as one that has departed, because its link is found by nothing
+	 * any more. Where its number is in use, what is said of that may be of another one.
+	 */
+	is_used = identities && pe_monitor_exists(interfaces->engine.monitor, iface->link->ifindex);
+	if (is_used)
+		pe_identities_unlink(identities, iface->link->ifindex);
 	if (iface->attachment.token != PE_TOKEN_NONE)
 		pe_maintenance_freed_slot(interfaces->engine.maintenance);
 	pe_watch_end(&interfaces->engine, iface, ending);
+	if (identities && !is_used)
+		pe_identities_unlink(identities, iface->link->ifindex);
 }
 
 /* A carrier that came and went may not have been reported. */

@@ -7,6 +7,7 @@ The exporter runs as nobody, with the three capabilities that it needs and no ot
 import concurrent.futures
 import contextlib
 import ctypes
+import json
 import os
 import pathlib
 import random
@@ -79,25 +80,34 @@ class Groups:
 class Box:
     """A process in a control group, with network and host name of its own, and a veth to the host."""
 
-    def __init__(self, host, veth, group, name, program=("sleep", "60")):
+    def __init__(self, host, veth, group, name, program=("sleep", "60"), runs=True):
         ready, go = os.pipe(), os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
+                os.close(go[1])  # or it would never see that the test has gone
                 (group / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
                 if LIBC.unshare(CLONE_NEWNET | CLONE_NEWUTS) == 0:
                     LIBC.sethostname(name.encode(), len(name))
                     os.write(ready[1], b"x")
-                    os.read(go[0], 1)
+                    if not os.read(go[0], 1):
+                        os._exit(1)
                     os.execvp(program[0], program)
             finally:
                 os._exit(1)
         assert os.read(ready[0], 1) == b"x"
         if veth:
             host.ip("link", "add", veth, "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
-        os.write(go[1], b"x")
-        for fd in ready + go:
+        for fd in (*ready, go[0]):
             os.close(fd)
+        self.go = go[1]
+        if runs:
+            self.run()
+
+    def run(self):
+        """Until then it is a copy of the test, in its control group and namespaces."""
+        os.write(self.go, b"x")
+        os.close(self.go)
 
     def wait(self):
         os.waitpid(self.pid, 0)
@@ -180,6 +190,32 @@ def test_short_lives():
              if not said[-1] or said[-1]["container"] != veth.replace("box", "box-")}  # fmt: skip
     assert not wrong
     assert sum(said[0] is not None for said in seen.values()) >= len(lives) - 1
+
+
+def test_named_at_the_end():
+    """Named by a program that starts before the veth is deleted, while of both nothing was read: also where
+    the deletion is read first, as an earlier event of interfaces is."""
+    with Namespace() as host, Groups() as groups:
+        with Exporter(host, "--identity.wait=30s", prefix=AS_NOBODY) as exporter:
+            box = Box(host, "veth1", groups.make("lxc.payload.web"), "x", ("true",), runs=False)
+            run("nsenter", f"--net=/proc/{box.pid}/ns/net", "ip", "link", "set", "eth0", "up")
+            host.ip("link", "set", "veth1", "up")
+            wait_for(lambda: exporter.scrape().sum("packets_total", interface="veth1"), "it is counted")
+            exporter.pause()
+            host.ip("link", "set", "lo", "alias", "earlier")
+            box.run()
+            box.wait()
+            # The kernel deletes the veth with the namespace.
+            wait_for(lambda: len(json.loads(host.ip("-j", "link"))) == 1, "it is gone")
+            exporter.process.send_signal(signal.SIGCONT)
+            wait_for(lambda: not exporter.scrape().live(interface="veth1"), "it is gone")
+            metrics = wait_for(
+                lambda: (m := exporter.scrape()).sum("identity_unresolved") == 0 and m, "it is known"
+            )
+    (info,) = metrics.find("interface_info", interface="veth1")
+    assert (info.labels["runtime"], info.labels["container"]) == ("lxc", "web")
+    assert metrics.sum("ungrouped_packets") == 0
+    assert metrics.sum("group_packets_total", workload="web") == metrics.sum("packets_total", interface="veth1")
 
 
 def test_off():

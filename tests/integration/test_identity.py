@@ -195,6 +195,8 @@ def test_back_under_another_name():
         host = stack.enter_context(Namespace())
         other = stack.enter_context(Namespace())
         container = stack.enter_context(Container(host, 1))
+        # Without any interface it would detach its tracepoints after some seconds.
+        stack.enter_context(Container(host, 2))
         exporter = stack.enter_context(Exporter(host, "--departed.retention=1s"))
         send(container, "eth0", 10)
         wait_for(lambda: series(exporter, "veth1")["ingress"] == counts(10), "counted")
