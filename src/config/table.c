@@ -50,7 +50,8 @@ static const struct pe_option options[] = {
 		.initial = "auto",
 		FIELD(xdp_mode),
 		.help = "How to attach. auto is generic where that changes nothing for the host, "
-			"and never on hardware; native is in the driver, or else as auto.",
+			"and never on hardware; native is in the driver, or else as auto. "
+			"After SIGKILL, generic leaves receive offloads of cards switched off.",
 	},
 	{
 		.name = "egress",
