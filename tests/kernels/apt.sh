@@ -8,8 +8,10 @@ tool_packages=(busybox-static cpio ethtool iproute2 iputils-ping kmod libteam-ut
 
 # Programs for host and guests: $cache/tools has what is not installed here.
 apt_tools() {
-	local stamp=$cache/tools/stamp
-	[ "$stamp" -nt "${BASH_SOURCE[0]}" ] && return
+	local stamp made_by
+	made_by=$(sum_of "${BASH_SOURCE[0]}")
+	stamp=$cache/tools/made-by
+	[ "$(cat "$stamp" 2>/dev/null)" != "$made_by" ] || return 0
 	apt_refresh
 	rm -rf "$cache/tools" "$cache"/apt/archives/*.deb
 	mkdir -p "$cache/tools"
@@ -25,7 +27,7 @@ apt_tools() {
 		target=$cache/tools$(readlink "$link")
 		[ ! -e "$target" ] || ln -sf "$target" "$link"
 	done
-	touch "$stamp"
+	echo "$made_by" >"$stamp"
 }
 
 # Every kernel image of the suites, oldest first: VERSION PACKAGE
@@ -44,9 +46,10 @@ apt_kernels() {
 #   newest        the newest of all
 # With `-cloud` behind it, it is the flavour for virtual machines, which has fewer modules.
 apt_kernel() {
-	local kernels=$cache/apt/kernels-and-flavours
+	local kernels
+	kernels=$cache/apt/kernels-$(sum_of "$srcdir/tests/kernels/apt.sh")
 	apt_refresh
-	if [ ! "$kernels" -nt "$cache/apt/stamp" ] || [ ! "$kernels" -nt "$srcdir/tests/kernels/apt.sh" ]; then
+	if [ ! "$kernels" -nt "$cache/apt/stamp" ]; then
 		apt_kernels >"$kernels.new"
 		mv "$kernels.new" "$kernels"
 	fi

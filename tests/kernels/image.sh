@@ -111,13 +111,14 @@ image_unpack() {
 }
 
 # image_kernel NAME: makes sure of $cache/kernels/VERSION/{vmlinuz,modules.cpio}, for a flavour
-# VERSION-FLAVOUR; prints the folder.
+# VERSION-FLAVOUR; prints the folder. Of those that nobody has asked for in a month nothing stays.
 image_kernel() {
-	local version package folder tree
+	local version package folder tree made_by
+	made_by=$(sum_of "$srcdir/tests/kernels/image.sh")
 	read -r version package < <(apt_kernel "$1")
 	folder=$cache/kernels/$version
 	[[ $package != *-cloud-* ]] || folder+=-cloud
-	if [ ! "$folder/vmlinuz" -nt "$srcdir/tests/kernels/image.sh" ]; then
+	if [ "$(cat "$folder/made-by" 2>/dev/null)" != "$made_by" ]; then
 		tree=$(mktemp -d "$cache/tree.XXXXXX")
 		apt_unpack_kernel "$version" "$package" "$tree"
 		mkdir -p "$folder"
@@ -125,8 +126,10 @@ image_kernel() {
 			>"$folder/modules.cpio"
 		cp "$(find "$tree" -name 'vmlinuz*' -type f | head -n 1)" "$folder/vmlinuz"
 		image_unpack "$folder/vmlinuz"
-		touch "$folder/vmlinuz"
+		echo "$made_by" >"$folder/made-by"
 		rm -rf "$tree"
 	fi
+	touch "$folder"
+	find "$cache/kernels" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
 	echo "$folder"
 }

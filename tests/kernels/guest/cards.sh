@@ -92,7 +92,7 @@ in_few_packets() {
 			[ "$(features)" != "${features[$card]}" ] ||
 				without[$card]+=" $(rx_packets_of_tcp)"
 		done
-		exporter_start "${options[@]}"
+		exporter_start "${few[@]}" "${options[@]}"
 		for card in "${left[@]}"; do
 			with[$card]+=" $(rx_packets_of_tcp)"
 		done
@@ -161,7 +161,7 @@ steady() {
 	exporter_end TERM
 	flow 150
 	same_features "after SIGTERM"
-	exporter_start "${options[@]}"
+	exporter_start "${few[@]}" "${options[@]}"
 	flow 150
 	exporter_end KILL
 	flow 150
@@ -266,7 +266,7 @@ for card in "${cards[@]}"; do
 	changes[$card]=$(carrier_changes)
 done
 steady
-exporter_start "${options[@]}"
+exporter_start "${few[@]}" "${options[@]}"
 for card in "${cards[@]}"; do
 	# A card that lost its carrier first gets it back.
 	wait_for 60 reachable || true
@@ -283,9 +283,12 @@ for card in "${cards[@]}"; do
 done
 
 # Who asks for it gets a hook, and the features that this switched back at the end.
-exporter_start --xdp.mode=generic
+exporter_start "${few[@]}" --xdp.mode=generic
 for card in "${cards[@]}"; do
 	wait_for 60 has_hook || not_ok "$card: has a hook with --xdp.mode=generic"
+	# Or else nothing is put back.
+	[ "$card" != virtio_net ] || [ "$(features)" != "${features[$card]}" ] ||
+		not_ok "$card: a hook switches offloads off"
 done
 exporter_end TERM
 same_features "after --xdp.mode=generic"

@@ -1,12 +1,27 @@
 # shellcheck shell=bash
 # CPUs that are possible and not there cost no memory; one that comes while the exporter counts is
-# counted from its first packet on, and gets memory of its own. The guest has 255 possible CPUs and
-# 512 MiB: see `boot`.
+# counted from its first packet on, and gets memory of its own; sweeps take none from the exporter. The
+# guest has 255 possible CPUs and 512 MiB: see `boot`.
 
 second=/sys/devices/system/cpu/cpu1/online
 
 map_bytes() {
 	scrape | sed -n 's/^packet_exporter_kernel_map_bytes //p'
+}
+
+# Of each of the exporter's threads: its CPUs, also those that are not there. One line, if all have the same.
+affinity() {
+	sed -n 's/^Cpus_allowed:[[:space:]]*//p' /proc/"${exporter:?}"/task/*/status | sort -u
+}
+
+# A thread that sweeps has one of its own, and ends.
+is_whole() {
+	[ "$(affinity)" = "$whole" ]
+}
+
+# Some of what was sent: a sweep has found it in a CPU's cache.
+flows_have_ended() {
+	scrape | grep -q '^packet_exporter_group_flow_duration_seconds_count{kind="veth".*} [1-9]'
 }
 
 has_grown() {
@@ -25,8 +40,9 @@ send() {
 ulimit -l unlimited
 echo 0 >$second
 possible=$(</sys/devices/system/cpu/possible)
-if exporter_start --interface.exclude= --identity=off; then
+if exporter_start --interface.exclude= --identity=off --flows.idle-timeout=5s; then
 	bytes=$(map_bytes)
+	whole=$(affinity)
 	if [ "$bytes" -lt 8000000 ]; then
 		ok "CPUs that are not there have no memory"
 		feature few_cpus yes
@@ -66,6 +82,13 @@ if exporter_start --interface.exclude= --identity=off; then
 		feature cpu_hotplug yes
 	else
 		not_ok "every packet of a CPU that comes is counted" "$(readable </tmp/difference)"
+	fi
+	# What sweeps leaves the CPU that it sweeps, in a thread of its own: an affinity that is put back lacks the
+	# CPUs that are not there.
+	if wait_for 60 flows_have_ended && wait_for 20 is_whole; then
+		ok "after sweeps the exporter may run on every CPU"
+	else
+		not_ok "after sweeps the exporter may run on every CPU" "at first $whole" "then $(affinity)" "$(scrape | grep flow_duration_seconds_count)"
 	fi
 	exporter_end TERM
 else

@@ -473,14 +473,14 @@ for word in ${word_of_test//,/ }; do
 	--*) options+=("$word") ;;
 	esac
 done
-echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
-# New namespaces, too.
-echo 1 >/proc/sys/net/core/devconf_inherit_init_net
+no_ipv6='echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+eval "$no_ipv6"
 for kind in "${kinds[@]}"; do
 	number=$((number + 1))
 	number_of[$kind]=$number
 	ip netns add "$kind"
-	peer link set lo up
+	# A new namespace does not inherit it.
+	in_peer bash -c "$no_ipv6; ip link set lo up"
 	# In a condition, `set -e` would be off.
 	set +e
 	(set -e && "make_$kind") 2>/tmp/error
@@ -499,7 +499,7 @@ for kind in "${made[@]}"; do
 	wait_for 60 reachable || not_ok "$kind leads to its peer"
 done
 ulimit -l unlimited
-exporter_start "${options[@]}"
+exporter_start "${few[@]}" "${options[@]}"
 wait_for 60 all_known || not_ok "every device is in the metrics"
 wait_for 60 settled || not_ok "every device is counted as it is going to be"
 report_modes

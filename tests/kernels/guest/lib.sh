@@ -67,6 +67,10 @@ ready_within() {
 	traffic await $web_port /-/ready "$1" "$exporter"
 }
 
+# Without the programs that look for containers, drops and connections: most of what emulation takes for a
+# start, and nothing to most tests.
+few=(--identity=off --drops=off --tcp=off)
+
 # exporter_start [OPTION…]: sets exporter to its process id. Its log is /tmp/exporter.log. The kernel
 # verifies the programs in software emulation, too: this may take long on a busy machine.
 exporter_start() {

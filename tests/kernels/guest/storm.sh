@@ -3,7 +3,7 @@
 # the exporter is stopped. Every packet is in the counters of the host, and nothing stays attached.
 
 each=10
-exporter_options=(--interface.exclude='^lo$')
+exporter_options=("${few[@]}" --interface.exclude='^lo$')
 
 # blow FIRST LAST: veths s$n here and p$n in a namespace, which receive and go, all of them at once.
 blow() {
@@ -53,7 +53,6 @@ counted() {
 load veth
 ulimit -l unlimited
 echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
-echo 1 >/proc/sys/net/core/devconf_inherit_init_net
 # With no interface at all, the exporter detaches after some seconds.
 ip link add stays type veth peer name too
 ip link set stays up
