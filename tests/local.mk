@@ -389,7 +389,7 @@ CLEANFILES += tests/integration/*.so tests/integration/*.o tests/integration/*.b
 TEST_EXTENSIONS = .sh
 tap_driver = env AM_TAP_AWK='$(AWK)' PE_CHECK_TESTS='$(TEST_LOGS:.log=)' \
 	$(SHELL) $(top_srcdir)/tests/driver.sh $(SHELL) $(top_srcdir)/autotools/tap-driver.sh
-CLEANFILES += tests/*/*.seconds docker/*.seconds
+CLEANFILES += tests/*/*.seconds docker/*.seconds tests/kernels/base.cpio
 # How far they are, and what is said of a failure.
 AM_SH_LOG_DRIVER_FLAGS = --comments
 LOG_DRIVER = $(tap_driver)
@@ -453,6 +453,21 @@ soak: compile-integration
 	$(soak_env) SOAK_SECONDS=$${SOAK_SECONDS:-600} PE_PYTEST='test_soak.py' \
 		$(top_srcdir)/tests/integration/pytest.sh -n 0 -s
 
+# What is exact must be so in every combination of hooks; `gro` leaves containers to the tracepoint.
+# HOOKS="--xdp.mode=native,--flows=off gro" runs these combinations alone.
+.PHONY: check-hooks
+hook_modes = --xdp.mode=auto --xdp.mode=generic --xdp.mode=native gro
+hook_combinations = $(foreach mode,$(hook_modes),$(foreach egress,on off,$(foreach flows,on off, \
+	$(mode),--egress=$(egress),--flows=$(flows))))
+check-hooks: compile-integration
+	@failed=; for hooks in $${HOOKS:-$(hook_combinations)}; do \
+		echo "# $$hooks"; \
+		$(soak_env) PE_HOOKS="$$(echo $$hooks | tr , ' ')" SOAK_SECONDS=$${SOAK_SECONDS:-60} \
+			PE_PYTEST='test_exact.py test_storm.py test_soak.py' \
+			$(top_srcdir)/tests/integration/pytest.sh || failed="$$failed $$hooks"; \
+	done; \
+	if test -n "$$failed"; then echo "failed:$$failed"; exit 1; fi
+
 # ---- a fleet ----
 
 # A thousand hosts that write to a VictoriaMetrics, for some minutes; FLEET="HOSTS SECONDS" others.
@@ -482,6 +497,7 @@ bench_programs = \
 bench_sources = \
 	tests/bench/bench.bpf.c \
 	tests/bench/bench.py \
+	tests/bench/bench_cpus.py \
 	tests/bench/bench_delivery.py \
 	tests/bench/bench_dns.py \
 	tests/bench/bench_drops.py \
@@ -505,8 +521,8 @@ bench_drive = tests/bench/bench.h tests/bench/drive.h tests/bench/flows.h tests/
 tests_bench_bench_attack_SOURCES = tests/bench/bench_attack.c $(bench_drive)
 tests_bench_bench_attack_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_attack_LDADD = $(pe_libs)
-tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c tests/bench/packets.h \
-	$(bench_drive)
+tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c tests/bench/lines.h \
+	tests/bench/packets.h $(bench_drive)
 tests_bench_bench_datapath_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_datapath_LDADD = $(pe_libs) -lm
 tests_bench_bench_egress_SOURCES = tests/bench/bench_egress.c tests/bench/bench.h $(bench_packets)
@@ -546,7 +562,7 @@ tests/bench/bench_egress-bench_egress.$(OBJEXT): tests/bench/models.skel.h tests
 tests/bench/exec_cost-exec_cost.$(OBJEXT): tests/bench/twin.skel.h
 tests/bench/links-links.$(OBJEXT): tests/bench/observe.skel.h
 # Automake names it so since another folder has a program of that name.
-tests/bench/tests_bench_traffic-traffic.$(OBJEXT): tests/bench/tcx.skel.h
+tests/bench/tests_bench_traffic-traffic.$(OBJEXT): tests/bench/tcx.skel.h tests/bench/twin.skel.h
 tests/bench/%.skel.h: $(top_srcdir)/tests/bench/%.bpf.c
 	@$(MKDIR_P) tests/bench
 	$(V_CLANG)$(CLANG) $(BPF_FLAGS) -MMD -MP -MF tests/bench/$*.bpf.d -MT $@ -c $< \

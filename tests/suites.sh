@@ -5,15 +5,21 @@
 # apt does all of it, with lists and a configuration of its own below that folder: it knows this
 # machine's mirror and proxy, it checks the signature of each suite and the checksum of each
 # package. The packages of this machine stay as they are.
-# Expects: builddir; PE_KERNELS_CACHE if the folder is to be another. Sets cache, its absolute path.
+# Expects: PE_KERNELS_CACHE if the folder is to be another. Sets cache, its absolute path. Several checkouts may
+# share it: what depends on a file of the source is told apart by what the file says, not by its time.
 
-cache=${PE_KERNELS_CACHE:-$builddir/tests/kernels/cache}
+cache=${PE_KERNELS_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter/suites}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
 # These have to be newer than Debian 12 has them: QEMU 8 brings igb, iproute2 6.7 netkit.
 backports=(qemu-system-\* qemu-utils seabios iproute2)
 suites=(bullseye bookworm trixie sid)
+
+# sum_of FILE: what it says, as a word.
+sum_of() {
+	sha256sum <"$1" | cut -c 1-16
+}
 
 # suites_lock: one at a time changes the folder, until the caller ends or closes descriptor 9.
 suites_lock() {

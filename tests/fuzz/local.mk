@@ -75,7 +75,7 @@ FUZZ_TARGETS = $(fuzz_targets)
 fuzz_env = PE_SRCDIR='$(abs_top_srcdir)' PE_BUILDDIR='$(abs_builddir)' CLANG='$(CLANG)' \
 	MAKE='$(MAKE)'
 suite_fuzz_env = $(fuzz_env)
-suite_fuzz_variables = FUZZ_SECONDS=5 FUZZ_TARGETS='$(FUZZ_TARGETS)'
+suite_fuzz_variables = FUZZ_SECONDS=2 FUZZ_TARGETS='$(FUZZ_TARGETS)'
 .PHONY: fuzz fuzz-build
 fuzz:
 	+$(fuzz_env) FUZZ_SECONDS='$(FUZZ_SECONDS)' $(top_srcdir)/tests/fuzz/run $(FUZZ_TARGETS)

@@ -9,7 +9,6 @@
 set -euo pipefail
 shopt -s inherit_errexit
 srcdir=$(cd "$(dirname "$0")/../.." && pwd)
-builddir=${PE_BUILDDIR:-$srcdir/build}
 # shellcheck source=tests/suites.sh
 . "$srcdir/tests/suites.sh"
 

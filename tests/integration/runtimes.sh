@@ -8,16 +8,19 @@
 # started with mount and pid namespaces of its own: folders of the host that a runtime uses are covered.
 set -euo pipefail
 kind=$1 count=$2 at_a_time=$3 work=$4
-export kind work
+group=/sys/fs/cgroup/pe-runtimes-$(stat -L -c %i /proc/self/ns/net) # process ids are those of other tests, too
+export group kind work
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
 
-# The unified hierarchy alone, whatever else the host has, and the namespace's own interfaces.
+# The unified hierarchy alone, whatever else the host has, and the namespace's own interfaces. LXC makes its
+# groups below that of process 1, and another name of one that is there already.
 one_hierarchy() {
 	mount -t sysfs sysfs /sys
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
-	mkdir -p "/sys/fs/cgroup/pe-runtimes-$$"
-	echo $$ >"/sys/fs/cgroup/pe-runtimes-$$/cgroup.procs"
+	mkdir -p "$group"
+	echo 1 >"$group/cgroup.procs"
+	echo $$ >"$group/cgroup.procs"
 }
 
 root() {
@@ -62,9 +65,9 @@ prepare_nspawn() {
 }
 # It takes its control group for itself, and a folder only once: each has both of its own.
 run_nspawn() {
-	mkdir -p "/sys/fs/cgroup/pe-runtimes-$$" "$work/nspawn$1"
+	mkdir -p "$group-$1" "$work/nspawn$1"
 	cp -r "$work/root/." "$work/nspawn$1"
-	echo "$BASHPID" >"/sys/fs/cgroup/pe-runtimes-$$/cgroup.procs"
+	echo "$BASHPID" >"$group-$1/cgroup.procs"
 	systemd-nspawn -q --register=no --keep-unit -D "$work/nspawn$1" -M "box-$1" --network-veth \
 		--as-pid2 /bin/sleep "$(life "$1")" >&2
 	echo "box-$1 ve-box-$1"
@@ -87,9 +90,10 @@ run_podman() {
 }
 
 # Containers that share a namespace, have two networks, or have a name that another has or that needs
-# escapes. Each sends its number of echo requests to each of its gateways.
+# escapes. Each sends its number of echo requests to each of its gateways, of which it has one at least.
 sends() {
-	echo "for i in \$(ip route | sed -n 's|[.]0/.*|.1|p'); do ping -q -A -c $1 \$i || exit; done"
+	echo "gateways=\$(ip route | sed -n 's|[.]0/.*|.1|p'); [ -n \"\$gateways\" ] || exit 1"
+	echo "for i in \$gateways; do ping -q -A -c $1 \$i || exit; done"
 }
 podman_sends() {
 	local count=$1

@@ -67,11 +67,12 @@ put_cache() {
 	done
 }
 
-# On the machine, in a folder of the same name, which is part of what the cache knows objects by. Its apt finds
-# the packages that were downloaded for this one, and adds to a layer of its own.
+# On the machine, in a folder of the same name. Its apt finds the packages that were downloaded for this one, and
+# adds to a layer of its own.
 there() {
 	env -i PATH=$ccache/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb \
 		LD_LIBRARY_PATH=$ccache/lib CCACHE_DIR=$ccache/cache CCACHE_DEPEND=1 \
+		CCACHE_BASEDIR="$source_dir" CCACHE_NOHASHDIR=1 \
 		unshare --mount --pid --fork --kill-child sh -c '
 			archives=/var/cache/apt/archives
 			mount -t proc proc "$0/proc" && mount --rbind /sys "$0/sys" &&

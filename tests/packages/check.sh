@@ -40,7 +40,8 @@ same() {
 # cached COMMAND…: what an earlier run has compiled of the same sources is not compiled again.
 cached() {
 	PATH=/usr/lib/ccache:$PATH CCACHE_MAXSIZE=500M \
-		CCACHE_DIR=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter/ccache "$@"
+		CCACHE_DIR=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/packet-exporter/ccache \
+		CCACHE_BASEDIR="$source_dir" CCACHE_NOHASHDIR=1 "$@"
 }
 
 version() {

@@ -181,7 +181,8 @@ socket_starts_it() {
 		systemctl stop packet-exporter && systemctl enable --now packet-exporter.socket' 2>&1 || return
 	[ "$(there systemctl is-active packet-exporter)" = inactive ] || return
 	scrape | grep -q '^packet_exporter_build_info{' || return
-	[ "$(there systemctl is-active packet-exporter)" = active ]
+	# It answers before it reports that it is ready.
+	wait_for there systemctl is-active -q packet-exporter
 }
 
 # It goes on with its socket and its configuration, as a new process.
