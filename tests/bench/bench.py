@@ -20,8 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 import pytest  # noqa: E402
 import harness  # noqa: E402
 from harness import (  # noqa: E402
-    BUILD, Container, Namespace, Pushgateway, clean_environment, ethernet, ipv4, run, stop, tcp, udp,
-    wait_for,
+    BUILD, Container, Namespace, Pushgateway, clean_environment, ethernet, ipv4, pretend_cpus, run, stop,
+    tcp, udp, wait_for,
 )
 
 QUICK = os.environ.get("PE_BENCH_QUICK") == "1"
@@ -149,6 +149,6 @@ def resident(pid):
 __all__ = [
     "BUILD", "Container", "Exporter", "Namespace", "NodeExporter", "Pushgateway", "QUICK", "arp",
     "clean_environment", "cpu_s", "figure", "helper", "ipv4", "main", "median", "percentile",
-    "quick", "resident", "run", "status", "stop", "tcp", "udp", "wait_attached", "wait_for",
+    "pretend_cpus", "quick", "resident", "run", "status", "stop", "tcp", "udp", "wait_attached", "wait_for",
     "wakeups",
 ]

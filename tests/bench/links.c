@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Makes and deletes veth pairs in this network namespace, and tells what it took. One JSON object
- * a call, times in ns. For bench_hotplug.py and bench_scrape.py.
+ * a call, times in ns. For bench_hotplug.py, bench_scrape.py and bench_cpus.py.
  *
  *   links add FIRST COUNT        pairs vFIRST/wFIRST …, with ifindexes counted from FIRST
  *   links up FIRST COUNT         both ends of these pairs

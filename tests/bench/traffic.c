@@ -3,7 +3,8 @@
  * Traffic for bench_traffic.py, and a program on both directions of interfaces to compare with.
  * Run in the network namespace of who sends.
  *
- *   traffic blast ADDRESS PORT MS      small UDP packets for so long; prints how many
+ *   traffic blast ADDRESS PORT MS      small UDP packets for so long; prints how many, and how long
+ *                                      one takes where least else is in the way
  *   traffic echo PORT                  answers UDP and TCP until its standard input ends; on the
  *                                      next port it takes UDP packets and leaves them
  *   traffic ping ADDRESS PORT COUNT    round trips over UDP in ns
@@ -15,6 +16,8 @@
  *                                      input ends
  *   traffic tcx-pass INTERFACE…        so with one that does nothing
  *   traffic xdp INTERFACE…             so with an XDP program that does nothing, generic mode
+ *   traffic tracepoints                so with programs that do nothing, of the two tracepoints by
+ *                                      which ours counts
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -32,6 +35,7 @@
 #include "bench.h"
 
 #include "tcx.skel.h"
+#include "twin.skel.h"
 
 /* linux/bpf.h of Debian 12 does not have them. */
 #define TCX_INGRESS 46
@@ -40,6 +44,10 @@
 #define PAYLOAD	    22 /* 64 bytes with the headers */
 #define ANSWER_MS   2000
 #define PINGS_MAX   100000
+#define BATCHES_MAX (1u << 17)
+/* Whoever else uses the machine can only make a packet slower: the tenth part of the batches that
+ * has least of that. */
+#define UNDISTURBED 10
 
 static void fail(const char *what)
 {
@@ -73,6 +81,13 @@ static void without_delay(int sock)
 	setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+static int compare_ns(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void blast(const char *host, const char *port, unsigned int ms)
 {
 	static char payload[PAYLOAD];
@@ -80,7 +95,9 @@ static void blast(const char *host, const char *port, unsigned int ms)
 	struct iovec part = { payload, sizeof(payload) };
 	struct mmsghdr message[BATCH] = { 0 };
 	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	static uint64_t batch_ns[BATCHES_MAX];
 	uint64_t begin_ns = pe_clock_monotonic_ns(), now_ns = begin_ns, sent = 0;
+	size_t batches = 0;
 
 	if (sock < 0 || connect(sock, (struct sockaddr *)&in, sizeof(in)) < 0)
 		fail("connect");
@@ -88,15 +105,22 @@ static void blast(const char *host, const char *port, unsigned int ms)
 		message[i].msg_hdr = (struct msghdr){ .msg_iov = &part, .msg_iovlen = 1 };
 	while (now_ns - begin_ns < ms * PE_NS_PER_MS) {
 		int done = sendmmsg(sock, message, BATCH, 0);
+		uint64_t last_ns = now_ns;
 
 		if (done > 0)
 			sent += (uint64_t)done;
 		else if (errno != ENOBUFS)
 			fail("send");
 		now_ns = pe_clock_monotonic_ns();
+		if (done == BATCH && batches < BATCHES_MAX)
+			batch_ns[batches++] = now_ns - last_ns;
 	}
-	printf("{\"sent\":%llu,\"ns\":%llu}\n", (unsigned long long)sent,
-	       (unsigned long long)(now_ns - begin_ns));
+	if (!batches)
+		fail("no whole batch");
+	qsort(batch_ns, batches, sizeof(*batch_ns), compare_ns);
+	printf("{\"sent\":%llu,\"ns\":%llu,\"packet_ns\":%.1f}\n", (unsigned long long)sent,
+	       (unsigned long long)(now_ns - begin_ns),
+	       (double)batch_ns[batches / UNDISTURBED] / BATCH);
 }
 
 static int bound(int type, const struct sockaddr_in *in)
@@ -228,30 +252,48 @@ static void attach(const char *name, int program, enum bpf_attach_type type, uin
 	}
 }
 
+/* What is attached to each interface, by command. */
+static void hold_interface(const struct tcx_bpf *skel, const char *what, const char *name)
+{
+	const bool pass = strcmp(what, "tcx-pass") == 0;
+	int program = bpf_program__fd(pass ? skel->progs.pass_on : skel->progs.count_protocol);
+
+	if (strcmp(what, "xdp") == 0) {
+		attach(name, bpf_program__fd(skel->progs.pass), BPF_XDP, XDP_FLAGS_SKB_MODE);
+		return;
+	}
+	attach(name, program, (enum bpf_attach_type)TCX_INGRESS, 0);
+	attach(name, program, (enum bpf_attach_type)TCX_EGRESS, 0);
+}
+
+static void hold_tracepoints(void)
+{
+	struct twin_bpf *twin = twin_bpf__open_and_load();
+
+	if (!twin || !bpf_program__attach(twin->progs.twin_egress) ||
+	    !bpf_program__attach(twin->progs.twin_receive))
+		fail("attach");
+}
+
 /* `what` is the command. */
 static bool hold(const char *what, char *const *names, int count)
 {
-	const bool xdp = strcmp(what, "xdp") == 0, pass = strcmp(what, "tcx-pass") == 0;
+	static const char *const known[] = { "tcx", "tcx-pass", "xdp", "tracepoints" };
 	struct tcx_bpf *skel;
-	int program;
+	bool is_known = false;
 	char end;
 
-	if (!xdp && !pass && strcmp(what, "tcx") != 0)
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		is_known |= strcmp(what, known[i]) == 0;
+	if (!is_known || (count == 0) != (strcmp(what, "tracepoints") == 0))
 		return false;
 	skel = tcx_bpf__open_and_load();
 	if (!skel)
 		fail("load");
-	program = bpf_program__fd(xdp	 ? skel->progs.pass
-				  : pass ? skel->progs.pass_on
-					 : skel->progs.count_protocol);
-	for (int i = 0; i < count; i++) {
-		if (xdp) {
-			attach(names[i], program, BPF_XDP, XDP_FLAGS_SKB_MODE);
-			continue;
-		}
-		attach(names[i], program, (enum bpf_attach_type)TCX_INGRESS, 0);
-		attach(names[i], program, (enum bpf_attach_type)TCX_EGRESS, 0);
-	}
+	if (!count)
+		hold_tracepoints();
+	for (int i = 0; i < count; i++)
+		hold_interface(skel, what, names[i]);
 	printf("ready\n");
 	fflush(stdout);
 	while (read(STDIN_FILENO, &end, 1) > 0)
@@ -273,7 +315,7 @@ int main(int argc, char **argv)
 		ping(SOCK_STREAM, argv[2], argv[3], number);
 	else if (argc == 5 && strcmp(argv[1], "crr") == 0)
 		connections(argv[2], argv[3], number);
-	else if (argc < 3 || !hold(argv[1], argv + 2, argc - 2))
+	else if (argc < 2 || !hold(argv[1], argv + 2, argc - 2))
 		return 2;
 	return 0;
 }
