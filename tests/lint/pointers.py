@@ -39,8 +39,21 @@ def functions(text):
         yield text[:match.start()].count("\n") + 1, match[0].split("\n{")[0], match[1]
 
 
+def is_left(before, name):
+    """The function is left if it is NULL."""
+    return re.search(rf"if \([^;{{}}]*!{name}\b[^;{{}}]*\)\s+(return|goto|break|continue)\b", before)
+
+
 def is_checked(before, name):
-    return re.search(rf"!{name}\b|\b{name} \?|\b{name} &&|if \({name}\)", before)
+    """By what leaves the function, also for want of what was read through it; by a block for what it is
+    not; or in the same statement."""
+    statement = re.split(r"[;{}]", before)[-1]
+    return (
+        is_left(before, name)
+        or any(is_left(before, m[1]) for m in re.finditer(rf"(\w+) = {name} \? {name}->\w+ : NULL;", before))
+        or re.search(rf"if \([^;{{}}]*\b{name} &&[^;{{}}]*\)|if \({name}\)", before)
+        or re.search(rf"!{name} \|\||\b{name} \?|\b{name} &&", statement)
+    )
 
 
 def check(name, text, structs, fields):
@@ -127,6 +140,21 @@ def main():
             failed |= not missed
             at = text[:guard.start()].count("\n") + 1
             print(f"{'' if missed else 'not '}ok {number} - {name}:{at}: without its guard it is found")
+        for guard in re.finditer(r"\b(\w+) \? (\1->\w+) : (NULL|0)", text):
+            number += 1
+            missed = check(name, text.replace(guard[0], guard[2], 1), structs, fields)
+            failed |= not missed
+            at = text[:guard.start()].count("\n") + 1
+            print(f"{'' if missed else 'not '}ok {number} - {name}:{at}: without its choice it is found")
+    # A comparison that changes nothing is none.
+    for name, text in sources.items():
+        guard = re.search(r"\tif \(!(skb|dev|ops|rxq)\)\n\t\treturn[^;]*;\n", text)
+        if guard:
+            number += 1
+            idle = text.replace(guard[0], f"\tif (!{guard[1]})\n\t\tcount++;\n", 1)
+            missed = check(name, idle, structs, fields)
+            failed |= not missed
+            print(f"{'' if missed else 'not '}ok {number} - {name}: a comparison that changes nothing is found")
     print(f"1..{number}")
     return failed or number <= 3 + len(apart)
 
