@@ -10,7 +10,9 @@ import random
 import re
 import signal
 
-from harness import SANITIZED, IdentifyingExporter as Exporter, Pushgateway, kernel_objects, wait_for
+from harness import (
+    SANITIZED, IdentifyingExporter as Exporter, Pushgateway, hook, kernel_objects, wait_for,
+)
 
 from soak_model import History, Model, Shown
 from soak_world import Busy, World, send, variants
@@ -18,7 +20,8 @@ from soak_world import Busy, World, send, variants
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 PODS = 3
 STOP_S = 30  # what a stop may take on a slow machine
-SETTLE_S = 20
+SETTLE_S = 30  # one without traffic is audited every sixteenth second
+TRACEPOINTS = {"egress": 1, "identity": 1, "drops": 1, "tcp": 5, "dns": 2}
 GROWTH_BYTES = 24 << 20  # allocators keep some memory; a leak of a run is more
 
 
@@ -40,11 +43,22 @@ class Run:
         exclude = self.random.choice([plain, plain, r"^(lo|aside[0-9]+|p[0-9]+|veth1[0-9])$"])
         self.small_buffer = self.random.random() < 0.5
         self.group_max = self.random.choice([1024, 1024, 4])
+        # Which of our programs there are; what is asked of the whole run (PE_HOOKS) wins.
+        hooks = {
+            "xdp.mode": self.random.choice(["auto", "generic", "native"]),
+            "egress": self.random.choice(["on", "on", "on", "off"]),
+            **{name: self.random.choice(["on", "off"]) for name in ("drops", "tcp", "dns", "identity")},
+        }
+        self.hooks = {name: hook(name, value) for name, value in hooks.items()}
+        # What the model does not follow in drivers test_soak.py leaves out, and says why.
+        self.native = self.hooks["xdp.mode"] == "native"
+        flows = self.random.choice([["--flows.top=0"], ["--flows.top=3"], []])
         self.options = [
+            *(f"--{name}={value}" for name, value in self.hooks.items()),
             *retention, f"--interface.exclude={exclude}",
             f"--netlink.rcvbuf={'64KiB' if self.small_buffer else '16MiB'}",
             f"--workers={self.random.randint(1, 3)}",
-            *self.random.choice([["--flows.top=0"], ["--flows.top=3"], ["--flows=off"]]),
+            *({"on": flows, "off": ["--flows=off"]}[hook("flows", "on" if flows else "off")]),
             f"--flows.cache-size={self.random.choice([64, 65536])}",
             f"--flows.ring-size={self.random.choice([4096, 1 << 20])}",
             f"--push.departure-delay={self.random.choice(['0s', '200ms'])}",
@@ -55,7 +69,8 @@ class Run:
         ]
         print("options:", *self.options)
         self.world = World(stack, PODS)
-        self.model = Model(self.folds, lambda name: not re.match(exclude, name))
+        self.model = Model(self.folds, lambda name: not re.match(exclude, name), self.native,
+                           self.hooks["egress"] == "on")
         self.gateway_state = "running"
         self.gateway = Pushgateway(self.world.host)
         stack.callback(lambda: self.gateway.close(signal.SIGKILL))
@@ -241,14 +256,15 @@ class Run:
         assert attached == len(self.model.live())
         assert shown.sum("attach_errors_total", reason="no_slot") == 0
         assert shown.sum("interfaces_attached", mode="none") == 0
-        generic = shown.sum("interfaces_attached", mode="generic")
+        xdp = shown.sum("interfaces_attached", mode=self.model.mode)
         links = len(self.exporter.holds("link"))
-        # And the tracepoints: of egress, of programs that start, of drops, five of connections, and of
-        # reception from the first bridge on.
-        assert links - generic in (8, 9), f"{links} links of {generic} interfaces"
+        # And the tracepoints: of egress, of programs that start, of drops, five of connections, two of DNS,
+        # and of reception from the first bridge on.
+        tracepoints = sum(count for name, count in TRACEPOINTS.items() if self.hooks[name] == "on")
+        assert links - xdp - tracepoints in (0, 1), f"{links} links of {xdp} interfaces"
         fds, idle = (s.value["process_open_fds", ()] for s in (shown, self.idle))
         # The server's and the push's connections come and go.
-        assert fds - generic <= idle + 8, f"{fds} descriptors, {idle} while idle"
+        assert fds - xdp <= idle + 8, f"{fds} descriptors, {idle} while idle"
         resident = shown.value["process_resident_memory_bytes", ()]
         if self.checks >= 3 and self.resident is None:
             self.resident = resident

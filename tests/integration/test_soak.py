@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import needs_root, run, stop, wait_for
+from harness import GRO, needs_root, run, stop, wait_for
 
 from soak_model import Count
 from soak_run import OPENMETRICS, Run
@@ -64,6 +64,10 @@ class Soak(Run):
         if not name or len(self.mine("veth")) >= PAIRS_MAX:
             return None
         how = self.random.choice(["pod", "pod", "docker", "host"])
+        if how == "host" and self.native:
+            # Both ends would be overcounted by the headers of what they sent since their other end is counted
+            # in the driver, which the model does not follow.
+            how = "docker"
         pod = self.random.choice(self.world.pods)
         ifindex = self.free_ifindex() if self.random.random() < 0.3 else 0
         device, peer = self.world.add_pair(name, pod if how == "pod" else self.world.host, ifindex)
@@ -258,7 +262,8 @@ class Soak(Run):
     def op_traffic(self):
         target = self.pick([d for d in self.mine() if d.carries()])
         direction = self.random.choice(["ingress", "egress"])
-        wait = self.random.random() < 0.7
+        # Going to the driver can miss, or count twice, a packet of each CPU.
+        wait = self.random.random() < 0.7 or self.native
         chosen = [
             (self.random.choice(variants(self.random.randrange(400), self.random.randrange(1300))),
              self.random.randint(1, 60))
@@ -270,6 +275,8 @@ class Soak(Run):
         if target.kind == "bridge" and direction == "ingress":
             if not port.carries() or not self.is_certain(port):
                 return None
+            if self.native and not self.stopped:
+                self.wait_attached(port)
             return self.to_bridge(target, port, chosen)
         if wait and not self.stopped:
             self.wait_attached(target)
@@ -316,7 +323,7 @@ class Soak(Run):
     def op_lose(self):
         """Sent past the queues, and so past us: unobserved."""
         devices = self.settled("veth")
-        if not devices or not devices[0].stay:
+        if not devices or not devices[0].stay or not self.model.egress:
             return None
         device, times = devices[0], self.random.randint(1, 40)
         labels, frame = variants(6000, self.random.randrange(1300))[0]
@@ -329,7 +336,8 @@ class Soak(Run):
     def op_overcount(self):
         """Handed by one to another as if that had received it, without a mark: counted too much."""
         devices = self.settled("veth")
-        if len(devices) < 2 or not devices[1].stay:
+        # Past the driver: there it is not counted at all.
+        if len(devices) < 2 or not devices[1].stay or self.native:
             return None
         source, target = devices
         times = self.random.randint(1, 40)
@@ -418,6 +426,8 @@ class Soak(Run):
             self.take_busy()
             self.start_exporter()
             self.model.restart([d for d in self.world.in_host()])
+            for device in self.busy.devices if self.native else ():
+                self.wait_attached(device)
         return f"restart by {how.name}"
 
     # ---- the run ----
@@ -448,7 +458,8 @@ class Soak(Run):
         self.log.append("finish")
         # Where all groups have room, that of what runs behind the busy ones is among them.
         busy = self.scrape().find("group_interfaces", workload="busy")
-        assert sum(s.value for s in busy) == 3 or self.group_max < 1024, busy
+        assert (sum(s.value for s in busy) == 3 or self.group_max < 1024
+                or self.hooks["identity"] == "off"), busy
         for device in [d for d in self.world.devices if not d.busy]:
             if device in self.world.devices:
                 for one in self.world.delete(device):
@@ -469,9 +480,10 @@ def say(text):
 
 
 @pytest.mark.long
+@pytest.mark.skipif(GRO, reason="gro: its interfaces do not merge")
 def test_random_operations():
     seed = int(os.environ.get("SOAK_SEED") or random.SystemRandom().randrange(1 << 32))
-    seconds = float(os.environ.get("SOAK_SECONDS") or 30)
+    seconds = float(os.environ.get("SOAK_SECONDS") or 20)
     most = int(os.environ.get("SOAK_OPERATIONS") or 1 << 31)
     print(f"SOAK_SEED={seed} SOAK_SECONDS={seconds:g} SOAK_OPERATIONS={most}", flush=True)
     end, report = time.monotonic() + seconds, time.monotonic() + REPORT_S
