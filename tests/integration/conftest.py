@@ -27,6 +27,8 @@ if "PE_TAP" in os.environ and not IS_WORKER:
     TAP = os.fdopen(os.dup(int(os.environ["PE_TAP"])), "w", buffering=1)
 
 results = collections.Counter()  # by file
+took_s = collections.Counter()  # by test
+SLOWEST = 20
 BEGAN = time.monotonic()
 wanted = 0  # how many tests there are
 
@@ -88,6 +90,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_runtest_logreport(report):
+    took_s[report.nodeid] += report.duration
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
         tap("ok", report.nodeid, f" # SKIP {reason.removeprefix('Skipped: ')}")
@@ -117,4 +120,6 @@ def pytest_sessionfinish(session):
         silent -= sanitized.without(SUITE)
         tap("not ok" if silent else "ok", "every file has a result", " ".join(["", *sorted(silent)]))
     if TAP:
+        for name, seconds in took_s.most_common(SLOWEST):
+            TAP.write(f"# slowest: {seconds:.1f} s {name}\n")
         TAP.write(f"1..{results.total()}\n")

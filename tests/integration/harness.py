@@ -6,6 +6,8 @@ Container is another one, joined to it by a veth. Nothing outside of them is tou
 sleeps for a fixed time: wait_for() polls a condition until its deadline.
 """
 import contextlib
+import ctypes
+import fcntl
 import functools
 import itertools
 import json
@@ -17,6 +19,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -44,9 +47,36 @@ DEADLINE_S = 60
 # could have waited for.
 PROMPT_S = 10
 
+# What `make check-hooks` gives every exporter; a test's own options come later and win. And the word `gro`:
+# what containers' interfaces receive is merged, so that they are left to the tracepoint.
+HOOKS = os.environ.get("PE_HOOKS", "").split()
+GRO = "gro" in HOOKS
+HOOK_OPTIONS = [hook for hook in HOOKS if hook != "gro"]
+
+
+def hook(name, default):
+    """What an option is in this run, unless a test gives it."""
+    return dict(option.removeprefix("--").split("=", 1) for option in HOOK_OPTIONS).get(name, default)
+
+
+# How a container's interface is counted, where the test leaves it to the exporter.
+MODE = "native" if hook("xdp.mode", "auto") == "native" else "tracepoint" if GRO else "generic"
+DIRECTIONS = ("ingress", "egress") if hook("egress", "on") == "on" else ("ingress",)
+HAS_FLOWS = hook("flows", "on") == "on"
+needs_flows = pytest.mark.skipif(not HAS_FLOWS, reason="--flows=off: there is no flow detail")
+
+
+def length(frame, direction="ingress", mode=MODE):
+    """Of a frame, as a container's interface counts it: what a veth with XDP in the driver receives it
+    counts without the Ethernet header, and so does the exporter."""
+    return len(frame) - (14 if (direction, mode) == ("ingress", "native") else 0)
+
+
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root: network namespaces and BPF programs"
 )
+SIOCETHTOOL, ETHTOOL_SGRO = 0x8946, 0x2C
+
 serial = itertools.count()
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -79,6 +109,8 @@ def run(*args, **kwargs):
 def stop(process, signo=signal.SIGTERM, deadline_s=DEADLINE_S):
     if process.poll() is None:
         process.send_signal(signo)
+        # A test may have failed while it was stopped.
+        process.send_signal(signal.SIGCONT)
         try:
             process.wait(deadline_s)
         except subprocess.TimeoutExpired:
@@ -168,6 +200,15 @@ class Namespace:
             except urllib.error.HTTPError as error:
                 return error.code, error.headers, error.read()
 
+    def merge(self, *interfaces):
+        """What they receive (GRO), as `ethtool -K` does it."""
+        with self.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for interface in interfaces:
+                value = bytearray(struct.pack("II", ETHTOOL_SGRO, 1))
+                address = (ctypes.c_char * len(value)).from_buffer(value)
+                fcntl.ioctl(sock, SIOCETHTOOL,
+                            struct.pack("16sP16x", interface.encode(), ctypes.addressof(address)))
+
     def packet_socket(self, interface):
         """Sends whole frames out of an interface."""
         with self.inside():
@@ -196,25 +237,24 @@ def wait_up(namespace, names):
 class Container(Namespace):
     """A namespace joined to a host: `interface` on the host's side, eth0 here."""
 
-    def __init__(self, host, number, up=True, master=None):
+    def __init__(self, host, number, up=True, master=None, merges=GRO):
         super().__init__("pe-c")
         self.host, self.number, self.interface = host, number, f"veth{number}"
         try:
             port = f"master {master}" if master else ""
-            add = (f"link add {self.interface} {port} type veth peer name eth0"
-                   f" netns {self.name}")
+            host.batch([f"link add {self.interface} {port} type veth peer name eth0"
+                        f" netns {self.name}"])
+            if merges:
+                host.merge(self.interface)
             if up:
-                self.up(add)
-            else:
-                host.batch([add])
+                self.up()
         except BaseException:
             self.close()
             raise
 
-    def up(self, *before):
-        """`before`: lines of ip-batch(8) that come first."""
+    def up(self):
         self.host.batch([
-            *before, f"address add 10.7.{self.number}.1/24 dev {self.interface}",
+            f"address add 10.7.{self.number}.1/24 dev {self.interface}",
             f"link set {self.interface} up",
         ])
         self.batch([f"address add 10.7.{self.number}.2/24 dev eth0", "link set eth0 up"])
@@ -332,6 +372,14 @@ class Metrics:
         }
 
 
+def pretend_cpus(count, directory):
+    """What comes before a command so that it finds so many possible CPUs, no fewer than there are."""
+    possible = pathlib.Path(directory, f"possible-{count}")
+    possible.write_text(f"0-{count - 1}\n", encoding="ascii")
+    return ("unshare", "--mount", "sh", "-c",
+            'mount --bind "$0" /sys/devices/system/cpu/possible && exec "$@"', str(possible))
+
+
 class Exporter:
     """The daemon in a host's namespace; its log is kept and shown when a test fails.
 
@@ -351,7 +399,7 @@ class Exporter:
         self.process = host.popen(
             *prefix, EXPORTER, f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug",
             # What is looked at is nearly always of an interface.
-            "--interface.detail=full", *self.common, *options,
+            "--interface.detail=full", *self.common, *HOOK_OPTIONS, *options,
             stderr=self.log_file, stdout=self.log_file, env={**clean_environment(), **(env or {})}
         )
         try:
@@ -375,6 +423,32 @@ class Exporter:
             with contextlib.suppress(OSError):
                 ids.update(map(int, re.findall(rf"^{kind}_id:\s*(\d+)$", file.read_text(), re.M)))
         return ids
+
+    def map_bytes(self):
+        """What the kernel charges for its BPF maps; of those that are in other maps it has no descriptor."""
+        sizes, inner = {}, set()
+        for file in pathlib.Path(f"/proc/{self.process.pid}/fdinfo").iterdir():
+            with contextlib.suppress(OSError):
+                found = dict(re.findall(r"^(map_id|map_type|memlock):\s*(\d+)$", file.read_text(), re.M))
+                if "map_id" in found:
+                    sizes[int(found["map_id"])] = int(found["memlock"])
+                if found.get("map_type") == RING and found["memlock"] == "0":
+                    pytest.skip("the kernel does not say what it charges for a map: it is older than 6.4")
+                if found.get("map_type") == ARRAY_OF_MAPS:
+                    inner |= inner_maps(found["map_id"])
+        for number in inner - set(sizes):
+            shown = json.loads(run("bpftool", "-j", "map", "show", "id", str(number)))
+            sizes[number] = shown["bytes_memlock"]
+        return sum(sizes.values())
+
+    def open_files(self):
+        """What its descriptors are, as the kernel names them."""
+        names = []
+        for file in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            # It may be closed meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                names.append(os.readlink(file))
+        return names
 
     def pause(self):
         """Returns when every thread has stopped, until SIGCONT."""
@@ -512,6 +586,21 @@ def kernel_objects(kind):
     # It fails when another program's object comes or goes while it looks.
     done = subprocess.run(["bpftool", "-j", kind, "show"], capture_output=True, check=False)
     return {entry["id"] for entry in json.loads(done.stdout or "[]") if "id" in entry}
+
+
+# Of enum bpf_map_type.
+ARRAY_OF_MAPS = "12"
+RING = "27"
+
+
+def inner_maps(number):
+    """The ids of the maps in a map."""
+    ids = [
+        int.from_bytes((int(byte, 16) for byte in entry["value"]), sys.byteorder)
+        for entry in json.loads(run("bpftool", "-j", "map", "dump", "id", str(number)))
+        if isinstance(entry["value"], list)
+    ]
+    return set(filter(None, ids))
 
 
 @functools.cache

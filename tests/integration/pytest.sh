@@ -11,4 +11,4 @@ cd "${PE_SRCDIR:-.}/tests/integration" || exit 1
 [ -n "${PE_SUITE:-}" ] && per_cpu=2 || per_cpu=3
 # Arguments come last and win: `-n 0 -x -s` shows one test as it goes.
 exec /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n "${PE_JOBS:-$(($(nproc) * per_cpu))}" \
-	--durations=20 -m 'not soak' ${PE_PYTEST:-.} "$@"
+	-m 'not soak' ${PE_PYTEST:-.} "$@"

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tc classifiers that hand each packet to the interface of a fixed index: see test_passages.py. */
+/* tc classifiers that hand each packet to an interface of a fixed index: see test_passages.py. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 
 #define TARGET 77
+#define OTHER  78
 
 SEC("tc/in")
 int redirect_in(struct __sk_buff *skb)
 {
 	return bpf_redirect(TARGET, BPF_F_INGRESS);
+}
+
+SEC("tc/other")
+int redirect_other(struct __sk_buff *skb)
+{
+	return bpf_redirect(OTHER, BPF_F_INGRESS);
 }
 
 SEC("tc/out")

@@ -14,7 +14,7 @@ import pytest
 from harness import Container, Exporter, Namespace, Pushgateway, ipv4, needs_root, udp, wait_for
 
 DAY = 86400
-RETENTION_S = 20
+RETENTION_S = 10
 
 
 def library():

@@ -23,6 +23,7 @@ from harness import (
     BUILD, Container, Exporter, Namespace, ethernet, has_tcx, ipv4, kernel_counters, kernel_objects,
     needs_root, run, stop, udp, wait_for, wait_up,
 )
+from test_passages import mirred, redirect_to_ifb
 
 pytestmark = needs_root
 
@@ -717,6 +718,57 @@ def test_above_and_taken_off_by_force():
         # It does not claim to count what it does not.
         wait_for_mode(exporter, "none", "upper", reason="busy")
         assert not tcx_links(exporter)
+
+
+def redirect(host, upper, container, stack):
+    """From another container to it, by tc."""
+    mirred(host, container.interface, "ingress", "redirect", upper.name)
+    send_each(container, "eth0", 100)
+
+
+def hand_back(host, upper, container, stack):
+    """By way of ifb: it has received the packets once."""
+    redirect_to_ifb(host, upper.name)
+    upper.send(100)
+
+
+def loop_back(host, upper, container, stack):
+    """What the host sends there, for its own members."""
+    host.ip("addr", "add", "10.8.0.1/24", "dev", upper.name)
+    with host.inside():
+        member, sender = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                          for _ in range(2))
+    member.bind(("224.0.0.251", 5353))
+    member.settimeout(10)
+    own = socket.inet_aton("10.8.0.1")
+    member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.251") + own)
+    sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, own)
+    for _ in range(100):
+        sender.sendto(bytes(100), ("224.0.0.251", 5353))
+        member.recv(200)
+
+
+@needs_tcx
+@pytest.mark.parametrize("passage", [redirect, hand_back, loop_back], ids=lambda passage: passage.__name__)
+def test_above_and_handed_to_it(passage):
+    """TCX sees more than the interface receives; the receive tracepoint has said before what that is."""
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        upper = Upper(host, stack.enter_context(Container(host, 1)))
+        other = stack.enter_context(Container(host, 2))
+        foreign = stack.enter_context(Foreign(host))
+        foreign.do("attach", "upper", "generic", "link")
+        exporter = stack.enter_context(Exporter(host))
+        wait_for_mode(exporter, "tcx", "upper", reason="busy")
+        passage(host, upper, other, stack)
+        # What it receives after that is counted as before.
+        upper.send(100)
+        received = sent(200 if passage is hand_back else 100)
+        wait_for(lambda: upper.received() == received, lambda: upper.received())
+        metrics = wait_for_truth(exporter, host, "upper")
+        assert metrics.totals("upper")["ingress"] == upper.received()
+        nothing = {"ingress": (0, 0), "egress": (0, 0)}
+        assert metrics.overcounted("upper") == metrics.unobserved("upper", reason="lost") == nothing
 
 
 @needs_tcx

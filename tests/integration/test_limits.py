@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What happens at each limit: the rest stays exact, and what is left out is counted."""
 import contextlib
+import gzip
 import os
+import pathlib
+import re
 import signal
 
 import pytest
+import yaml
 
 from harness import (
-    SANITIZED, Container, Exporter, Namespace, ipv4, needs_root, udp, wait_for, wait_up,
+    ROOT, SANITIZED, Container, Exporter, IdentifyingExporter, Namespace, counted, ipv4, needs_root,
+    pretend_cpus, udp, wait_for, wait_up,
 )
 
 pytestmark = needs_root
@@ -218,14 +223,10 @@ def test_more_departed_than_are_kept():
 
 def test_cpus_that_do_not_exist(tmp_path):
     """Virtual machines have hundreds of possible CPUs, and few that are there: only these take memory."""
-    possible = tmp_path / "possible"
-    possible.write_text("0-511\n")
-    pretend = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /sys/devices/system/cpu/possible && exec "$@"',
-               str(possible))
     with contextlib.ExitStack() as stack:
         host = stack.enter_context(Namespace())
         host.batch([f"link add v{n} type veth peer name w{n}" for n in range(100)])
-        exporter = stack.enter_context(Exporter(host, prefix=pretend))
+        exporter = stack.enter_context(Exporter(host, prefix=pretend_cpus(512, tmp_path)))
         container = stack.enter_context(Container(host, 1))
         with container.packet_socket("eth0") as out:
             for _ in range(100):
@@ -235,3 +236,122 @@ def test_cpus_that_do_not_exist(tmp_path):
         metrics = exporter.scrape()
         assert metrics.sum("interfaces_attached") == 201
         assert metrics.sum("kernel_map_bytes") < 10_000_000 * max(1, os.cpu_count() / 2)
+
+
+def test_map_memory():
+    """What it says of its maps' memory is what the kernel charges, with and without what can be left out."""
+
+    def measure(*options):
+        with Namespace() as host, IdentifyingExporter(host, *options) as exporter:
+            said = exporter.scrape().sum("kernel_map_bytes")
+            charged = exporter.map_bytes()
+            assert charged == pytest.approx(said, rel=0.03), options
+            return said, charged
+
+    usual, dns, nobody = measure(), measure("--dns=on"), measure("--identity=off")
+    # Small ones do not hide behind large ones.
+    for more, less in ((dns, usual), (usual, nobody)):
+        said, charged = (a - b for a, b in zip(more, less))
+        assert charged > 0 and said == pytest.approx(charged, rel=0.1)
+
+
+def compose_limit():
+    """The bytes that the compose file lets the exporter have."""
+    compose = yaml.safe_load((ROOT / "docker/docker-compose.yml").read_text(encoding="utf-8"))
+    limit = compose["services"]["exporter"]["mem_limit"]
+    number, unit = re.fullmatch(r"\$\{PE_MEM_LIMIT:-(\d+)([mg])\}", limit).groups()
+    return int(number) << {"m": 20, "g": 30}[unit]
+
+
+class MemoryGroup:
+    """A control group with so much memory and no swap, of the version that has memory here."""
+
+    def __init__(self, limit):
+        old = pathlib.Path("/sys/fs/cgroup/memory")
+        self.is_old = old.is_dir()
+        root = old if self.is_old else old.parent
+        if not self.is_old and "memory" not in (root / "cgroup.subtree_control").read_text().split():
+            pytest.skip("there are no control groups for memory")
+        self.folder = root / f"pe-limits-{os.getpid()}"
+        self.folder.mkdir()
+        limits = {"memory.limit_in_bytes": limit, "memory.memsw.limit_in_bytes": limit} if self.is_old else \
+            {"memory.max": limit, "memory.swap.max": 0}
+        for name, value in limits.items():
+            # What counts swap may be switched off.
+            if "sw" not in name or (self.folder / name).exists():
+                (self.folder / name).write_text(str(value), encoding="ascii")
+        # Where `ip netns exec` has been, /sys is another one.
+        own = f"/proc/{os.getpid()}/root{self.folder}/cgroup.procs"
+        self.prefix = ("sh", "-c", 'echo $$ >"$0" && exec "$@"', own)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.folder.rmdir()
+
+    def read(self, name):
+        return (self.folder / name).read_text(encoding="ascii")
+
+    def named(self, name, *which):
+        found = dict(line.split() for line in self.read(name).splitlines())
+        return {key: int(found[key]) for key in which}
+
+    def peak(self):
+        return int(self.read("memory.max_usage_in_bytes" if self.is_old else "memory.peak"))
+
+    def kernel(self):
+        """What the kernel has of it, maps among it."""
+        if self.is_old:
+            return int(self.read("memory.kmem.usage_in_bytes"))
+        return self.named("memory.stat", "kernel")["kernel"]
+
+    def met(self):
+        """How often the limit was met, and what came of it."""
+        if self.is_old:
+            return {"max": int(self.read("memory.failcnt")), **self.named("memory.oom_control", "oom_kill")}
+        return self.named("memory.events", "max", "oom", "oom_kill")
+
+
+def test_memory_of_the_compose_file(tmp_path):
+    """Its limit holds with hundreds of interfaces and of possible CPUs, also where all is looked at."""
+    limit, pairs, packets, size = compose_limit(), 100, 10, 50
+    ends = [(f"v{n}", f"w{n}") for n in range(pairs)]
+    names = [name for pair in ends for name in pair]
+    both = {"ingress": (packets, packets * size), "egress": (packets, packets * size)}
+    with contextlib.ExitStack() as stack:
+        host = stack.enter_context(Namespace())
+        host.batch(f"link add {v} type veth peer name {w}" for v, w in ends)
+        host.batch(f"link set {name} up" for name in names)
+        wait_up(host, names)
+        group = stack.enter_context(MemoryGroup(limit))
+        exporter = stack.enter_context(
+            IdentifyingExporter(host, prefix=(*group.prefix, *pretend_cpus(512, tmp_path)))
+        )
+        wait_for(
+            lambda: exporter.scrape().sum("interfaces_attached") == len(names), "all are attached"
+        )
+        for name in names:
+            with host.packet_socket(name) as out:
+                for n in range(packets):
+                    out.send(ipv4(17, udp(8, source=1024 + n)))
+        wait_for(
+            lambda: (found := counted(exporter.scrape_text()))
+            and all(found.get(name) == both for name in names),
+            "all is counted",
+        )
+        for _ in range(5):
+            found = counted(exporter.scrape_text())
+            status, headers, body = host.get(f"{exporter.url}/metrics", {"Accept-Encoding": "gzip"})
+            assert (status, headers["Content-Encoding"]) == (200, "gzip")
+            for counts in (found, counted(gzip.decompress(body).decode())):
+                assert {name: counts[name] for name in names} == dict.fromkeys(names, both)
+            status, _, page = host.get(f"{exporter.url}/", {"Accept": "text/html"})
+            assert status == 200 and page.startswith(b"<!DOCTYPE html>")
+        # The kernel charges maps to the group of whoever made them, since Linux 5.11.
+        maps = exporter.scrape().sum("kernel_map_bytes")
+        assert group.kernel() > maps
+        assert not any(group.met().values()), group.met()
+        assert group.peak() < limit
+        assert exporter.process.poll() is None
+        print(f"{group.peak()} of {limit} bytes at most; {group.kernel()} of the kernel, maps {maps:.0f}")

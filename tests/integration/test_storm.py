@@ -4,7 +4,6 @@
 An interface is made first and brought up afterwards, as container engines do, and sends at once then.
 """
 import contextlib
-import os
 import pathlib
 import re
 import signal
@@ -15,8 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from harness import (
-    SANITIZED, Container, IdentifyingExporter as Exporter, Namespace, Pushgateway, background,
-    counted, ipv4, needs_root, udp, wait_for, wait_up,
+    DIRECTIONS as WATCHED, GRO, MODE, SANITIZED, Container, IdentifyingExporter as Exporter, Namespace,
+    Pushgateway, background, counted, ipv4, length, needs_root, udp, wait_for, wait_up,
 )
 
 pytestmark = needs_root
@@ -33,12 +32,14 @@ def self_metric(text, name, labels=""):
 
 
 class Ledger:
-    """(packets, bytes) that were sent in each direction, of the interface on the host."""
+    """(packets, bytes) that were sent in each direction that is counted, of the interface on the host."""
 
     def __init__(self):
         self.sent = dict.fromkeys(DIRECTIONS, (0, 0))
 
     def add(self, direction, frame, count=1):
+        if direction not in WATCHED:
+            return
         packets, size = self.sent[direction]
         self.sent[direction] = (packets + count, size + count * len(frame))
 
@@ -73,6 +74,8 @@ class Storm(Ledger):
             f"type veth peer name p{n} group {self.GROUP} netns {self.peers.name}"
             for n in numbers
         )
+        if GRO:
+            self.host.merge(*(f"s{n}" for n in numbers))
         return numbers
 
     def up(self, numbers):
@@ -135,10 +138,23 @@ def plus(*ledgers):
     return total({i: ledger.sent for i, ledger in enumerate(ledgers)})
 
 
+def agrees(shown, sent):
+    """The same packets of both directions, and bytes. What an interface receives before its driver counts has
+    an Ethernet header yet."""
+    def fits(direction):
+        packets, size = sent[direction]
+        shown_packets, shown_size = shown[direction]
+        frame, _ = FRAMES[direction]
+        headers = packets * (len(frame) - length(frame, direction))
+        return shown_packets == packets and size - headers <= shown_size <= size
+
+    return all(map(fits, DIRECTIONS))
+
+
 def assert_counted(exporter, expected, each=None):
     """The sum over all series becomes `expected`; `each` is what one interface of a storm sent."""
     wait_for(
-        lambda: total(counted(exporter.scrape_text())) == expected,
+        lambda: agrees(total(counted(exporter.scrape_text())), expected),
         lambda: (
             f"counted {total(counted(exporter.scrape_text()))}, sent {expected}; those that differ: "
             + str([
@@ -149,7 +165,7 @@ def assert_counted(exporter, expected, each=None):
     )
 
 
-EACH = {d: (count, count * len(frame)) for d, (frame, count) in FRAMES.items()}
+EACH = {d: (count, count * len(frame)) if d in WATCHED else (0, 0) for d, (frame, count) in FRAMES.items()}
 
 
 @pytest.mark.long
@@ -165,6 +181,9 @@ def test_every_packet_of_a_storm(options, batches):
             Exporter(host, "--log.level=info", "--departed.retention=3s", "--departed.max=1000",
                      *options)
         )
+        if MODE == "native":
+            # Going to the driver can miss, or count twice, a packet of each CPU.
+            wait_for(lambda: exporter.scrape().sum("interfaces_attached", mode=MODE) == 2, "both are there")
         traffic = [stack.enter_context(contextlib.closing(Traffic(c))) for c in containers]
         storm = stack.enter_context(contextlib.closing(Storm(host, peers)))
         seen = [dict.fromkeys(DIRECTIONS, (0, 0))]
@@ -180,7 +199,7 @@ def test_every_packet_of_a_storm(options, batches):
         text = exporter.scrape_text()
         sums = counted(text)
         for container in traffic:
-            assert sums[container.interface] == container.sent
+            assert agrees(sums[container.interface], container.sent)
         assert "packet_exporter_unobserved_packets_total" not in text
         # Whatever was folded until now is in the sum, and so is the rest when it has been.
         wait_for(
@@ -188,8 +207,8 @@ def test_every_packet_of_a_storm(options, batches):
             "all are folded",
         )
         text = exporter.scrape_text()
-        assert total(counted(text)) == plus(storm, *traffic)
-        assert total({"": counted(text)[""]}) == storm.sent
+        assert agrees(total(counted(text)), plus(storm, *traffic))
+        assert agrees(counted(text)[""], storm.sent)
         assert self_metric(text, "attach_seconds_count") == batches * size + len(traffic)
         assert all(
             self_metric(text, "attach_errors_total", f'{{reason="{reason}"}}') == 0
@@ -218,7 +237,7 @@ def test_departures_are_pushed():
             return self_metric(exporter.scrape_text(), "push_requests_total", '{result="ok"}')
 
         def arrives():
-            wait_for(lambda: total(counted(gateway.text())) == storm.sent, "the gateway has it all")
+            wait_for(lambda: agrees(total(counted(gateway.text())), storm.sent), "the gateway has it all")
 
         wait_for(lambda: pushes() == 1, "the first push is made")
         storm.blow(1, 1)
@@ -253,12 +272,6 @@ def route_sockets(namespace):
     return sum(row.split()[1] == "0" and row.split()[2] != "0" for row in table.splitlines()[1:])
 
 
-def open_files(exporter):
-    """Without sockets: a scrape's ends a moment after the scrape."""
-    files = pathlib.Path(f"/proc/{exporter.process.pid}/fd").iterdir()
-    return sum(not os.readlink(file).startswith("socket:") for file in files)
-
-
 @pytest.mark.long
 def test_storms_leave_nothing():
     """After ten storms it holds what it held before: descriptors, links, programs, places, memory."""
@@ -278,9 +291,11 @@ def test_storms_leave_nothing():
         def held():
             text = exporter.scrape_text()
             return {
-                "files": open_files(exporter), "sockets": route_sockets(host),
+                # Without sockets: a scrape's ends a moment after the scrape.
+                "files": sum(not name.startswith("socket:") for name in exporter.open_files()),
+                "sockets": route_sockets(host),
                 "links": exporter.holds("link"), "programs": exporter.holds("prog"),
-                "attached": self_metric(text, "interfaces_attached", '{mode="generic"}'),
+                "attached": self_metric(text, "interfaces_attached", f'{{mode="{MODE}"}}'),
                 "series": len(counted(text)),
             }
 
@@ -289,21 +304,24 @@ def test_storms_leave_nothing():
         storm.blow(20, size)
         assert_counted(exporter, storm.sent)
         wait_for(lambda: held()["attached"] == 1, "the last ones are seen to go")
-        before, memory = held(), own_bytes(exporter)
+        before = held()
         # Those that are kept, and what others left; the one that lives has no packets.
         assert before["series"] == kept + 1
-        storm.blow(10, size)
-        assert_counted(exporter, storm.sent)
-        wait_for(lambda: held() == before, lambda: f"it holds {held()}, and held {before}")
-        # 300 interfaces: a kilobyte left by each would show. An address sanitizer keeps what is
-        # freed, and looks for leaks itself at the end.
-        print(f"allocated: {memory} bytes, then {own_bytes(exporter)}")
-        if not SANITIZED:
-            assert own_bytes(exporter) - memory < 256 * 1024
+        more = []
+        # On a busy machine more of them can wait at once than ever before: what a leak takes, it takes each
+        # time. 300 interfaces: a kilobyte left by each would show. An address sanitizer keeps what is freed,
+        # and looks for leaks itself at the end.
+        while len(more) < 3 and (not more or more[-1] >= 256 * 1024):
+            memory = own_bytes(exporter)
+            storm.blow(10, size)
+            assert_counted(exporter, storm.sent)
+            wait_for(lambda: held() == before, lambda: f"it holds {held()}, and held {before}")
+            more.append(0 if SANITIZED else own_bytes(exporter) - memory)
+        assert more[-1] < 256 * 1024, more
         # All places can be used again, and there are no more of them.
         storm.create(size)
         wait_for(
-            lambda: self_metric(exporter.scrape_text(), "interfaces_attached", '{mode="generic"}')
+            lambda: self_metric(exporter.scrape_text(), "interfaces_attached", f'{{mode="{MODE}"}}')
             == size + 1, "all slots are in use",
         )
         assert self_metric(exporter.scrape_text(), "attach_errors_total", '{reason="no_slot"}') == 0
@@ -319,7 +337,7 @@ def kernel_info(host):
     return {
         (link["ifname"], str(link["ifindex"]), link.get("linkinfo", {}).get("info_kind", ""),
          link.get("master", ""), link.get("ifalias", ""),
-         "tracepoint" if link.get("linkinfo", {}).get("info_kind") == "bridge" else "generic")
+         "tracepoint" if link.get("linkinfo", {}).get("info_kind") == "bridge" else MODE)
         for link in host.links() if link["ifname"] != "lo"
     }
 
@@ -363,11 +381,15 @@ def test_events_lost_while_stopped():
             f"link add m{n} index {indexes[f's{n}']} type veth peer name q{n} netns {peers.name}"
             for n in successors
         )
+        if GRO:
+            other.merge(*(f"m{n}" for n in successors))
         other.batch(f"link set m{n} netns {host.name}" for n in successors)
         host.batch(["link add br0 type bridge", *(f"link set s{n} master br0" for n in ports)])
         host.ip("link", "set", "s65", "alias", "shop_web_1")
         # Another one under the name of one that has gone.
         host.batch(["link del s66", f"link add s66 type veth peer name again netns {peers.name}"])
+        if GRO:
+            host.merge("s66")
         created = storm.create(150)
         # The program of one that has moved is still on it: that must not count here.
         other.batch(f"link set s{n} up" for n in moved)
@@ -395,7 +417,11 @@ def test_events_lost_while_stopped():
         assert_counted(exporter, storm.sent)
         sums = counted(exporter.scrape_text())
         rounds = {f"s{n}": 3 for n in same} | {f"r{n}": 2 for n in renamed}
-        rounds |= {f"m{n}": 1 for n in successors}
-        rounds |= {f"s{n}": 1 for n in (*deleted, *moved, *swapped, *ports, *created, 66)}
+        # Where no program of ours is on an interface, nothing tells a successor of its kind and ifindex from
+        # it when the events of both were lost: to us it has another name.
+        renumbered = successors if MODE == "tracepoint" else ()
+        rounds |= {f"m{n}": 2 if n in renumbered else 1 for n in successors}
+        rounds |= {f"s{n}": 1 for n in (*deleted, *moved, *swapped, *ports, *created, 66)
+                   if n not in renumbered}
         for name, times in rounds.items():
-            assert sums[name] == total(dict.fromkeys(range(times), EACH)), name
+            assert agrees(sums[name], total(dict.fromkeys(range(times), EACH))), name

@@ -19,7 +19,7 @@
 #include "pe/clock.h"
 #include "pe/strbuf.h"
 
-#define CLIENT_DEADLINE_NS (20 * PE_NS_PER_S)
+#define CLIENT_DEADLINE_NS (120 * PE_NS_PER_S)
 
 struct client {
 	int fd;

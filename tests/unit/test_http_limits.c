@@ -25,6 +25,7 @@
 #define IFACES	      1500 /* some MiB of text: more than sockets hold */
 #define SNAPSHOTS_MAX 4	   /* that scrapes may keep alive */
 #define SMALL_BUFFER  4096
+#define TIMEOUT_S     3600 /* longer than any machine takes until a slow reader goes on */
 
 /* Makes a new snapshot for each scrape that asks and remembers it. */
 struct fixture {
@@ -185,7 +186,7 @@ static void test_slow_readers(void **state)
 	_cleanup_answer_ struct answer quick = { 0 }, last = { 0 };
 	unsigned int port;
 
-	start(&f, 64, 60, SHARED_MS);
+	start(&f, 64, TIMEOUT_S, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (unsigned int i = 0; i < 7; i++) {
 		slow[i] = ask_slowly(port);
@@ -239,7 +240,7 @@ static void test_slow_readers_of_old_numbers(void **state)
 	struct client slow[SNAPSHOTS_MAX];
 	unsigned int port;
 
-	start(&f, 64, 60, 0);
+	start(&f, 64, TIMEOUT_S, 0);
 	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < SNAPSHOTS_MAX; i++) {
 		slow[i] = ask_slowly(port);
@@ -311,7 +312,7 @@ static void test_connection_limit(void **state)
 	struct fixture f = { 0 };
 	unsigned int port;
 
-	start(&f, PLACES, 60, SHARED_MS);
+	start(&f, PLACES, TIMEOUT_S, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < PLACES; i++) {
 		clients[i] = client_connect(port);
@@ -351,7 +352,7 @@ static void test_connection_limit_of_slow_readers(void **state)
 	struct fixture f = { 0 };
 	unsigned int port;
 
-	start(&f, PLACES, 60, SHARED_MS);
+	start(&f, PLACES, TIMEOUT_S, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < PLACES; i++) {
 		slow[i] = ask_slowly(port);
@@ -386,7 +387,7 @@ static void test_stop_while_reading(void **state)
 	struct fixture f = { 0 };
 	struct client slow[5];
 
-	start(&f, 64, 60, SHARED_MS);
+	start(&f, 64, TIMEOUT_S, SHARED_MS);
 	for (int i = 0; i < 5; i++) {
 		slow[i] = ask_slowly(pe_listeners_port(f.listeners, 0));
 		assert_true(client_fill(&slow[i]));
@@ -410,7 +411,7 @@ static void test_no_memory(void **state)
 	struct fixture f = { 0 };
 	unsigned int port;
 
-	start(&f, 64, 60, SHARED_MS);
+	start(&f, 64, TIMEOUT_S, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (int i = 0; i < 2; i++) {
 		_cleanup_answer_ struct answer cut = { 0 }, whole = { 0 };
@@ -547,7 +548,7 @@ static void test_oversized(void **state)
 	unsigned int port;
 
 	assert_non_null(request);
-	start(&f, 64, 60, SHARED_MS);
+	start(&f, 64, TIMEOUT_S, SHARED_MS);
 	port = pe_listeners_port(f.listeners, 0);
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		memset(request, 'x', len);
