@@ -11,6 +11,7 @@
 
 #include <linux/if_ether.h>
 
+#include "pe/abi_drops.h"
 #include "table.h"
 
 const volatile __u64 pe_net;	      /* address of our namespace: see netns.h */
@@ -18,17 +19,26 @@ const volatile bool pe_has_reasons;   /* this kernel gives them */
 const volatile bool pe_has_sockets;   /* likewise the socket */
 const volatile __u32 pe_first_reason; /* those before it are no drops */
 const volatile __u32 pe_subsystems;   /* a bit for each whose reasons have names */
-const volatile __u32 pe_host_slot;    /* counts what is of no interface of ours */
 const volatile __u32 pe_stripe_mask;  /* stripes - 1 */
 
-/* Of slot * stripes + stripe. Atomically: a stripe has several CPUs. */
-struct {
+/* Of a chunk of slots, which comes with the interfaces: see maps.h. */
+struct pe_drop_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PE_CHUNK_SLOTS);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct pe_drop_row));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct pe_drop_row);
+	__array(values, struct pe_drop_chunk);
 } rows SEC(".maps");
+
+/* Of what is of no interface of ours, or of one that has no row. */
+struct pe_drop_row pe_rest[PE_DROP_STRIPES];
 
 /* Places in rows that no reason has yet: for whichever comes, and for those that are frequent. */
 struct {
@@ -101,6 +111,8 @@ static __noinline __u32 reconsider(__u32 code)
 
 /* ---- places ---- */
 
+#define NO_SLOT (~0u)
+
 struct place {
 	bool is_ours;
 	__u32 direction;
@@ -130,7 +142,7 @@ static __always_inline void find_slot(struct place *place, __u32 ifindex)
 	union pe_slot_ref ref = slot_find(ifindex);
 
 	place->is_ours = true;
-	place->slot = ref.word ? ref.slot : pe_host_slot;
+	place->slot = ref.word ? ref.slot : NO_SLOT;
 }
 
 /* The namespace of a packet without a device, and the device that it was to be sent from. */
@@ -169,21 +181,29 @@ static __always_inline struct place place_of(const struct sk_buff *skb, __u64 so
 		return place;
 	place.direction = iif ? PE_INGRESS : PE_EGRESS;
 	place.is_ours = true;
-	place.slot = pe_host_slot;
+	place.slot = NO_SLOT;
 	if (net)
 		find_slot(&place, iif ?: ifindex);
 	return place;
 }
 
-static __always_inline void count(struct place place, __u64 code)
+/* Counted in atomically: a stripe has several CPUs. */
+static __always_inline struct pe_drop_row *find_row(__u32 slot)
 {
 	__u32 stripe = bpf_get_smp_processor_id() & pe_stripe_mask;
-	__u32 key = place.slot * (pe_stripe_mask + 1) + stripe;
-	struct pe_drop_row *row = bpf_map_lookup_elem(&rows, &key);
+	__u32 index = (slot % PE_CHUNK_SLOTS) * (pe_stripe_mask + 1) + stripe;
+	__u32 part = slot >> PE_CHUNK_SHIFT;
+	void *chunk = bpf_map_lookup_elem(&rows, &part);
+	struct pe_drop_row *row = chunk ? bpf_map_lookup_elem(chunk, &index) : NULL;
+
+	return row ?: &pe_rest[stripe % PE_DROP_STRIPES];
+}
+
+static __always_inline void count(struct place place, __u64 code)
+{
+	struct pe_drop_row *row = find_row(place.slot);
 	__u64 at = PE_DROP_NO_PLACE;
 
-	if (!row)
-		return;
 	hide(code);
 	if (code < PE_DROP_CODES)
 		at = pe_place_of[code] ?: assign(code);

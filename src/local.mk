@@ -6,6 +6,7 @@ EXTRA_DIST += src/config/kernels.def
 src_libpe_a_SOURCES = \
 	include/pe/abi.h \
 	include/pe/abi_dns.h \
+	include/pe/abi_drops.h \
 	include/pe/arena.h \
 	include/pe/catalogue.h \
 	include/pe/cleanup.h \
@@ -397,6 +398,8 @@ src_libpe_a_SOURCES = \
 	src/xdp/object.h \
 	src/xdp/online.c \
 	src/xdp/online.h \
+	src/xdp/part.c \
+	src/xdp/part.h \
 	src/xdp/reasons.c \
 	src/xdp/reasons.h \
 	src/xdp/ring.c \

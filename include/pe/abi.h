@@ -2,8 +2,8 @@
 /*
  * What the kernel side (bpf/) and the user side (src/) share, byte for byte.
  *
- * This and abi_dns.h are the only headers both include. Every field has a fixed width, every hole
- * is named, and the static asserts at the end are checked by both compilers.
+ * This, abi_drops.h and abi_dns.h are the only headers both include. Every field has a fixed width,
+ * every hole is named, and the static asserts at the end are checked by both compilers.
  */
 #ifndef PE_ABI_H
 #define PE_ABI_H
@@ -299,37 +299,6 @@ struct pe_sweep {
 #define PE_SWEEP_PAIRS 64
 #define PE_SWEEP_BUSY  0xffffffffu /* result: the CPU was in the middle of a packet; try again */
 
-/* ---- what is dropped (bpf/drops.bpf.c) ---- */
-
-/*
- * A reason's code: the subsystem of the kernel's that has it in the upper bits, its number there in
- * the lower ones (struct drop_reason_list of net/dropreason.h). Kernels that give no reason have
- * the protocol: enum pe_drop_protocol. So many reasons as follow have a place of their own in rows,
- * from when they are first met on, or are frequent; the first place is that of all others.
- */
-#define PE_DROP_CODE(subsystem, number) ((subsystem) << 8 | (number))
-#define PE_DROP_CODES			4096u
-#define PE_DROP_REASONS			33
-/* So many of them are for those that come later, and then so often. */
-#define PE_DROP_RESERVED 8
-#define PE_DROP_FREQUENT 1000u
-/* Of a code: it is among others, until it is frequent or for good. */
-#define PE_DROP_NO_PLACE 255
-#define PE_DROP_NEVER	 254
-
-enum pe_drop_protocol {
-	PE_DROP_OTHER,
-	PE_DROP_IPV4,
-	PE_DROP_IPV6,
-	PE_DROP_ARP,
-};
-
-/* Packets; by the places of reasons. A slot has a row for each of some stripes of CPUs. */
-struct pe_drop_row {
-	__u64 count[PE_DIRECTIONS][PE_DROP_REASONS];
-	__u64 unused[6];
-};
-
 /* ---- who runs where (bpf/identity.bpf.c) ---- */
 
 enum pe_task_record_kind {
@@ -492,8 +461,6 @@ _Static_assert(sizeof(struct pe_flow_pair) == 128,
 	       "in two lines each: two flows of IPv4, or one of IPv6");
 _Static_assert(sizeof(struct pe_cpu) == 384, "pe_cpu shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_sweep) == 64, "pe_sweep is a raw tracepoint context");
-_Static_assert(sizeof(struct pe_drop_row) % 64 == 0,
-	       "pe_drop_row shares no line with its neighbour");
 _Static_assert(sizeof(struct pe_task_record) == 904, "pe_task_record has no hole");
 _Static_assert(sizeof(struct pe_task_names) == 592, "pe_task_names has no hole");
 

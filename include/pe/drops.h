@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "pe/abi.h"
+#include "pe/abi_drops.h"
 
 struct pe_drops;
 struct pe_xdp;

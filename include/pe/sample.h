@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "pe/abi_dns.h"
+#include "pe/abi_drops.h"
 #include "pe/flow.h"
 #include "pe/group.h"
 #include "pe/identity.h"

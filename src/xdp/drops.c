@@ -14,25 +14,28 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pe/cleanup.h"
+#include "pe/log.h"
+
+#include "growth.h"
 #include "object.h"
+#include "part.h"
 #include "reasons.h"
 
 #include "drops.skel.h"
 #include "packet_exporter.skel.h"
 
-/* More CPUs share a stripe, and memory need not follow those that are possible. */
-#define STRIPES_MAX 4u
-#define ROWS_MAX    8192u
-
 struct pe_drops {
 	struct drops_bpf *skel;
 	struct pe_xdp *xdp;
 	struct pe_reasons reasons;
-	unsigned int slots; /* without that of the rest, which comes behind them */
 	unsigned int stripes;
-	unsigned int usual; /* places that have a reason from the beginning */
-	struct pe_drop_row *rows;
-	size_t size; /* of their memory */
+	unsigned int usual;  /* places that have a reason from the beginning */
+	unsigned int chunks; /* of slots, at most */
+	struct pe_drop_row *
+		*rows;	    /* mapped, by chunk; those that are NULL are counted as the rest */
+	uint64_t row_bytes; /* atomic */
+	bool has_warned;
 };
 
 static int read_reasons(struct pe_drops *drops)
@@ -47,13 +50,12 @@ static int read_reasons(struct pe_drops *drops)
 	return r;
 }
 
-static unsigned int choose_stripes(unsigned int slots)
+static unsigned int choose_stripes(void)
 {
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned int stripes = 1;
 
-	while (stripes < STRIPES_MAX && (long)stripes * 2 <= cpus &&
-	       stripes * 2 * slots <= ROWS_MAX)
+	while (stripes < PE_DROP_STRIPES && (long)stripes * 2 <= cpus)
 		stripes *= 2;
 	return stripes;
 }
@@ -79,10 +81,9 @@ static int set_constants(struct pe_drops *drops)
 	skel->rodata->pe_has_sockets = drops->reasons.has_sockets;
 	skel->rodata->pe_first_reason = drops->reasons.first;
 	skel->rodata->pe_subsystems = drops->reasons.named;
-	skel->rodata->pe_host_slot = drops->slots;
 	skel->rodata->pe_stripe_mask = drops->stripes - 1;
 	pe_reasons_list_usual(&drops->reasons, place_usual, drops);
-	r = bpf_map__set_max_entries(skel->maps.rows, (drops->slots + 1) * drops->stripes);
+	r = bpf_map__set_max_entries(skel->maps.rows, drops->chunks);
 	if (!r)
 		r = bpf_map__reuse_fd(skel->maps.interfaces,
 				      bpf_map__fd(counting->maps.interfaces));
@@ -105,19 +106,47 @@ static int offer_places(struct pe_drops *drops)
 	return 0;
 }
 
-static int map_rows(struct pe_drops *drops)
+static size_t chunk_rows(const struct pe_drops *drops)
 {
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const struct bpf_map *map = drops->skel->maps.rows;
-	void *rows;
+	return (size_t)PE_CHUNK_SLOTS * drops->stripes;
+}
 
-	drops->size = sizeof(struct pe_drop_row) * bpf_map__max_entries(map);
-	drops->size = (drops->size + page - 1) & ~(page - 1);
-	rows = mmap(NULL, drops->size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	if (rows == MAP_FAILED)
-		return -errno;
-	drops->rows = rows;
-	return 0;
+static size_t chunk_bytes(const struct pe_drops *drops)
+{
+	return chunk_rows(drops) * sizeof(struct pe_drop_row);
+}
+
+/* Kernels before 5.14 want all chunks to be as large as one that they know before the load. */
+static int load_object(struct pe_drops *drops)
+{
+	_cleanup_close_ int fd =
+		pe_part_make("pe_drop_rows", sizeof(struct pe_drop_row), chunk_rows(drops));
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = bpf_map__set_inner_map_fd(drops->skel->maps.rows, fd);
+	return r ?: drops_bpf__load(drops->skel);
+}
+
+static void add_chunk(unsigned int chunk, void *userdata)
+{
+	struct pe_drops *drops = userdata;
+	void *rows;
+	int r = pe_part_add(bpf_map__fd(drops->skel->maps.rows), chunk, "pe_drop_rows",
+			    sizeof(struct pe_drop_row), chunk_rows(drops), &rows);
+
+	if (r < 0) {
+		if (!drops->has_warned)
+			pe_warn("drops",
+				"no memory for what is dropped at some interfaces, which is "
+				"counted as the host's: %s",
+				strerror(-r));
+		drops->has_warned = true;
+		return;
+	}
+	__atomic_store_n(&drops->rows[chunk], rows, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&drops->row_bytes, chunk_bytes(drops), __ATOMIC_RELAXED);
 }
 
 static int load(struct pe_drops *drops)
@@ -134,14 +163,13 @@ static int load(struct pe_drops *drops)
 		return -errno;
 	r = set_constants(drops);
 	if (!r)
-		r = drops_bpf__load(drops->skel);
+		r = load_object(drops);
 	if (!r)
 		r = offer_places(drops);
-	if (!r)
-		r = map_rows(drops);
-	if (!r)
-		r = drops_bpf__attach(drops->skel);
-	return r;
+	if (r < 0)
+		return r;
+	pe_growth_follow(drops->xdp->growth, add_chunk, drops);
+	return drops_bpf__attach(drops->skel);
 }
 
 int pe_drops_open(struct pe_xdp *xdp, struct pe_drops **ret_drops)
@@ -153,9 +181,10 @@ int pe_drops_open(struct pe_xdp *xdp, struct pe_drops **ret_drops)
 		return -ENOMEM;
 	pe_xdp_prepare_library();
 	drops->xdp = xdp;
-	drops->slots = pe_xdp_slots(&xdp->options);
-	drops->stripes = choose_stripes(drops->slots);
-	r = load(drops);
+	drops->stripes = choose_stripes();
+	drops->chunks = bpf_map__max_entries(xdp->skel->maps.common);
+	drops->rows = calloc(drops->chunks, sizeof(*drops->rows));
+	r = drops->rows ? load(drops) : -ENOMEM;
 	/* What libbpf says where there is no BTF. */
 	if (r == -ESRCH)
 		r = -EOPNOTSUPP;
@@ -173,23 +202,38 @@ struct pe_drops *pe_drops_close(struct pe_drops *drops)
 	if (!drops)
 		return NULL;
 	drops->xdp->drops = NULL;
-	if (drops->rows)
-		munmap(drops->rows, drops->size);
+	pe_growth_follow(drops->xdp->growth, NULL, NULL);
+	for (unsigned int i = 0; drops->rows && i < drops->chunks; i++) {
+		if (drops->rows[i])
+			munmap(drops->rows[i], chunk_bytes(drops));
+	}
+	free(drops->rows);
 	drops_bpf__destroy(drops->skel);
 	free(drops);
 	return NULL;
 }
 
+/* Of each stripe, or NULL. */
+static struct pe_drop_row *find_rows(const struct pe_drops *drops, uint32_t slot)
+{
+	struct pe_drop_row *rows =
+		__atomic_load_n(&drops->rows[slot / PE_CHUNK_SLOTS], __ATOMIC_ACQUIRE);
+
+	return rows ? &rows[slot % PE_CHUNK_SLOTS * drops->stripes] : NULL;
+}
+
 /* Nothing counts there now: the slot has rested. */
 void pe_drops_clear(struct pe_drops *drops, uint32_t slot)
 {
-	memset(&drops->rows[slot * drops->stripes], 0, sizeof(*drops->rows) * drops->stripes);
+	struct pe_drop_row *rows = find_rows(drops, slot);
+
+	if (rows)
+		memset(rows, 0, sizeof(*rows) * drops->stripes);
 }
 
-static void read_slot(const struct pe_drops *drops, uint32_t slot, struct pe_drop_row *ret_row)
+static void add_rows(const struct pe_drops *drops, const struct pe_drop_row *row,
+		     struct pe_drop_row *ret_row)
 {
-	const struct pe_drop_row *row = &drops->rows[slot * drops->stripes];
-
 	for (unsigned int stripe = 0; stripe < drops->stripes; stripe++, row++) {
 		for (size_t d = 0; d < PE_DIRECTIONS; d++)
 			for (size_t i = 0; i < PE_DROP_REASONS; i++)
@@ -200,12 +244,15 @@ static void read_slot(const struct pe_drops *drops, uint32_t slot, struct pe_dro
 
 void pe_drops_read(const struct pe_drops *drops, uint32_t token, struct pe_drop_row *ret_row)
 {
-	read_slot(drops, PE_TOKEN_SLOT(token), ret_row);
+	const struct pe_drop_row *rows = find_rows(drops, PE_TOKEN_SLOT(token));
+
+	if (rows)
+		add_rows(drops, rows, ret_row);
 }
 
 void pe_drops_read_rest(const struct pe_drops *drops, struct pe_drop_row *ret_row)
 {
-	read_slot(drops, drops->slots, ret_row);
+	add_rows(drops, drops->skel->bss->pe_rest, ret_row);
 }
 
 const char *pe_drops_reason(const struct pe_drops *drops, unsigned int place)
@@ -229,5 +276,6 @@ uint64_t pe_drops_missed(const struct pe_drops *drops)
 
 uint64_t pe_drops_map_bytes(const struct pe_drops *drops)
 {
-	return drops->size + sizeof(*drops->skel->bss) + 2 * PE_DROP_REASONS * sizeof(__u32);
+	return __atomic_load_n(&drops->row_bytes, __ATOMIC_RELAXED) + sizeof(*drops->skel->bss) +
+	       2 * PE_DROP_REASONS * sizeof(__u32);
 }

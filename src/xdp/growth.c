@@ -17,6 +17,7 @@
 #include "counters.h"
 #include "object.h"
 #include "online.h"
+#include "part.h"
 
 #include "packet_exporter.skel.h"
 
@@ -35,23 +36,17 @@ struct pe_growth {
 	unsigned int chunks;	  /* to be there when the thread ends */
 	bool *is_known;		  /* of a CPU: its memory was made, or refused */
 	unsigned int flow_caches; /* atomic */
+	void (*follower)(unsigned int chunk, void *userdata);
+	void *follower_data;
 	/* Of the arrays that are being made, one a CPU at most: */
 	uint32_t *key; /* where programs find it */
 	int *fd;
 	bool *found;
 };
 
-static int make_array(const char *name, uint32_t value_size, uint32_t entries)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-
-	return bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size, entries,
-			      &options);
-}
-
 static int make_cache(const struct pe_xdp *xdp)
 {
-	return make_array("pe_flow_cache", sizeof(struct pe_flow_pair), 1u << xdp->pair_bits);
+	return pe_part_make("pe_flow_cache", sizeof(struct pe_flow_pair), 1u << xdp->pair_bits);
 }
 
 static uint64_t cache_bytes(const struct pe_xdp *xdp)
@@ -71,13 +66,6 @@ int pe_growth_prepare(struct pe_xdp *xdp, int *ret_fd)
 		return r;
 	*ret_fd = PE_TAKE_FD(fd);
 	return 0;
-}
-
-static void *map_array(int fd, size_t bytes)
-{
-	void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return data == MAP_FAILED ? NULL : data;
 }
 
 /*
@@ -100,23 +88,18 @@ static void publish(struct pe_growth *growth, const struct bpf_map *outer, unsig
 	}
 }
 
+/* With what others have of a chunk, because its slots may be used as soon as it has lanes. */
 static int make_common(unsigned int chunk, struct pe_common **ret_common, void *userdata)
 {
 	struct pe_growth *growth = userdata;
-	int fd = make_array("pe_common", sizeof(struct pe_common), PE_CHUNK_ENTRIES);
-	struct pe_common *common;
+	void *common;
+	int r = pe_part_add(bpf_map__fd(growth->xdp->skel->maps.common), chunk, "pe_common",
+			    sizeof(struct pe_common), PE_CHUNK_ENTRIES, &common);
 
-	if (fd < 0)
-		return fd;
-	common = map_array(fd, PE_COMMON_BYTES);
-	growth->key[0] = chunk;
-	growth->fd[0] = fd;
-	publish(growth, growth->xdp->skel->maps.common, 1);
-	if (!common || !growth->found[0]) {
-		if (common)
-			munmap(common, PE_COMMON_BYTES);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
+	if (growth->follower)
+		growth->follower(chunk, growth->follower_data);
 	*ret_common = common;
 	return 0;
 }
@@ -129,8 +112,8 @@ static void make_lanes(unsigned int chunk, const unsigned int *cpu, unsigned int
 
 	for (unsigned int i = 0; i < count; i++) {
 		growth->key[i] = chunk * growth->xdp->cpus + cpu[i];
-		fd[i] = make_array("pe_lanes", sizeof(struct pe_lane), PE_CHUNK_ENTRIES);
-		ret_lanes[i] = fd[i] < 0 ? NULL : map_array(fd[i], PE_LANES_BYTES);
+		fd[i] = pe_part_make("pe_lanes", sizeof(struct pe_lane), PE_CHUNK_ENTRIES);
+		ret_lanes[i] = fd[i] < 0 ? NULL : pe_part_map(fd[i], PE_LANES_BYTES);
 		if (!ret_lanes[i] && fd[i] >= 0)
 			close(PE_TAKE_FD(fd[i]));
 	}
@@ -172,6 +155,11 @@ static void make_flow_caches(struct pe_growth *growth, const unsigned int *cpu, 
 				"flow detail (packet_exporter_flow_lost_packets_total)",
 				cpu[i]);
 	}
+}
+
+static unsigned int chunks_there(const struct pe_growth *growth)
+{
+	return pe_counters_slots(growth->counters) / PE_CHUNK_SLOTS;
 }
 
 static int make_first(struct pe_growth *growth, unsigned int slots)
@@ -246,6 +234,17 @@ struct pe_counters *pe_growth_counters(struct pe_growth *growth)
 	return growth->counters;
 }
 
+void pe_growth_follow(struct pe_growth *growth, void (*add)(unsigned int chunk, void *userdata),
+		      void *userdata)
+{
+	pthread_mutex_lock(&growth->mutex);
+	growth->follower = add;
+	growth->follower_data = userdata;
+	for (unsigned int i = 0; add && i < chunks_there(growth); i++)
+		add(i, userdata);
+	pthread_mutex_unlock(&growth->mutex);
+}
+
 static int grow(struct pe_growth *growth)
 {
 	unsigned int slots = pe_counters_slots(growth->counters);
@@ -278,7 +277,7 @@ static void *grow_in_thread(void *userdata)
 	int r = 0;
 
 	pthread_mutex_lock(&growth->mutex);
-	while (!r && pe_counters_slots(growth->counters) < growth->chunks * PE_CHUNK_SLOTS)
+	while (!r && chunks_there(growth) < growth->chunks)
 		r = pe_counters_add_chunk(growth->counters);
 	for (unsigned int cpu = 0; cpu < growth->xdp->cpus; cpu++) {
 		if (lacks(growth, cpu))
@@ -312,7 +311,7 @@ bool pe_growth_look_after(struct pe_xdp *xdp, int *r)
 		return !*r;
 	}
 	if (pe_slots_ready(xdp->slots) < READY_MIN)
-		start_thread(growth, pe_counters_slots(growth->counters) / PE_CHUNK_SLOTS + 1);
+		start_thread(growth, chunks_there(growth) + 1);
 	return false;
 }
 

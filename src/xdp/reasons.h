@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "pe/abi.h"
+#include "pe/abi_drops.h"
 
 #define PE_REASON_MAX  40  /* bytes of a name with its terminator; a longer one is cut */
 #define PE_REASONS_MAX 512 /* more are `other` */

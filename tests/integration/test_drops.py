@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 from harness import (
-    Container, Exporter, Namespace, ipv4, needs_root, run, udp, wait_for,
+    Container, Exporter, Namespace, inner_maps, ipv4, needs_root, run, udp, wait_for, wait_up,
 )
 
 pytestmark = needs_root
@@ -334,3 +334,45 @@ def test_more_reasons_than_there_are_places(world):
         send_raw(world.containers[0], 1039 * [unknown])
     with world.expect(("veth1", "ingress", "ip_noproto", 5)):
         send_raw(world.containers[0], 5 * [unknown])
+
+
+def test_memory_comes_with_interfaces():
+    """Of each of more interfaces than there are rows for at the start; and where a chunk of rows is not
+    there, its interfaces' packets are the host's, and none is missing."""
+    count = 300
+    frame = bytes.fromhex("ffffffffffff" "0200000000fe" "88b5") + bytes(50)
+    with contextlib.ExitStack() as stack:
+        host, peers = (stack.enter_context(Namespace()) for _ in range(2))
+        exporter = stack.enter_context(Exporter(host, "--drops=on"))
+        rows = next(m for m in json.loads(run("bpftool", "-j", "map", "show"))
+                    if m["id"] in exporter.holds("map") and m.get("name") == "rows")
+        at_start = len(inner_maps(rows["id"]))
+        host.batch(f"link add name v{n} type veth peer name p{n} netns {peers.name}" for n in range(count))
+        for side, letter in ((host, "v"), (peers, "p")):
+            side.batch(f"link set {letter}{n} up" for n in range(count))
+        wait_up(host, [f"v{n}" for n in range(count)])
+        wait_for(lambda: len(exporter.scrape().live(kind="veth")) == count, "they are counted")
+        assert at_start < len(inner_maps(rows["id"])) <= rows["max_entries"]
+
+        def send_each():
+            with peers.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+                for n in range(count):
+                    sock.bind((f"p{n}", 0))
+                    for _ in range(1 + n % 5):
+                        sock.send(frame)
+
+        def is_counted(by_interface, of_host):
+            metrics = exporter.scrape()
+            found = {s.labels["interface"]: int(s.value) for s in metrics.find(
+                "drops_total", direction="ingress", reason="unhandled_proto")}
+            return found == by_interface and metrics.sum(
+                "host_drops_total", direction="ingress", reason="unhandled_proto") == of_host
+
+        each = {f"v{n}": 1 + n % 5 for n in range(count)}
+        send_each()
+        wait_for(lambda: is_counted(each, sum(each.values())), "each interface has its own")
+        for key in range(rows["max_entries"]):
+            subprocess.run(("bpftool", "map", "delete", "id", str(rows["id"]), "key", *struct.pack("<I", key)
+                            .hex(" ").split()), capture_output=True, check=False)
+        send_each()
+        wait_for(lambda: is_counted(each, 2 * sum(each.values())), "the host has them all")

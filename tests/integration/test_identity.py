@@ -174,7 +174,8 @@ def test_one_that_cannot_be_compared_comes_back():
 
         send_both(host, 10)
         first = {"ingress": counts(10), "egress": counts(10)}
-        wait_for(lambda: exporter.scrape().totals("upper") == first, "counted")
+        wait_for(lambda: exporter.scrape().totals("upper") == first,
+                 lambda: f"counted: {exporter.scrape().totals('upper')}, {host.link('upper')}")
         move(host, "upper", other)
         up((other, "upper"))
         send_both(other, 4)

@@ -7,7 +7,7 @@ set -u
 cd "${PE_SRCDIR:-.}" || exit 1
 
 # The contract headers of each layer.
-base='abi|abi_dns|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|row|strbuf|table|text|thread|user|utf8'
+base='abi|abi_dns|abi_drops|arena|cleanup|clock|endpoint|flow|gzip|ifkey|log|loop|memory|row|strbuf|table|text|thread|user|utf8'
 net='faults|features|link'
 xdp='dns|drops|xdp|ring|tasks|tcp'
 identity='identity'
@@ -89,8 +89,8 @@ only identity 'jansson'
 only expose 'snappy'
 only daemon 'seccomp|sys/capability'
 
-result 'bpf/ includes of ours only abi.h and abi_dns.h' "$(
-	grep -nE '^#include "pe/' bpf/* | grep -vE '"pe/abi(_dns)?.h"'
+result 'bpf/ includes of ours only those of the ABI' "$(
+	grep -nE '^#include "pe/' bpf/* | grep -vE '"pe/abi(_drops|_dns)?.h"'
 )"
 result 'every path of an XDP or TCX program passes the packet' "$(
 	grep -nE 'XDP_(DROP|ABORTED|TX|REDIRECT)|TCX_(PASS|DROP|REDIRECT)|TC_ACT_' bpf/*
