@@ -83,14 +83,11 @@ struct pe_counters *pe_counters_free(struct pe_counters *counters)
 }
 
 /* Of the CPUs from `at` on. */
-static void make_lanes(struct pe_counters *counters, unsigned int chunk, unsigned int at,
-		       unsigned int count)
+static void count_lanes(struct pe_counters *counters, unsigned int chunk, unsigned int at,
+			unsigned int count)
 {
-	struct pe_lane **lanes = lanes_of(counters, chunk, at);
-
-	counters->ops->make_lanes(chunk, &counters->cpu[at], count, lanes, counters->userdata);
 	for (unsigned int i = 0; i < count; i++) {
-		if (lanes[i])
+		if (*lanes_of(counters, chunk, at + i))
 			__atomic_fetch_add(&counters->bytes, PE_LANES_BYTES, __ATOMIC_RELAXED);
 	}
 }
@@ -102,13 +99,22 @@ int pe_counters_add_chunk(struct pe_counters *counters)
 
 	if (chunk == counters->max_chunks)
 		return -ENOSPC;
-	r = counters->ops->make_common(chunk, &counters->common[chunk], counters->userdata);
+	r = counters->ops->make_chunk(chunk, counters->cpu, counters->cpus,
+				      &counters->common[chunk], lanes_of(counters, chunk, 0),
+				      counters->userdata);
 	if (r < 0)
 		return r;
 	__atomic_fetch_add(&counters->bytes, PE_COMMON_BYTES, __ATOMIC_RELAXED);
-	make_lanes(counters, chunk, 0, counters->cpus);
+	count_lanes(counters, chunk, 0, counters->cpus);
 	__atomic_store_n(&counters->chunks, chunk + 1, __ATOMIC_RELEASE);
 	return 0;
+}
+
+static void add_lanes(struct pe_counters *counters, unsigned int chunk, unsigned int at)
+{
+	counters->ops->make_lanes(chunk, &counters->cpu[at], 1, lanes_of(counters, chunk, at),
+				  counters->userdata);
+	count_lanes(counters, chunk, at, 1);
 }
 
 void pe_counters_add_cpu(struct pe_counters *counters, unsigned int cpu)
@@ -123,7 +129,7 @@ void pe_counters_add_cpu(struct pe_counters *counters, unsigned int cpu)
 		return;
 	counters->cpu[at] = cpu;
 	for (unsigned int chunk = 0; chunk < counters->chunks; chunk++)
-		make_lanes(counters, chunk, at, 1);
+		add_lanes(counters, chunk, at);
 	__atomic_store_n(&counters->cpus, at + 1, __ATOMIC_RELEASE);
 }
 

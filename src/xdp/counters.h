@@ -20,8 +20,10 @@ struct pe_counters;
 
 struct pe_counters_ops {
 	/* Make memory, zeroed: PE_COMMON_BYTES of a chunk, and PE_LANES_BYTES of a chunk and each
-	 * of `count` CPUs, of which some may be refused: NULL. 0 or -errno. */
-	int (*make_common)(unsigned int chunk, struct pe_common **ret_common, void *userdata);
+	 * of `count` CPUs, of which some may be refused: NULL. 0 or -errno, then of nothing. */
+	int (*make_chunk)(unsigned int chunk, const unsigned int *cpu, unsigned int count,
+			  struct pe_common **ret_common, struct pe_lane **ret_lanes,
+			  void *userdata);
 	void (*make_lanes)(unsigned int chunk, const unsigned int *cpu, unsigned int count,
 			   struct pe_lane **ret_lanes, void *userdata);
 	void (*release)(void *memory, size_t bytes);

@@ -133,8 +133,13 @@ static void add_chunk(unsigned int chunk, void *userdata)
 {
 	struct pe_drops *drops = userdata;
 	void *rows;
-	int r = pe_part_add(bpf_map__fd(drops->skel->maps.rows), chunk, "pe_drop_rows",
-			    sizeof(struct pe_drop_row), chunk_rows(drops), &rows);
+	int r;
+
+	/* Of one that could not be made as a whole, and is tried again. */
+	if (drops->rows[chunk])
+		return;
+	r = pe_part_add(bpf_map__fd(drops->skel->maps.rows), chunk, "pe_drop_rows",
+			sizeof(struct pe_drop_row), chunk_rows(drops), &rows);
 
 	if (r < 0) {
 		if (!drops->has_warned)

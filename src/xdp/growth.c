@@ -88,22 +88,6 @@ static void publish(struct pe_growth *growth, const struct bpf_map *outer, unsig
 	}
 }
 
-/* With what others have of a chunk, because its slots may be used as soon as it has lanes. */
-static int make_common(unsigned int chunk, struct pe_common **ret_common, void *userdata)
-{
-	struct pe_growth *growth = userdata;
-	void *common;
-	int r = pe_part_add(bpf_map__fd(growth->xdp->skel->maps.common), chunk, "pe_common",
-			    sizeof(struct pe_common), PE_CHUNK_ENTRIES, &common);
-
-	if (r < 0)
-		return r;
-	if (growth->follower)
-		growth->follower(chunk, growth->follower_data);
-	*ret_common = common;
-	return 0;
-}
-
 static void make_lanes(unsigned int chunk, const unsigned int *cpu, unsigned int count,
 		       struct pe_lane **ret_lanes, void *userdata)
 {
@@ -130,7 +114,73 @@ static void release(void *memory, size_t bytes)
 	munmap(memory, bytes);
 }
 
-static const struct pe_counters_ops ops = { make_common, make_lanes, release };
+/* A chunk that is being made, in parts. */
+struct making {
+	struct pe_growth *growth;
+	unsigned int chunk;
+	const unsigned int *cpu;
+	unsigned int cpus;
+	int r;
+	void *common;
+	struct pe_lane **lanes;
+};
+
+static void *make_common(void *userdata)
+{
+	struct making *making = userdata;
+
+	making->r = pe_part_add(bpf_map__fd(making->growth->xdp->skel->maps.common), making->chunk,
+				"pe_common", sizeof(struct pe_common), PE_CHUNK_ENTRIES,
+				&making->common);
+	return NULL;
+}
+
+static void *make_first_lanes(void *userdata)
+{
+	struct making *making = userdata;
+
+	make_lanes(making->chunk, making->cpu, making->cpus, making->lanes, making->growth);
+	return NULL;
+}
+
+static void *make_followers(void *userdata)
+{
+	struct making *making = userdata;
+	struct pe_growth *growth = making->growth;
+
+	if (growth->follower)
+		growth->follower(making->chunk, growth->follower_data);
+	return NULL;
+}
+
+/* Its parts at the same time, because each waits for programs; its slots may be used as soon as it
+ * is there. */
+static int make_chunk(unsigned int chunk, const unsigned int *cpu, unsigned int cpus,
+		      struct pe_common **ret_common, struct pe_lane **ret_lanes, void *userdata)
+{
+	static void *(*const parts[])(void *) = { make_common, make_first_lanes, make_followers };
+	enum { PARTS = sizeof(parts) / sizeof(*parts) };
+	struct making making = { userdata, chunk, cpu, cpus, 0, NULL, ret_lanes };
+	bool is_apart[PARTS] = { false };
+	pthread_t thread[PARTS];
+
+	for (size_t i = 1; i < PARTS; i++)
+		is_apart[i] = !pthread_create(&thread[i], NULL, parts[i], &making);
+	for (size_t i = 0; i < PARTS; i++) {
+		if (is_apart[i])
+			pthread_join(thread[i], NULL);
+		else
+			parts[i](&making);
+	}
+	for (unsigned int i = 0; making.r < 0 && i < cpus; i++) {
+		if (ret_lanes[i])
+			release(PE_TAKE_PTR(ret_lanes[i]), PE_LANES_BYTES);
+	}
+	*ret_common = making.common;
+	return making.r;
+}
+
+static const struct pe_counters_ops ops = { make_chunk, make_lanes, release };
 
 /* Of the first CPUs, whatever they take; of others, while there is room. */
 static void make_flow_caches(struct pe_growth *growth, const unsigned int *cpu, unsigned int count,

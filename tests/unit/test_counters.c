@@ -48,16 +48,6 @@ static void *make(struct scene *s, size_t bytes)
 	return memory;
 }
 
-static int make_common(unsigned int chunk, struct pe_common **ret_common, void *userdata)
-{
-	struct scene *s = userdata;
-
-	if (s->refuses_common)
-		return -ENOMEM;
-	*ret_common = s->common[chunk] = make(s, PE_COMMON_BYTES);
-	return 0;
-}
-
 static void make_lanes(unsigned int chunk, const unsigned int *cpu, unsigned int count,
 		       struct pe_lane **ret_lanes, void *userdata)
 {
@@ -67,6 +57,18 @@ static void make_lanes(unsigned int chunk, const unsigned int *cpu, unsigned int
 		ret_lanes[i] = (int)cpu[i] == s->refused_cpu ? NULL : make(s, PE_LANES_BYTES);
 		s->lanes[chunk][cpu[i]] = ret_lanes[i];
 	}
+}
+
+static int make_chunk(unsigned int chunk, const unsigned int *cpu, unsigned int count,
+		      struct pe_common **ret_common, struct pe_lane **ret_lanes, void *userdata)
+{
+	struct scene *s = userdata;
+
+	if (s->refuses_common)
+		return -ENOMEM;
+	*ret_common = s->common[chunk] = make(s, PE_COMMON_BYTES);
+	make_lanes(chunk, cpu, count, ret_lanes, s);
+	return 0;
 }
 
 static size_t released;
@@ -84,7 +86,7 @@ static void clear(uint32_t slot, void *userdata)
 	s->cleared[slot]++;
 }
 
-static const struct pe_counters_ops ops = { make_common, make_lanes, release };
+static const struct pe_counters_ops ops = { make_chunk, make_lanes, release };
 
 static int begin(void **state)
 {
