@@ -525,7 +525,8 @@ tests_bench_bench_datapath_SOURCES = tests/bench/bench_datapath.c tests/bench/li
 	tests/bench/packets.h $(bench_drive)
 tests_bench_bench_datapath_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_datapath_LDADD = $(pe_libs) -lm
-tests_bench_bench_egress_SOURCES = tests/bench/bench_egress.c tests/bench/bench.h $(bench_packets)
+tests_bench_bench_egress_SOURCES = tests/bench/bench_egress.c tests/bench/bench.h tests/bench/lines.h \
+	$(bench_packets)
 tests_bench_bench_egress_CPPFLAGS = $(bench_cppflags)
 tests_bench_bench_egress_LDADD = $(pe_libs)
 bench_interfaces = tests/bench/bench.h tests/bench/interfaces.h tests/unit/snapshot-fixture.h

@@ -315,38 +315,34 @@ static int measure_without_flows(struct drive *drive)
 	return 0;
 }
 
-/* Of a packet whose flow is known; or -errno. */
-static int lines_of(struct drive *drive, int program, const struct frame *frame)
-{
-	static struct lines before, after;
-	int r;
+struct one_run {
+	struct drive *drive;
+	int program;
+	struct frame frame;
+};
 
-	drive_run(drive, program, frame->data, frame->len, 1);
-	r = lines_look(program, &before);
-	if (!r) {
-		drive_run(drive, program, frame->data, frame->len, 1);
-		r = lines_look(program, &after);
-	}
-	if (!r)
-		r = lines_changed(&before, &after);
-	lines_free(&before);
-	lines_free(&after);
-	return r;
+static void run_once(void *userdata)
+{
+	struct one_run *one = userdata;
+
+	drive_run(one->drive, one->program, one->frame.data, one->frame.len, 1);
 }
 
 static void measure_lines(struct drive *drive)
 {
 	struct program program[PROGRAMS_MAX];
-	struct frame frame;
+	struct one_run one = { .drive = drive };
 	int ours, model;
 
 	fill_programs(drive, program);
-	packets_make(&frame, &packets_kinds[0]);
+	packets_make(&one.frame, &packets_kinds[0]);
 	drive->bench->data->source_offset = packets_kinds[0].source;
 	drive->bench->data->flow_count = 1;
 	drive->bench->bss->use_drawn = false;
-	ours = lines_of(drive, program[1].fd, &frame);
-	model = lines_of(drive, program[PROGRAMS_WITH_FLOWS].fd, &frame);
+	one.program = program[1].fd;
+	ours = lines_of(one.program, run_once, &one);
+	one.program = program[PROGRAMS_WITH_FLOWS].fd;
+	model = lines_of(one.program, run_once, &one);
 	if (ours < 0 || model < 0)
 		fprintf(stderr, "lines: %s\n", strerror(ours < 0 ? -ours : -model));
 	else

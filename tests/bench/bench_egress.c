@@ -33,6 +33,7 @@
 #include "../../src/xdp/object.h"
 
 #include "bench.h"
+#include "lines.h"
 #include "packets.h"
 
 #include "models.skel.h"
@@ -199,6 +200,33 @@ static void print(struct subject *subject)
 		subject->name, bench_median(subject->over, subject->samples),
 		"ns/packet over empty", bench_median(subject->empty, subject->samples),
 		"empty twin", subject->target });
+}
+
+/* ---- lines of data ---- */
+
+static double changed[RECEIVE + 1], changed_by_model; /* lines; 0 if not known */
+
+static void send_one_flow(void *userdata)
+{
+	send_frames(if_nametoindex(userdata), &packets_kinds[0], BATCH);
+}
+
+static double lines_of_packets(int program, const char *interface)
+{
+	int lines;
+
+	packets_draw_uniform(drawn, 1);
+	lines = lines_of(program, send_one_flow, (void *)interface);
+	if (lines < 0)
+		fprintf(stderr, "lines: %s\n", strerror(-lines));
+	return lines > 0 ? lines : 0;
+}
+
+static void print_lines(const char *name, double lines)
+{
+	if (lines > 0 && changed_by_model > 0)
+		bench_print((struct bench_figure){ name, lines, "lines", changed_by_model,
+						   models[LINES], NULL });
 }
 
 static struct twin_bpf *add_twin(void)
@@ -380,6 +408,13 @@ static void measure_all(enum setup setup)
 				close(link);
 		}
 	}
+	if (setup == USUAL) {
+		changed[OURS] = lines_of_packets(bpf_program__fd(side.xdp->skel->progs.pe_egress),
+						 "watched");
+		if (prepare(&side, RECEIVE, &(int){ 0 }))
+			changed[RECEIVE] = lines_of_packets(
+				bpf_program__fd(side.xdp->skel->progs.pe_receive), "peer1");
+	}
 	unload(&side);
 	twin_bpf__destroy(empty);
 	twin_bpf__destroy(twin);
@@ -403,6 +438,8 @@ static void measure_model(enum program program)
 		if (subjects[i].program == program)
 			measure(&subjects[i], bpf_program__fd(programs[program]),
 				bpf_program__fd(twin->progs.twin_egress));
+	if (program == LINES)
+		changed_by_model = lines_of_packets(bpf_program__fd(programs[program]), "watched");
 	bpf_link__destroy(link);
 	models_bpf__destroy(model);
 	twin_bpf__destroy(twin);
@@ -452,6 +489,8 @@ int main(void)
 		else if (subjects[i].samples)
 			print(&subjects[i]);
 	}
+	print_lines("egress, lines of data that a packet changes", changed[OURS]);
+	print_lines("receive tracepoint, lines of data that a packet changes", changed[RECEIVE]);
 	close(sender);
 	close(stats);
 	return 0;

@@ -10,17 +10,17 @@ over the rounds, and so are the ratios to the same round without any.
 
 Small packets are sent 64 at a time, and what counts is the tenth of these that had least to wait, of
 six times the best, because whoever else uses the machine can only make it slower. They and round trips
-are compared with those directly before, without any. Of packets also the time that one costs more than
-without; counting alone is what it costs more than with only another interface watched, when the hooks
-are there and find nothing to do. The packets go to a socket that nobody reads, so that no reader is
+are compared with those directly before, without any. Each row has also the time that one of these takes
+more than without, of TCP the time of a KiB; counting alone is what a packet costs more than with only another
+interface watched, when the hooks are there and find nothing to do. The packets go to a socket that nobody reads, so that no reader is
 timed: with --drops=on each is also counted as dropped, which has a row of its own.
 
 TCP is timed from its third second on: by then ours has left a busy interface to the tracepoint. Its
 rounds differ by a few per cent, so there are more of it, with few of these.
 
-At the end the programs themselves: the size of their machine code, and what a run takes in this
-traffic, as the kernel measures it, which adds to it; and what the CPUs count of a packet, where the
-machine shows it (perf).
+At the end the programs themselves: the size of the machine code of each, what a run of those that count takes
+in this traffic, as the kernel measures it, which adds to it; and what the CPUs count of a packet, where
+the machine shows it (perf).
 """
 import concurrent.futures
 import contextlib
@@ -47,7 +47,9 @@ STATS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
 COUNTS = "a TCX program that counts protocols"
 TWIN = "count_protocol"  # its program
 PROGRAMS = ("pe_ingress", "pe_receive", "pe_egress", TWIN)
-COSTS = (("machine code", "bytes"), ("in this traffic", "ns/run"), ("in this traffic", "runs/packet"))
+# All that a packet can pass, and what looks at it besides.
+EVERYTHING = ("--xdp.mode=native", "--drops=on", "--dns=on", "--tcp=on", "--identity=on")
+COSTS = ("ns/run", "runs/packet")
 REST_S = 6  # after so long without an interface it has detached its tracepoints
 
 
@@ -107,6 +109,22 @@ LEFT_TO_TRACEPOINTS = (
 )  # fmt: skip
 # What is measured directly before as well, without any.
 PAIRED = ("rate", "ping p50", "ping p99", "rr p50", "rr p99")
+
+
+def of_rate(rate):
+    return 1e9 / rate
+
+
+def of_trip(us):
+    return us * 1e3
+
+
+def of_kib(gigabits):
+    return 1024 * 8 / gigabits
+
+
+# The time of one of what is measured.
+NS = {"rate": of_rate, "both": of_rate, "crr": of_rate, "ping": of_trip, "rr": of_trip, "tcp": of_kib}
 
 
 def throughput(client):
@@ -221,8 +239,21 @@ def own_cost(host, client, server):
         packets = server.link("eth0")["stats64"]["rx"]["packets"]
         packet_rate(client, server, "10.7.0.2")
         packets = server.link("eth0")["stats64"]["rx"]["packets"] - packets
-        return {name: (p["bytes_jited"], p.get("run_time_ns", 0) / max(p.get("run_cnt", 0), 1),
+        return {name: (p.get("run_time_ns", 0) / max(p.get("run_cnt", 0), 1),
                        p.get("run_cnt", 0) / packets) for name, p in loaded().items()}
+
+
+def show_sizes(host):
+    """Of the machine code of every program; an empty one is its baseline."""
+    with held(host, "tracepoints"), Exporter(host, *EVERYTHING) as running:
+        wait_attached(running, len(INTERFACES) + 1)
+        held_ids = running.holds("prog")
+        listed = json.loads(run("bpftool", "-j", "prog", "show"))
+        empty = next(p["bytes_jited"] for p in listed if p.get("name") == "twin_receive")
+        for program in sorted(listed, key=lambda p: p.get("name", "")):
+            if program["id"] in held_ids:
+                figure(f"{program['name']}, machine code", program["bytes_jited"], "bytes", empty,
+                       "an empty program")
 
 
 def traffic():
@@ -242,7 +273,8 @@ def traffic():
                 measure_paired(client, results[mode], " before")
                 with MODES[mode](host):
                     measure(client, server, mode, results[mode])
-        timed = (NONE, "ours", PASS, "ours, generic mode", "ours, native mode")
+        timed = (NONE, "ours", PASS, "ours, generic mode", "ours, native mode", "ours, nothing watched",
+                 "ours, one passage", "ours, --egress=off", "ours, --flows=off")
         for number in range(TCP_ROUNDS):
             for mode in timed[::-1 if number % 2 else 1]:
                 # Of the rest a few will do.
@@ -252,10 +284,11 @@ def traffic():
         programs_cost = own_cost(host, client, server)
         show_all(results)
         show_events(host, client, server)
+        show_sizes(host)
     twin = programs_cost.pop(TWIN)
     for name, cost in programs_cost.items():
-        for (what, unit), value, base in zip(COSTS, cost, twin):
-            figure(f"{name}, {what}", value, unit, base, COUNTS)
+        for unit, value, base in zip(COSTS, cost, twin):
+            figure(f"{name}, in this traffic", value, unit, base, COUNTS)
 
 
 # What perf(1) calls it, and what it is of a packet.
@@ -313,9 +346,15 @@ def show_all(results):
                 figure(f"{name}, {mode}", median(results[mode][key]), unit,
                        median(base_of(mode, key)), NONE, targets.get(mode), ratio(mode, key))
 
-    def more_ns(mode):
-        return median(1e9 / a - 1e9 / b
-                      for a, b in zip(results[mode]["rate"], results[mode]["rate before"]))
+    def more_ns(mode, key="rate"):
+        ns = NS[key.split()[0]]
+        return median(ns(a) - ns(b) for a, b in zip(results[mode][key], base_of(mode, key)))
+
+    def show_ns(key, name):
+        for mode in list(MODES)[1:]:
+            if results[mode][key]:
+                figure(f"time {name}, {mode}", more_ns(mode, key), "ns over none",
+                       median(map(NS[key.split()[0]], base_of(mode, key))), NONE)
 
     show("rate", "small packets across a bridge", "packets/s",
          {"ours, nothing watched": "ratio ≥ 0.93"})
@@ -324,24 +363,29 @@ def show_all(results):
     figure("small packets across a bridge, ours", median(results["ours"]["rate"]), "packets/s",
            median(results[PASS]["rate"]), PASS, "ratio ≥ 1.00",
            ratio("ours", "rate") / ratio(PASS, "rate"))
-    for mode in list(MODES)[1:]:
-        figure(f"time a small packet, {mode}", more_ns(mode), "ns over none",
-               median(1e9 / rate for rate in none["rate"]), NONE)
+    show_ns("rate", "a small packet")
     figure("time a small packet, four runs of ours that find nothing",
            more_ns(ELSEWHERE) - more_ns(EMPTY), "ns over the next", more_ns(EMPTY), f"{EMPTY}, over none")
     figure("time a small packet, ours", more_ns("ours") - more_ns(ELSEWHERE), "ns over the next",
            more_ns(ELSEWHERE), f"{ELSEWHERE}, over none", "≤ 90 ns")
     show("both", "small packets across a bridge, both directions", "packets/s", {})
+    show_ns("both", "a small packet, both directions")
     show("ping p50", "request and response, UDP, p50", "µs",
          dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.04"))
+    show_ns("ping p50", "a request and its response, UDP, p50")
     show("ping p99", "request and response, UDP, p99", "µs",
          dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.05"))
+    show_ns("ping p99", "a request and its response, UDP, p99")
     show("rr p50", "request and response, TCP, p50", "µs",
          dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.04"))
+    show_ns("rr p50", "a request and its response, TCP, p50")
     show("rr p99", "request and response, TCP, p99", "µs",
          dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.05"))
+    show_ns("rr p99", "a request and its response, TCP, p99")
     show("crr", "connections with a request", "connections/s", {})
+    show_ns("crr", "a connection with a request")
     show("tcp", "TCP across a bridge", "Gb/s", {"ours": "ratio ≥ 0.98"})
+    show_ns("tcp", "a KiB of TCP across a bridge")
 
 
 if __name__ == "__main__":

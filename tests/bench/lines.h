@@ -130,4 +130,24 @@ static inline int lines_changed(const struct lines *before, const struct lines *
 	return changed;
 }
 
+/* That one more run leaves changed after a first one, or -errno. `run` makes the program run as
+ * often as it likes, with packets of one flow. */
+static inline int lines_of(int program, void (*run)(void *userdata), void *userdata)
+{
+	static struct lines before, after;
+	int r;
+
+	run(userdata);
+	r = lines_look(program, &before);
+	if (!r) {
+		run(userdata);
+		r = lines_look(program, &after);
+	}
+	if (!r)
+		r = lines_changed(&before, &after);
+	lines_free(&before);
+	lines_free(&after);
+	return r;
+}
+
 #endif
