@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "pe/cleanup.h"
+#include "pe/clock.h"
 #include "pe/log.h"
 
 #include "counters.h"
@@ -21,9 +22,11 @@
 
 #include "packet_exporter.skel.h"
 
-/* So many slots are ready before they are asked for: as many as a storm brings while the kernel
- * waits for its programs. */
-#define READY_MIN (PE_CHUNK_SLOTS * 3 / 4)
+/* So many slots are ready before they are asked for; in a storm, which has needed a chunk just now,
+ * as many as it may bring while the kernel waits for its programs, up to 20 ms. */
+#define READY_MIN	   (PE_CHUNK_SLOTS * 3 / 4)
+#define READY_MIN_IN_STORM (PE_CHUNK_SLOTS * 2)
+#define STORM_NS	   PE_NS_PER_S
 /* The flow caches of CPUs that come later are made while all together are no larger. */
 #define FLOWS_MAX_BYTES ((uint64_t)64 << 20)
 
@@ -36,6 +39,7 @@ struct pe_growth {
 	unsigned int chunks;	  /* to be there when the thread ends */
 	bool *is_known;		  /* of a CPU: its memory was made, or refused */
 	unsigned int flow_caches; /* atomic */
+	uint64_t grown_ns;	  /* atomic: when it was last given a chunk */
 	void (*follower)(unsigned int chunk, void *userdata);
 	void *follower_data;
 	/* Of the arrays that are being made, one a CPU at most: */
@@ -295,6 +299,15 @@ void pe_growth_follow(struct pe_growth *growth, void (*add)(unsigned int chunk, 
 	pthread_mutex_unlock(&growth->mutex);
 }
 
+/* For a slot that is asked for soon. */
+static int add_chunk(struct pe_growth *growth)
+{
+	int r = pe_counters_add_chunk(growth->counters);
+
+	__atomic_store_n(&growth->grown_ns, pe_clock_monotonic_ns(), __ATOMIC_RELAXED);
+	return r;
+}
+
 static int grow(struct pe_growth *growth)
 {
 	unsigned int slots = pe_counters_slots(growth->counters);
@@ -303,7 +316,7 @@ static int grow(struct pe_growth *growth)
 	pthread_mutex_lock(&growth->mutex);
 	/* Perhaps the thread has, meanwhile. */
 	if (pe_counters_slots(growth->counters) == slots)
-		r = pe_counters_add_chunk(growth->counters);
+		r = add_chunk(growth);
 	pthread_mutex_unlock(&growth->mutex);
 	return r;
 }
@@ -328,7 +341,7 @@ static void *grow_in_thread(void *userdata)
 
 	pthread_mutex_lock(&growth->mutex);
 	while (!r && chunks_there(growth) < growth->chunks)
-		r = pe_counters_add_chunk(growth->counters);
+		r = add_chunk(growth);
 	for (unsigned int cpu = 0; cpu < growth->xdp->cpus; cpu++) {
 		if (lacks(growth, cpu))
 			add_cpu(growth, cpu);
@@ -352,6 +365,14 @@ static void start_thread(struct pe_growth *growth, unsigned int chunks)
 		growth->is_busy = false;
 }
 
+static unsigned int ready_min(const struct pe_growth *growth)
+{
+	const uint64_t grown_ns = __atomic_load_n(&growth->grown_ns, __ATOMIC_RELAXED);
+
+	return grown_ns && pe_clock_monotonic_ns() - grown_ns < STORM_NS ? READY_MIN_IN_STORM
+									 : READY_MIN;
+}
+
 bool pe_growth_look_after(struct pe_xdp *xdp, int *r)
 {
 	struct pe_growth *growth = xdp->growth;
@@ -360,7 +381,7 @@ bool pe_growth_look_after(struct pe_xdp *xdp, int *r)
 		*r = grow(growth);
 		return !*r;
 	}
-	if (pe_slots_ready(xdp->slots) < READY_MIN)
+	if (pe_slots_ready(xdp->slots) < ready_min(growth))
 		start_thread(growth, chunks_there(growth) + 1);
 	return false;
 }
