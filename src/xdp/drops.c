@@ -116,7 +116,7 @@ static size_t chunk_bytes(const struct pe_drops *drops)
 	return chunk_rows(drops) * sizeof(struct pe_drop_row);
 }
 
-/* Kernels before 5.14 want all chunks to be as large as one that they know before the load. */
+/* The kernel wants all chunks to be as large as the one that it knows at the load. */
 static int load_object(struct pe_drops *drops)
 {
 	_cleanup_close_ int fd =
@@ -135,7 +135,6 @@ static void add_chunk(unsigned int chunk, void *userdata)
 	void *rows;
 	int r;
 
-	/* Of one that could not be made as a whole, and is tried again. */
 	if (drops->rows[chunk])
 		return;
 	r = pe_part_add(bpf_map__fd(drops->skel->maps.rows), chunk, "pe_drop_rows",

@@ -22,11 +22,14 @@
 
 #include "packet_exporter.skel.h"
 
-/* So many slots are ready before they are asked for; in a storm, which has needed a chunk just now,
- * as many as it may bring while the kernel waits for its programs, up to 20 ms. */
+/* So many slots are ready before they are asked for; in a storm as many as it may bring while the
+ * kernel waits for its programs, up to 20 ms. */
 #define READY_MIN	   (PE_CHUNK_SLOTS * 3 / 4)
 #define READY_MIN_IN_STORM (PE_CHUNK_SLOTS * 2)
-#define STORM_NS	   PE_NS_PER_S
+/* A storm: more interfaces in so long. What is there at the start is none, and takes that long. */
+#define STORM_MIN 64
+#define STORM_NS  (100 * PE_NS_PER_MS)
+#define START_NS  PE_NS_PER_S
 /* The flow caches of CPUs that come later are made while all together are no larger. */
 #define FLOWS_MAX_BYTES ((uint64_t)64 << 20)
 
@@ -39,7 +42,9 @@ struct pe_growth {
 	unsigned int chunks;	  /* to be there when the thread ends */
 	bool *is_known;		  /* of a CPU: its memory was made, or refused */
 	unsigned int flow_caches; /* atomic */
-	uint64_t grown_ns;	  /* atomic: when it was last given a chunk */
+	/* Of whoever takes slots: how many were since when. */
+	uint64_t since_ns;
+	unsigned int taken;
 	void (*follower)(unsigned int chunk, void *userdata);
 	void *follower_data;
 	/* Of the arrays that are being made, one a CPU at most: */
@@ -152,8 +157,9 @@ static void *make_followers(void *userdata)
 	struct making *making = userdata;
 	struct pe_growth *growth = making->growth;
 
-	if (growth->follower)
-		growth->follower(making->chunk, growth->follower_data);
+	/* Those before it as well, of which one may have been refused. */
+	for (unsigned int i = 0; growth->follower && i <= making->chunk; i++)
+		growth->follower(i, growth->follower_data);
 	return NULL;
 }
 
@@ -244,6 +250,7 @@ int pe_growth_new(struct pe_xdp *xdp, unsigned int slots, struct pe_growth **ret
 	if (!growth)
 		return -ENOMEM;
 	growth->xdp = xdp;
+	growth->since_ns = pe_clock_monotonic_ns() + START_NS;
 	pthread_mutex_init(&growth->mutex, NULL);
 	growth->is_known = calloc(xdp->cpus, sizeof(*growth->is_known));
 	growth->key = calloc(xdp->cpus, sizeof(*growth->key));
@@ -299,15 +306,6 @@ void pe_growth_follow(struct pe_growth *growth, void (*add)(unsigned int chunk, 
 	pthread_mutex_unlock(&growth->mutex);
 }
 
-/* For a slot that is asked for soon. */
-static int add_chunk(struct pe_growth *growth)
-{
-	int r = pe_counters_add_chunk(growth->counters);
-
-	__atomic_store_n(&growth->grown_ns, pe_clock_monotonic_ns(), __ATOMIC_RELAXED);
-	return r;
-}
-
 static int grow(struct pe_growth *growth)
 {
 	unsigned int slots = pe_counters_slots(growth->counters);
@@ -316,7 +314,7 @@ static int grow(struct pe_growth *growth)
 	pthread_mutex_lock(&growth->mutex);
 	/* Perhaps the thread has, meanwhile. */
 	if (pe_counters_slots(growth->counters) == slots)
-		r = add_chunk(growth);
+		r = pe_counters_add_chunk(growth->counters);
 	pthread_mutex_unlock(&growth->mutex);
 	return r;
 }
@@ -341,7 +339,7 @@ static void *grow_in_thread(void *userdata)
 
 	pthread_mutex_lock(&growth->mutex);
 	while (!r && chunks_there(growth) < growth->chunks)
-		r = add_chunk(growth);
+		r = pe_counters_add_chunk(growth->counters);
 	for (unsigned int cpu = 0; cpu < growth->xdp->cpus; cpu++) {
 		if (lacks(growth, cpu))
 			add_cpu(growth, cpu);
@@ -365,23 +363,29 @@ static void start_thread(struct pe_growth *growth, unsigned int chunks)
 		growth->is_busy = false;
 }
 
-static unsigned int ready_min(const struct pe_growth *growth)
+/* Asked once for each slot that is taken. */
+static bool is_storm(struct pe_growth *growth, uint64_t now_ns)
 {
-	const uint64_t grown_ns = __atomic_load_n(&growth->grown_ns, __ATOMIC_RELAXED);
-
-	return grown_ns && pe_clock_monotonic_ns() - grown_ns < STORM_NS ? READY_MIN_IN_STORM
-									 : READY_MIN;
+	if (now_ns < growth->since_ns)
+		return false;
+	if (now_ns - growth->since_ns >= STORM_NS) {
+		growth->since_ns = now_ns;
+		growth->taken = 0;
+	}
+	return ++growth->taken > STORM_MIN;
 }
 
 bool pe_growth_look_after(struct pe_xdp *xdp, int *r)
 {
 	struct pe_growth *growth = xdp->growth;
+	const uint64_t now_ns = pe_clock_monotonic_ns();
 
 	if (*r == -ENODATA) {
 		*r = grow(growth);
 		return !*r;
 	}
-	if (pe_slots_ready(xdp->slots) < ready_min(growth))
+	if (pe_slots_ready(xdp->slots, now_ns) <
+	    (is_storm(growth, now_ns) ? READY_MIN_IN_STORM : READY_MIN))
 		start_thread(growth, chunks_there(growth) + 1);
 	return false;
 }

@@ -22,8 +22,9 @@ struct pe_growth *pe_growth_free(struct pe_growth *growth);
 
 struct pe_counters *pe_growth_counters(struct pe_growth *growth);
 /*
- * Calls `add` with each chunk of slots that there is, and with each later one before a slot of it
- * is used, in whichever thread makes it; never two at a time. NULL: no more. One follows at most.
+ * Calls `add` with each chunk of slots that there is, and whenever one is made, before a slot of it
+ * is used, with that and again all before it; in whichever thread makes it, never two at a time.
+ * NULL: no more. One follows at most.
  */
 void pe_growth_follow(struct pe_growth *growth, void (*add)(unsigned int chunk, void *userdata),
 		      void *userdata);

@@ -172,6 +172,7 @@ static union pe_slot_ref ref_of(const struct pe_slots *slots, uint32_t number, i
 				    .flags = PE_SLOT_USE(flags, slots->slot[number].generation) };
 }
 
+/* Of those that were never used. */
 static unsigned int ready(const struct pe_slots *slots)
 {
 	unsigned int end = pe_counters_slots(slots->options.counters);
@@ -438,13 +439,30 @@ unsigned int pe_slots_taken(struct pe_slots *slots)
 	return taken;
 }
 
-unsigned int pe_slots_ready(struct pe_slots *slots)
+/* Of those that were given back, the ones that were so first. */
+static unsigned int rested(const struct pe_slots *slots, uint64_t now_ns)
+{
+	unsigned int from = 0, to = slots->queue_count;
+
+	while (from < to) {
+		unsigned int middle = from + (to - from) / 2;
+		unsigned int at = (slots->queue_first + middle) % slots->options.count;
+
+		if (slots->slot[slots->queue[at]].free_at_ns <= now_ns)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+unsigned int pe_slots_ready(struct pe_slots *slots, uint64_t now_ns)
 {
 	unsigned int count = UINT_MAX;
 
 	pthread_mutex_lock(&slots->mutex);
 	if (pe_counters_slots(slots->options.counters) < slots->options.count)
-		count = ready(slots);
+		count = ready(slots) + rested(slots, now_ns);
 	pthread_mutex_unlock(&slots->mutex);
 	return count;
 }

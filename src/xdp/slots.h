@@ -63,8 +63,9 @@ int pe_slots_stop(struct pe_slots *slots, uint32_t token);
 void pe_slots_give_back(struct pe_slots *slots, uint32_t token, uint64_t now_ns);
 /* Of how many interfaces. */
 unsigned int pe_slots_taken(struct pe_slots *slots);
-/* How many slots that were never used have memory of counters; UINT_MAX if all slots have it. */
-unsigned int pe_slots_ready(struct pe_slots *slots);
+/* How many can be taken at once: they have memory of counters, and rest no more. UINT_MAX if all
+ * slots have it. */
+unsigned int pe_slots_ready(struct pe_slots *slots, uint64_t now_ns);
 void pe_slots_read(struct pe_slots *slots, uint32_t token, struct pe_row *ret_row);
 
 #endif

@@ -238,6 +238,24 @@ def test_cpus_that_do_not_exist(tmp_path):
         assert metrics.sum("kernel_map_bytes") < 10_000_000 * max(1, os.cpu_count() / 2)
 
 
+def test_memory_follows_what_is_there():
+    """Interfaces that come one after another, as short-lived containers', take each other's places."""
+    with Namespace() as host, Namespace() as peers, Exporter(host) as exporter:
+        def pass_by(numbers):
+            host.batch(f"link add name v{n} type veth peer name p{n} netns {peers.name}" for n in numbers)
+            wait_for(lambda: len(exporter.scrape().live(kind="veth")) == len(numbers), "they are counted")
+            host.batch(f"link del v{n}" for n in numbers)
+            wait_for(lambda: not exporter.scrape().live(kind="veth"), "they are gone")
+
+        before = exporter.scrape().sum("kernel_map_bytes")
+        for n in range(0, 96, 16):
+            pass_by(range(n, n + 16))
+        assert exporter.scrape().sum("kernel_map_bytes") == before
+        # So many at the same time need more.
+        pass_by(range(96, 296))
+        assert exporter.scrape().sum("kernel_map_bytes") > before
+
+
 def test_map_memory():
     """What it says of its maps' memory is what the kernel charges, with and without what can be left out."""
 

@@ -238,15 +238,23 @@ static void test_growth(void **state)
 	uint32_t token[SLOTS], again;
 	uint64_t now_ns = 0;
 
-	assert_int_equal(pe_slots_ready(s->slots), 0);
-	for (unsigned int i = 0; i < PE_CHUNK_SLOTS; i++)
+	assert_int_equal(pe_slots_ready(s->slots, now_ns), 0);
+	for (unsigned int i = 0; i < PE_CHUNK_SLOTS; i++) {
 		token[i] = take(s, (int)i + 1, now_ns);
+		assert_int_equal(pe_slots_ready(s->slots, now_ns), PE_CHUNK_SLOTS - i - 1);
+	}
 	assert_int_equal(s->bytes, PE_COMMON_BYTES);
 	pe_slots_give_back(s->slots, token[9], now_ns);
+	pe_slots_give_back(s->slots, token[10], now_ns + 2);
+	assert_int_equal(pe_slots_ready(s->slots, now_ns), 0);
 	now_ns += REST_NS;
+	assert_int_equal(pe_slots_ready(s->slots, now_ns - 1), 0);
+	assert_int_equal(pe_slots_ready(s->slots, now_ns), 1);
+	assert_int_equal(pe_slots_ready(s->slots, now_ns + 2), 2);
 	again = take(s, 1000, now_ns);
 	assert_int_equal(PE_TOKEN_SLOT(again), PE_TOKEN_SLOT(token[9]));
 	assert_int_not_equal(again, token[9]);
+	take(s, 1001, now_ns + 2);
 	assert_int_equal(s->cleared[8], 1);
 	assert_int_equal(s->cleared[9], 2);
 	assert_int_equal(s->bytes, PE_COMMON_BYTES);
@@ -257,7 +265,7 @@ static void test_growth(void **state)
 		assert_int_equal(PE_TOKEN_SLOT(token[i]), i);
 	}
 	assert_int_equal(s->bytes, 3 * PE_COMMON_BYTES);
-	assert_int_equal(pe_slots_ready(s->slots), UINT_MAX);
+	assert_int_equal(pe_slots_ready(s->slots, now_ns), UINT_MAX);
 	assert_int_equal(pe_slots_take(s->slots, 2000, PE_ORIGIN_LINK, now_ns, &again), -EAGAIN);
 	now_ns += REST_NS;
 	take(s, 2000, now_ns);
