@@ -50,8 +50,10 @@ static const struct pe_option options[] = {
 		.initial = "auto",
 		FIELD(xdp_mode),
 		.help = "How to attach. auto is generic where that changes nothing for the host, "
-			"and never on hardware; native is in the driver, or else as auto. "
-			"After SIGKILL, generic leaves receive offloads of cards switched off.",
+			"and never on hardware; native is in the driver, or else as auto: "
+			"of veths the kernel then takes the other end's segmentation away, "
+			"and most of TCP's throughput. After SIGKILL, generic leaves receive "
+			"offloads of cards switched off.",
 	},
 	{
 		.name = "egress",
