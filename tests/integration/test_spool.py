@@ -2,7 +2,6 @@
 """What waits for receivers of time series outlives the exporter: restarts, SIGKILL, a full disk."""
 import contextlib
 import pathlib
-import re
 import signal
 import subprocess
 
@@ -88,6 +87,7 @@ def test_outage(tmp_path):
             database.close()
         send(first)
         wait_for_states(first)
+        wait_for(lambda: len({batch.parent for batch in disk.glob("*/*.batch")}) == 2, "something of each waits")
         assert number(first, "sink_spool_bytes") > 0
         first.process.kill()
         first.process.wait()
@@ -95,11 +95,13 @@ def test_outage(tmp_path):
         # The second one finds no room, and then some.
         fill(disk / "full")
         with Exporter(host, *options) as second:
-            assert len(re.findall("requests of an exporter before that wait to be sent", second.log())) == 2
+            wait_for(lambda: second.log().count("requests of an exporter before that wait to be sent") == 2,
+                     "both are known")
             send(second)
             wait_for_states(second)
             assert number(second, "sink_pending_bytes") > 0
-            assert second.log().count("No space left on device: what waits stays in memory") == 2
+            wait_for(lambda: second.log().count("No space left on device: what waits stays in memory") == 2,
+                     "there is no room for either")
             (disk / "full").unlink()
             wait_for(lambda: second.log().count("spool: it works again") == 2, "there is room")
             assert number(second, "denied_system_calls_total") == 0
