@@ -386,6 +386,24 @@ static __always_inline void parse(const struct frame *frame, bool ethernet, stru
 	parse_l3(frame, ethertype, packet);
 }
 
+/* The end of the two fast ways: TCP and UDP, and nothing else. */
+static __always_inline bool take_usual(const struct tcp_head *l4, __u8 ip_proto, __u8 family,
+				       struct packet *packet)
+{
+	if (ip_proto == IPPROTO_TCP) {
+		packet->class = family + PE_PROTO_TCP;
+		packet->tcp_flags = l4->flags;
+	} else if (ip_proto == IPPROTO_UDP) {
+		packet->class = family + PE_PROTO_UDP;
+	} else {
+		return false;
+	}
+	packet->ip_proto = ip_proto;
+	packet->ports = *(const __u32 *)l4;
+	packet->has_flow = true;
+	return true;
+}
+
 /*
  * The fast way for what nearly all packets are: IPv4 without options, not a fragment, in an
  * untagged Ethernet frame, TCP or UDP. It finds what parse() would find, without a walk, so that it
@@ -403,18 +421,9 @@ static __always_inline bool parse_usual(const void *data, struct packet *packet)
 	if (*(const __be16 *)(data + ETH_HLEN - 2) != bpf_htons(ETH_P_IP) ||
 	    *(const __u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET))
 		return false;
-	if (ip->protocol == IPPROTO_TCP) {
-		packet->class = PE_CLASS_IPV4 + PE_PROTO_TCP;
-		packet->tcp_flags = l4->flags;
-	} else if (ip->protocol == IPPROTO_UDP) {
-		packet->class = PE_CLASS_IPV4 + PE_PROTO_UDP;
-	} else {
+	if (!take_usual(l4, ip->protocol, PE_CLASS_IPV4, packet))
 		return false;
-	}
-	packet->ip_proto = ip->protocol;
 	packet->address[0] = addresses_of(ip);
-	packet->ports = *(const __u32 *)l4;
-	packet->has_flow = true;
 	packet->end = ETH_HLEN + bpf_ntohs(ip->tot_len);
 	return true;
 }
@@ -431,21 +440,13 @@ static __always_inline bool parse_usual6(const void *data, struct packet *packet
 	if (*(const __be16 *)(data + ETH_HLEN - 2) != bpf_htons(ETH_P_IPV6) ||
 	    *(const __u8 *)ip >> 4 != 6)
 		return false;
-	if (ip->nexthdr == IPPROTO_TCP) {
-		packet->class = PE_CLASS_IPV6 + PE_PROTO_TCP;
-		packet->tcp_flags = l4->flags;
-	} else if (ip->nexthdr == IPPROTO_UDP) {
-		packet->class = PE_CLASS_IPV6 + PE_PROTO_UDP;
-	} else {
+	if (!take_usual(l4, ip->nexthdr, PE_CLASS_IPV6, packet))
 		return false;
-	}
-	packet->ip_proto = ip->nexthdr;
 	packet->address[0] = addresses[0];
 	packet->address[1] = addresses[1];
 	packet->address[2] = addresses[2];
 	packet->address[3] = addresses[3];
-	packet->ports = *(const __u32 *)l4;
-	packet->has_flow = packet->ipv6 = true;
+	packet->ipv6 = true;
 	packet->end = ETH_HLEN + sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	return true;
 }

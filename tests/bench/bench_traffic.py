@@ -376,18 +376,11 @@ def show_all(results):
            more_ns(ELSEWHERE), f"{ELSEWHERE}, over none", "≤ 90 ns")
     show("both", "small packets across a bridge, both directions", "packets/s", {})
     show_ns("both", "a small packet, both directions")
-    show("ping p50", "request and response, UDP, p50", "µs",
-         dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.04"))
-    show_ns("ping p50", "a request and its response, UDP, p50")
-    show("ping p99", "request and response, UDP, p99", "µs",
-         dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.05"))
-    show_ns("ping p99", "a request and its response, UDP, p99")
-    show("rr p50", "request and response, TCP, p50", "µs",
-         dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.04"))
-    show_ns("rr p50", "a request and its response, TCP, p50")
-    show("rr p99", "request and response, TCP, p99", "µs",
-         dict.fromkeys(("ours", "ours, and drops"), "ratio ≤ 1.05"))
-    show_ns("rr p99", "a request and its response, TCP, p99")
+    for kind, protocol in (("ping", "UDP"), ("rr", "TCP")):
+        for part, target in (("p50", "ratio ≤ 1.04"), ("p99", "ratio ≤ 1.05")):
+            show(f"{kind} {part}", f"request and response, {protocol}, {part}", "µs",
+                 dict.fromkeys(("ours", "ours, and drops"), target))
+            show_ns(f"{kind} {part}", f"a request and its response, {protocol}, {part}")
     show("crr", "connections with a request", "connections/s", {})
     show_ns("crr", "a connection with a request")
     show("tcp", "TCP across a bridge", "Gb/s", {"ours": "ratio ≥ 0.98"})
